@@ -1,0 +1,68 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# All that is needed is git, make and a Python of 3.11 or newer with its venv module.
+# Another Python: make PYTHON=/path/to/python3.13
+
+PYTHON ?= $(shell command -v python3)
+PYTHON := $(PYTHON)
+PORT ?= 8080
+WORKLOADS ?= 250
+
+# pyenv's shims answer for interpreters that then do not run; Ansible takes them at their word.
+CLEAN_PATH := $(shell printf %s "$$PATH" | tr ':' '\n' | grep -v '/shims/*$$' | tr '\n' ':')
+export PATH := $(CURDIR)/.venv/bin:$(CLEAN_PATH)
+export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
+# Nothing here may reach a real control plane, or follow somebody's own Ansible configuration.
+unexport RUNAI_BASE_URL RUNAI_CLIENT_ID RUNAI_CLIENT_SECRET RUNAI_BEARER_TOKEN RUNAI_CA_PATH RUNAI_VALIDATE_CERTS RUNAI_PROXY
+unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check test docs build simulator bench lock clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/.ready ## Make the virtual environment in .venv (the others do this by themselves)
+
+demo: .venv/.ready ## Play a maintenance of 250 workloads with ansible-playbook against the simulator
+	@python tools/demo.py --workloads $(WORKLOADS)
+
+check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, unit tests
+	@python tools/run_suite.py --fast
+
+test: .venv/.ready ## Everything: check, simulator, end to end, ansible-test, lint, docs
+	@python tools/run_suite.py
+
+docs: .venv/.ready ## Build the documentation site in .cache/docs
+	@python tools/build_docs.py
+
+build: .venv/.ready ## Build the collection's tarball in .cache/build
+	@mkdir -p .cache/build
+	@ansible-galaxy collection build --force --output-path .cache/build
+
+simulator: .venv/.ready ## Start the simulator on http://127.0.0.1:PORT (Ctrl-C stops it)
+	@python -m simulator --port $(PORT) --workloads $(WORKLOADS)
+
+bench: .venv/.ready ## Compare with what people use instead, as ratios
+	@python -m benchmarks
+
+lock: .venv/.ready ## Resolve the development requirements anew into requirements/constraints.txt
+	@python tools/lock_requirements.py
+
+clean: ## Remove everything that was made here
+	rm -rf .venv .cache tests/output
+
+REQUIREMENTS := requirements/dev.txt $(wildcard simulator/requirements.txt)
+
+.venv/.ready: $(REQUIREMENTS) meta/ee-requirements.txt tests/unit/requirements.txt requirements/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@echo "Setting up .venv ..."
+	@[ -x .venv/bin/uv ] || { $(PYTHON) -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check uv; }
+	@# uv is the faster one, but reads none of pip's configuration: where only pip knows a mirror, pip does it.
+	@uv pip install --quiet --python .venv/bin/python $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt \
+	  || python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
+	@# Most tools find a collection only by such a path. It must never be on Ansible's own path by default.
+	@mkdir -p .venv/tree/ansible_collections/gpuops && ln -sfn ../../../.. .venv/tree/ansible_collections/gpuops/runai
+	@touch $@
