@@ -27,16 +27,16 @@ help: ## Say what can be made
 setup: .venv/.ready ## Make the virtual environment in .venv (the others do this by themselves)
 
 demo: .venv/.ready ## Play a maintenance of 250 workloads with ansible-playbook against the simulator
-	@python tools/demo.py --workloads $(WORKLOADS)
+	@python -m tools.demo --workloads $(WORKLOADS)
 
 check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, unit tests
-	@python tools/run_suite.py --fast
+	@python -m tools.run_suite --fast
 
 test: .venv/.ready ## Everything: check, simulator, end to end, ansible-test, lint, docs
-	@python tools/run_suite.py
+	@python -m tools.run_suite
 
 docs: .venv/.ready ## Build the documentation site in .cache/docs
-	@python tools/build_docs.py
+	@python -m tools.build_docs
 
 build: .venv/.ready ## Build the collection's tarball in .cache/build
 	@mkdir -p .cache/build
@@ -49,7 +49,7 @@ bench: .venv/.ready ## Compare with what people use instead, as ratios
 	@python -m benchmarks
 
 lock: .venv/.ready ## Resolve the development requirements anew into requirements/constraints.txt
-	@python tools/lock_requirements.py
+	@python -m tools.lock_requirements
 
 clean: ## Remove everything that was made here
 	rm -rf .venv .cache tests/output
@@ -59,10 +59,10 @@ REQUIREMENTS := requirements/dev.txt $(wildcard simulator/requirements.txt)
 .venv/.ready: $(REQUIREMENTS) meta/ee-requirements.txt tests/unit/requirements.txt requirements/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	@echo "Setting up .venv ..."
-	@[ -x .venv/bin/uv ] || { $(PYTHON) -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check uv; }
+	@[ -x .venv/bin/uv ] || { $(PYTHON) -m venv .venv && .venv/bin/python -m pip install -qq --disable-pip-version-check uv; }
 	@# uv is the faster one, but reads none of pip's configuration: where only pip knows a mirror, pip does it.
 	@uv pip install --quiet --python .venv/bin/python $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt \
-	  || python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
+	  || python -m pip install -qq --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
 	@# Most tools find a collection only by such a path. It must never be on Ansible's own path by default.
 	@mkdir -p .venv/tree/ansible_collections/gpuops && ln -sfn ../../../.. .venv/tree/ansible_collections/gpuops/runai
 	@touch $@

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run ansible-test on a copy of the working tree: python -m tools.ansible_test sanity|units [ARGUMENT...]
+
+ansible-test wants a real folder .../ansible_collections/gpuops/runai, asks git which files count, and keeps
+what it makes below the home folder; all of that is given to it below .cache.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from tools.paths import CACHE, CHECKOUT, command, environment, source_files
+
+WORK = CACHE / "ansible-test"
+COPY = WORK / "ansible_collections" / "gpuops" / "runai"
+HOME = WORK / "home"
+
+# ansible-test downloads its pip bootstrap from a server that is not reachable everywhere, unless it finds
+# the script at this place. This one takes the interpreter's own pip and asks it for the version wanted.
+PIP_BOOTSTRAP = """\
+import subprocess
+import sys
+
+if __name__ == "__main__":
+    wanted = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
+    subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", *wanted])
+"""
+
+
+def copy_working_tree() -> None:
+    """Replace the copy by what the working tree holds now."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    for name in source_files():
+        target = COPY / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, target)
+    subprocess.run(["git", "init", "--quiet", "."], cwd=COPY, check=True)
+
+
+def seed_pip_bootstrap() -> None:
+    from ansible_test._internal.python_requirements import get_venv_packages
+
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    pip = get_venv_packages(SimpleNamespace(version=version))["pip"]
+    script = HOME / ".ansible" / "test" / "cache" / f"get_pip_{pip.replace('.', '_')}.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(PIP_BOOTSTRAP)
+
+
+def seed_pip_configuration() -> None:
+    """Carry the user's pip settings over: ansible-test drops all environment variables but HOME and PATH."""
+    settings = configparser.RawConfigParser()
+    home = Path.home()
+    config_home = Path(os.environ.get("XDG_CONFIG_HOME", home / ".config"))
+    named = os.environ.get("PIP_CONFIG_FILE", os.devnull)
+    settings.read([home / ".pip" / "pip.conf", config_home / "pip" / "pip.conf", named])
+    variables = {k[4:].lower().replace("_", "-"): v for k, v in os.environ.items() if k.startswith("PIP_")}
+    variables.pop("config-file", None)
+    if "SSL_CERT_FILE" in os.environ:
+        variables.setdefault("cert", os.environ["SSL_CERT_FILE"])
+    settings.read_dict({"global": variables})
+    target = HOME / ".config" / "pip" / "pip.conf"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w") as file:
+        settings.write(file)
+
+
+def main(arguments: list[str]) -> int:
+    copy_working_tree()
+    seed_pip_bootstrap()
+    seed_pip_configuration()
+    env = environment(WORK) | {"HOME": str(HOME)}
+    return subprocess.run([command("ansible-test"), *arguments], cwd=COPY, env=env, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

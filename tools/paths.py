@@ -1,0 +1,53 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where things are: the checkout, and the folders in it that git ignores."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+CACHE = CHECKOUT / ".cache"
+# A folder named like the collection's namespace, holding a link to the checkout.
+LINKED_TREE = CHECKOUT / ".venv" / "tree"
+
+
+def source_files() -> list[Path]:
+    """Files of the working tree that git tracks or would track, relative to the checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [Path(name) for name in sorted(set(listed.split("\0"))) if name and (CHECKOUT / name).is_file()]
+
+
+def command(name: str) -> str:
+    """Path of a program of the environment that runs this."""
+    return str(Path(sys.executable).parent / name)
+
+
+def environment(collections: Path, venv: Path | None = None) -> dict[str, str]:
+    """Environment for Ansible's programs: collections from one place, all that they write below .cache."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "RUNAI_"))}
+    folder = (venv / "bin") if venv else Path(sys.executable).parent
+    path = kept.get("PATH", os.defpath).split(os.pathsep)
+    # pyenv's shims answer for interpreters that then do not run; Ansible takes them at their word.
+    real = [entry for entry in path if entry and not entry.rstrip("/").endswith("/shims")]
+    return kept | {
+        "PATH": os.pathsep.join([str(folder), *real]),
+        "ANSIBLE_HOME": str(CACHE / "ansible"),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "ANSIBLE_NOCOLOR": "1",
+        "NO_COLOR": "1",
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        "ANSIBLE_PYTHON_INTERPRETER": str(folder / "python"),
+        "LC_ALL": "C.UTF-8",
+    }

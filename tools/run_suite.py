@@ -1,0 +1,151 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the checks one after another, all of them whatever fails: python -m tools.run_suite [--fast] [STAGE...]
+
+Prints what a stage has to say only if it fails, and a line a stage with its duration; the last line is
+"N passed, N failed", where a stage that runs tests counts its tests and any other one counts as one.
+Exits with 1 if anything failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tools.paths import CACHE, CHECKOUT, LINKED_TREE, environment
+
+RESULTS = CACHE / "results"
+PYTHON = sys.executable
+MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
+COLLECTION = "ansible_collections.gpuops.runai"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One check: a command, and where it leaves its JUnit files if it runs tests."""
+
+    name: str
+    command: tuple[str, ...]
+    fast: bool = False
+    junit: Path | None = None
+    cwd: Path = CHECKOUT
+
+
+@dataclass(frozen=True)
+class Counts:
+    passed: int
+    failed: int
+    skipped: int = 0
+
+
+def present(*names: str) -> tuple[str, ...]:
+    return tuple(name for name in names if (CHECKOUT / name).exists())
+
+
+def pytest_stage(folder: str, *, fast: bool = False, workers: int = 0) -> Stage:
+    junit = RESULTS / folder.replace("/", "-")
+    options = ["-q", f"--junitxml={junit}/junit.xml", *(("-n", str(workers)) if workers else ())]
+    return Stage(f"pytest {folder}", (PYTHON, "-m", "pytest", *options, folder), fast=fast, junit=junit)
+
+
+def stages() -> Iterator[Stage]:
+    """Every check there is, the fast ones first."""
+    yield Stage("ruff check", ("ruff", "check", "--output-format=concise", "."), fast=True)
+    yield Stage("ruff format", ("ruff", "format", "--check", "--output-format=concise", "."), fast=True)
+    yield Stage("mypy collection", ("mypy", "-p", f"{COLLECTION}.plugins"), fast=True)
+    typed = present("simulator", "benchmarks", "tools", "tests")
+    yield Stage("mypy simulator, tools and tests", ("mypy", *typed), fast=True)
+    yield Stage("licence headers", (PYTHON, "-m", "tools.check_headers"), fast=True)
+    yield pytest_stage("tests/unit", fast=True)
+    for folder in present("tests/simulator"):
+        yield pytest_stage(folder)
+    yield pytest_stage("tests/e2e", workers=2)
+    yield Stage("antsibull-changelog lint", ("antsibull-changelog", "lint"))
+    yield Stage(
+        "antsibull-docs lint",
+        (
+            *("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self"),
+            *("--check-extra-docs-refs", "."),
+        ),
+    )
+    yield Stage("ansible-lint", ("ansible-lint",))
+    yield Stage("ansible-test sanity", (PYTHON, "-m", "tools.ansible_test", "sanity"))
+    yield Stage(
+        "ansible-test units",
+        (PYTHON, "-m", "tools.ansible_test", "units", "--venv", "--python", MINOR),
+        junit=CACHE / "ansible-test/ansible_collections/gpuops/runai/tests/output/junit",
+    )
+    for scenario in sorted((CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml")):
+        name = scenario.parent.name
+        yield Stage(f"molecule {name}", ("molecule", "test", "-s", name), cwd=CHECKOUT / "extensions")
+
+
+def count(stage: Stage, returncode: int) -> Counts:
+    """Tests by outcome; a stage that failed has at least one failure, one that has no tests is one itself."""
+    whole = Counts(int(returncode == 0), int(returncode != 0))
+    if stage.junit is None:
+        return whole
+    roots = [ElementTree.parse(file).getroot() for file in stage.junit.glob("*.xml")]
+    cases = [case for root in roots for case in root.iter("testcase")]
+    if not cases:
+        return whole
+    bad = sum(any(case.find(tag) is not None for tag in ("failure", "error")) for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    return Counts(len(cases) - bad - skipped, max(bad, whole.failed), skipped)
+
+
+def run(stage: Stage) -> Counts:
+    if stage.junit is not None:
+        shutil.rmtree(stage.junit, ignore_errors=True)
+    started = time.monotonic()
+    done = subprocess.run(
+        stage.command,
+        cwd=stage.cwd,
+        env=environment(LINKED_TREE),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    counts = count(stage, done.returncode)
+    if counts.failed:
+        print(f"--- {stage.name}: exit status {done.returncode}\n{done.stdout.rstrip()}\n---", flush=True)
+    verdict = "FAILED" if counts.failed else "ok"
+    numbers = asdict(counts).items() if stage.junit else ()
+    detail = ", ".join(f"{number} {outcome}" for outcome, number in numbers if number)
+    seconds = time.monotonic() - started
+    print(f"{verdict:<7}{seconds:6.1f} s  {stage.name}{f' ({detail})' if detail else ''}", flush=True)
+    return counts
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the project's checks.")
+    parser.add_argument("--fast", action="store_true", help="only those of `make check`")
+    parser.add_argument("stage", nargs="*", help="only the stages whose name holds one of these words")
+    options = parser.parse_args()
+    os.chdir(CHECKOUT)
+    chosen = [
+        stage
+        for stage in stages()
+        if (stage.fast or not options.fast)
+        and (not options.stage or any(word in stage.name for word in options.stage))
+    ]
+    results = [run(stage) for stage in chosen]
+    passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
