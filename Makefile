@@ -59,10 +59,9 @@ REQUIREMENTS := requirements/dev.txt $(wildcard simulator/requirements.txt)
 .venv/.ready: $(REQUIREMENTS) meta/ee-requirements.txt tests/unit/requirements.txt requirements/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	@echo "Setting up .venv ..."
-	@[ -x .venv/bin/uv ] || { $(PYTHON) -m venv .venv && .venv/bin/python -m pip install -qq --disable-pip-version-check uv; }
-	@# uv is the faster one, but reads none of pip's configuration: where only pip knows a mirror, pip does it.
-	@uv pip install --quiet --python .venv/bin/python $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt \
-	  || python -m pip install -qq --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
+	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	@[ -x .venv/bin/uv ] || python -m pip install -qq --disable-pip-version-check uv
+	@python -m tools.install .venv $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
 	@# Most tools find a collection only by such a path. It must never be on Ansible's own path by default.
 	@mkdir -p .venv/tree/ansible_collections/gpuops && ln -sfn ../../../.. .venv/tree/ansible_collections/gpuops/runai
 	@touch $@

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tarball, installed; and ansible-playbook of the oldest and the newest ansible-core to use it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.playbook import PlaybookRunner
+from tools.cores import OLDEST, environment_with
+from tools.paths import CHECKOUT, command, environment
+
+
+def _galaxy(folder: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        [command("ansible-galaxy"), "collection", *arguments],
+        cwd=CHECKOUT,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collection's tarball, built from the working tree."""
+    folder = tmp_path_factory.mktemp("tarball")
+    _galaxy(folder, "build", "--output-path", str(folder))
+    (built,) = folder.glob("gpuops-runai-*.tar.gz")
+    return built
+
+
+@pytest.fixture(scope="session")
+def collections(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A collections path that holds the installed tarball and nothing else."""
+    folder = tmp_path_factory.mktemp("collections")
+    _galaxy(folder, "install", "--offline", "--collections-path", str(folder), str(tarball))
+    return folder
+
+
+@pytest.fixture(params=["newest", "oldest"])
+def each_core(request: pytest.FixtureRequest) -> Path:
+    """Virtual environments with the newest and the oldest ansible-core: a test that uses it runs on both."""
+    return environment_with(OLDEST) if request.param == "oldest" else Path(sys.prefix)
+
+
+@pytest.fixture
+def run_playbook(collections: Path, tmp_path: Path) -> PlaybookRunner:
+    """Run a playbook with the installed tarball and the newest ansible-core."""
+    return PlaybookRunner(collections, Path(sys.prefix), tmp_path)
+
+
+@pytest.fixture
+def run_playbook_on_each_core(collections: Path, each_core: Path, tmp_path: Path) -> PlaybookRunner:
+    """The same, once with the newest and once with the oldest ansible-core."""
+    return PlaybookRunner(collections, each_core, tmp_path)
