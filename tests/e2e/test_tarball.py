@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tarfile
 from pathlib import Path
 
+from ansible_collections.gpuops.runai.plugins.module_utils import _version
 from tests.e2e.playbook import PlaybookRunner
 from tools.paths import command, environment
 
@@ -32,6 +34,13 @@ def test_it_holds_what_users_need_and_no_more(tarball: Path) -> None:
     assert not tops & FOR_DEVELOPERS
     assert not [name for name in names if any(part.startswith(".") for part in name.split("/"))]
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".tar.gz"))]
+
+
+def test_its_version_is_the_one_the_client_tells(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        manifest = archive.extractfile("MANIFEST.json")
+        assert manifest is not None
+        assert json.load(manifest)["collection_info"]["version"] == _version.VERSION
 
 
 def test_the_documentation_of_the_installed_module_is_read(collections: Path) -> None:

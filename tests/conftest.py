@@ -1,0 +1,20 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis.configuration
+
+# The same examples on every run, and no judgement of how long one takes on a busy machine.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("steady")
+hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent.parent / ".cache" / "hypothesis")
+
+# No test may reach a control plane that somebody's environment names.
+for name in [name for name in os.environ if name.startswith("RUNAI_")]:
+    del os.environ[name]
