@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Install packages into a virtual environment: python -m tools.install VENV ARGUMENT... (those of pip install)
 
-uv is many times faster, but reads none of pip's configuration: where only pip knows how to reach an index,
+uv is many times faster, but reads none of pip's configuration: where only pip can reach an index,
 pip does it.
 """
 
