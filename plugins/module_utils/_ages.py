@@ -1,0 +1,99 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Points in time and ages, as the API writes them and as people do."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Optional
+
+_TIMESTAMP = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?(?: ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
+)
+_AGE = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[wdhms])+")
+_AGE_PART = re.compile(r"([0-9.]+)([wdhms])")
+_UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def parse_timestamp(text: str) -> Optional[datetime]:
+    """Return an ISO 8601 date or date and time as an aware datetime in UTC, or ``None`` if it is none.
+
+    Without a zone it is UTC. Fractions may have any number of digits.
+    """
+    found = _TIMESTAMP.fullmatch(text.strip())
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    try:
+        moment = datetime(
+            int(year),
+            int(month),
+            int(day),
+            int(hour or 0),
+            int(minute or 0),
+            int(second or 0),
+            int((fraction or "0")[:6].ljust(6, "0")),
+            tzinfo=timezone.utc,
+        )
+        return moment - _offset(zone or "Z")
+    except (ValueError, OverflowError):
+        return None
+
+
+def parse_age(text: str) -> Optional[timedelta]:
+    """Return an age such as ``90m``, ``12h``, ``7d``, ``2w`` or ``1d12h``, or ``None`` if it is none."""
+    folded = text.strip().lower()
+    if not _AGE.fullmatch(folded):
+        return None
+    try:
+        return timedelta(
+            seconds=sum(float(number) * _UNITS[unit] for number, unit in _AGE_PART.findall(folded))
+        )
+    except OverflowError:
+        return None
+
+
+def parse_before(text: str, now: datetime) -> datetime:
+    """Return the moment that ``text``, an age or a timestamp, names.
+
+    Raises ValueError, with a sentence that goes after the option's name, for anything else and for a
+    moment to come: everything lies before that.
+    """
+    age = parse_age(text)
+    if age is not None:
+        try:
+            return now - age
+        except OverflowError:
+            raise ValueError("'{0}' is too long ago".format(text)) from None
+    moment = parse_timestamp(text)
+    if moment is None:
+        raise ValueError("'{0}' is neither an age (90m, 12h, 7d, 1d12h) nor a timestamp".format(text))
+    if moment > now:
+        raise ValueError("'{0}' lies in the future".format(text))
+    return moment
+
+
+def format_age(age: timedelta) -> str:
+    """Return an age in its two largest units, e.g. ``5d3h``, ``12m`` or ``0s``; below zero it is ``0s``."""
+    left = max(0, int(age.total_seconds()))
+    parts = []
+    for unit in "dhms":
+        number, left = divmod(left, _UNITS[unit])
+        if number or parts:
+            parts.append((number, unit))
+    return "".join("{0}{1}".format(number, unit) for number, unit in parts[:2] if number) or "0s"
+
+
+def _offset(zone: str) -> timedelta:
+    """Return the offset of a zone from UTC; raise ValueError for one that no clock has."""
+    if zone in "Zz":
+        return timedelta()
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    if int(digits[:2]) > 23 or int(digits[2:]) > 59:
+        raise ValueError(zone)
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return -offset if zone.startswith("-") else offset
