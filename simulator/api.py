@@ -1,0 +1,367 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The endpoints: a method an operation of the contract, named after it."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from . import filters
+from .contract import Operation
+from .control_plane import ControlPlane
+from .errors import ApiError
+from .filters import Condition
+from .rows import pod_rows, workload_row
+from .workload import Workload
+
+_ORG_FILTERS = frozenset(
+    {
+        "name",
+        "clusterId",
+        "departmentId",
+        "parentId",
+        "parentName",
+        "phase",
+        "createdAt",
+        "updatedAt",
+        "status",
+        "nodePool",
+        "clusterUuid",
+    }
+)
+_VERBOSE_POD_FIELDS = ("workloadName", "projectName")
+
+
+@dataclass
+class Call:
+    """A request as the endpoints see it, after authorisation and validation."""
+
+    path: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
+    body: Any = None
+
+
+@dataclass
+class Answer:
+    """Status and JSON text of an answer; `checked` is what of it is held against the contract."""
+
+    status: int
+    text: bytes
+    checked: Any
+
+
+@dataclass(frozen=True)
+class RawRequest:
+    """What of an HTTP request the endpoints need."""
+
+    query: str
+    authorization: str
+    content_type: str
+    data: bytes
+
+    def body(self) -> Any:
+        """The body, read as its content type says; None when there is none. Raises ApiError 400."""
+        if not self.data:
+            return None
+        if re.match(r"application/x-www-form-urlencoded\b", self.content_type, re.IGNORECASE):
+            try:
+                return dict(parse_qsl(self.data.decode("ascii"), keep_blank_values=True))
+            except ValueError:
+                raise ApiError(400, "bad request body", "not a form") from None
+        if not re.match(r"application/json\b", self.content_type, re.IGNORECASE):
+            raise ApiError(400, "bad request body", f"content type {self.content_type!r}")
+        try:
+            return orjson.loads(self.data)
+        except orjson.JSONDecodeError:
+            raise ApiError(400, "bad request body", "not JSON") from None
+
+
+Endpoint = Callable[[Call], Awaitable[Answer]]
+
+
+def _answer(body: Any, status: int = 200) -> Answer:
+    return Answer(status, orjson.dumps(body), body)
+
+
+def _page(things: list[Any], query: dict[str, Any]) -> tuple[list[Any], int | None]:
+    start, size = query["offset"], query["limit"]
+    end = start + size
+    return things[start:end], end if end < len(things) else None
+
+
+class Api:
+    """Answers requests from a control plane's state."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._endpoints: dict[str, Endpoint] = {
+            "batchWorkloads": self.batch,
+            "listWorkloads": self.workloads,
+            "countWorkloads": self.count,
+            "getWorkload": self.workload,
+            "listPods": self.pods,
+            "listWorkloadPods": self.pods_of_workload,
+            "createToken": self.token,
+            "createOAuth2Token": self.oauth2_token,
+            "listClusters": self.clusters,
+            "listClusterNodes": self.cluster_nodes,
+            "listNodePools": self.node_pools,
+            "listNodes": self.nodes,
+            "listProjects": self.projects,
+            "listDepartments": self.departments,
+        }
+
+    async def handle(
+        self, operation: Operation, path: str, path_values: dict[str, str], request: RawRequest
+    ) -> Answer:
+        """Authorise, validate, wait as long as the latency says, answer. Raises ApiError."""
+        plane = self._plane
+        version = plane.version
+        if not version.has_operation(operation.name):
+            raise ApiError(404, f"not found in version {version.name}")
+        if operation.name == "countWorkloads" and not plane.settings.count_endpoint:
+            raise ApiError(404, "not found")
+        if operation.needs_token:
+            self._authorise(request.authorization)
+        if any(fnmatch.fnmatchcase(path, pattern) for pattern in plane.settings.forbidden_paths):
+            raise ApiError(403, "not permitted for this account")
+        refuse_unknown = plane.settings.unknown_parameters == "refuse"
+        pairs = parse_qsl(request.query, keep_blank_values=True)
+        for name, _ in pairs:
+            if refuse_unknown and not version.has_parameter(operation.name, name):
+                raise ApiError(400, "unknown query parameter", name)
+        call = Call(
+            path=operation.read_path(path_values),
+            query=operation.read_query(
+                [pair for pair in pairs if version.has_parameter(operation.name, pair[0])], refuse_unknown
+            ),
+            body=request.body(),
+        )
+        if operation.name == "createToken" and isinstance(call.body, dict):
+            call.body = {name.lower(): value for name, value in call.body.items()}
+        operation.check_body(call.body)
+        await self._take_time(call)
+        answer = await self._endpoints[operation.name](call)
+        if plane.settings.validate_answers:
+            operation.check_answer(answer.status, answer.checked)
+        return answer
+
+    def _authorise(self, header: str) -> None:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise ApiError(401, "unauthorized", "a bearer token is needed")
+        if not self._plane.tokens.knows(token.strip()):
+            raise ApiError(401, "unauthorized", "the token is not known or has expired")
+
+    async def _take_time(self, call: Call) -> None:
+        settings = self._plane.settings
+        seconds = settings.latency
+        if settings.latency_per_id and isinstance(call.body, dict):
+            seconds += settings.latency_per_id * len(call.body.get("ids", ()))
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+
+    async def batch(self, call: Call) -> Answer:
+        """Suspend, resume or delete."""
+        ids = [one.lower() for one in call.body["ids"]]
+        result = self._plane.fleet.act(call.body["action"], ids)
+        body: dict[str, Any] = {"id": str(uuid.uuid4())}
+        if result.succeeded:
+            body["succeeded"] = result.succeeded
+        if result.failed:
+            body["failed"] = [
+                {"id": one.id, "code": one.code, "message": one.message} for one in result.failed
+            ]
+        return _answer(body)
+
+    async def workloads(self, call: Call) -> Answer:
+        """A page of the list. Rows are checked when they are made, the page around them here."""
+        query = call.query
+        found = self._plane.views.workloads(
+            self._workload_conditions(query),
+            query.get("search", ""),
+            query["deleted"],
+            query.get("sortBy"),
+            query["sortOrder"],
+        )
+        page, following = _page(found, query)
+        checked: dict[str, Any] = {"workloads": []}
+        text = b'{"workloads":[' + b",".join([one.encoded or self._encode(one) for one in page]) + b"]"
+        if following is not None:
+            checked["next"] = following
+            text += b',"next":%d' % following
+        return Answer(200, text + b"}", checked)
+
+    async def count(self, call: Call) -> Answer:
+        """How many the list would show."""
+        query = call.query
+        found = self._plane.views.workloads(
+            self._workload_conditions(query), query.get("search", ""), query["deleted"]
+        )
+        return _answer({"count": len(found)})
+
+    async def workload(self, call: Call) -> Answer:
+        """One live workload."""
+        workload = self._visible(call.path["workloadId"])
+        text = workload.encoded or self._encode(workload)
+        return Answer(200, text, orjson.loads(text) if self._plane.settings.validate_answers else None)
+
+    async def pods(self, call: Call) -> Answer:
+        """A page of all pods."""
+        query = call.query
+        completed = {"true": True, "false": False}.get(query["completed"])
+        found = self._plane.views.pods(
+            filters.parse(query.get("filterBy", ()), self._plane.version.pod_filters()),
+            query.get("search", ""),
+            query["deleted"],
+            completed,
+            query.get("sortBy"),
+            query["sortOrder"],
+        )
+        return self._pod_page(found, query, verbose=query["verbosity"] == "full")
+
+    async def pods_of_workload(self, call: Call) -> Answer:
+        """A page of one workload's pods."""
+        workload = self._visible(call.path["workloadId"])
+        found = pod_rows(workload, self._plane.fleet.places)
+        search = call.query.get("search", "").lower()
+        return self._pod_page(
+            [pod for pod in found if search in pod["name"].lower()], call.query, verbose=False
+        )
+
+    async def token(self, call: Call) -> Answer:
+        """A token, asked for in JSON. Wrong credentials are a 400: the API names no 401 here."""
+        body = call.body
+        tokens = self._plane.tokens
+        client_id = body.get("clientid", body.get("appid"))
+        client_secret = body.get("clientsecret", body.get("appsecret"))
+        if not tokens.accepts(client_id, client_secret):
+            raise ApiError(400, "invalid client credentials")
+        answer: dict[str, Any] = {"accessToken": tokens.mint()}
+        if self._plane.version.has_operation("createOAuth2Token"):
+            answer["expiresIn"] = int(tokens.lifetime)
+        return _answer(answer)
+
+    async def oauth2_token(self, call: Call) -> Answer:
+        """A token, asked for as a form; errors have OAuth 2's shape."""
+        body = call.body
+        tokens = self._plane.tokens
+        if body["grant_type"] != "client_credentials":
+            return _answer({"error": "unsupported_grant_type"}, 400)
+        if "client_id" not in body or "client_secret" not in body:
+            return _answer({"error": "invalid_request", "error_description": "client_id, client_secret"}, 400)
+        if not tokens.accepts(body["client_id"], body["client_secret"]):
+            return _answer({"error": "invalid_client", "error_description": "credentials are not known"}, 401)
+        return _answer(
+            {"access_token": tokens.mint(), "token_type": "Bearer", "expires_in": int(tokens.lifetime)}
+        )
+
+    async def clusters(self, call: Call) -> Answer:
+        """All clusters."""
+        return _answer(self._plane.fleet.places.clusters)
+
+    async def cluster_nodes(self, call: Call) -> Answer:
+        """All nodes of one cluster."""
+        cluster_id = call.path["clusterId"].lower()
+        if all(cluster["uuid"] != cluster_id for cluster in self._plane.fleet.places.clusters):
+            raise ApiError(404, "cluster not found")
+        return _answer([row for row in self._node_rows() if row["clusterUuid"] == cluster_id])
+
+    async def node_pools(self, call: Call) -> Answer:
+        """A page of node pools, without `next`."""
+        page, _ = self._plain_page(self._plane.fleet.places.node_pools, call.query)
+        return _answer({"nodepools": page})
+
+    async def nodes(self, call: Call) -> Answer:
+        """A page of nodes, without `next`."""
+        page, _ = self._plain_page(self._node_rows(), call.query)
+        return _answer({"nodes": page})
+
+    async def projects(self, call: Call) -> Answer:
+        """A page of projects."""
+        return self._named_page("projects", self._plane.fleet.places.projects, call.query)
+
+    async def departments(self, call: Call) -> Answer:
+        """A page of departments."""
+        return self._named_page("departments", self._plane.fleet.places.departments, call.query)
+
+    def _visible(self, workload_id: str) -> Workload:
+        fleet = self._plane.fleet
+        workload_id = workload_id.lower()
+        if workload_id in fleet.behaviour.forbidden_ids:
+            raise ApiError(403, "not permitted for this account")
+        workload = fleet.get(workload_id)
+        if workload is None:
+            raise ApiError(404, "workload not found")
+        return workload
+
+    def _encode(self, workload: Workload) -> bytes:
+        plane = self._plane
+        row = workload_row(workload, plane.fleet.places)
+        for name in plane.version.unknown_workload_fields():
+            row.pop(name, None)
+        if plane.settings.validate_answers:
+            plane.contract.check_row("Workload", row)
+        workload.encoded = orjson.dumps(row)
+        return workload.encoded
+
+    def _workload_conditions(self, query: dict[str, Any]) -> tuple[Condition, ...]:
+        return filters.parse(query.get("filterBy", ()), self._plane.version.workload_filters())
+
+    def _pod_page(self, pods: list[dict[str, Any]], query: dict[str, Any], verbose: bool) -> Answer:
+        page, following = _page(pods, query)
+        if not verbose:
+            page = [{name: pod[name] for name in pod if name not in _VERBOSE_POD_FIELDS} for pod in page]
+        body: dict[str, Any] = {"pods": page}
+        if following is not None:
+            body["next"] = following
+        return _answer(body)
+
+    def _node_rows(self) -> list[dict[str, Any]]:
+        places = self._plane.fleet.places
+        created = places.clusters[0]["createdAt"] if places.clusters else ""
+        return [
+            {
+                "id": str(uuid.uuid5(uuid.UUID(node.cluster_id), node.name)),
+                "name": node.name,
+                "clusterUuid": node.cluster_id,
+                "status": "Ready",
+                "nodePool": node.pool,
+                "conditions": [],
+                "taints": [{"key": "runai", "value": "drain", "effect": "NoExecute"}]
+                if (node.cluster_id, node.name) in places.fenced
+                else [],
+                "createdAt": created,
+                "updatedAt": created,
+            }
+            for node in places.nodes
+        ]
+
+    def _named_page(self, key: str, rows: list[dict[str, Any]], query: dict[str, Any]) -> Answer:
+        page, following = self._plain_page(rows, query)
+        body: dict[str, Any] = {key: page}
+        if following is not None:
+            body["next"] = following
+        return _answer(body)
+
+    def _plain_page(
+        self, rows: list[dict[str, Any]], query: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        conditions = filters.parse(query.get("filterBy", ()), _ORG_FILTERS)
+        found = filters.select(conditions, rows, lambda row, name: row.get(name))
+        search = query.get("search", "").lower()
+        found = [row for row in found if search in row["name"].lower()]
+        sort_by = query.get("sortBy")
+        if sort_by is not None:
+            found.sort(key=lambda row: str(row.get(sort_by, "")), reverse=query["sortOrder"] == "desc")
+        return _page(found, query)

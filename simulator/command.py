@@ -1,0 +1,189 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: options to settings, the line that says where it listens, and a clean end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .clock import ManualClock, RealClock
+from .control_plane import ControlPlane
+from .server import Server
+from .settings import Settings
+from .versions import SUPPORTED
+
+_DEFAULTS = Settings()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every option; the defaults are those of `Settings`."""
+    found = argparse.ArgumentParser(
+        prog="python -m simulator",
+        description="A Run:ai control plane on loopback, to rehearse and to test on. Nothing in it is real.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    fleet = found.add_argument_group("fleet")
+    fleet.add_argument("--workloads", type=int, default=_DEFAULTS.workloads, help="how many are made up")
+    fleet.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="another seed, another fleet")
+    fleet.add_argument("--fleet", type=Path, help="a fleet file instead of a made-up one")
+    fleet.add_argument("--tenant-id", type=int, default=_DEFAULTS.tenant_id, help="tenantId of every row")
+    fleet.add_argument("--no-actions-support", action="store_true", help="rows without actionsSupport")
+    fleet.add_argument("--gpu-capacity", type=float, help="GPUs in all; what does not fit stays Pending")
+
+    place = found.add_argument_group("address")
+    place.add_argument("--address", default=_DEFAULTS.address, help="a loopback address")
+    place.add_argument("--port", type=int, default=8085, help="0 takes a free one")
+    place.add_argument("--port-file", type=Path, help="write the URL to this file once it listens")
+    place.add_argument("--certificate", type=Path, help="serve https with this PEM file (and --key)")
+    place.add_argument("--key", type=Path, help="the certificate's key, PEM")
+
+    access = found.add_argument_group("credentials (dummies)")
+    access.add_argument("--client-id", default=_DEFAULTS.client_id, help="accepted client id")
+    access.add_argument("--client-secret", default=_DEFAULTS.client_secret, help="accepted client secret")
+    access.add_argument(
+        "--token", default=_DEFAULTS.token, help="bearer token that is always good; empty: none"
+    )
+    access.add_argument(
+        "--token-seconds", type=float, default=_DEFAULTS.token_seconds, help="life of made tokens"
+    )
+    access.add_argument(
+        "--forbid-id", action="append", default=[], metavar="ID", help="answer 403 for this id"
+    )
+    access.add_argument("--forbid-path", action="append", default=[], metavar="GLOB", help="answer 403 there")
+
+    behaviour = found.add_argument_group("behaviour")
+    behaviour.add_argument(
+        "--api-version", choices=SUPPORTED, default=_DEFAULTS.api_version, help="emulated version"
+    )
+    behaviour.add_argument("--no-count", action="store_true", help="no count endpoint")
+    behaviour.add_argument(
+        "--unknown-parameters",
+        choices=("refuse", "ignore"),
+        default=_DEFAULTS.unknown_parameters,
+        help="what to do with query parameters that the version does not know",
+    )
+    behaviour.add_argument(
+        "--redundant",
+        choices=("succeed", "fail"),
+        default=_DEFAULTS.redundant,
+        help="answer to suspending what is Stopped, resuming what runs, deleting what is Deleting",
+    )
+    behaviour.add_argument(
+        "--transition-seconds",
+        type=float,
+        default=_DEFAULTS.transition_seconds,
+        help="from Stopping to Stopped",
+    )
+    behaviour.add_argument(
+        "--lag-seconds", type=float, default=_DEFAULTS.lag_seconds, help="before a phase moves"
+    )
+    behaviour.add_argument("--latency", type=float, default=_DEFAULTS.latency, help="seconds a request")
+    behaviour.add_argument(
+        "--latency-per-id", type=float, default=_DEFAULTS.latency_per_id, help="seconds an id in a batch"
+    )
+    behaviour.add_argument("--faults", type=Path, help="a fault plan, YAML or JSON")
+    behaviour.add_argument(
+        "--manual-clock", action="store_true", help="time moves by POST /_simulator/clock alone"
+    )
+    behaviour.add_argument(
+        "--validate-answers",
+        action=argparse.BooleanOptionalAction,
+        default=_DEFAULTS.validate_answers,
+        help="hold own answers against the contract",
+    )
+    return found
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """Raises ValueError for options that make no sense, OSError for files that can't be read."""
+    return Settings(
+        workloads=options.workloads,
+        seed=options.seed,
+        fleet=options.fleet,
+        tenant_id=options.tenant_id,
+        api_version=options.api_version,
+        count_endpoint=not options.no_count,
+        unknown_parameters=options.unknown_parameters,
+        address=options.address,
+        port=options.port,
+        certificate=options.certificate,
+        key=options.key,
+        client_id=options.client_id,
+        client_secret=options.client_secret,
+        token=options.token,
+        token_seconds=options.token_seconds,
+        latency=options.latency,
+        latency_per_id=options.latency_per_id,
+        transition_seconds=options.transition_seconds,
+        lag_seconds=options.lag_seconds,
+        redundant=options.redundant,
+        gpu_capacity=options.gpu_capacity,
+        actions_support=not options.no_actions_support,
+        forbidden_ids=frozenset(one.lower() for one in options.forbid_id),
+        forbidden_paths=tuple(options.forbid_path),
+        faults=[] if options.faults is None else _read_faults(options.faults),
+        validate_answers=options.validate_answers,
+        clock=ManualClock() if options.manual_clock else RealClock(),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until Ctrl-C or SIGTERM. 0: stopped so; 1: could not start, with one line that says why."""
+    options = parser().parse_args(arguments)
+    try:
+        server = Server(ControlPlane(settings_from(options)))
+    except (OSError, ValueError) as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 1
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(_serve(server, options.port_file))
+    return 0
+
+
+async def _serve(server: Server, port_file: Path | None) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    serving = asyncio.ensure_future(server.serve())
+    await loop.run_in_executor(None, server.ready.wait)
+    if not serving.done():
+        count = sum(server.plane.fleet.counts().values())
+        print(f"Run:ai SIMULATOR with {count} workloads on {server.url} (Ctrl-C stops it)", flush=True)
+        if port_file is not None:
+            _write_whole(port_file, server.url + "\n")
+    await serving
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that nobody ever reads a part of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _read_faults(path: Path) -> list[dict[str, Any]]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not YAML: {error}") from None
+    if isinstance(found, dict):
+        found = found.get("rules")
+    if not isinstance(found, list):
+        raise ValueError(f"{path}: a list of rules is needed")
+    return found

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one thing that an ASGI application can't do by itself: drop the client's TCP connection."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+EXTENSION = "gpuops.connection"
+
+
+class Connection:
+    """The connection that a request came by."""
+
+    def __init__(self, protocol: HttpToolsProtocol) -> None:
+        self._protocol = protocol
+
+    def cut(self, reset: bool = False) -> None:
+        """Close it at once, whatever was sent of an answer; with `reset` the peer gets a TCP reset."""
+        transport = self._protocol.transport
+        if reset:
+            _reset_on_close(transport.get_extra_info("socket"))
+        transport.abort()
+
+
+class CuttableProtocol(HttpToolsProtocol):
+    """Uvicorn's HTTP protocol, which lends each request its connection as an ASGI extension."""
+
+    def on_message_begin(self) -> None:
+        """Called by the parser as a request begins."""
+        super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: {"connection": Connection(self)}}
+
+
+def _reset_on_close(transport_socket: Any) -> None:
+    handle = socket.socket(fileno=os.dup(transport_socket.fileno()))
+    try:
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    finally:
+        handle.close()

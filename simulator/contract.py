@@ -1,0 +1,156 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests and answers held against `openapi.yaml`, by validators compiled once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import yaml
+
+from .errors import ApiError
+
+_LONGEST_PROBLEM = 300
+DESCRIPTION = Path(__file__).with_name("openapi.yaml")
+
+
+class ContractError(Exception):
+    """The simulator was about to answer with something that its own description does not allow."""
+
+
+class _Parameter:
+    """One query or path parameter: its text becomes a value of the type that the description names."""
+
+    def __init__(self, described: dict[str, Any], components: dict[str, Any]) -> None:
+        self.name: str = described["name"]
+        self.place: str = described["in"]
+        self.schema: dict[str, Any] = described["schema"]
+        self._validator = _compile(self.schema, components)
+
+    def read(self, text: str) -> Any:
+        kind = self.schema.get("type")
+        value: Any = text
+        if kind == "integer" and re.fullmatch(r"-?\d{1,18}", text):
+            value = int(text)
+        elif kind == "boolean" and text in ("true", "false"):
+            value = text == "true"
+        elif kind == "array":
+            value = text.split(",") if text else []
+        problem = _first_problem(self._validator, value)
+        if problem is not None:
+            raise ApiError(400, f"bad {self.name}", problem)
+        return value
+
+
+class Operation:
+    """One operation of the description, by its operationId."""
+
+    def __init__(self, described: dict[str, Any], components: dict[str, Any]) -> None:
+        self.name: str = described["operationId"]
+        self.needs_token = described.get("security") != []
+        parameters = [_resolve(one, components) for one in described.get("parameters", [])]
+        self._parameters = {one["name"]: _Parameter(one, components) for one in parameters}
+        body = described.get("requestBody", {}).get("content", {})
+        self._body = next((_compile(media["schema"], components) for media in body.values()), None)
+        self._answers = {
+            status: _compile(
+                _resolve(answer, components)["content"]["application/json"]["schema"], components
+            )
+            for status, answer in described["responses"].items()
+        }
+
+    def read_query(self, pairs: Iterable[tuple[str, str]], refuse_unknown: bool = True) -> dict[str, Any]:
+        """Values of the query parameters, defaults filled in. Raises ApiError 400.
+
+        A parameter given twice is refused; so is an unknown one, unless told to ignore those.
+        """
+        values: dict[str, Any] = {}
+        for name, text in pairs:
+            parameter = self._parameters.get(name)
+            if parameter is None or parameter.place != "query":
+                if refuse_unknown:
+                    raise ApiError(400, "unknown query parameter", name)
+                continue
+            if name in values:
+                raise ApiError(400, "query parameter given twice", name)
+            values[name] = parameter.read(text)
+        for name, parameter in self._parameters.items():
+            if name not in values and "default" in parameter.schema:
+                values[name] = parameter.schema["default"]
+        return values
+
+    def read_path(self, given: dict[str, str]) -> dict[str, Any]:
+        """Values of the path parameters. Raises ApiError 400."""
+        return {name: self._parameters[name].read(text) for name, text in given.items()}
+
+    def check_body(self, body: Any) -> None:
+        """Raises ApiError 400 when the request's body is not as described."""
+        problem = None if self._body is None else _first_problem(self._body, body)
+        if problem is not None:
+            raise ApiError(400, "bad request body", problem)
+
+    def check_answer(self, status: int, body: Any) -> None:
+        """Raises ContractError when an answer is not as described."""
+        validator = self._answers.get(str(status)) or self._answers["default"]
+        problem = _first_problem(validator, body)
+        if problem is not None:
+            raise ContractError(f"{self.name} {status}: {problem}")
+
+
+class Contract:
+    """The whole description."""
+
+    def __init__(self, description: dict[str, Any]) -> None:
+        components = description["components"]
+        self.operations: dict[str, Operation] = {}
+        self.routes: list[tuple[str, str, str]] = []
+        for path, methods in description["paths"].items():
+            for method, described in methods.items():
+                operation = Operation(described, components)
+                self.operations[operation.name] = operation
+                self.routes.append((method.upper(), path, operation.name))
+        self._rows = {
+            name: _compile({"$ref": f"#/components/schemas/{name}"}, components)
+            for name in ("Workload", "Pod")
+        }
+
+    def check_row(self, schema: str, row: dict[str, Any]) -> None:
+        """Raises ContractError when a `Workload` or a `Pod` is not as described."""
+        problem = _first_problem(self._rows[schema], row)
+        if problem is not None:
+            raise ContractError(f"{schema} {row.get('id')}: {problem}")
+
+
+@cache
+def load() -> Contract:
+    """The contract in the file beside this one; read and compiled once a process."""
+    return Contract(yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8")))
+
+
+def _resolve(described: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    reference = described.get("$ref")
+    if reference is None:
+        return described
+    _, _, section, name = reference.split("/")
+    found: dict[str, Any] = components[section][name]
+    return found
+
+
+def _compile(schema: dict[str, Any], components: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    whole = {**schema, "components": {"schemas": components["schemas"]}}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def _first_problem(validator: jsonschema_rs.Draft202012Validator, value: Any) -> str | None:
+    if validator.is_valid(value):
+        return None
+    error = next(iter(validator.iter_errors(value)))
+    place = "/".join(str(part) for part in error.instance_path)
+    text = f"{place}: {error.message}" if place else str(error.message)
+    return text if len(text) <= _LONGEST_PROBLEM else text[:_LONGEST_PROBLEM] + " ..."

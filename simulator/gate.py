@@ -1,0 +1,116 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands between the client and the endpoints: it logs every request and carries out the fault plan."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .control_plane import ControlPlane
+from .faults import Request
+from .misbehaviour import Exchange, misbehave
+from .request_log import Entry
+
+BANNER = [(b"x-simulator", b"gpuops.runai: a simulator, not a Run:ai control plane")]
+BATCH_PATH = "/api/v1/workloads/batch"
+
+
+class Listener(Protocol):
+    """Whatever takes connections for the application."""
+
+    def interrupt(self, seconds: float) -> None:
+        """Drop every connection and refuse new ones for so long."""
+        ...
+
+    async def stopping(self) -> None:
+        """Return when the server is about to stop."""
+        ...
+
+
+class Gate:
+    """An ASGI application around another one."""
+
+    def __init__(self, app: ASGIApp, plane: ControlPlane, listener: Listener) -> None:
+        self._app = app
+        self._plane = plane
+        self._listener = listener
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_banner(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *BANNER]
+            await send(message)
+
+        path: str = scope["path"]
+        if not path.startswith("/api/"):
+            await self._app(scope, receive, send_with_banner)
+            return
+        await self._serve(scope, path, receive, send_with_banner)
+
+    async def _serve(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
+        plane = self._plane
+        query = scope["query_string"].decode("latin-1")
+        entry = plane.log.begin(scope["method"], path, query, _user_agent(scope), plane.clock.now())
+        status: int | None = None
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            body = await _read(receive)
+            if path == BATCH_PATH and scope["method"] == "POST":
+                _note_batch(plane, entry, body)
+            fault = plane.faults.pick(
+                Request(
+                    entry.method, path, query, entry.action, tuple(one.lower() for one in entry.ids or ())
+                )
+            )
+            exchange = Exchange(self._app, scope, body, receive, send_and_note)
+            if fault is None:
+                await exchange.pass_on()
+            else:
+                entry.fault = fault.kind
+                await misbehave(fault, exchange, plane, self._listener)
+        finally:
+            plane.log.finish(entry, status, plane.clock.now())
+
+
+def _user_agent(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"user-agent":
+            text: str = value.decode("latin-1")
+            return text
+    return ""
+
+
+async def _read(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    return b"".join(parts)
+
+
+def _note_batch(plane: ControlPlane, entry: Entry, body: bytes) -> None:
+    try:
+        found: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return
+    if isinstance(found, dict) and isinstance(found.get("ids"), list):
+        plane.log.batch(entry, str(found.get("action")), [str(one) for one in found["ids"]])

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which workloads or pods a list shows, and in which order; what was worked out is kept while nothing changes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from .filters import DATES, Condition, select
+from .model import Fleet
+from .rows import pod_rows
+from .timestamps import from_text
+from .workload import Workload
+
+_KEPT_VIEWS = 32
+
+_FROM_WORKLOAD: dict[str, Callable[[Workload], Any]] = {
+    "createdAt": lambda one: one.created_at,
+    "deletedAt": lambda one: one.deleted_at,
+    "completedAt": lambda one: one.completed_at,
+    "phaseUpdatedAt": lambda one: one.phase_updated_at,
+    "phase": lambda one: one.phase,
+    "nodepool": lambda one: (one.fixed.get("requestedNodePools") or []) if one.nodes else [],
+    "allocatedGPU": lambda one: one.gpus if one.nodes else 0.0,
+    "idleAllocatedGpus": lambda one: one.idle_gpus if one.nodes else None,
+    "idleGpus": lambda one: int(one.idle_gpus) if one.nodes and one.idle_gpus is not None else None,
+}
+
+
+def workload_value(workload: Workload, field: str) -> Any:
+    """The value of a field of `filterBy` or `sortBy`."""
+    getter = _FROM_WORKLOAD.get(field)
+    if getter is not None:
+        return getter(workload)
+    value = workload.fixed.get(field)
+    return from_text(value) if field in DATES and isinstance(value, str) else value
+
+
+def pod_value(pod: dict[str, Any], field: str) -> Any:
+    """The value of a field of the pods' `filterBy` or `sortBy`."""
+    value = pod.get("currentNodePool" if field == "currentNodepool" else field)
+    return from_text(value) if field in DATES and isinstance(value, str) else value
+
+
+def _sorted(
+    things: list[Any], sort_by: str | None, order: str, value_of: Callable[[Any, str], Any]
+) -> list[Any]:
+    if sort_by is None:
+        return things
+    keyed = [(value_of(thing, sort_by), thing) for thing in things]
+    known = [pair for pair in keyed if pair[0] not in (None, [])]
+    unknown = [thing for value, thing in keyed if value in (None, [])]
+    known.sort(key=lambda pair: pair[0], reverse=order == "desc")
+    return [thing for _, thing in known] + unknown
+
+
+class Views:
+    """Filtered and sorted lists of a fleet, remembered until the fleet changes."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._kept: OrderedDict[tuple[Any, ...], list[Any]] = OrderedDict()
+        self._version = -1
+
+    def workloads(
+        self,
+        conditions: tuple[Condition, ...] = (),
+        search: str = "",
+        deleted: bool = False,
+        sort_by: str | None = None,
+        order: str = "asc",
+    ) -> list[Workload]:
+        """The workloads that hold every condition and contain `search` in name, project, type or submitter."""
+
+        def compute() -> list[Workload]:
+            found = select(conditions, self._population(deleted), workload_value)
+            if search:
+                found = [one for one in found if search.lower() in _searched(one)]
+            return _sorted(found, sort_by, order, workload_value)
+
+        return self._view(("workloads", conditions, search, deleted, sort_by, order), compute)
+
+    def pods(
+        self,
+        conditions: tuple[Condition, ...] = (),
+        search: str = "",
+        deleted: bool = False,
+        completed: bool | None = None,
+        sort_by: str | None = None,
+        order: str = "asc",
+    ) -> list[dict[str, Any]]:
+        """The pods that hold every condition, with all fields; `completed` None shows both kinds."""
+
+        def compute() -> list[dict[str, Any]]:
+            found = select(conditions, self._all_pods(deleted), pod_value)
+            if completed is not None:
+                found = [pod for pod in found if (pod["completedAt"] is not None) == completed]
+            if search:
+                found = [pod for pod in found if search.lower() in pod["name"].lower()]
+            return _sorted(found, sort_by, order, pod_value)
+
+        return self._view(("pods", conditions, search, deleted, completed, sort_by, order), compute)
+
+    def _population(self, deleted: bool) -> list[Workload]:
+        return self._fleet.deleted() if deleted else self._fleet.live()
+
+    def _all_pods(self, deleted: bool) -> list[dict[str, Any]]:
+        places = self._fleet.places
+        return self._view(
+            ("all pods", deleted),
+            lambda: [pod for one in self._population(deleted) for pod in pod_rows(one, places)],
+        )
+
+    def _view(self, key: tuple[Any, ...], compute: Callable[[], list[Any]]) -> list[Any]:
+        with self._fleet.lock:
+            self._fleet.settle()
+            if self._version != self._fleet.version:
+                self._kept.clear()
+                self._version = self._fleet.version
+            if key not in self._kept:
+                self._kept[key] = compute()
+                while len(self._kept) > _KEPT_VIEWS:
+                    self._kept.popitem(last=False)
+            return self._kept[key]
+
+
+def _searched(workload: Workload) -> str:
+    fixed = workload.fixed
+    parts = (fixed["name"], fixed["projectName"], fixed["type"], fixed.get("submittedBy", ""))
+    return "\n".join(parts).lower()

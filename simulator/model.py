@@ -1,0 +1,315 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet as the control plane keeps it: phases that move with time, and what a batch does to them.
+
+No HTTP and no sleeping here: time comes from a clock, and every public method first applies what is due.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .clock import Clock
+from .phases import ACTIVE, ENTERED_BY, FINISHED, GONE, NEXT, ON_NODES, PHASES
+from .places import Places
+from .workload import Workload
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why one id of a batch was refused."""
+
+    id: str
+    code: int
+    message: str
+
+
+@dataclass
+class BatchResult:
+    """Each distinct id of a batch, in one of the two lists, in the order asked."""
+
+    succeeded: list[str] = field(default_factory=list)
+    failed: list[Refusal] = field(default_factory=list)
+
+
+@dataclass
+class Behaviour:
+    """What may be set about the way phases move.
+
+    transition_seconds: from Stopping to Stopped, from Resuming to Running, from Deleting to gone.
+    lag_seconds: from a batch's answer to the first phase that shows it.
+    redundant: `succeed` or `fail`, the answer to suspending what is Stopped, resuming what runs, and the like;
+        Run:ai does not document which of the two a control plane gives.
+    gpu_capacity: GPUs that the whole fleet may hold; what does not fit stays Pending. None: no limit.
+    """
+
+    transition_seconds: float = 2.0
+    lag_seconds: float = 0.0
+    redundant: str = "succeed"
+    gpu_capacity: float | None = None
+    forbidden_ids: set[str] = field(default_factory=set)
+
+
+class Fleet:
+    """The workloads of one tenant, live and deleted. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        workloads: Iterable[Workload],
+        places: Places,
+        clock: Clock,
+        behaviour: Behaviour | None = None,
+    ) -> None:
+        self.clock = clock
+        self.places = places
+        self.behaviour = behaviour or Behaviour()
+        self.lock = threading.RLock()
+        self.version = 0
+        self._live: dict[str, Workload] = {}
+        self._deleted: dict[str, Workload] = {}
+        self._due: list[tuple[float, int, str, int, str]] = []
+        self._sequence = 0
+        self._gpus_held = 0.0
+        self._queue: dict[str, None] = {}
+        now = clock.now()
+        for workload in workloads:
+            self._admit(workload, now)
+
+    def settle(self) -> None:
+        """Apply every change of phase that is due by now."""
+        with self.lock:
+            now = self.clock.now()
+            while self._due and self._due[0][0] <= now:
+                due, _, workload_id, turn, step = heapq.heappop(self._due)
+                workload = self._live.get(workload_id)
+                if workload is None:
+                    continue
+                if turn < 0:
+                    self._begin(workload, step, due)
+                elif turn == workload.turn:
+                    self._follow(workload, due)
+
+    def act(self, action: str, ids: Sequence[str]) -> BatchResult:
+        """Ask for `suspend`, `resume` or `delete` of each distinct id; accepted ones change in time."""
+        with self.lock:
+            self.settle()
+            now = self.clock.now()
+            result = BatchResult()
+            for workload_id in dict.fromkeys(ids):
+                refusal, owed = self._judge(action, workload_id)
+                if refusal is not None:
+                    result.failed.append(refusal)
+                    continue
+                result.succeeded.append(workload_id)
+                if not owed:
+                    continue
+                if self.behaviour.lag_seconds > 0:
+                    self._schedule(now + self.behaviour.lag_seconds, workload_id, -1, action)
+                else:
+                    self._begin(self._live[workload_id], action, now)
+            self.settle()
+            return result
+
+    def get(self, workload_id: str) -> Workload | None:
+        """The live workload of this id that the caller may see, if there is one."""
+        with self.lock:
+            self.settle()
+            workload = self._live.get(workload_id)
+            return None if workload is None or workload.hidden else workload
+
+    def live(self) -> list[Workload]:
+        """Every live workload that the caller may see, oldest entry first."""
+        with self.lock:
+            self.settle()
+            forbidden = self.behaviour.forbidden_ids
+            return [one for one in self._live.values() if not one.hidden and one.id not in forbidden]
+
+    def deleted(self) -> list[Workload]:
+        """Every deleted workload that the caller may see, in the order of their deletion."""
+        with self.lock:
+            self.settle()
+            return [one for one in self._deleted.values() if not one.hidden]
+
+    def phase(self, workload_id: str) -> str | None:
+        """The phase of a live workload, hidden or not; None when it is not there."""
+        with self.lock:
+            self.settle()
+            workload = self._live.get(workload_id)
+            return None if workload is None else workload.phase
+
+    def counts(self) -> dict[str, int]:
+        """How many live workloads are in each phase that occurs."""
+        with self.lock:
+            self.settle()
+            found = Counter(one.phase for one in self._live.values())
+            return {
+                phase: found[phase] for phase in (*PHASES, *sorted(set(found) - set(PHASES))) if found[phase]
+            }
+
+    def gpus_held(self) -> float:
+        """GPUs of the workloads whose pods lie on nodes."""
+        with self.lock:
+            self.settle()
+            return self._gpus_held
+
+    def add(self, workload: Workload) -> None:
+        """Take in a workload; one with the same id is replaced."""
+        with self.lock:
+            self.remove(workload.id)
+            self._admit(workload, self.clock.now())
+
+    def remove(self, workload_id: str) -> bool:
+        """Forget a workload as if it had never been: not in the deleted list either. False: was not there."""
+        with self.lock:
+            self.settle()
+            workload = self._live.pop(workload_id, None)
+            if workload is not None:
+                self._leave_nodes(workload, self.clock.now())
+            gone = self._deleted.pop(workload_id, None)
+            self.version += 1
+            return workload is not None or gone is not None
+
+    def set_phase(self, workload_id: str, phase: str, frozen: bool = False) -> None:
+        """Change a phase as if somebody else had; it then moves on by itself unless `frozen`.
+
+        Raises KeyError when the workload is not there.
+        """
+        with self.lock:
+            self.settle()
+            workload = self._live[workload_id]
+            workload.frozen = frozen
+            self._enter(workload, phase, self.clock.now())
+            self.settle()
+
+    def update(self, workload_id: str, **changes: Any) -> None:
+        """Set attributes of a workload (not its phase). Raises KeyError when it is not there."""
+        with self.lock:
+            self.settle()
+            workload = self._live[workload_id]
+            for name, value in changes.items():
+                setattr(workload, name, value)
+            self._changed(workload)
+
+    def reconsider(self) -> None:
+        """Give waiting workloads another chance, after the capacity was raised."""
+        with self.lock:
+            self.settle()
+            self._serve_queue(self.clock.now())
+
+    def _admit(self, workload: Workload, now: float) -> None:
+        if workload.deleted_at is not None:
+            self._deleted[workload.id] = workload
+        else:
+            self._live[workload.id] = workload
+            if workload.phase in ON_NODES and not workload.nodes:
+                workload.nodes = self.places.choose(workload)
+            if workload.nodes:
+                self._gpus_held += workload.gpus
+            self._plan_next(workload, now)
+        self._changed(workload)
+
+    def _judge(self, action: str, workload_id: str) -> tuple[Refusal | None, bool]:
+        workload = self._live.get(workload_id)
+        if workload_id in self.behaviour.forbidden_ids:
+            return Refusal(workload_id, 403, "not permitted for this account"), False
+        if workload is None or workload.hidden:
+            return Refusal(workload_id, 404, "workload not found"), False
+        if not workload.supports(action):
+            return Refusal(
+                workload_id, 400, f"workloads of type {workload.fixed['type']} do not support it"
+            ), False
+        phase = workload.phase
+        if action == "delete":
+            redundant = phase == "Deleting"
+        elif phase == "Deleting" or phase in FINISHED:
+            return Refusal(workload_id, 409, f"not possible in phase {phase}"), False
+        elif action == "suspend":
+            redundant = phase in ("Stopping", "Stopped")
+        elif phase == "Stopping":
+            return Refusal(workload_id, 409, "still stopping, try later"), False
+        else:
+            redundant = phase in ACTIVE
+        if redundant and self.behaviour.redundant == "fail":
+            return Refusal(workload_id, 409, f"already in phase {phase}"), False
+        return None, not redundant
+
+    def _begin(self, workload: Workload, action: str, at: float) -> None:
+        refusal, owed = self._judge(action, workload.id)
+        if refusal is None and owed:
+            workload.frozen = False
+            self._enter(workload, ENTERED_BY[action], at)
+
+    def _follow(self, workload: Workload, at: float) -> None:
+        move = NEXT[workload.phase]
+        if move.phase == "Initializing" and not self._fits(workload):
+            self._queue[workload.id] = None
+            workload.phase_message = "waiting for GPUs"
+            self._changed(workload)
+            return
+        self._enter(workload, move.phase, at)
+
+    def _enter(self, workload: Workload, phase: str, at: float) -> None:
+        self._queue.pop(workload.id, None)
+        workload.phase_message = ""
+        workload.updated_at = at
+        if phase == GONE:
+            del self._live[workload.id]
+            workload.deleted_at = at
+            self._deleted[workload.id] = workload
+            self._leave_nodes(workload, at)
+            self._changed(workload)
+            return
+        if phase != workload.phase:
+            workload.phase = phase
+            workload.phase_updated_at = at
+        workload.turn += 1
+        if phase in FINISHED:
+            workload.completed_at = at
+        elif phase not in ("Deleting", "Unknown"):
+            workload.completed_at = None
+        if phase in ON_NODES:
+            if not workload.nodes:
+                workload.incarnation += 1
+                workload.nodes = self.places.choose(workload)
+                self._gpus_held += workload.gpus
+        elif phase not in ("Stopping", "Deleting", "Unknown"):
+            self._leave_nodes(workload, at)
+        self._changed(workload)
+        self._plan_next(workload, at)
+
+    def _leave_nodes(self, workload: Workload, at: float) -> None:
+        if workload.nodes:
+            workload.past_nodes = workload.nodes if workload.phase in FINISHED else []
+            workload.nodes = []
+            self._gpus_held -= workload.gpus
+            self._serve_queue(at)
+
+    def _serve_queue(self, at: float) -> None:
+        for workload_id in list(self._queue):
+            workload = self._live[workload_id]
+            if self._fits(workload):
+                self._enter(workload, "Initializing", at)
+
+    def _fits(self, workload: Workload) -> bool:
+        capacity = self.behaviour.gpu_capacity
+        return capacity is None or workload.gpus == 0 or self._gpus_held + workload.gpus <= capacity
+
+    def _plan_next(self, workload: Workload, at: float) -> None:
+        move = NEXT.get(workload.phase)
+        if move is not None and not workload.frozen:
+            due = at + move.share * self.behaviour.transition_seconds
+            self._schedule(due, workload.id, workload.turn, "")
+
+    def _schedule(self, due: float, workload_id: str, turn: int, step: str) -> None:
+        self._sequence += 1
+        heapq.heappush(self._due, (due, self._sequence, workload_id, turn, step))
+
+    def _changed(self, workload: Workload) -> None:
+        workload.encoded = None
+        self.version += 1

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a simulator on a loopback socket: in this thread's event loop, or in a thread of its own for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from .app import build
+from .clock import ManualClock
+from .connection import CuttableProtocol
+from .control_plane import ControlPlane
+from .model import Fleet
+from .settings import Settings
+
+_BACKLOG = 1024
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server, which says when it listens, can go deaf for a while, and leaves signals alone."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane = plane
+        self.ready = threading.Event()
+        self._stop: asyncio.Event | None = None
+        settings = plane.settings
+        super().__init__(
+            uvicorn.Config(
+                build(plane, self),
+                http=CuttableProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=120,
+                timeout_graceful_shutdown=2,
+                backlog=_BACKLOG,
+                ssl_certfile=settings.certificate,
+                ssl_keyfile=None if settings.key is None else str(settings.key),
+            )
+        )
+        self._socket = _bind(settings.address, settings.port)
+        self.port: int = self._socket.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """The address that clients use, without a slash at the end."""
+        scheme = "http" if self.plane.settings.certificate is None else "https"
+        address = self.plane.settings.address
+        host = f"[{address}]" if ":" in address else address
+        return f"{scheme}://{host}:{self.port}"
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to whoever runs the server."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        self._stop = asyncio.Event()
+        await super().startup(sockets=[self._socket])
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what hangs on purpose, then stop."""
+        assert self._stop is not None
+        self._stop.set()
+        await super().shutdown(sockets=[self._socket])
+
+    async def stopping(self) -> None:
+        """Return when the server is about to stop."""
+        assert self._stop is not None
+        await self._stop.wait()
+
+    def stop(self) -> None:
+        """Ask it to stop; may be called from a signal handler or another thread."""
+        self.should_exit = True
+
+    def interrupt(self, seconds: float) -> None:
+        """Drop every connection and refuse new ones for so long."""
+        raise NotImplementedError
+
+
+def _bind(address: str, port: int) -> socket.socket:
+    host = "127.0.0.1" if address == "localhost" else address
+    family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError:
+        found.close()
+        raise
+    return found
+
+
+class Handle:
+    """A running simulator, for tests: look at it and steer it without HTTP."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.plane = server.plane
+        self.url = server.url
+
+    @property
+    def state(self) -> Fleet:
+        """The fleet; its methods may be called from any thread."""
+        return self.plane.fleet
+
+    def requests(self, since: int = 0) -> list[dict[str, Any]]:
+        """What it was asked, after the request of that number."""
+        return self.plane.log.since(since)
+
+    def summary(self) -> dict[str, Any]:
+        """Counts of what it was asked; see `RequestLog.summary`."""
+        return self.plane.log.summary()
+
+    def faults(self, *rules: dict[str, Any]) -> None:
+        """Put these rules in the place of the fault plan; none ends it."""
+        self.plane.faults.replace(rules)
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings while it runs; see `ControlPlane.configure`."""
+        self.plane.configure(changes)
+
+    def revoke_tokens(self) -> None:
+        """Make every minted token invalid."""
+        self.plane.tokens.revoke()
+
+    def reset(self) -> None:
+        """Everything as it was at the start."""
+        self.plane.reset()
+
+    def advance(self, seconds: float) -> None:
+        """Move a manual clock on. Raises TypeError with another clock."""
+        clock = self.plane.clock
+        if not isinstance(clock, ManualClock):
+            raise TypeError("this simulator does not run on a manual clock")
+        clock.advance(seconds)
+        self.plane.fleet.settle()
+
+
+@contextlib.contextmanager
+def running(settings: Settings | None = None) -> Iterator[Handle]:
+    """A simulator in a thread of its own, listening when the block begins, stopped when it ends.
+
+    Raises OSError when the port is taken, and what else keeps it from starting.
+    """
+    server = Server(ControlPlane(settings or Settings()))
+    failure: list[BaseException] = []
+
+    def serve() -> None:
+        try:
+            server.run()
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for it
+            failure.append(error)
+        finally:
+            server.ready.set()
+
+    thread = threading.Thread(target=serve, name="simulator", daemon=True)
+    thread.start()
+    server.ready.wait()
+    if failure:
+        raise failure[0]
+    try:
+        yield Handle(server)
+    finally:
+        server.stop()
+        thread.join()

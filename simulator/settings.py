@@ -1,0 +1,67 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that can be set when a simulator is started."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .clock import Clock, RealClock
+from .fleet import DEFAULT_TENANT_ID
+
+CLIENT_ID = "rehearsal"
+CLIENT_SECRET = "rehearsal-secret"
+TOKEN = "rehearsal-token"
+
+
+@dataclass
+class Settings:
+    """See `python -m simulator --help`, which has an option for each of these but `clock`.
+
+    Times are seconds. `fleet` is a file, or the same content as a mapping; None makes up `workloads` of them
+    from `seed`. `faults` is a list of rules as in a fault plan. Raises ValueError for what makes no sense.
+    """
+
+    workloads: int = 250
+    seed: int = 1
+    fleet: Path | dict[str, Any] | None = None
+    tenant_id: int = DEFAULT_TENANT_ID
+    api_version: str = "2.25"
+    count_endpoint: bool = True
+    unknown_parameters: str = "refuse"
+    address: str = "127.0.0.1"
+    port: int = 0
+    certificate: Path | None = None
+    key: Path | None = None
+    client_id: str = CLIENT_ID
+    client_secret: str = CLIENT_SECRET
+    token: str = TOKEN
+    token_seconds: float = 3600.0
+    latency: float = 0.0
+    latency_per_id: float = 0.0
+    transition_seconds: float = 2.0
+    lag_seconds: float = 0.0
+    redundant: str = "succeed"
+    gpu_capacity: float | None = None
+    actions_support: bool = True
+    forbidden_ids: frozenset[str] = frozenset()
+    forbidden_paths: tuple[str, ...] = ()
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    validate_answers: bool = True
+    clock: Clock = field(default_factory=RealClock)
+
+    def __post_init__(self) -> None:
+        if self.address != "localhost" and not ipaddress.ip_address(self.address).is_loopback:
+            raise ValueError(f"{self.address} is not a loopback address")
+        if self.redundant not in ("succeed", "fail"):
+            raise ValueError("redundant is either succeed or fail")
+        if self.unknown_parameters not in ("refuse", "ignore"):
+            raise ValueError("unknown_parameters is either refuse or ignore")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        if self.workloads < 0:
+            raise ValueError("workloads is a number from 0")

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One workload of the simulated fleet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True, eq=False)
+class Workload:
+    """What the control plane knows of a workload.
+
+    `fixed` holds the API's fields that never change, under the API's names. Times are seconds since 1970.
+    `nodes` are the nodes its pods lie on, a name a pod, empty while it has none;
+    `past_nodes` those of a finished one. `frozen` keeps the phase
+    where it is until an action is asked for. A `hidden` one is outside the caller's scope: 404, in no list.
+    """
+
+    id: str
+    fixed: dict[str, Any]
+    phase: str
+    created_at: float
+    phase_updated_at: float
+    gpus: float = 0.0
+    idle_gpus: float | None = None
+    pod_count: int = 1
+    nodes: list[str] = field(default_factory=list)
+    past_nodes: list[str] = field(default_factory=list)
+    actions_support: dict[str, bool] | None = None
+    phase_message: str = ""
+    updated_at: float = 0.0
+    completed_at: float | None = None
+    deleted_at: float | None = None
+    frozen: bool = False
+    hidden: bool = False
+    incarnation: int = 0
+    turn: int = 0
+    encoded: bytes | None = None
+
+    def supports(self, action: str) -> bool:
+        """Whether its type can be suspended, resumed or deleted; unknown counts as yes."""
+        if self.actions_support is None:
+            return True
+        return self.actions_support.get("delete" if action == "delete" else "suspend", True)
