@@ -1,0 +1,240 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The control plane's endpoints, a method each; knows HTTP, and nothing of actions or outcomes.
+
+Reads are repeated until they answer or ``retry_timeout`` is over. A write is sent once: whether it
+may be sent again is for the caller to decide, who knows what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Optional, TypeVar
+
+from ansible_collections.gpuops.runai.plugins.module_utils._answers import (
+    BatchAnswer,
+    Page,
+    parse_batch,
+    parse_count,
+    parse_error,
+    parse_objects,
+    parse_one,
+    parse_page,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import Connection, ServiceAccount
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
+    AccessDenied,
+    MalformedAnswer,
+    NotFound,
+    RequestError,
+    StatusError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SIZE
+from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience, parse_retry_after
+from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._text import first_line
+from ansible_collections.gpuops.runai.plugins.module_utils._token import (
+    Minted,
+    TokenRequest,
+    TokenSource,
+    parse_token,
+    token_request_v1,
+    token_request_v2,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._transport import Answer, Transport
+
+_WORKLOADS = "/api/v1/workloads"
+_BATCH = _WORKLOADS + "/batch"
+_COUNT = _WORKLOADS + "/count"
+_PODS = _WORKLOADS + "/pods"
+_CLUSTERS = "/api/v1/clusters"
+_NODES = "/api/v1/nodes"
+_PROJECTS = "/api/v1/org-unit/projects"
+
+# What an older control plane says to an endpoint that it does not have.
+_NO_SUCH_ENDPOINT = (404, 405, 501)
+
+_Parsed = TypeVar("_Parsed")
+
+
+class Client:
+    """One control plane, as one account. Safe to use from several threads; ``close`` it at the end."""
+
+    def __init__(self, connection: Connection, guard: Guard, tally: Tally, connections: int) -> None:
+        self._connection = connection
+        self._guard = guard
+        self._tally = tally
+        self._transport = Transport(connection, tally, connections)
+        self._tokens = TokenSource(connection.credentials, self._mint)
+        self._use_token_v1 = False
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def patience(self) -> Patience:
+        """Return a fresh ``retry_timeout``, for one request or for several that settle one question."""
+        return Patience(self._connection.retry_timeout, self._guard, self._tally)
+
+    def batch(self, action: str, ids: Sequence[str]) -> BatchAnswer:
+        """Ask once for ``action`` on at most 100 ids; the caller decides about sending again.
+
+        Raises NotDelivered, AnswerLost, MalformedAnswer, StatusError, AccessDenied, Interrupted.
+        """
+        answer = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
+        return parse_batch(_BATCH, answer.json(), ids, self._tally.remark)
+
+    def count(self, query: Mapping[str, str]) -> Optional[int]:
+        """Return how many workloads the list would show; ``None`` where there is no such endpoint.
+
+        ``query`` takes the list's ``deleted``, ``filterBy`` and ``search``. Raises RequestError.
+        """
+        try:
+            return self._read(_COUNT, query, lambda answer: parse_count(_COUNT, answer))
+        except StatusError as fault:
+            # Without the endpoint, "count" is taken for a workload's id, which is a bad request.
+            if fault.status in (*_NO_SUCH_ENDPOINT, 400):
+                return None
+            raise
+
+    def list_page(self, offset: int, query: Mapping[str, str], patience: Optional[Patience] = None) -> Page:
+        """Return one page of workloads, sorted by creation so that it holds still while it is read.
+
+        ``query`` takes ``deleted``, ``filterBy``, ``search`` and another ``limit``. Raises RequestError.
+        """
+        full = {
+            "limit": str(PAGE_SIZE),
+            "sortBy": "createdAt",
+            "sortOrder": "asc",
+            **query,
+            "offset": str(offset),
+        }
+        return self._read(
+            _WORKLOADS, full, lambda answer: parse_page(_WORKLOADS, answer, "workloads", offset), patience
+        )
+
+    def workload(self, workload_id: str, patience: Optional[Patience] = None) -> dict[str, Any]:
+        """Return one workload as the API gives it. Raises NotFound, AccessDenied and other RequestErrors."""
+        path = "{0}/{1}".format(_WORKLOADS, workload_id)
+        return self._read(path, {}, lambda answer: parse_one(path, answer, workload_id), patience)
+
+    def pods_page(self, offset: int, query: Mapping[str, str]) -> Page:
+        """Return one page of pods, of all workloads, that this account may see.
+
+        ``query`` takes ``filterBy`` and ``completed``. Raises RequestError.
+        """
+        full = {**query, "limit": str(PAGE_SIZE), "sortBy": "createdAt", "offset": str(offset)}
+        return self._read(_PODS, full, lambda answer: parse_page(_PODS, answer, "pods", offset))
+
+    def clusters(self) -> list[dict[str, Any]]:
+        """Return the clusters, without their status. Raises RequestError."""
+        return self._read(
+            _CLUSTERS, {"verbosity": "metadata"}, lambda answer: parse_objects(_CLUSTERS, answer)
+        )
+
+    def projects_page(self, offset: int) -> Page:
+        """Return one page of projects. Raises RequestError."""
+        query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
+        return self._read(_PROJECTS, query, lambda answer: parse_page(_PROJECTS, answer, "projects", offset))
+
+    def nodes_page(self, offset: int) -> Page:
+        """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""
+        query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
+        page = self._read(_NODES, query, lambda answer: parse_page(_NODES, answer, "nodes", offset))
+        # The API describes no "next" for this list: it goes on for as long as pages are full.
+        if page.next is None and len(page.rows) >= PAGE_SIZE:
+            return Page(page.rows, offset + len(page.rows))
+        return page
+
+    def nodes_of_cluster(self, cluster_id: str) -> list[dict[str, Any]]:
+        """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint. Raises RequestError."""
+        path = "{0}/{1}/nodes".format(_CLUSTERS, cluster_id)
+
+        def parse(answer: Any) -> list[dict[str, Any]]:
+            return (
+                parse_objects(path, answer)
+                if isinstance(answer, list)
+                else parse_page(path, answer, "nodes", 0).rows
+            )
+
+        return self._read(path, {}, parse)
+
+    def _read(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        parse: Callable[[Any], _Parsed],
+        patience: Optional[Patience] = None,
+    ) -> _Parsed:
+        patience = patience or self.patience()
+        while True:
+            try:
+                return parse(self._send("GET", path, query=query).json())
+            except RequestError as fault:
+                patience.pause(fault)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Optional[Mapping[str, str]] = None,
+        json_body: Optional[Mapping[str, Any]] = None,
+        is_write: bool = False,
+    ) -> Answer:
+        """Send one request with a bearer, once more if the bearer had to be renewed."""
+        while True:
+            token = self._tokens.bearer()
+            if is_write:
+                self._guard.check_write()
+            else:
+                self._guard.check()
+            answer = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
+            if answer.status != 401:
+                self._tokens.accepted(token)
+                return _successful(answer)
+            if not self._tokens.refused(token):
+                return _successful(answer)
+            self._tally.count_retry("HTTP 401, a token that was not accepted")
+
+    def _mint(self, account: ServiceAccount) -> Minted:
+        if not self._use_token_v1:
+            try:
+                return self._ask_for_token(token_request_v2(account))
+            except StatusError as fault:
+                # Run:ai before 2.24 has no v2.
+                if fault.status not in (404, 405):
+                    raise
+                self._use_token_v1 = True
+        return self._ask_for_token(token_request_v1(account))
+
+    def _ask_for_token(self, request: TokenRequest) -> Minted:
+        patience = self.patience()
+        while True:
+            self._guard.check()
+            try:
+                answer = self._transport.exchange(
+                    "POST", request.path, form=request.form, json_body=request.json_body
+                )
+                minted = parse_token(request.path, _successful(answer).json())
+            except RequestError as fault:
+                patience.pause(fault)
+            else:
+                self._tally.add_secret(minted.token)
+                return minted
+
+
+def _successful(answer: Answer) -> Answer:
+    """Return the answer if it is a success; raise what it says otherwise."""
+    if 200 <= answer.status < 300:
+        return answer
+    try:
+        code, text = parse_error(answer.json())
+    except MalformedAnswer:
+        code, text = None, ""
+    text = text or first_line(answer.body)
+    kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(answer.status, StatusError)
+    retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
+    raise kind(answer.method, answer.path, answer.status, text, code, retry_after)

@@ -1,0 +1,240 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that every module shares: how to reach a control plane, and as whom."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional, Union
+from urllib.parse import unquote, urlsplit
+
+from ansible.module_utils.common.parameters import env_fallback
+from ansible.module_utils.errors import AnsibleFallbackNotFound
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
+
+# The environment variables of NVIDIA's own tools, and ours beside them.
+ENVIRONMENT = {
+    "base_url": "RUNAI_BASE_URL",
+    "client_id": "RUNAI_CLIENT_ID",
+    "client_secret": "RUNAI_CLIENT_SECRET",
+    "token": "RUNAI_BEARER_TOKEN",
+    "validate_certs": "RUNAI_VALIDATE_CERTS",
+    "ca_path": "RUNAI_CA_PATH",
+    "proxy": "RUNAI_PROXY",
+}
+
+
+class GivenToken(NamedTuple):
+    """A bearer token as the user gave it; it is never renewed."""
+
+    token: str
+
+
+class ServiceAccount(NamedTuple):
+    """Client credentials that tokens are made from."""
+
+    client_id: str
+    client_secret: str
+
+
+class Connection(NamedTuple):
+    """How to reach a control plane.
+
+    ``verify`` is what requests takes: True, False or the path of a CA bundle. ``secrets`` are all
+    values that must never be shown. Times are seconds.
+    """
+
+    base_url: str
+    credentials: Union[GivenToken, ServiceAccount]
+    verify: Union[bool, str]
+    proxy: Optional[str]
+    timeout: float
+    retry_timeout: float
+    secrets: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def connection_argument_spec() -> dict[str, dict[str, Any]]:
+    """Return the connection options, the same in every module.
+
+    The environment is mostly read by ``connect_options`` and not by a fallback here, since whether
+    a credential came from the task or from the environment decides which one counts.
+    """
+    return {
+        "base_url": {"type": "str"},
+        "client_id": {"type": "str"},
+        "client_secret": {"type": "str", "no_log": True},
+        "token": {"type": "str", "no_log": True},
+        "validate_certs": {
+            "type": "bool",
+            "default": True,
+            "fallback": (_filled_environment, [ENVIRONMENT["validate_certs"]]),
+        },
+        "ca_path": {"type": "path"},
+        "proxy": {"type": "str", "no_log": True},
+        "timeout": {"type": "float", "default": 30.0},
+        "retry_timeout": {"type": "float", "default": 120.0},
+    }
+
+
+def connection_secrets(params: Mapping[str, Any], environ: Mapping[str, str]) -> set[str]:
+    """Return every secret that was given, used or not, so that none is shown by accident."""
+    found = set()
+    for option in ("client_secret", "token", "proxy"):
+        for value in (params.get(option), environ.get(ENVIRONMENT[option])):
+            if value:
+                found.add(str(value))
+                found.update(_proxy_passwords(str(value)) if option == "proxy" else ())
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            found.update(_proxy_passwords(environ.get(variable, "")))
+    return found
+
+
+def connect_options(params: Mapping[str, Any], environ: Mapping[str, str]) -> Connection:
+    """Check the connection options and settle which credentials count.
+
+    An option of the task beats the environment; among what is left, a token beats a client; an
+    empty value counts as not given. Raises OptionError, before anything is sent.
+    """
+
+    def given(option: str) -> str:
+        return str(params.get(option) or "").strip()
+
+    def lookup(option: str) -> str:
+        return given(option) or environ.get(ENVIRONMENT[option], "").strip()
+
+    warnings: list[str] = []
+    base_url = _checked_base_url(lookup("base_url"), warnings)
+    return Connection(
+        base_url=base_url,
+        credentials=_credentials(given, lambda option: environ.get(ENVIRONMENT[option], "").strip()),
+        verify=_verify(params["validate_certs"], lookup("ca_path"), environ, warnings),
+        proxy=_checked_proxy(lookup("proxy")),
+        timeout=_seconds(params, "timeout", least=0.001),
+        retry_timeout=_seconds(params, "retry_timeout", least=0),
+        secrets=tuple(sorted(connection_secrets(params, environ))),
+        warnings=tuple(warnings),
+    )
+
+
+def is_loopback(hostname: Optional[str]) -> bool:
+    """Tell whether a host name or address is this machine's own."""
+    host = (hostname or "").lower()
+    return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
+
+
+def _filled_environment(variable: str) -> str:
+    value: str = env_fallback(variable).strip()
+    if not value:
+        raise AnsibleFallbackNotFound
+    return value
+
+
+def _credentials(task: Any, environment: Any) -> Union[GivenToken, ServiceAccount]:
+    for source, where in ((task, "options"), (environment, "environment")):
+        if source("token"):
+            return GivenToken(_header_safe(source("token"), "token"))
+        client_id, client_secret = source("client_id"), source("client_secret")
+        if where == "options" and (client_id or client_secret):
+            # One half in the task and the other in the environment is one pair.
+            client_id = client_id or environment("client_id")
+            client_secret = client_secret or environment("client_secret")
+        if client_id and client_secret:
+            return ServiceAccount(client_id, client_secret)
+        if client_id or client_secret:
+            missing = "client_secret" if client_id else "client_id"
+            raise OptionError(
+                "client_id and client_secret go together: {0} is missing (or {1} in the environment)".format(
+                    missing, ENVIRONMENT[missing]
+                )
+            )
+    raise OptionError(
+        "no credentials: give client_id and client_secret, or token (or {0} and {1}, or {2}, in the "
+        "environment of the machine the module runs on)".format(
+            ENVIRONMENT["client_id"], ENVIRONMENT["client_secret"], ENVIRONMENT["token"]
+        )
+    )
+
+
+def _header_safe(value: str, option: str) -> str:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise OptionError("{0} holds characters that can't be sent in a header".format(option))
+    return value
+
+
+def _checked_base_url(value: str, warnings: list[str]) -> str:
+    if not value:
+        raise OptionError(
+            "base_url is missing: give the address of the control plane, e.g. https://acme.run.ai, "
+            "or set {0}".format(ENVIRONMENT["base_url"])
+        )
+    # The value itself is not repeated where it could hold a password.
+    try:
+        parts = urlsplit(value)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        raise OptionError("base_url is not a valid address") from None
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        raise OptionError("base_url must not hold a user name or password; use client_id and client_secret")
+    if parts.scheme not in ("http", "https"):
+        raise OptionError("base_url must start with https:// (or http://)")
+    if not parts.hostname or not port_is_valid or not value.isprintable() or " " in value:
+        raise OptionError("base_url is not a valid address")
+    if parts.query or parts.fragment or "?" in value or "#" in value:
+        raise OptionError("base_url must be an address without a query or a fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        warnings.append(
+            "base_url is plain http to another machine: credentials and answers can be read on the way"
+        )
+    return "{0}://{1}{2}".format(parts.scheme, parts.netloc, parts.path.rstrip("/"))
+
+
+def _checked_proxy(value: str) -> Optional[str]:
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise OptionError("proxy must be an address like http://proxy.example.com:3128")
+    return value
+
+
+def _proxy_passwords(value: str) -> set[str]:
+    try:
+        password = urlsplit(value).password
+    except ValueError:
+        return set()
+    return {password, unquote(password)} if password else set()
+
+
+def _verify(wanted: bool, ca_path: str, environ: Mapping[str, str], warnings: list[str]) -> Union[bool, str]:
+    if not wanted:
+        if ca_path:
+            warnings.append("ca_path is not used, since validate_certs is false")
+        return False
+    for path, name in (
+        (ca_path, "ca_path"),
+        (environ.get("REQUESTS_CA_BUNDLE", ""), "REQUESTS_CA_BUNDLE"),
+        (environ.get("CURL_CA_BUNDLE", ""), "CURL_CA_BUNDLE"),
+    ):
+        if path:
+            path = os.path.expanduser(path)
+            if not (os.path.isdir(path) or os.access(path, os.R_OK)):
+                raise OptionError("{0}: there is no readable file or folder {1}".format(name, path))
+            return path
+    return True
+
+
+def _seconds(params: Mapping[str, Any], option: str, least: float) -> float:
+    value = float(params[option])
+    if not math.isfinite(value) or value < least:
+        raise OptionError("{0} must be a number of seconds, at least {1:g}".format(option, least))
+    return value

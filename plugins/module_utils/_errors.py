@@ -1,0 +1,150 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can go wrong, as types that the rest of the code decides by.
+
+No error holds a request header, a request body or a credential: each is made of the method, the
+path, the status and what the control plane said, all cleaned for showing.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+
+class RunaiError(Exception):
+    """Anything that is told to the user in one sentence."""
+
+
+class OptionError(RunaiError):
+    """An option that can't be used; raised before anything is sent."""
+
+
+class Interrupted(RunaiError):
+    """No further call may be made: the deadline passed, or the play that asked is gone.
+
+    ``reason`` is one of the reasons for an id that was not attempted.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class RequestError(RunaiError):
+    """A request that did not give a usable answer.
+
+    ``kind`` is a short phrase for counting alike faults, e.g. ``connection refused``.
+    """
+
+    def __init__(self, method: str, path: str, kind: str, message: str) -> None:
+        super().__init__("{0} {1}: {2}".format(method, path, message))
+        self.method = method
+        self.path = path
+        self.kind = kind
+        self.words = message
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may get through later."""
+        return True
+
+    @property
+    def may_be_applied(self) -> bool:
+        """Whether a write that ended so may have been carried out all the same."""
+        return False
+
+
+class NotDelivered(RequestError):
+    """The request provably never reached the control plane."""
+
+    def __init__(self, method: str, path: str, kind: str, message: str, lasting: bool = False) -> None:
+        super().__init__(method, path, kind, message)
+        self._lasting = lasting
+
+    @property
+    def passing(self) -> bool:
+        return not self._lasting
+
+
+class AnswerLost(RequestError):
+    """The request may have been carried out, but its answer did not arrive whole."""
+
+    @property
+    def may_be_applied(self) -> bool:
+        return True
+
+
+class MalformedAnswer(AnswerLost):
+    """An answer arrived that is not what the API describes."""
+
+
+class StatusError(RequestError):
+    """The control plane, or something before it, answered with a status that is no success.
+
+    ``code`` is the number in the answer's body (the API's ``Error.code``) or the HTTP status,
+    ``text`` what it said, ``retry_after`` seconds asked for or ``None``.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        text: str,
+        code: Optional[int] = None,
+        retry_after: Optional[float] = None,
+    ) -> None:
+        words = "HTTP {0}{1}".format(status, ", " + text if text else "")
+        if code is not None and code != status:
+            words = "HTTP {0} (code {1}){2}".format(status, code, ", " + text if text else "")
+        super().__init__(method, path, "HTTP {0}".format(status), words)
+        self.status = status
+        self.code = status if code is None else code
+        self.text = text
+        self.retry_after = retry_after
+
+    @property
+    def refused_for_now(self) -> bool:
+        """Whether the status says that nothing was done and that later may be better."""
+        return self.status in (429, 503)
+
+    @property
+    def passing(self) -> bool:
+        return (
+            self.refused_for_now
+            or self.status == 408
+            or (self.status >= 500 and self.status not in (501, 505))
+        )
+
+    @property
+    def may_be_applied(self) -> bool:
+        return self.passing and not self.refused_for_now
+
+
+class AccessDenied(StatusError):
+    """A 401 that a new token did not mend, or a 403."""
+
+    @property
+    def passing(self) -> bool:
+        return False
+
+
+class NotFound(StatusError):
+    """A 404."""
+
+
+class RetriesExhausted(RequestError):
+    """Retrying did not help within ``retry_timeout``; ``last`` is what it ended on."""
+
+    def __init__(self, last: RequestError, seconds: float, tries: int) -> None:
+        words = "{0} (tried {1}, for {2:.0f} s)".format(
+            last.words, "once" if tries == 1 else "{0} times".format(tries), seconds
+        )
+        super().__init__(last.method, last.path, last.kind, words)
+        self.last = last
+
+    @property
+    def passing(self) -> bool:
+        return False

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report file: one JSON object a line, one line an id, growing while the task works."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Optional, TextIO
+
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
+
+PART = ".part"
+
+
+class Journal:
+    """Writes ``<path>.part`` as ids are settled and gives it its name when complete.
+
+    ``scrub`` takes secrets out of a line. Without a path nothing is written.
+    """
+
+    def __init__(self, path: Optional[str], scrub: Callable[[str], str]) -> None:
+        self._path = path
+        self._scrub = scrub
+        self._file: Optional[TextIO] = None
+        self._fault: Optional[OSError] = None
+        self.kept: Optional[str] = None
+
+    def open(self) -> None:
+        """Make the file, readable by its owner alone; raise OptionError when that can't be done.
+
+        A ``.part`` that a killed task left is kept under another name, which ``kept`` holds.
+        """
+        if self._path is None:
+            return
+        part = self._path + PART
+        try:
+            if os.path.isdir(self._path):
+                raise OptionError("report_path: {0} is a folder".format(self._path))
+            if os.path.exists(part) and os.path.getsize(part) > 0:
+                self.kept = "{0}.{1}".format(part, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+                os.replace(part, self.kept)
+            elif os.path.lexists(part):
+                os.unlink(part)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as fault:
+            raise OptionError("report_path can't be written: {0}: {1}".format(part, fault.strerror)) from None
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8")
+
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows, so that they outlast this process. A full disk is told by ``complete``."""
+        if self._file is None or self._fault is not None:
+            return
+        try:
+            self._file.writelines(self._line(row) for row in rows)
+            self._file.flush()
+        except OSError as fault:
+            self._fault = fault
+
+    def complete(self) -> Optional[str]:
+        """Give the file its name; return what went wrong, if anything did."""
+        if self._file is None or self._path is None:
+            return None
+        try:
+            if self._fault is not None:
+                raise self._fault
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self._path + PART, self._path)
+        except OSError as fault:
+            return "the report could not be completed, what there is of it is in {0}{1}: {2}".format(
+                self._path, PART, fault.strerror
+            )
+        return None
+
+    def _line(self, row: Mapping[str, Any]) -> str:
+        safe = {key: self._scrub(value) if isinstance(value, str) else value for key, value in row.items()}
+        return json.dumps(safe, ensure_ascii=False) + "\n"

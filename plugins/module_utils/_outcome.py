@@ -1,0 +1,55 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What became of one id, and of one batch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+CHANGED = "changed"
+UNCHANGED = "unchanged"
+SKIPPED = "skipped"
+FAILED = "failed"
+UNKNOWN_OUTCOME = "unknown"
+NOT_ATTEMPTED = "not_attempted"
+
+# As they are told in a sentence and in the summary.
+OUTCOMES = (CHANGED, UNCHANGED, SKIPPED, FAILED, UNKNOWN_OUTCOME, NOT_ATTEMPTED)
+WORST_FIRST = (FAILED, UNKNOWN_OUTCOME, NOT_ATTEMPTED, SKIPPED, CHANGED, UNCHANGED)
+# Those for which a task fails.
+BAD = (FAILED, UNKNOWN_OUTCOME, NOT_ATTEMPTED)
+
+# Reasons that come up while sending, beside those of the plan.
+REFUSED = "refused"
+UNREACHABLE = "unreachable"
+UNSETTLED = "unsettled"
+STILL_STOPPING = "still_stopping"
+# No further call may be made: a breaker or a lasting fault; the deadline; the play is gone.
+STOPPED_EARLY = "stopped"
+DEADLINE = "deadline"
+ORPHANED = "orphaned"
+INTERNAL = "internal"
+
+
+class Outcome(NamedTuple):
+    """What became of one id; ``code`` and ``message`` are the control plane's where it said something."""
+
+    id: str
+    outcome: str
+    reason: str = ""
+    message: str = ""
+    code: Optional[int] = None
+    batch_id: Optional[str] = None
+
+
+class BatchRecord(NamedTuple):
+    """A batch that was answered; ``id`` is the control plane's, ``attempts`` the calls it took."""
+
+    id: Optional[str]
+    size: int
+    succeeded: int
+    failed: int
+    attempts: int
+    seconds: float

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The phases of a workload and what each means for an action.
+
+The phases are those of the Run:ai API 2.18 to 2.24. ``Suspending`` is what the 2.25 documentation
+calls ``Stopping``. No document says in which phase an action is permitted: the table is the
+collection's own reading, and the control plane has the last word on what is sent.
+"""
+
+from __future__ import annotations
+
+SUSPEND = "suspend"
+RESUME = "resume"
+DELETE = "delete"
+ACTIONS = (SUSPEND, RESUME, DELETE)
+
+# What an action means for a workload in some phase. The last two are also reasons.
+SEND = "send"
+THERE = "unchanged"
+WAIT = "wait"
+FINISHED = "finished"
+DELETING = "deleting"
+
+STOPPED = "Stopped"
+STOPPING = "Stopping"
+RUNNING = "Running"
+UNKNOWN = "Unknown"
+
+ACTIVE_PHASES = ("Creating", "Pending", "Initializing", RUNNING, "Degraded", "Updating", "Resuming")
+FINISHED_PHASES = ("Completed", "Failed")
+
+_ALIASES = {"Suspending": STOPPING}
+
+_TABLE = {
+    **{phase: {SUSPEND: SEND, RESUME: THERE, DELETE: SEND} for phase in ACTIVE_PHASES},
+    STOPPING: {SUSPEND: THERE, RESUME: WAIT, DELETE: SEND},
+    STOPPED: {SUSPEND: THERE, RESUME: SEND, DELETE: SEND},
+    **{phase: {SUSPEND: FINISHED, RESUME: FINISHED, DELETE: SEND} for phase in FINISHED_PHASES},
+    "Deleting": {SUSPEND: DELETING, RESUME: DELETING, DELETE: THERE},
+    "Terminating": {SUSPEND: SEND, RESUME: SEND, DELETE: SEND},
+    UNKNOWN: {SUSPEND: SEND, RESUME: SEND, DELETE: SEND},
+}
+
+PHASES = tuple(_TABLE)
+
+
+def canonical(phase: str) -> str:
+    """Return the API's own name of ``phase``; a phase that is not known stays as it is."""
+    return _ALIASES.get(phase, phase)
+
+
+def is_known(phase: str) -> bool:
+    """Tell whether ``phase`` is one of the API's phases or another name of one."""
+    return canonical(phase) in _TABLE
+
+
+def meaning(action: str, phase: str) -> str:
+    """Return what ``action`` means in ``phase``: one of SEND, THERE, WAIT, FINISHED, DELETING.
+
+    A phase that is not known counts as Unknown.
+    """
+    return _TABLE.get(canonical(phase), _TABLE[UNKNOWN])[action]
+
+
+def has_arrived(action: str, phase: str, content_with_active: bool) -> bool:
+    """Tell whether a workload in ``phase`` has got where ``action`` takes it.
+
+    A deleted workload arrives by being gone, so it never arrives in a phase. A resumed one that has
+    completed has been Running.
+    """
+    phase = canonical(phase)
+    if action == SUSPEND:
+        return phase == STOPPED
+    if action == RESUME:
+        return phase in (RUNNING, "Completed") or (content_with_active and phase in ACTIVE_PHASES)
+    return False
+
+
+def can_still_arrive(action: str, phase: str) -> bool:
+    """Tell whether waiting makes sense for a workload in ``phase``."""
+    return action == DELETE or canonical(phase) not in (*FINISHED_PHASES, "Deleting")

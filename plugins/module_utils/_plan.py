@@ -1,0 +1,125 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to do with each id: a pure function of the ids, their state and the options."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
+    DELETE,
+    DELETING,
+    FINISHED,
+    SEND,
+    THERE,
+    WAIT,
+    canonical,
+    meaning,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._workload import FORBIDDEN, MISSING, SEEN, Workload
+
+SKIPPED = "skipped"
+FAILED = "failed"
+
+PROTECTED = "protected"
+PHASE = "phase"
+NOT_FOUND = "not_found"
+UNSUPPORTED = "unsupported"
+
+TOLERABLE = (MISSING, FINISHED, UNSUPPORTED, DELETING)
+# What is skipped and not failed unless the user says otherwise.
+TOLERATED = (FINISHED, DELETING)
+
+_WORDS = {
+    PROTECTED: "protected: never acted on",
+    NOT_FOUND: "not there: gone, or not visible to this account",
+    MISSING: "not there: gone, or not visible to this account",
+    FORBIDDEN: "this account may not see the workload",
+    DELETING: "it is being deleted",
+    FINISHED: "it has finished",
+    UNSUPPORTED: "the control plane does not support the action for this workload",
+}
+
+
+class Step(NamedTuple):
+    """What to do with one id.
+
+    ``verdict`` is SEND, WAIT (until it has stopped, then send), THERE (nothing to do), SKIPPED or
+    FAILED (it can't be acted on); ``reason`` and ``message`` say why where there is something to say.
+    """
+
+    workload: Workload
+    verdict: str
+    reason: str = ""
+    message: str = ""
+
+
+class Plan(NamedTuple):
+    """One step for each id, in the order asked."""
+
+    action: str
+    steps: list[Step]
+
+    def ids(self, *verdicts: str) -> list[str]:
+        """Return the ids with one of these verdicts, in the order asked."""
+        return [step.workload.id for step in self.steps if step.verdict in verdicts]
+
+
+class Rules(NamedTuple):
+    """The user's say in the plan: ids never acted on, phases acted in, reasons tolerated."""
+
+    protect: Collection[str]
+    only_phases: Optional[Collection[str]]
+    tolerate: Collection[str]
+
+
+def decide(action: str, workload: Workload, rules: Rules) -> Step:
+    """Decide on one workload. The reasons come in a fixed order: the first that holds is told."""
+    if workload.id in rules.protect:
+        return Step(workload, SKIPPED, PROTECTED, _WORDS[PROTECTED])
+    is_limited = workload.presence == SEEN and rules.only_phases is not None
+    if is_limited and canonical(workload.phase) not in (rules.only_phases or ()):
+        return Step(workload, SKIPPED, PHASE, "it is now {0}".format(workload.phase))
+    if workload.presence == MISSING:
+        if action == DELETE:
+            return Step(workload, THERE, NOT_FOUND, _WORDS[NOT_FOUND])
+        return _cannot(workload, MISSING, rules)
+    if workload.presence == FORBIDDEN:
+        return _cannot(workload, FORBIDDEN, rules)
+    verdict = meaning(action, workload.phase)
+    if verdict == THERE:
+        return Step(workload, THERE)
+    if verdict in (DELETING, FINISHED):
+        return _cannot(workload, verdict, rules)
+    if not workload.supports(action):
+        return _cannot(workload, UNSUPPORTED, rules)
+    return Step(workload, verdict)
+
+
+def make_plan(action: str, ids: Sequence[str], state: Mapping[str, Workload], rules: Rules) -> Plan:
+    """Return a step for each of ``ids``, in their order."""
+    return Plan(action, [decide(action, state[workload_id], rules) for workload_id in ids])
+
+
+def ceiling_words(plan: Plan, max_affected: Optional[int]) -> Optional[str]:
+    """Say by how much the plan is over ``max_affected``; ``None`` where it is not."""
+    affected = len(plan.ids(SEND, WAIT))
+    if max_affected is None or affected <= max_affected:
+        return None
+    return "max_affected is {0}, but {1} would be acted on, {2} more; nothing was sent".format(
+        max_affected, affected, affected - max_affected
+    )
+
+
+def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
+    """Cut ``ids`` into lists of at most ``size``."""
+    for start in range(0, len(ids), size):
+        yield list(ids[start : start + size])
+
+
+def _cannot(workload: Workload, reason: str, rules: Rules) -> Step:
+    verdict = SKIPPED if reason in rules.tolerate else FAILED
+    return Step(workload, verdict, reason, _WORDS[reason])

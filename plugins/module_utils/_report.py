@@ -1,0 +1,181 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From outcomes to the result of the task: pure, of a constant shape, and of a bounded size."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
+    BAD,
+    CHANGED,
+    FAILED,
+    OUTCOMES,
+    WORST_FIRST,
+    BatchRecord,
+    Outcome,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE, RESUME, RUNNING, STOPPED
+from ansible_collections.gpuops.runai.plugins.module_utils._plan import NOT_FOUND
+from ansible_collections.gpuops.runai.plugins.module_utils._progress import spelled
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
+from ansible_collections.gpuops.runai.plugins.module_utils._workload import Workload
+
+# Job viewers blank a result over 700,000 characters, and many ways to print one add to it.
+_LARGEST_RESULT = 460_000
+# The share of what the id lists leave over that a diff may take; the rows get the rest.
+_DIFF_SHARE = 0.3
+_MOST_REASONS = 3
+
+
+class Figures(NamedTuple):
+    """What was counted on the way."""
+
+    duplicates: int
+    requests: int
+    batches: int
+    retries: int
+    seconds: float
+
+
+class Finding(NamedTuple):
+    """All that the report is made from.
+
+    ``state`` is what was seen before anything was sent. ``notes`` are sentences for the end of
+    ``msg``; ``stopped`` says that the task did not run to its end although no id tells so.
+    """
+
+    action: str
+    check_mode: bool
+    outcomes: Sequence[Outcome]
+    state: Mapping[str, Workload]
+    not_reached: Sequence[str]
+    batches: Sequence[BatchRecord]
+    figures: Figures
+    notes: Sequence[str]
+    stopped: bool
+
+
+def report_row(outcome: Outcome, workload: Optional[Workload]) -> dict[str, Any]:
+    """Return one id as a row of ``workloads`` and of the report file."""
+    seen = workload or Workload(outcome.id, "")
+    return {
+        "id": outcome.id,
+        "name": seen.name,
+        "project": seen.project,
+        "cluster": seen.cluster,
+        "submitted_by": seen.submitted_by,
+        "outcome": outcome.outcome,
+        "phase": seen.phase,
+        "reason": outcome.reason,
+        "code": outcome.code,
+        "message": clean(outcome.message),
+        "batch_id": outcome.batch_id or "",
+    }
+
+
+def is_failed(finding: Finding) -> bool:
+    """Tell whether the task fails."""
+    return (
+        finding.stopped
+        or bool(finding.not_reached)
+        or any(outcome.outcome in BAD for outcome in finding.outcomes)
+    )
+
+
+def make_result(finding: Finding, workloads_limit: int, with_diff: bool) -> dict[str, Any]:
+    """Return the keys of the result, always the same ones, within the size that job viewers keep."""
+    by_outcome: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
+    for outcome in finding.outcomes:
+        by_outcome[outcome.outcome].append(outcome.id)
+    result: dict[str, Any] = {
+        "changed": bool(by_outcome[CHANGED]),
+        "msg": result_words(finding),
+        "action": finding.action,
+        "summary": {
+            "requested": len(finding.outcomes),
+            **{outcome: len(ids) for outcome, ids in by_outcome.items()},
+            **finding.figures._asdict(),
+        },
+        "outcomes": by_outcome,
+        "not_reached": list(finding.not_reached),
+        "workloads": [],
+        "workloads_truncated": False,
+        "batches": [{**batch._asdict(), "id": batch.id or ""} for batch in finding.batches],
+    }
+    left = _LARGEST_RESULT - len(json.dumps(result))
+    if with_diff:
+        result["diff"] = _diff(finding, int(left * _DIFF_SHARE))
+        left -= len(json.dumps(result["diff"]))
+    ranked = sorted(finding.outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
+    for outcome in ranked[:workloads_limit]:
+        row = report_row(outcome, finding.state.get(outcome.id))
+        left -= len(json.dumps(row)) + 2
+        if left < 0:
+            break
+        result["workloads"].append(row)
+    result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
+    return result
+
+
+def result_words(finding: Finding) -> str:
+    """Return the one sentence that a person can act on."""
+    counts = Counter(outcome.outcome for outcome in finding.outcomes)
+    changed = "{0} would change" if finding.check_mode else "{0} changed"
+    told = [changed.format(counts[CHANGED])]
+    told += [
+        "{0} {1}".format(counts[outcome], spelled(outcome))
+        for outcome in OUTCOMES
+        if outcome != CHANGED and counts[outcome]
+    ]
+    words = "{0}: {1} of {2}".format(finding.action, ", ".join(told), len(finding.outcomes))
+    reasons = _failure_reasons(finding.outcomes)
+    if reasons:
+        words += " ({0})".format(reasons)
+    notes = list(finding.notes)
+    gone = sum(outcome.reason == NOT_FOUND for outcome in finding.outcomes)
+    if gone:
+        notes.append("{0} not there: gone, or not visible to this account".format(gone))
+    if finding.not_reached:
+        notes.append("{0} did not get there in time".format(len(finding.not_reached)))
+    return "; ".join([words, *notes])
+
+
+def _failure_reasons(outcomes: Sequence[Outcome]) -> str:
+    kinds = Counter(
+        "{0}{1}".format(
+            "{0} ".format(outcome.code) if outcome.code is not None else "", clean(outcome.message, 120)
+        )
+        for outcome in outcomes
+        if outcome.outcome == FAILED
+    )
+    told = ["{0}: {1}".format(kind, count) for kind, count in kinds.most_common(_MOST_REASONS)]
+    if len(kinds) > _MOST_REASONS:
+        told.append("and {0} other reasons".format(len(kinds) - _MOST_REASONS))
+    return ", ".join(told)
+
+
+def _diff(finding: Finding, budget: int) -> dict[str, str]:
+    """Return the phase before and after of what changes, cut to about ``budget`` characters."""
+    after_phase = {DELETE: "gone", RESUME: RUNNING}.get(finding.action, STOPPED)
+    before: list[str] = []
+    after: list[str] = []
+    changed = [outcome for outcome in finding.outcomes if outcome.outcome == CHANGED]
+    for position, outcome in enumerate(changed):
+        workload = finding.state.get(outcome.id) or Workload(outcome.id, "")
+        name = "{0} {1}: ".format(outcome.id, workload.name)
+        # Counted as it stands in JSON, where a character may take six.
+        budget -= 2 * len(json.dumps(name)) + len(workload.phase) + len(after_phase)
+        if budget < 0:
+            rest = "and {0} more\n".format(len(changed) - position)
+            before.append(rest)
+            after.append(rest)
+            break
+        before.append(name + workload.phase + "\n")
+        after.append(name + after_phase + "\n")
+    return {"before": "".join(before), "after": "".join(after)}

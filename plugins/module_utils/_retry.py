@@ -1,0 +1,112 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long to go on after a fault, and how long to pause before the next try."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
+    MalformedAnswer,
+    RequestError,
+    RetriesExhausted,
+    StatusError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+# A server that answers "Retry-After: 0" without end must not be asked without end.
+_SHORTEST_PAUSE = 0.1
+# An answer of another shape rarely mends itself: most often base_url is not a control plane.
+_MALFORMED_TRIES = 3
+
+
+def parse_retry_after(value: Optional[str], date: Optional[str]) -> Optional[float]:
+    """Return the seconds that a Retry-After header asks for, or ``None``.
+
+    The header holds seconds or an HTTP date; a date is compared with the answer's own ``date``
+    header where there is one, so that the clocks of two machines need not agree.
+    """
+    if not value:
+        return None
+    text = value.strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        until = _http_date(text)
+        if until is None:
+            return None
+        since = _http_date(date or "") or datetime.now(timezone.utc)
+        seconds = (until - since).total_seconds()
+    # Not a number, and infinity, are no pause that anybody meant.
+    return max(0.0, seconds) if seconds < 1e9 else None
+
+
+def _http_date(text: str) -> Optional[datetime]:
+    try:
+        parsed = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return None
+    # An HTTP date is always GMT, also where the text does not say so.
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+
+
+class Patience:
+    """What is left of ``retry_timeout`` (seconds) for one request and all its retries.
+
+    The time counts from the first fault. Several calls that settle the same question, e.g. the
+    reads after a lost answer, share one.
+    """
+
+    def __init__(self, seconds: float, guard: Guard, tally: Tally) -> None:
+        self.seconds = seconds
+        self._guard = guard
+        self._tally = tally
+        self._since: Optional[float] = None
+        self._tries = 0
+        self._malformed = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        if self._since is None:
+            return self.seconds
+        return self.seconds - (time.monotonic() - self._since)
+
+    def start(self) -> None:
+        """Start the clock, if it does not run yet."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def pause(self, fault: RequestError, before_write: bool = False) -> None:
+        """Sleep before the next try, or raise: the fault itself if it lasts, or RetriesExhausted.
+
+        Raises Interrupted when the guard forbids the call to come.
+        """
+        if not fault.passing:
+            raise fault
+        self.start()
+        self._tries += 1
+        self._malformed += isinstance(fault, MalformedAnswer)
+        if self.left <= 0 or self._malformed >= _MALFORMED_TRIES:
+            if self._tries == 1:
+                raise fault
+            raise RetriesExhausted(fault, self.seconds - self.left, self._tries)
+        asked = fault.retry_after if isinstance(fault, StatusError) else None
+        pause = _backoff(self._tries) if asked is None else max(asked, _SHORTEST_PAUSE)
+        self._guard.sleep(min(pause, self.left), before_write)
+        self._tally.count_retry(fault.kind)
+
+
+def _backoff(tries: int) -> float:
+    """Return an exponential pause in seconds, with jitter so that clients do not come back as one."""
+    ceiling = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(tries - 1, 10))
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311

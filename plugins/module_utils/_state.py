@@ -1,0 +1,122 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state of many workloads, read the cheaper way: one GET each, or pages of the list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Callable, Optional, Union
+
+from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
+from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import AccessDenied, NotFound
+from ansible_collections.gpuops.runai.plugins.module_utils._pages import page_offsets, read_pages
+from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
+from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience
+from ansible_collections.gpuops.runai.plugins.module_utils._workload import (
+    FORBIDDEN,
+    MISSING,
+    Workload,
+    workload_from_row,
+)
+
+# A row of the API, or MISSING or FORBIDDEN.
+Found = Union[dict[str, Any], str]
+
+# So few are asked for one by one without counting the fleet first.
+_FEW = 8
+# So many are surely cheaper by the list: its first page is asked for together with the count.
+_MANY = 50
+
+
+def is_cheaper_singly(wanted: int, fleet: Optional[int]) -> bool:
+    """Tell whether ``wanted`` GETs are fewer requests than the pages of a list of ``fleet`` workloads.
+
+    Where the size of the fleet is not known, only a few are asked for singly.
+    """
+    if wanted <= _FEW:
+        return True
+    return fleet is not None and wanted <= len(page_offsets(fleet))
+
+
+class StateReader:
+    """Reads workloads by id through ``client``, with up to ``workers`` requests in flight.
+
+    The size of the fleet is asked for once: later reads need it only to choose the way.
+    """
+
+    def __init__(self, client: Client, workers: int) -> None:
+        self._client = client
+        self._workers = workers
+        self._fleet: Optional[int] = None
+        self._is_counted = False
+
+    def read(self, ids: Sequence[str], patience: Optional[Patience] = None) -> dict[str, Workload]:
+        """Return a Workload for each of ``ids``. Raises what ``read_rows`` raises."""
+        return {
+            workload_id: Workload(workload_id, found)
+            if isinstance(found, str)
+            else workload_from_row(workload_id, found)
+            for workload_id, found in self.read_rows(ids, patience).items()
+        }
+
+    def read_rows(self, ids: Sequence[str], patience: Optional[Patience] = None) -> dict[str, Found]:
+        """Return for each of ``ids`` the API's own row, or MISSING or FORBIDDEN.
+
+        An id that the list does not show is asked for by GET before it is called missing. Raises
+        RequestError when the list fails or a GET fails with anything but 404 and 403: no state, no
+        write. A 403 on one id's own GET is that id's.
+        """
+        first_page: Optional[Page] = None
+        if not is_cheaper_singly(len(ids), self._fleet) and not self._is_counted:
+            first_page = self._count(with_first_page=len(ids) >= _MANY)
+        if is_cheaper_singly(len(ids), self._fleet) and first_page is None:
+            return self._read_singly(ids, patience, is_proven=False)
+        found = self._read_list(ids, patience, first_page)
+        missing = [workload_id for workload_id in ids if workload_id not in found]
+        found.update(self._read_singly(missing, patience, is_proven=True))
+        return found
+
+    def _count(self, with_first_page: bool) -> Optional[Page]:
+        calls: list[Callable[[], object]] = [lambda: self._client.count({})]
+        if with_first_page:
+            calls.append(lambda: self._client.list_page(0, {}))
+        answers = map_parallel(lambda call: call(), calls, self._workers)
+        self._fleet = answers[0] if isinstance(answers[0], int) else None
+        self._is_counted = True
+        return answers[1] if with_first_page and isinstance(answers[1], Page) else None
+
+    def _read_list(
+        self, ids: Sequence[str], patience: Optional[Patience], first_page: Optional[Page]
+    ) -> dict[str, Found]:
+        wanted = set(ids)
+
+        def fetch(offset: int) -> Page:
+            if offset == 0 and first_page is not None:
+                return first_page
+            return self._client.list_page(offset, {}, patience)
+
+        rows = read_pages(fetch, page_offsets(self._fleet), self._workers, lambda rows: wanted <= rows.keys())
+        return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}
+
+    def _read_singly(
+        self, ids: Sequence[str], patience: Optional[Patience], is_proven: bool
+    ) -> dict[str, Found]:
+        def read(workload_id: str) -> Found:
+            try:
+                return self._client.workload(workload_id, patience)
+            except NotFound:
+                return MISSING
+            except AccessDenied as fault:
+                if fault.status != 403:
+                    raise
+                return FORBIDDEN
+
+        found = map_parallel(read, ids, self._workers) if ids else []
+        if not is_proven and found and all(one == MISSING for one in found):
+            # Any web server answers 404 to what it does not know: make sure that this one is a
+            # control plane before "not there" is believed, and a delete called done.
+            self._client.list_page(0, {"limit": "1"}, patience)
+        return dict(zip(ids, found))

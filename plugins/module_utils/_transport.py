@@ -1,0 +1,298 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One HTTP exchange with the control plane: the only place that knows ``requests``."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Optional
+from urllib.parse import urljoin, urlsplit
+
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import Connection
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
+    AnswerLost,
+    MalformedAnswer,
+    NotDelivered,
+    RequestError,
+    StatusError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, first_line
+from ansible_collections.gpuops.runai.plugins.module_utils._version import VERSION
+
+REQUESTS_IMPORT_ERROR: Optional[str]
+try:
+    import requests
+    import requests.adapters
+    import requests.utils
+except ImportError:
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
+else:
+    REQUESTS_IMPORT_ERROR = None
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
+_CHUNK = 256 * 1024
+# A page of 500 workloads is about 2 MB; what is far larger is not an answer of the control plane.
+_LARGEST_ANSWER = 64 * 1024 * 1024
+
+
+class Answer(NamedTuple):
+    """What came back. ``headers`` are looked up without regard to case."""
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the decoded body; raise MalformedAnswer when it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            said = first_line(self.body)
+            words = "the answer is not JSON but '{0}'".format(said) if said else "the answer is empty"
+            raise MalformedAnswer(self.method, self.path, "an answer that is not JSON", words) from None
+
+
+class _Bearer:
+    """Sets the bearer; being an auth object keeps a .netrc from replacing it."""
+
+    def __init__(self, token: Optional[str]) -> None:
+        self._token = token
+
+    def __call__(self, request: Any) -> Any:
+        if self._token is not None:
+            request.headers["Authorization"] = "Bearer " + self._token
+        return request
+
+
+class Transport:
+    """A kept-alive session with one control plane, used by several threads."""
+
+    def __init__(self, connection: Connection, tally: Tally, connections: int) -> None:
+        self._connection = connection
+        self._tally = tally
+        self._session = requests.Session()
+        # The environment is settled here, once, and not by requests at every call: its bundle would
+        # replace verify=False, and its .netrc the bearer.
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = "gpuops.runai/" + VERSION
+        self._session.headers["Accept"] = "application/json"
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        if connection.proxy:
+            self._proxies = {"http": connection.proxy, "https": connection.proxy}
+        else:
+            self._proxies = requests.utils.get_environ_proxies(connection.base_url, no_proxy=None)
+
+    def close(self) -> None:
+        """Close all kept connections."""
+        self._session.close()
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        query: Optional[Mapping[str, str]] = None,
+        json_body: Optional[Mapping[str, Any]] = None,
+        form: Optional[Mapping[str, str]] = None,
+        bearer: Optional[str] = None,
+    ) -> Answer:
+        """Send one request and return its answer, whatever its status but for a redirect elsewhere.
+
+        Redirects are followed for GET and on the same host, scheme and port only. Raises
+        NotDelivered, AnswerLost, or StatusError for a redirect that is not followed.
+        """
+        url = self._connection.base_url + path
+        for _hop in range(_MOST_REDIRECTS + 1):
+            answer = self._send(method, path, url, query, json_body, form, bearer)
+            if answer.status not in _REDIRECTS:
+                return answer
+            target = _redirect_target(url, answer.headers.get("Location", ""))
+            if method != "GET" or not _same_origin(url, target):
+                raise StatusError(method, path, answer.status, _redirect_words(target))
+            url, query = target, None
+        raise StatusError(method, path, answer.status, "redirected again and again")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        url: str,
+        query: Optional[Mapping[str, str]],
+        json_body: Optional[Mapping[str, Any]],
+        form: Optional[Mapping[str, str]],
+        bearer: Optional[str],
+    ) -> Answer:
+        timeout = self._connection.timeout
+        self._tally.count_request()
+        until = time.monotonic() + timeout
+        try:
+            response = self._session.request(
+                method,
+                url,
+                params=query,
+                json=json_body,
+                data=form,
+                auth=_Bearer(bearer),
+                timeout=(timeout, timeout),
+                verify=self._connection.verify,
+                proxies=self._proxies,
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                body = bytearray()
+                for chunk in response.iter_content(_CHUNK):
+                    body += chunk
+                    if len(body) > _LARGEST_ANSWER:
+                        raise MalformedAnswer(
+                            method, path, "an endless answer", "the answer is larger than 64 MiB"
+                        )
+                    if time.monotonic() > until:
+                        raise AnswerLost(
+                            method,
+                            path,
+                            "a timeout",
+                            "the answer was not complete after {0:g} s".format(timeout),
+                        )
+                return Answer(method, path, response.status_code, response.headers, bytes(body))
+        except (requests.exceptions.RequestException, OSError, ValueError) as fault:
+            raise _explained(fault, method, path, timeout) from None
+
+
+def _redirect_target(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
+
+
+def _origin(url: str) -> tuple[str, Optional[str], Optional[int]]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _same_origin(url: str, target: str) -> bool:
+    try:
+        return bool(target) and _origin(url) == _origin(target)
+    except ValueError:
+        return False
+
+
+def _redirect_words(target: str) -> str:
+    try:
+        scheme, host, port = _origin(target)
+    except ValueError:
+        scheme, host, port = "", None, None
+    where = clean("{0}://{1}:{2}".format(scheme, host, port), 200) if host else "nowhere"
+    return (
+        "redirected to {0}, which is not followed with credentials; set base_url to the address meant".format(
+            where
+        )
+    )
+
+
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    """Yield a fault and what lies under it, outermost first."""
+    seen: list[BaseException] = []
+    waiting: list[Any] = [fault]
+    while waiting and len(seen) < 50:
+        current = waiting.pop(0)
+        if not isinstance(current, BaseException) or any(current is known for known in seen):
+            continue
+        seen.append(current)
+        yield current
+        waiting += [getattr(current, "reason", None), current.__cause__, current.__context__, *current.args]
+
+
+def _explained(fault: BaseException, method: str, path: str, timeout: float) -> RequestError:
+    """Say in our own words what requests raised: its own texts can hold a proxy's password.
+
+    What is not surely known to have stopped before the control plane counts as a lost answer.
+    """
+    causes = list(_causes(fault))
+    words = _lasting_words(fault, causes)
+    if words is not None:
+        return NotDelivered(method, path, "a fault that lasts", words, lasting=True)
+    if isinstance(fault, requests.exceptions.ConnectTimeout):
+        return NotDelivered(
+            method, path, "no connection in time", "no connection within {0:g} s".format(timeout)
+        )
+    if isinstance(fault, requests.exceptions.ReadTimeout) or _among(causes, socket.timeout):
+        return AnswerLost(method, path, "a timeout", "no answer within {0:g} s".format(timeout))
+    at = " by the proxy" if isinstance(fault, requests.exceptions.ProxyError) else ""
+    if _among(causes, ConnectionRefusedError):
+        return NotDelivered(method, path, "connection refused", "connection refused" + at)
+    if _among(causes, socket.gaierror):
+        words = "the host name can't be resolved at the moment"
+        return NotDelivered(method, path, "a host name that can't be resolved", words)
+    names = {type(cause).__name__ for cause in causes}
+    if "NewConnectionError" in names or (at and "ProtocolError" not in names):
+        return NotDelivered(
+            method, path, "no connection", "no connection{0}: {1}".format(at, _system_words(causes))
+        )
+    if isinstance(
+        fault, (requests.exceptions.ContentDecodingError, requests.exceptions.ChunkedEncodingError)
+    ):
+        return AnswerLost(method, path, "half an answer", "the connection was cut within the answer")
+    if isinstance(fault, requests.exceptions.ConnectionError):
+        return AnswerLost(method, path, "a cut connection", "the connection was cut before an answer")
+    return AnswerLost(
+        method, path, "a failed request", "the request failed ({0})".format(type(fault).__name__)
+    )
+
+
+def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optional[str]:
+    """Return what is wrong where no retry would mend it, and nothing was sent; ``None`` otherwise."""
+    certificate = _among(causes, ssl.SSLCertVerificationError)
+    if certificate is not None:
+        return _certificate_words(certificate)
+    through_proxy = isinstance(fault, requests.exceptions.ProxyError)
+    if through_proxy and any("407" in str(cause) for cause in causes):
+        return "the proxy wants a user name and password, or refused the ones in proxy (407)"
+    unresolved = _among(causes, socket.gaierror)
+    if unresolved is not None and unresolved.errno != socket.EAI_AGAIN:
+        return "the host name of {0} can't be resolved".format("the proxy" if through_proxy else "base_url")
+    handshake = _among(causes, ssl.SSLError)
+    if handshake is not None and not _among(causes, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return "TLS failed ({0}); is base_url's scheme and port right, and ca_path a PEM file?".format(
+            clean(getattr(handshake, "reason", "") or "handshake", 80).replace("_", " ").lower()
+        )
+    if isinstance(fault, requests.exceptions.InvalidURL):
+        return "base_url or proxy is not a valid address"
+    if isinstance(fault, OSError) and "CA certificate bundle" in str(fault):
+        return "the CA bundle can't be read; check ca_path or REQUESTS_CA_BUNDLE"
+    return None
+
+
+def _among(causes: list[BaseException], *kinds: type[BaseException]) -> Any:
+    return next((cause for cause in causes if isinstance(cause, kinds)), None)
+
+
+def _certificate_words(fault: ssl.SSLCertVerificationError) -> str:
+    said = clean(getattr(fault, "verify_message", "") or "", 120)
+    if "expired" in said:
+        advice = "renew the control plane's certificate"
+    elif "mismatch" in said or "not valid for" in said:
+        advice = "set base_url to a name that the certificate holds"
+    else:
+        advice = "set ca_path to the CA that signed it"
+    return "the certificate is not trusted: {0}; {1}".format(said or "verification failed", advice)
+
+
+def _system_words(causes: list[BaseException]) -> str:
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno is not None and cause.strerror:
+            return clean(cause.strerror, 120)
+    return "the address can't be reached"
