@@ -28,6 +28,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     AccessDenied,
     MalformedAnswer,
     NotFound,
+    NoToken,
     RequestError,
     StatusError,
 )
@@ -200,6 +201,12 @@ class Client:
             self._tally.count_retry("HTTP 401, a token that was not accepted")
 
     def _mint(self, account: ServiceAccount) -> Minted:
+        try:
+            return self._mint_by_version(account)
+        except RequestError as fault:
+            raise NoToken(fault) from None
+
+    def _mint_by_version(self, account: ServiceAccount) -> Minted:
         if not self._use_token_v1:
             try:
                 return self._ask_for_token(token_request_v2(account))

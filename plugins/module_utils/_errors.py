@@ -123,6 +123,20 @@ class StatusError(RequestError):
         return self.passing and not self.refused_for_now
 
 
+class NoToken(RequestError):
+    """No token could be made, so the request it was for was not sent."""
+
+    def __init__(self, fault: RequestError) -> None:
+        words = fault.words
+        if isinstance(fault, NotFound):
+            words += "; is base_url the address of a control plane?"
+        super().__init__(fault.method, fault.path, fault.kind, "no token: " + words)
+
+    @property
+    def passing(self) -> bool:
+        return False
+
+
 class AccessDenied(StatusError):
     """A 401 that a new token did not mend, or a 403."""
 

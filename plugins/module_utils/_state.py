@@ -18,6 +18,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patienc
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import (
     FORBIDDEN,
     MISSING,
+    ROW_KEYS,
     Workload,
     workload_from_row,
 )
@@ -95,8 +96,8 @@ class StateReader:
 
         def fetch(offset: int) -> Page:
             if offset == 0 and first_page is not None:
-                return first_page
-            return self._client.list_page(offset, {}, patience)
+                return _slim(first_page)
+            return _slim(self._client.list_page(offset, {}, patience))
 
         rows = read_pages(fetch, page_offsets(self._fleet), self._workers, lambda rows: wanted <= rows.keys())
         return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}
@@ -120,3 +121,8 @@ class StateReader:
             # control plane before "not there" is believed, and a delete called done.
             self._client.list_page(0, {"limit": "1"}, patience)
         return dict(zip(ids, found))
+
+
+def _slim(page: Page) -> Page:
+    """Keep of each row what a Workload needs: the whole rows of a large fleet take hundreds of megabytes."""
+    return page._replace(rows=[{key: row[key] for key in ROW_KEYS if key in row} for row in page.rows])

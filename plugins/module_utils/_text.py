@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 MESSAGE_LENGTH = 500
 NAME_LENGTH = 253
@@ -38,6 +39,12 @@ def first_line(body: bytes) -> str:
         if line.strip():
             return clean(line, 200)
     return ""
+
+
+def some_of(values: Sequence[str], most: int = 10) -> str:
+    """Return the first few of ``values`` in a row, e.g. ``a, b and 3 more``."""
+    more = " and {0} more".format(len(values) - most) if len(values) > most else ""
+    return ", ".join(values[:most]) + more
 
 
 def counted(number: int, noun: str) -> str:

@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 from urllib.parse import urljoin, urlsplit
@@ -85,6 +86,9 @@ class Transport:
         # The environment is settled here, once, and not by requests at every call: its bundle would
         # replace verify=False, and its .netrc the bearer.
         self._session.trust_env = False
+        if connection.verify is False:
+            # The user said so; a line on the error stream for every request helps nobody.
+            warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         self._session.headers["User-Agent"] = "gpuops.runai/" + VERSION
         self._session.headers["Accept"] = "application/json"
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections, max_retries=0)

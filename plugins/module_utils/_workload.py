@@ -17,6 +17,10 @@ MISSING = "missing"
 FORBIDDEN = "forbidden"
 
 
+# The keys of one of the API's rows that a Workload is made of.
+ROW_KEYS = ("id", "name", "projectName", "clusterId", "submittedBy", "phase", "actionsSupport")
+
+
 class Workload(NamedTuple):
     """What the control plane shows of one id.
 
