@@ -80,7 +80,7 @@ def parse_before(text: str, now: datetime) -> datetime:
 def format_age(age: timedelta) -> str:
     """Return an age in its two largest units, e.g. ``5d3h``, ``12m`` or ``0s``; below zero it is ``0s``."""
     left = max(0, int(age.total_seconds()))
-    parts = []
+    parts: list[tuple[int, str]] = []
     for unit in "dhms":
         number, left = divmod(left, _UNITS[unit])
         if number or parts:

@@ -114,7 +114,7 @@ def _sorted(rows: Sequence[Row], order: Order) -> list[Row]:
 
 
 def _sorted_by(rows: Sequence[Row], value_of: Callable[[Row], _Value], is_descending: bool) -> list[Row]:
-    pairs = [(value_of(row), row) for row in rows]
+    pairs: list[tuple[Any, Row]] = [(value_of(row), row) for row in rows]
     valued = [pair for pair in pairs if pair[0] is not None]
     # Python's sort keeps the order of equals, also in reverse.
     valued.sort(key=lambda pair: pair[0], reverse=is_descending)

@@ -1,0 +1,227 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of runai_workload_info, checked before anything is asked."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_before
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
+from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id, parse_ids
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import PHASES, canonical, is_known
+from ansible_collections.gpuops.runai.plugins.module_utils._select import AMOUNTS, MOMENTS, Criteria
+from ansible_collections.gpuops.runai.plugins.module_utils._select_fields import ALL_FIELDS, DEFAULT_FIELDS
+from ansible_collections.gpuops.runai.plugins.module_utils._select_order import SORT_KEYS, Order
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
+
+# Lists of names that rows carry as they are given.
+_EXACT = ("projects", "departments", "node_pools", "types", "categories", "submitted_by", "priority_classes")
+_LISTS = ("ids", *_EXACT, "clusters", "phases", "nodes", "filter_by")
+# At least one of these must be given, or all: true.
+CRITERIA = (*_LISTS, "name", "search", *AMOUNTS, *MOMENTS, "preemptible", "suspendable")
+
+# Run:ai API 2.25, list of workloads.
+_MOST_FILTERS = 10
+_MOST_CONCURRENT = 16
+_EXPRESSION = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:==|!=|<=|>=|=@|!@|=\^|=\$)[^,]+")
+
+
+class InfoOptions(NamedTuple):
+    """Which workloads are asked for and how they are shown.
+
+    ``criteria`` lacks ``clusters`` and ``nodes``, which only the control plane can tell the ids of;
+    these are ``None`` where they were not given.
+    """
+
+    criteria: Criteria
+    clusters: Optional[tuple[str, ...]]
+    nodes: Optional[tuple[str, ...]]
+    search: Optional[str]
+    filter_by: tuple[str, ...]
+    exclude: tuple[str, ...]
+    order: Order
+    is_partial_allowed: bool
+    fields: tuple[str, ...]
+    workloads_limit: Optional[int]
+    concurrency: int
+    warnings: tuple[str, ...]
+
+    @property
+    def selects_nothing(self) -> bool:
+        """Whether ids was given as an empty list."""
+        return self.criteria.any_of.get("ids") == {}
+
+
+def selection_argument_spec() -> dict[str, dict[str, Any]]:
+    """Return the options beside those of the connection."""
+    lists = {option: {"type": "list", "elements": "str"} for option in (*_LISTS, "exclude")}
+    return {
+        **lists,
+        "all": {"type": "bool", "default": False},
+        "name": {"type": "str"},
+        "search": {"type": "str"},
+        **{option: {"type": "float"} for option in (*AMOUNTS, "until_gpus")},
+        **{option: {"type": "str"} for option in MOMENTS},
+        "preemptible": {"type": "bool"},
+        "suspendable": {"type": "bool"},
+        "deleted": {"type": "bool", "default": False},
+        "partial": {"type": "bool", "default": False},
+        "limit": {"type": "int"},
+        "sort_by": {"type": "str", "default": "created_at", "choices": list(SORT_KEYS)},
+        "sort_order": {"type": "str", "default": "asc", "choices": ["asc", "desc"]},
+        "fields": {"type": "list", "elements": "str", "default": list(DEFAULT_FIELDS)},
+        "workloads_limit": {"type": "int"},
+        "concurrency": {"type": "int", "default": 4},
+    }
+
+
+def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datetime) -> InfoOptions:
+    """Check and settle the options; raise OptionError for the first that can't be used.
+
+    ``given`` are the task's own arguments before Ansible completed them: only there a null differs
+    from an option that was left out.
+    """
+    for option in selection_argument_spec():
+        if option in given:
+            _refuse_blank(option, given[option])
+    if not params["all"] and all(params[option] is None for option in CRITERIA):
+        raise OptionError("no criterion was given; say which workloads are meant, or all: true for every one")
+    warnings: list[str] = []
+    names = {
+        option: _names(option, params[option]) for option in (*_LISTS, "exclude", "fields") if option != "ids"
+    }
+    if names["nodes"] is not None and params["deleted"]:
+        raise OptionError("nodes and deleted can't go together: a deleted workload is on no node")
+    any_of = {
+        option: {value: frozenset((value,)) for value in values}
+        for option, values in names.items()
+        if option in _EXACT and values is not None
+    }
+    if params["ids"] is not None:
+        any_of["ids"] = {value: frozenset((value,)) for value in _ids(params["ids"])}
+    if names["phases"] is not None:
+        any_of["phases"] = {value: frozenset((_phase(value, warnings),)) for value in names["phases"]}
+    criteria = Criteria(
+        any_of=any_of,
+        name=params["name"],
+        at_least={option: _gpus(option, params[option]) for option in AMOUNTS if params[option] is not None},
+        before={
+            option: _moment(option, params[option], now) for option in MOMENTS if params[option] is not None
+        },
+        preemptible=params["preemptible"],
+        suspendable=params["suspendable"],
+        is_deleted=params["deleted"],
+    )
+    until_gpus = params["until_gpus"]
+    return InfoOptions(
+        criteria=criteria,
+        clusters=names["clusters"],
+        nodes=names["nodes"],
+        search=params["search"],
+        filter_by=_expressions(names["filter_by"] or ()),
+        exclude=tuple(fold_id(element) or element for element in names["exclude"] or ()),
+        order=Order(
+            sort_by=params["sort_by"],
+            is_descending=params["sort_order"] == "desc",
+            limit=_whole("limit", params["limit"], 1),
+            until_gpus=None if until_gpus is None else _gpus("until_gpus", until_gpus),
+        ),
+        is_partial_allowed=params["partial"],
+        fields=_fields(names["fields"] or ()),
+        workloads_limit=_whole("workloads_limit", params["workloads_limit"], 0),
+        concurrency=_concurrency(params["concurrency"]),
+        warnings=tuple(warnings),
+    )
+
+
+def _refuse_blank(option: str, value: object) -> None:
+    """Raise OptionError for null, "" and what is as empty: it must neither widen nor narrow a selection."""
+    elements = value if isinstance(value, (list, tuple)) else [value]
+    is_blank = any(
+        element is None or (isinstance(element, str) and not element.strip()) for element in elements
+    )
+    if is_blank or (not elements and option != "ids"):
+        raise OptionError(
+            "{0} was given but is empty, or holds an empty element (an unanswered question arrives "
+            "like that); leave it out, or say what is meant".format(option)
+        )
+
+
+def _names(option: str, values: Optional[Sequence[object]]) -> Optional[tuple[str, ...]]:
+    """Return distinct names; an element of several lines, as text areas give them, is several."""
+    if values is None:
+        return None
+    found = []
+    for element in values:
+        _refuse_blank(option, element)
+        found += [line.strip() for line in str(element).splitlines() if line.strip()]
+    return tuple(dict.fromkeys(found))
+
+
+def _ids(values: Sequence[object]) -> list[str]:
+    ids = parse_ids(values, "ids").ids
+    if values and not ids:
+        raise OptionError("ids holds no id; give an empty list to select nothing")
+    return ids
+
+
+def _phase(value: str, warnings: list[str]) -> str:
+    phase = canonical(value.capitalize())
+    if is_known(phase):
+        return phase
+    warnings.append(
+        "phases: '{0}' is not a phase that this collection knows ({1})".format(
+            clean(value, 40), ", ".join(PHASES)
+        )
+    )
+    return value
+
+
+def _gpus(option: str, value: float) -> float:
+    if not math.isfinite(value) or value <= 0:
+        raise OptionError("{0} must be a number of GPUs greater than 0".format(option))
+    return value
+
+
+def _moment(option: str, value: str, now: datetime) -> datetime:
+    try:
+        return parse_before(value, now)
+    except ValueError as fault:
+        raise OptionError("{0}: {1}".format(option, clean(str(fault)))) from None
+
+
+def _expressions(values: Sequence[str]) -> tuple[str, ...]:
+    for value in values:
+        if not _EXPRESSION.fullmatch(value):
+            raise OptionError(
+                "filter_by: '{0}' is not field, operator (== != <= >= =@ !@ =^ =$) and value, "
+                "without a comma".format(clean(value, 60))
+            )
+    if len(values) > _MOST_FILTERS:
+        raise OptionError("filter_by: the control plane takes at most {0} expressions".format(_MOST_FILTERS))
+    return tuple(values)
+
+
+def _fields(values: Sequence[str]) -> tuple[str, ...]:
+    if ALL_FIELDS in values and len(values) > 1:
+        raise OptionError("fields: 'all' stands alone")
+    return tuple(values)
+
+
+def _whole(option: str, value: Optional[int], least: int) -> Optional[int]:
+    if value is not None and value < least:
+        raise OptionError("{0} must be at least {1}".format(option, least))
+    return value
+
+
+def _concurrency(value: int) -> int:
+    if not 1 <= value <= _MOST_CONCURRENT:
+        raise OptionError("concurrency must be from 1 to {0}".format(_MOST_CONCURRENT))
+    return value

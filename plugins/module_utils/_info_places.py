@@ -1,0 +1,197 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Clusters, nodes and projects by their names, as far as a selection needs to know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Callable, NamedTuple, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
+from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
+    AccessDenied,
+    NotFound,
+    RequestError,
+    RunaiError,
+    StatusError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
+from ansible_collections.gpuops.runai.plugins.module_utils._info_rows import is_refused_filter
+from ansible_collections.gpuops.runai.plugins.module_utils._pages import read_pages
+from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
+from ansible_collections.gpuops.runai.plugins.module_utils._row import Row, moment, text
+from ansible_collections.gpuops.runai.plugins.module_utils._select_server import is_plain
+from ansible_collections.gpuops.runai.plugins.module_utils._text import NAME_LENGTH, clean, some_of
+
+Warn = Callable[[str], None]
+
+# A pod in one of these has ended, also where its completedAt is missing.
+_ENDED = ("Succeeded", "Failed")
+_NO_SUCH_ENDPOINT = (404, 405, 501)
+# The largest list behind this is that of projects; 100,000 are none that anybody has.
+_MOST_PAGES = 200
+
+
+class Cluster(NamedTuple):
+    """A cluster; ``version`` and ``tenant_id`` are ``None`` where the control plane does not say."""
+
+    id: str
+    name: str
+    version: Optional[str]
+    tenant_id: Optional[int]
+
+
+def read_clusters(client: Client) -> Optional[list[Cluster]]:
+    """Return the clusters, or ``None`` if this account may not list them. Raises other RequestErrors."""
+    try:
+        found = client.clusters()
+    except NotFound:
+        return None
+    except AccessDenied as fault:
+        if fault.status != 403:
+            raise
+        return None
+    clusters = []
+    for one in found:
+        cluster_id = fold_id(one.get("uuid"))
+        if cluster_id is not None:
+            tenant_id = one.get("tenantId")
+            clusters.append(
+                Cluster(
+                    cluster_id,
+                    clean(one.get("name"), NAME_LENGTH),
+                    clean(one.get("version"), NAME_LENGTH) or None,
+                    tenant_id if isinstance(tenant_id, int) else None,
+                )
+            )
+    return clusters
+
+
+def resolve_clusters(
+    given: Sequence[str], clusters: Optional[Sequence[Cluster]], warn: Warn
+) -> dict[str, frozenset[str]]:
+    """Return the uuids that each of ``given``, names or uuids, stands for; none for an unknown name.
+
+    Raises RunaiError for a name where the clusters can't be listed.
+    """
+    resolved = {}
+    for value in given:
+        cluster_id = fold_id(value)
+        known = {one.id for one in clusters or () if value == one.name or one.id == cluster_id}
+        if clusters is None and cluster_id is None:
+            raise RunaiError(
+                "clusters: this account may not list clusters, so that the name '{0}' can't be resolved; "
+                "give the uuid".format(clean(value, NAME_LENGTH))
+            )
+        if clusters is not None and not known:
+            warn("clusters: the control plane lists no cluster '{0}'".format(clean(value, NAME_LENGTH)))
+        resolved[value] = frozenset(known or ({cluster_id} if cluster_id else ()))
+    return resolved
+
+
+def workloads_on_nodes(
+    client: Client, nodes: Sequence[str], cluster_ids: Optional[frozenset[str]], workers: int, warn: Warn
+) -> dict[str, frozenset[str]]:
+    """Return the ids of the workloads that have a pod on each node that has not ended.
+
+    Only pods that this account may see are known. Raises RequestError, and RunaiError for a node
+    name that is met in several clusters although ``cluster_ids`` does not say which is meant.
+    """
+    pods = _pods_on(client, nodes, cluster_ids, workers, warn)
+    found = {}
+    for node in nodes:
+        here = [pod for pod in pods if _is_on(pod, node, cluster_ids)]
+        met = sorted({fold_id(pod.get("clusterId")) or "" for pod in here})
+        if len(met) > 1 and cluster_ids is None:
+            raise RunaiError(
+                "nodes: there is a node '{0}' in {1} clusters ({2}); say which is meant with clusters".format(
+                    clean(node, NAME_LENGTH), len(met), some_of(met)
+                )
+            )
+        found[node] = frozenset(filter(None, (fold_id(pod.get("workloadId")) for pod in here)))
+    return found
+
+
+def unlisted_projects(client: Client, names: Sequence[str]) -> list[str]:
+    """Return those of ``names`` that are no project's. Raises RequestError."""
+    listed = {text(row, "name") for row in _all_rows(client.projects_page)}
+    return [name for name in names if name not in listed]
+
+
+def unlisted_nodes(
+    client: Client, names: Sequence[str], cluster_ids: Optional[frozenset[str]], clusters: Sequence[Cluster]
+) -> list[str]:
+    """Return those of ``names`` that are no node's of the clusters meant. Raises RequestError."""
+    meant = frozenset(one.id for one in clusters) if cluster_ids is None else cluster_ids
+    try:
+        rows = [
+            row
+            for row in _all_rows(client.nodes_page)
+            if cluster_ids is None or fold_id(row.get("clusterUuid")) in meant
+        ]
+    except StatusError as fault:
+        # Run:ai before 2.23 lists the nodes of a cluster only.
+        if fault.status not in _NO_SUCH_ENDPOINT:
+            raise
+        rows = [row for cluster_id in sorted(meant) for row in client.nodes_of_cluster(cluster_id)]
+    listed = {text(row, "name") for row in rows}
+    return [name for name in names if name not in listed]
+
+
+def warn_of_unlisted(kind: str, look_up: Callable[[], list[str]], warn: Warn) -> None:
+    """Warn of the names that ``look_up`` finds unlisted, or that they could not be looked up."""
+    try:
+        names = look_up()
+    except RequestError as fault:
+        warn("{0}: could not be looked up ({1})".format(kind, fault))
+        return
+    if names:
+        shown = some_of(["'{0}'".format(clean(name, NAME_LENGTH)) for name in names])
+        warn("{0}: the control plane lists no {1}".format(kind, shown))
+
+
+def _pods_on(
+    client: Client, nodes: Sequence[str], cluster_ids: Optional[frozenset[str]], workers: int, warn: Warn
+) -> list[dict[str, Any]]:
+    def read(filters: Sequence[str]) -> Mapping[str, dict[str, Any]]:
+        query = {"completed": "false"}
+        if filters:
+            query["filterBy"] = ",".join(filters)
+        return read_pages(lambda offset: client.pods_page(offset, query), [0], 1)
+
+    asked: list[tuple[str, ...]] = []
+    for node in nodes:
+        name = ("nodeName=={0}".format(node),)
+        in_clusters = [("clusterId=={0}".format(cluster_id),) for cluster_id in sorted(cluster_ids or ())]
+        asked += [name] if cluster_ids is None else [(*name, *one) for one in in_clusters]
+    if all(is_plain(node) for node in nodes):
+        try:
+            return [pod for pods in map_parallel(read, asked, workers) for pod in pods.values()]
+        except RequestError as fault:
+            if not is_refused_filter(fault):
+                raise
+            warn("the control plane refused to filter pods ({0}); they were filtered here".format(fault))
+    return list(read(()).values())
+
+
+def _is_on(pod: Row, node: str, cluster_ids: Optional[frozenset[str]]) -> bool:
+    has_ended = (
+        moment(pod, "completedAt") is not None
+        or moment(pod, "deletedAt") is not None
+        or text(pod, "k8sPhase") in _ENDED
+    )
+    is_meant = cluster_ids is None or fold_id(pod.get("clusterId")) in cluster_ids
+    return text(pod, "nodeName") == node and is_meant and not has_ended
+
+
+def _all_rows(fetch: Callable[[int], Page]) -> Iterator[dict[str, Any]]:
+    offset: Optional[int] = 0
+    for _page in range(_MOST_PAGES):
+        if offset is None:
+            return
+        page = fetch(offset)
+        yield from page.rows
+        offset = page.next
