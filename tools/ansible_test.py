@@ -1,14 +1,16 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run ansible-test on a copy of the working tree: python -m tools.ansible_test sanity|units [ARGUMENT...]
+"""Run ansible-test on a copy of the working tree: python -m tools.ansible_test [--core=2.16] ARGUMENT...
 
 ansible-test wants a real folder .../ansible_collections/gpuops/runai, asks git which files count, and keeps
-what it makes below the home folder; all of that is given to it below .cache.
+what it makes below the home folder; all of that is given to it below .cache. With --core, that version's
+ansible-test runs.
 """
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import os
 import shutil
@@ -17,11 +19,20 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+from ansible import release as ansible_release
+from ansible_test._internal.python_requirements import get_venv_packages
+
+from tools.cores import environment_with
 from tools.paths import CACHE, CHECKOUT, command, environment, source_files
 
-WORK = CACHE / "ansible-test"
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+CORE = ".".join(ansible_release.__version__.split(".")[:2])
+WORK = CACHE / f"ansible-test-{CORE}"
 COPY = WORK / "ansible_collections" / "gpuops" / "runai"
 HOME = WORK / "home"
+JUNIT = COPY / "tests" / "output" / "junit"
+# Neither part of the collection nor run by ansible-test; ruff, mypy and pytest hold these.
+LEFT_OUT = ("benchmarks", "demo", "extensions", "tools", "tests/e2e", "tests/simulator")
 
 # ansible-test downloads its pip bootstrap from a server that is not reachable everywhere, unless it finds
 # the script at this place. This one takes the interpreter's own pip and asks it for the version wanted.
@@ -37,9 +48,11 @@ if __name__ == "__main__":
 
 
 def copy_working_tree() -> None:
-    """Replace the copy by what the working tree holds now."""
+    """Replace the copy by what the working tree holds now of the collection and its ansible-test tests."""
     shutil.rmtree(COPY, ignore_errors=True)
     for name in source_files():
+        if any(name.is_relative_to(folder) for folder in LEFT_OUT):
+            continue
         target = COPY / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(CHECKOUT / name, target)
@@ -47,10 +60,7 @@ def copy_working_tree() -> None:
 
 
 def seed_pip_bootstrap() -> None:
-    from ansible_test._internal.python_requirements import get_venv_packages
-
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    pip = get_venv_packages(SimpleNamespace(version=version))["pip"]
+    pip = get_venv_packages(SimpleNamespace(version=VERSION))["pip"]
     script = HOME / ".ansible" / "test" / "cache" / f"get_pip_{pip.replace('.', '_')}.py"
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(PIP_BOOTSTRAP)
@@ -67,14 +77,22 @@ def seed_pip_configuration() -> None:
     variables.pop("config-file", None)
     if "SSL_CERT_FILE" in os.environ:
         variables.setdefault("cert", os.environ["SSL_CERT_FILE"])
-    settings.read_dict({"global": variables})
+    settings.read_dict({"global": {**variables, "quiet": "2"}})
     target = HOME / ".config" / "pip" / "pip.conf"
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("w") as file:
         settings.write(file)
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run ansible-test on a copy of the working tree.")
+    parser.add_argument("--core", default=CORE, help="minor version of ansible-core")
+    options, arguments = parser.parse_known_args()
+    if options.core != CORE:
+        python = environment_with(options.core) / "bin" / "python"
+        return subprocess.run(
+            [python, "-m", "tools.ansible_test", *arguments], cwd=CHECKOUT, check=False
+        ).returncode
     copy_working_tree()
     seed_pip_bootstrap()
     seed_pip_configuration()
@@ -83,4 +101,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -19,7 +19,7 @@ SETTINGS = {
     "pygments_style": "ansible",
     "highlight_language": "YAML+Jinja",
     "default_role": "any",
-    # What these do not resolve are Ansible's own pages; antsibull-docs checks the collection's in `make test`.
+    # What these do not resolve are Ansible's own pages; `make test` checks references within the collection.
     "suppress_warnings": "ref.ref,ref.any",
 }
 

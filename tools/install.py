@@ -1,10 +1,9 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Install packages into a virtual environment: python -m tools.install VENV ARGUMENT... (those of pip install)
+"""Install packages into a virtual environment: python -m tools.install VENV ARGUMENT... (as for pip install)
 
-uv is many times faster, but reads none of pip's configuration: where only pip can reach an index,
-pip does it.
+uv is many times faster, but reads none of pip's configuration: where only that names an index, pip does it.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 
 from ansible_collections.gpuops.runai.plugins.module_utils import _version
+
 from tests.e2e.playbook import PlaybookRunner
 from tools.paths import command, environment
 
