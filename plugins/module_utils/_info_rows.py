@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
@@ -21,7 +21,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SIZE, page_offsets, read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
 from ansible_collections.gpuops.runai.plugins.module_utils._row import Row
-from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader
+from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader, slim
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import FORBIDDEN
 
 # By the workload's id.
@@ -59,11 +59,17 @@ def is_refused_filter(fault: RequestError) -> bool:
 
 
 class RowReader:
-    """Reads through ``client`` with up to ``workers`` requests in flight; ``warn`` gets sentences."""
+    """Reads through ``client`` with up to ``workers`` requests in flight.
 
-    def __init__(self, client: Client, workers: int, warn: Callable[[str], None]) -> None:
+    Of each row only ``keys`` are kept, or all with ``None``. ``warn`` gets sentences.
+    """
+
+    def __init__(
+        self, client: Client, workers: int, keys: Optional[Collection[str]], warn: Callable[[str], None]
+    ) -> None:
         self._client = client
         self._workers = workers
+        self._keys = keys
         self._warn = warn
 
     def by_ids(self, ids: Sequence[str], is_deleted: bool) -> tuple[Rows, list[str]]:
@@ -73,7 +79,7 @@ class RowReader:
             wanted = set(ids)
             rows = self._read_all(Question(is_deleted=True).query(), lambda found: found.keys() >= wanted)
             return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}, []
-        found = StateReader(self._client, self._workers).read_rows(ids)
+        found = StateReader(self._client, self._workers, self._keys).read_rows(ids)
         forbidden = [workload_id for workload_id, row in found.items() if row == FORBIDDEN]
         return {workload_id: row for workload_id, row in found.items() if not isinstance(row, str)}, forbidden
 
@@ -102,9 +108,7 @@ class RowReader:
             return self._read_all(question.query())
         query = {**question.query(), "limit": str(min(size, PAGE_SIZE))}
         enough = is_enough
-        return read_pages(
-            lambda offset: self._client.list_page(offset, query), [0], 1, lambda rows: enough(rows.values())
-        )
+        return read_pages(self._fetch(query), [0], 1, lambda rows: enough(rows.values()))
 
     def _read_all(
         self, query: Mapping[str, str], is_enough: Callable[[Rows], bool] = lambda rows: False
@@ -113,22 +117,24 @@ class RowReader:
         if first.next is None:
             return read_pages(lambda _offset: first, [0], 1)
 
-        def fetch(offset: int) -> Page:
-            return first if offset == 0 else self._client.list_page(offset, query)
-
+        fetch = self._fetch(query)
         offsets = page_offsets(total)
-        rows = read_pages(fetch, offsets, self._workers, is_enough)
+        rows = read_pages(
+            lambda offset: fetch(offset) if offset else first, offsets, self._workers, is_enough
+        )
         if total is None or len(rows) >= total or is_enough(rows) or self._client.count(query) == total:
             return rows
         # Something went away while the pages were read, and what came after it moved up a place:
         # rows at the seams of pages may have been missed. Few are, so that one more look is enough.
-        again = read_pages(lambda offset: self._client.list_page(offset, query), offsets, self._workers)
-        return {**rows, **again}
+        return {**rows, **read_pages(fetch, offsets, self._workers)}
+
+    def _fetch(self, query: Mapping[str, str]) -> Callable[[int], Page]:
+        return lambda offset: slim(self._client.list_page(offset, query), self._keys)
 
     def _count_and_first_page(self, query: Mapping[str, str]) -> tuple[Optional[int], Page]:
         calls: list[Callable[[], Any]] = [
             lambda: self._client.count(query),
-            lambda: self._client.list_page(0, query),
+            lambda: self._fetch(query)(0),
         ]
         total, first = map_parallel(lambda call: call(), calls, self._workers)
         return total, first

@@ -39,6 +39,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._row import Row
 from ansible_collections.gpuops.runai.plugins.module_utils._select import Criteria, match, predicate, row_id
 from ansible_collections.gpuops.runai.plugins.module_utils._select_fields import (
     Surroundings,
+    needed_keys,
     shown_rows,
     unknown_fields,
 )
@@ -143,7 +144,9 @@ class _Run:
 
     def _read(self, criteria: Criteria) -> Rows:
         options = self._options
-        reader = RowReader(self._client, options.concurrency, self._warn)
+        # What the control plane searched in may be any key.
+        keys = needed_keys(options.fields) if options.search is None else None
+        reader = RowReader(self._client, options.concurrency, keys, self._warn)
         by_id = [
             frozenset[str]().union(*criteria.any_of[option].values())
             for option in ("ids", "nodes")

@@ -16,6 +16,38 @@ from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_ti
 
 Row = Mapping[str, Any]
 
+# All keys of the API's rows that a criterion, a sort key or a field of our own is made from.
+USED_KEYS = (
+    "actionsSupport",
+    "allocatedResources",
+    "category",
+    "clusterId",
+    "completedAt",
+    "createdAt",
+    "currentNodePools",
+    "deletedAt",
+    "departmentId",
+    "departmentName",
+    "id",
+    "idleAllocatedGpus",
+    "idleGpus",
+    "name",
+    "namespace",
+    "phase",
+    "phaseMessage",
+    "phaseReason",
+    "phaseUpdatedAt",
+    "preemptible",
+    "priority",
+    "priorityClassName",
+    "projectId",
+    "projectName",
+    "requestedNodePools",
+    "submittedBy",
+    "tenantId",
+    "type",
+)
+
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
 # Go's zero time, which some control planes write where there is no date.
 _NO_YEAR = 1

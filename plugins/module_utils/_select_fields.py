@@ -14,6 +14,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._ages import format_a
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import canonical
 from ansible_collections.gpuops.runai.plugins.module_utils._row import (
+    USED_KEYS,
     Row,
     allocated_gpus,
     flag,
@@ -114,6 +115,11 @@ FIELDS: dict[str, _Field] = {
     "preemptible": _plain(lambda row: flag(row, "preemptible")),
     "suspendable": _plain(suspendable),
 }
+
+
+def needed_keys(fields: Sequence[str]) -> Optional[frozenset[str]]:
+    """Return the keys of the API's rows that a selection with these fields needs, ``None`` for all."""
+    return None if ALL_FIELDS in fields else frozenset(USED_KEYS).union(fields)
 
 
 def shown_rows(

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Callable, Optional, Union
 
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
@@ -45,12 +45,14 @@ def is_cheaper_singly(wanted: int, fleet: Optional[int]) -> bool:
 class StateReader:
     """Reads workloads by id through ``client``, with up to ``workers`` requests in flight.
 
-    The size of the fleet is asked for once: later reads need it only to choose the way.
+    The size of the fleet is asked for once: later reads need it only to choose the way. Of rows from
+    the list only ``keys`` are kept, or all with ``None``.
     """
 
-    def __init__(self, client: Client, workers: int) -> None:
+    def __init__(self, client: Client, workers: int, keys: Optional[Collection[str]] = ROW_KEYS) -> None:
         self._client = client
         self._workers = workers
+        self._keys = keys
         self._fleet: Optional[int] = None
         self._is_counted = False
 
@@ -96,8 +98,8 @@ class StateReader:
 
         def fetch(offset: int) -> Page:
             if offset == 0 and first_page is not None:
-                return _slim(first_page)
-            return _slim(self._client.list_page(offset, {}, patience))
+                return slim(first_page, self._keys)
+            return slim(self._client.list_page(offset, {}, patience), self._keys)
 
         rows = read_pages(fetch, page_offsets(self._fleet), self._workers, lambda rows: wanted <= rows.keys())
         return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}
@@ -123,6 +125,8 @@ class StateReader:
         return dict(zip(ids, found))
 
 
-def _slim(page: Page) -> Page:
-    """Keep of each row what a Workload needs: the whole rows of a large fleet take hundreds of megabytes."""
-    return page._replace(rows=[{key: row[key] for key in ROW_KEYS if key in row} for row in page.rows])
+def slim(page: Page, keys: Optional[Collection[str]]) -> Page:
+    """Keep only ``keys`` of each row: the whole rows of a large fleet take hundreds of megabytes."""
+    if keys is None:
+        return page
+    return page._replace(rows=[{key: row[key] for key in keys if key in row} for row in page.rows])
