@@ -1,0 +1,73 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the README tells people to type, and the files it points to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from simulator.server import running
+from simulator.settings import Settings
+from tests.e2e.playbook import PlaybookRunner
+from tools.paths import CHECKOUT
+
+README = (CHECKOUT / "README.md").read_text()
+ENVIRONMENT = {"RUNAI_CLIENT_ID": "rehearsal", "RUNAI_CLIENT_SECRET": "rehearsal-secret"}
+
+
+@pytest.fixture
+def first_playbook() -> str:
+    """The playbook that follows its marker in the README."""
+    found = re.search(r"<!-- first playbook -->\n```yaml\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def idle(number: int, project: str, phase: str = "Running") -> dict[str, object]:
+    return {
+        "id": f"00000000-0000-4000-8000-{number:012d}",
+        "name": f"idle-{number}",
+        "projectName": project,
+        "phase": phase,
+        "allocatedResources": {"gpu": 2},
+        "idleAllocatedGpus": 2,
+        "actionsSupport": {"delete": True, "suspend": True},
+    }
+
+
+def test_first_playbook(run_playbook_on_each_core: PlaybookRunner, first_playbook: str) -> None:
+    rows = [idle(1, "vision"), idle(2, "vision", "Stopped"), idle(3, "speech"), idle(4, "vision")]
+    with running(Settings(fleet={"workloads": rows}, transition_seconds=0.1)) as simulator:
+        environment = {"RUNAI_BASE_URL": simulator.url, **ENVIRONMENT}
+        rehearsed = run_playbook_on_each_core(first_playbook, env=environment, check=True)
+        assert rehearsed.rc == 0, rehearsed.output
+        assert "2 would change" in rehearsed.stdout
+        assert simulator.summary()["batches"] == {}
+        done = run_playbook_on_each_core(first_playbook, env=environment)
+        assert done.rc == 0, done.output
+        assert not done.warnings
+        assert done.one("runai_workload_batch")["summary"]["changed"] == 2
+        assert [simulator.state.phase(str(row["id"])) for row in rows] == [
+            "Stopped",
+            "Stopped",
+            "Running",
+            "Stopped",
+        ]
+
+
+def test_links_lead_to_files() -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert targets
+    missing = [target for target in targets if "://" not in target and not Path(CHECKOUT, target).exists()]
+    assert not missing
+
+
+def test_make_targets_exist() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text()
+    targets = set(re.findall(r"(?m)(?:^|`)make ([a-z]+)\b", README))
+    assert targets >= {"demo", "test", "help"}
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
