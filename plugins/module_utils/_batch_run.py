@@ -123,7 +123,8 @@ class _Run:
         self._notes: list[str] = []
         self._stopped = False
         self._reason = STOPPED_EARLY
-        self._planned = 0
+        self._counts: Counter[str] = Counter()
+        self._to_settle = 0
         self._dispatcher: Optional[Dispatcher] = None
 
     def finish(self) -> Finished:
@@ -157,7 +158,7 @@ class _Run:
             stopped=self._stopped,
         )
         result = make_result(finding, self._options.workloads_limit, self._with_diff)
-        self._progress.phase(result["msg"].partition(": ")[2])
+        self._progress.end(result["msg"])
         return Finished(
             result,
             is_failed(finding),
@@ -197,7 +198,8 @@ class _Run:
 
     def _act(self, plan: Plan, client: Client, reader: StateReader) -> None:
         options = self._options
-        self._planned = len(plan.ids(SEND, WAIT))
+        planned = len(plan.ids(SEND, WAIT))
+        self._to_settle = len(self._outcomes) + planned
         courier = Courier(options.action, client, reader, self._guard, self._tally, options.rules)
         self._dispatcher = Dispatcher(
             courier.deliver,
@@ -205,11 +207,11 @@ class _Run:
             options.batch_size,
             options.concurrency,
             options.max_failures,
-            self._planned,
+            planned,
             self._settle_batch,
         )
         if plan.ids(SEND):
-            self._progress.phase("acting on {0}".format(counted(self._planned, "workload")))
+            self._progress.phase("acting on {0}".format(counted(planned, "workload")))
             self._dispatcher.send(plan.ids(SEND))
         if plan.ids(WAIT):
             self._send_once_stopped(plan.ids(WAIT), reader, self._dispatcher)
@@ -231,7 +233,7 @@ class _Run:
                 options.wait_interval,
                 lambda workload: decide(options.action, workload, options.rules).verdict != WAIT,
             ):
-                self._progress.waiting(len(left), "to stop before they are resumed")
+                self._progress.waiting(len(left), "to stop before they are resumed", options.wait_timeout)
                 for workload in settled.values():
                     step = decide(options.action, workload, options.rules)
                     if step.verdict == SEND:
@@ -280,13 +282,13 @@ class _Run:
 
         ids = [workload_id for workload_id, outcome in self._outcomes.items() if is_on_its_way(outcome)]
         short = set(ids)
-        if self._guard.write_stop is None:
+        if not (self._dispatcher and self._dispatcher.is_broken_off):
             try:
                 for settled, left in polls(
                     ids, reader, self._guard, options.wait_timeout, options.wait_interval, is_over
                 ):
                     short -= {workload.id for workload in settled.values() if arrived(workload)}
-                    self._progress.waiting(len(left), "to get there")
+                    self._progress.waiting(len(left), "to get there", options.wait_timeout)
             except RunaiError as fault:
                 self._stop_for(fault)
         self._not_reached = [workload_id for workload_id in self._options.ids.ids if workload_id in short]
@@ -294,13 +296,15 @@ class _Run:
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         settled = list(outcomes)
         self._outcomes.update((outcome.id, outcome) for outcome in settled)
+        self._counts.update(outcome.outcome for outcome in settled)
         self._journal.write(report_row(outcome, self._state.get(outcome.id)) for outcome in settled)
 
     def _settle_batch(self, outcomes: Sequence[Outcome]) -> None:
         self._settle(outcomes)
-        counts = Counter(outcome.outcome for outcome in self._outcomes.values())
-        batches = -(-self._planned // self._options.batch_size)
-        self._progress.batch(counts, len(self._outcomes), len(self._options.ids.ids), batches)
+        done = self._dispatcher.sent_batches if self._dispatcher else 0
+        # What stops one by one, to be resumed, may go in more batches than are needed for all together.
+        batches = done - (len(self._outcomes) - self._to_settle) // self._options.batch_size
+        self._progress.batch(self._counts, len(self._outcomes), len(self._options.ids.ids), done, batches)
 
     def _leave_the_rest(self) -> None:
         rest = [workload_id for workload_id in self._options.ids.ids if workload_id not in self._outcomes]
@@ -308,7 +312,9 @@ class _Run:
         self._settle(Outcome(workload_id, NOT_ATTEMPTED, self._reason, words) for workload_id in rest)
 
     def _note_a_stop(self) -> None:
-        """Note why writing was stopped, if it was."""
+        """Note why writing was stopped, if it was and anything was left for it."""
+        if all(outcome.outcome != NOT_ATTEMPTED for outcome in self._outcomes.values()):
+            return
         try:
             self._guard.check_write()
         except Interrupted as stop:

@@ -68,6 +68,8 @@ class Dispatcher:
         self._refused = 0
         self.batches: list[BatchRecord] = []
         self.sent_batches = 0
+        # A fault that lasts; the breaker, which says nothing about the control plane, is none.
+        self.is_broken_off = False
 
     def send(self, ids: Sequence[str]) -> None:
         """Send ``ids``, which were not sent before; what is not sent is settled as not attempted."""
@@ -121,6 +123,7 @@ class Dispatcher:
         )
         self._on_settled(delivery.outcomes)
         if delivery.stop is not None:
+            self.is_broken_off = True
             self._guard.stop_writing(delivery.stop)
         elif self._max_failures.is_exceeded(self._refused, self._planned):
             self._guard.stop_writing(
