@@ -27,7 +27,7 @@ help: ## Say what can be made
 setup: .venv/.ready ## Make the virtual environment in .venv (the others do this by themselves)
 
 demo: .venv/.ready ## Play a maintenance of 250 workloads with ansible-playbook against the simulator
-	@python -m tools.demo --workloads $(WORKLOADS)
+	@python -m demo --workloads $(WORKLOADS)
 
 check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, unit tests
 	@python -m tools.run_suite --fast

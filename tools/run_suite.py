@@ -64,7 +64,7 @@ def stages() -> Iterator[Stage]:
     yield Stage("ruff check", ("ruff", "check", "--output-format=concise", "."), fast=True)
     yield Stage("ruff format", ("ruff", "format", "--check", "--output-format=concise", "."), fast=True)
     yield Stage("mypy collection", ("mypy", "-p", f"{COLLECTION}.plugins"), fast=True)
-    typed = present("simulator", "benchmarks", "tools", "tests")
+    typed = present("simulator", "demo", "benchmarks", "tools", "tests")
     yield Stage("mypy simulator, tools and tests", ("mypy", *typed), fast=True)
     yield Stage("licence headers", (PYTHON, "-m", "tools.check_headers"), fast=True)
     yield pytest_stage("tests/unit", fast=True)

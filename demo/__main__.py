@@ -1,0 +1,90 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Play a maintenance with ansible-playbook against the simulator: python -m demo"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from simulator.server import running
+from simulator.settings import Settings
+from tools.paths import CACHE, CHECKOUT, command, environment
+
+HERE = Path(__file__).parent
+FOLDER = Path(os.environ.get("DEMO_FOLDER", CACHE / "demo"))
+COLLECTIONS = FOLDER / "collections"
+
+
+def run_quietly(*arguments: str) -> None:
+    """Run a command whose output only matters if it fails; then exit with it."""
+    done = subprocess.run(
+        arguments,
+        cwd=CHECKOUT,
+        env=environment(COLLECTIONS),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(arguments)}:\n{done.stdout}")
+
+
+def install_collection() -> Path:
+    """Build the tarball and install it where only the demo looks; return the tarball."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    galaxy = (command("ansible-galaxy"), "collection")
+    run_quietly(*galaxy, "build", "--output-path", str(FOLDER))
+    (tarball,) = FOLDER.glob("*.tar.gz")
+    run_quietly(*galaxy, "install", "--offline", "--collections-path", str(COLLECTIONS), str(tarball))
+    return tarball
+
+
+def play(playbook: Path, env: Mapping[str, str]) -> int:
+    """Run a playbook, its output shown as it comes; an interrupt reaches it too and is waited for."""
+    with subprocess.Popen([command("ansible-playbook"), str(playbook)], cwd=FOLDER, env=env) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Play a maintenance against the simulator.")
+    parser.add_argument("--workloads", type=int, default=250, help="size of the fleet (default: 250)")
+    options = parser.parse_args()
+    started = time.monotonic()
+    print(f"Installed {install_collection().name} for this demo only.", flush=True)
+    settings = Settings(workloads=options.workloads, transition_seconds=1.0)
+    try:
+        with running(settings) as simulator:
+            print(
+                f"A simulated control plane with {settings.workloads} workloads is at {simulator.url}.",
+                flush=True,
+            )
+            env = environment(COLLECTIONS) | {
+                "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
+                "ANSIBLE_STDOUT_CALLBACK": "brief",
+                "RUNAI_BASE_URL": simulator.url,
+                "RUNAI_CLIENT_ID": settings.client_id,
+                "RUNAI_CLIENT_SECRET": settings.client_secret,
+            }
+            status = play(HERE / "maintenance.yml", env)
+    except KeyboardInterrupt:
+        status = 130
+    outcome = "Done" if status == 0 else "Interrupted" if status == 130 else "FAILED"
+    print(f"\n{outcome} after {time.monotonic() - started:.0f} s; the simulator is stopped.")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make demo` as a newcomer sees it, and how it ends when it is interrupted or fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.paths import CHECKOUT
+
+PATIENCE = 120
+COMMAND = [sys.executable, "-m", "demo"]
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    env = {**os.environ, "DEMO_FOLDER": str(folder)}
+    return subprocess.Popen(
+        COMMAND,
+        cwd=CHECKOUT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def is_gone(group: int) -> bool:
+    """Whether no process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_each_step_says_what_came_of_it(tmp_path: Path) -> None:
+    demo = start(tmp_path)
+    output, _nothing = demo.communicate(timeout=PATIENCE)
+    assert demo.returncode == 0, output
+    assert re.search(r"suspend: (\d+) would change.*of 250$", output, re.M)
+    assert re.search(r"suspend: [1-9]\d* changed.*of 250$", output, re.M)
+    assert re.search(r"suspend: 0 changed.*of 250$", output, re.M)
+    assert re.search(r"resume: [1-9]\d* changed", output)
+    writes = [int(count) for count in re.findall(r"has seen so far: (\d+)$", output, re.M)]
+    assert len(writes) == 4
+    assert writes[0] == 0 < writes[1] == writes[2] < writes[3]
+    assert "WARNING" not in output
+    assert is_gone(demo.pid)
+
+
+@pytest.mark.parametrize("step", ["A simulated control plane", "3. Suspend"])
+def test_an_interrupt_ends_it_cleanly(tmp_path: Path, step: str) -> None:
+    with start(tmp_path) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if line.startswith(step):
+                break
+        os.killpg(demo.pid, signal.SIGINT)
+        rest = demo.stdout.read()
+        assert demo.wait(PATIENCE) == 130
+    assert "Interrupted" in rest
+    assert "Traceback" not in rest
+    assert is_gone(demo.pid)
