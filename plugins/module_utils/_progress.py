@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Callable
 
@@ -21,25 +22,35 @@ def spelled(outcome: str) -> str:
 
 
 class Progress:
-    """Says through ``say`` what is going on, a line at a time; at most 50 lines for batches."""
+    """Says through ``say`` what is going on, a line at a time.
 
-    def __init__(self, action: str, say: Callable[[str], None]) -> None:
+    However large the task, there are at most 50 lines for its batches, and about as many for each
+    time that it waits.
+    """
+
+    def __init__(
+        self, action: str, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._prefix = "runai {0}: ".format(action)
         self._say = say
-        self._batches = 0
-        self._lines = 0
+        self._clock = clock
+        self._batch_lines = 0
+        self._waited_for = ""
+        self._next_waiting_line = 0.0
 
     def phase(self, words: str) -> None:
         """Name what begins now, e.g. reading the state."""
         self._say(self._prefix + words)
 
-    def batch(self, counts: Mapping[str, int], settled: int, planned: int, batches: int) -> None:
-        """Say how far it is after one more of ``batches``; thinned so that the last one is told."""
-        self._batches += 1
-        due = self._batches * min(MOST_LINES, batches) // max(batches, 1)
-        if due <= self._lines:
+    def batch(self, counts: Mapping[str, int], settled: int, asked: int, done: int, batches: int) -> None:
+        """Say how far it is after ``done`` of ``batches``; thinned so that the last one is told.
+
+        ``counts`` are ids by outcome, ``settled`` of the ``asked`` ids have one.
+        """
+        due = done * min(MOST_LINES, batches) // max(batches, 1)
+        if due <= self._batch_lines:
             return
-        self._lines = due
+        self._batch_lines = due
         told = ["{0} changed".format(counts.get(CHANGED, 0))]
         told += [
             "{0} {1}".format(counts[outcome], spelled(outcome))
@@ -48,10 +59,19 @@ class Progress:
         ]
         self._say(
             "{0}{1}/{2} ids, {3}, batch {4} of {5}".format(
-                self._prefix, settled, planned, ", ".join(told), self._batches, batches
+                self._prefix, settled, asked, ", ".join(told), done, batches
             )
         )
 
-    def waiting(self, left: int, words: str) -> None:
-        """Say how many workloads are still waited for."""
+    def waiting(self, left: int, words: str, timeout: float) -> None:
+        """Say how many workloads are still waited for: at once, then every fiftieth part of ``timeout``."""
+        now = self._clock()
+        if not left or (words == self._waited_for and now < self._next_waiting_line):
+            return
+        self._waited_for = words
+        self._next_waiting_line = now + timeout / MOST_LINES
         self._say("{0}waiting for {1} {2}".format(self._prefix, counted(left, "workload"), words))
+
+    def end(self, message: str) -> None:
+        """Say the last line: the ``msg`` of the result."""
+        self._say("runai " + message)

@@ -20,6 +20,9 @@ description:
     that an answer of the control plane does not name is looked up.
   - The control plane is asynchronous. A changed id is one whose action was accepted; use O(wait) to see it
     arrive.
+  - While it works, it says in the output of the play how far it is, a line for each batch and at most 50 of
+    them. There are no such lines under C(no_log), in asynchronous tasks, where the module runs on another
+    host or as another user, and where the callback for the output writes JSON.
   - The batch endpoint needs Run:ai 2.19 or later.
 extends_documentation_fragment:
   - gpuops.runai.connection
@@ -413,6 +416,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
 from ansible_collections.gpuops.runai.plugins.module_utils._invocation import shown_options
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import ACTIONS
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import TOLERABLE, TOLERATED
+from ansible_collections.gpuops.runai.plugins.module_utils._progress_pipe import progress_sink
 from ansible_collections.gpuops.runai.plugins.module_utils._transport import REQUESTS_IMPORT_ERROR
 
 ARGUMENT_SPEC = {
@@ -441,7 +445,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     module.no_log_values.update(connection_secrets(module.params, os.environ))
     if REQUESTS_IMPORT_ERROR is None:
-        finished = run_batch(module.params, os.environ, module.check_mode, module._diff)  # noqa: SLF001
+        say = progress_sink(os.environ)
+        finished = run_batch(module.params, os.environ, module.check_mode, module._diff, say)  # noqa: SLF001
     else:
         finished = refused(module.params, missing_required_lib("requests"))
     module.no_log_values.update(finished.secrets)

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the module of the same name as any module is run, and shows its progress lines while it works."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
+from ansible.plugins.action.normal import ActionModule as AnyModule
+from ansible.utils.display import Display
+from ansible_collections.gpuops.runai.plugins.module_utils._progress_pipe import progress_lines
+
+# Their output is read by programs, which a line in between would break.
+_CALLBACKS_FOR_PROGRAMS = ("json", "jsonl")
+
+
+class ActionModule(AnyModule):  # type: ignore[misc] # ansible-core is not typed
+    """The module alone does all the work and works alone; this adds the lines and nothing else."""
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> Any:
+        """Run the module and return its result."""
+        if not self._has_lines():
+            return super().run(tmp, task_vars)
+        # Ansible removes its own folder for temporary files even after a run that was killed by a signal.
+        folder = tempfile.TemporaryDirectory(dir=C.DEFAULT_LOCAL_TMP, prefix="runai-")
+        with folder as path, progress_lines(path, os.environ, Display().display):
+            return super().run(tmp, task_vars)
+
+    def _has_lines(self) -> bool:
+        return not (
+            self._task.no_log
+            or self._task.async_val
+            or self._connection.transport != "local"
+            or C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in _CALLBACKS_FOR_PROGRAMS
+        )

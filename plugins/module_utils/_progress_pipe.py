@@ -1,0 +1,102 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way of progress lines from a module to the action plugin around it: a named pipe on the same host.
+
+The pipe's path travels in the environment of the action plugin's own process, which a module that is
+run by a local connection inherits. It stands in no argument, no command line and no result. Where the
+environment does not get through (another host, another user), there are no lines and nothing else
+changes. Nor does a pipe that is full, or that nobody reads any more, ever hold the module up.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from typing import Callable, Optional
+
+_VARIABLE = "_GPUOPS_RUNAI_PROGRESS"
+# A write up to this long arrives whole (POSIX: PIPE_BUF is at least 512 bytes).
+_LONGEST = 511
+# No line of text is this one.
+_END = b"\0"
+
+
+def progress_sink(environ: MutableMapping[str, str]) -> Callable[[str], None]:
+    """Return what takes the module's lines; it drops them where no action plugin listens.
+
+    The variable is taken out of ``environ``, so that nothing that the module starts finds it.
+    """
+    path = environ.pop(_VARIABLE, None)
+    descriptor = None if path is None else _open_for_writing(path)
+    if descriptor is None:
+        return lambda line: None
+    pipe: int = descriptor
+
+    def say(line: str) -> None:
+        with suppress(OSError):
+            os.write(pipe, _encoded(line))
+
+    return say
+
+
+@contextmanager
+def progress_lines(
+    folder: str, environ: MutableMapping[str, str], show: Callable[[str], None]
+) -> Iterator[None]:
+    """Pass each line of modules that are run within the block to ``show``, at once, in another thread.
+
+    All lines said have been shown when the block ends. ``folder`` is the owner's alone, and is removed
+    by whoever made it. Without the means for a pipe, the block runs without lines.
+    """
+    path = os.path.join(folder, "progress")
+    try:
+        os.mkfifo(path, 0o600)
+        # Not blocking, since both ends are opened here, one after the other.
+        reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        writing = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except (OSError, AttributeError):
+        yield
+        return
+    os.set_blocking(reading, True)
+    reader = threading.Thread(target=_read, args=(reading, show), name="progress", daemon=True)
+    reader.start()
+    environ[_VARIABLE] = path
+    try:
+        yield
+    finally:
+        environ.pop(_VARIABLE, None)
+        # A module that outlives its task holds the other end open, so there may be no end of file.
+        os.set_blocking(writing, True)
+        with suppress(OSError):
+            os.write(writing, _END + b"\n")
+        reader.join()
+        os.close(writing)
+
+
+def _open_for_writing(path: str) -> Optional[int]:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _encoded(line: str) -> bytes:
+    flat = " ".join(line.replace("\0", " ").splitlines())
+    return flat.encode("utf-8", "replace")[:_LONGEST] + b"\n"
+
+
+def _read(descriptor: int, show: Callable[[str], None]) -> None:
+    with open(descriptor, "rb") as pipe:
+        for line in pipe:
+            if line == _END + b"\n":
+                return
+            show(line[:-1].decode("utf-8", "ignore"))
