@@ -18,7 +18,8 @@ from .contract import ContractError, Operation
 from .control import routes as control_routes
 from .control_plane import ControlPlane
 from .errors import ApiError
-from .gate import Gate, Listener
+from .gate import Gate
+from .misbehaviour import Listener
 
 
 def build(plane: ControlPlane, listener: Listener) -> Gate:

@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
     place = found.add_argument_group("address")
     place.add_argument("--address", default=_DEFAULTS.address, help="a loopback address")
-    place.add_argument("--port", type=int, default=8085, help="0 takes a free one")
+    place.add_argument("--port", type=int, default=8080, help="0 takes a free one")
     place.add_argument("--port-file", type=Path, help="write the URL to this file once it listens")
     place.add_argument("--certificate", type=Path, help="serve https with this PEM file (and --key)")
     place.add_argument("--key", type=Path, help="the certificate's key, PEM")

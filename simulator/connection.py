@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import struct
@@ -20,6 +21,11 @@ class Connection:
 
     def __init__(self, protocol: HttpToolsProtocol) -> None:
         self._protocol = protocol
+
+    async def drained(self) -> None:
+        """Return when everything sent so far was handed to the system."""
+        while self._protocol.transport.get_write_buffer_size() and not self._protocol.transport.is_closing():
+            await asyncio.sleep(0.001)
 
     def cut(self, reset: bool = False) -> None:
         """Close it at once, whatever was sent of an answer; with `reset` the peer gets a TCP reset."""

@@ -48,7 +48,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "omit_ids": {"apply": True, **_SPREAD},
     "foreign_ids": {"count": 1, "list": "succeeded"},
     "both_lists": {"code": 500, "message": "in both lists", **_SPREAD},
-    "refuse_ids": {"code": 409, "message": "conflict, try later", "text": None, **_SPREAD},
+    "refuse_ids": {"code": 409, "message": "conflict, try later", "shape": None, **_SPREAD},
     "upper_case_ids": {},
     "repeat_page": {},
     "stuck_next": {},
@@ -56,13 +56,20 @@ KINDS: dict[str, dict[str, Any]] = {
     "drop_next": {},
     "shift_rows": {"rows": 1},
     "wrong_count": {"count": 0},
-    "edit_rows": {"set": {}, "drop": [], **_SPREAD},
+    "edit_rows": {"set": {}, "drop": [], "count": "all", "ids": None},
     "down": {"seconds": 1.0, **_APPLY},
     "redirect": {"location": "http://localhost:9/", "status": 307},
     "revoke_tokens": {},
     "change_phase": {"phase": "Stopped", "frozen": False, "ids": [], "after": False},
 }
 """Every kind of fault with what can be set of it and what that is when it isn't."""
+
+SHAPES = {
+    "huge": "x" * 100_000,
+    "control": "one\r\ntwo\x1b[31m red \x1b[0m\x07\x00\u202e reversed",
+    "jinja": "{{ 7 * 7 }} {% for one in range(9) %}x{% endfor %} {{ lookup('env', 'HOME') }}",
+}
+"""Messages that a refused id may come with, to see whether the client is safe from them."""
 
 _MATCHES = frozenset({"method", "path", "action", "ids", "query"})
 _RULE_KEYS = frozenset({"match", "nth", "times", "probability", "seed", "fault", "name"})
@@ -182,6 +189,8 @@ def _parse_fault(described: Any) -> Fault:
         raise FaultPlanError(f"fault kind {kind!r} is none of {', '.join(KINDS)}")
     _refuse_unknown(f"fault {kind}", described, {"kind", *KINDS[kind]})
     given = {name: value for name, value in described.items() if name != "kind"}
+    if given.get("shape") not in (None, *SHAPES):
+        raise FaultPlanError(f"shape is one of {', '.join(SHAPES)}, not {given['shape']!r}")
     return Fault(kind, {**KINDS[kind], **given})
 
 

@@ -82,12 +82,15 @@ def build(described: dict[str, Any], now: float, tenant_id: int) -> tuple[list[W
     """
     _check_head(described)
     described = copy.deepcopy(described)
-    exported_at = described.get("exportedAt")
-    shift = now - from_text(exported_at) if exported_at else 0.0
-    places = _places(described, now, tenant_id)
     nodes_of: dict[str, list[str]] = {}
-    for pod in described.get("pods", []):
-        nodes_of.setdefault(pod["workloadId"].lower(), []).append(pod.get("nodeName") or "")
+    try:
+        exported_at = described.get("exportedAt")
+        shift = now - from_text(exported_at) if exported_at else 0.0
+        places = _places(described, now, tenant_id)
+        for pod in described.get("pods", []):
+            nodes_of.setdefault(pod["workloadId"].lower(), []).append(pod.get("nodeName") or "")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FleetFileError(f"clusters, projects, nodes or pods: {error!r}") from None
     workloads = []
     for number, row in enumerate(described["workloads"]):
         where = f"workloads/{number}"
@@ -159,6 +162,9 @@ def _check_head(described: dict[str, Any]) -> None:
         raise FleetFileError(f"version is {described['version']!r}, this simulator reads {VERSION}")
     if not isinstance(described.get("workloads"), list):
         raise FleetFileError("workloads: a list is needed")
+    for number, row in enumerate(described["workloads"]):
+        if not isinstance(row, dict):
+            raise FleetFileError(f"workloads/{number}: not an object")
 
 
 def _number(value: Any) -> float | None:

@@ -5,30 +5,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .control_plane import ControlPlane
+from .exchange import Exchange
 from .faults import Request
-from .misbehaviour import Exchange, misbehave
+from .misbehaviour import Listener, misbehave
 from .request_log import Entry
 
 BANNER = [(b"x-simulator", b"gpuops.runai: a simulator, not a Run:ai control plane")]
 BATCH_PATH = "/api/v1/workloads/batch"
-
-
-class Listener(Protocol):
-    """Whatever takes connections for the application."""
-
-    def interrupt(self, seconds: float) -> None:
-        """Drop every connection and refuse new ones for so long."""
-        ...
-
-    async def stopping(self) -> None:
-        """Return when the server is about to stop."""
-        ...
 
 
 class Gate:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which workloads or pods a list shows, and in which order; what was worked out is kept while nothing changes."""
+"""Which workloads or pods a list shows, and in which order; kept while nothing changes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Views:
         sort_by: str | None = None,
         order: str = "asc",
     ) -> list[Workload]:
-        """The workloads that hold every condition and contain `search` in name, project, type or submitter."""
+        """Those that hold every condition and have `search` in name, project, type or submitter."""
 
         def compute() -> list[Workload]:
             found = select(conditions, self._population(deleted), workload_value)

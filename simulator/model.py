@@ -44,8 +44,8 @@ class Behaviour:
 
     transition_seconds: from Stopping to Stopped, from Resuming to Running, from Deleting to gone.
     lag_seconds: from a batch's answer to the first phase that shows it.
-    redundant: `succeed` or `fail`, the answer to suspending what is Stopped, resuming what runs, and the like;
-        Run:ai does not document which of the two a control plane gives.
+    redundant: `succeed` or `fail`, the answer to suspending what is Stopped, resuming what runs, and the
+        like; Run:ai does not document which of the two a control plane gives.
     gpu_capacity: GPUs that the whole fleet may hold; what does not fit stays Pending. None: no limit.
     """
 

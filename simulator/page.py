@@ -32,7 +32,8 @@ def render(plane: ControlPlane) -> str:
         f"<p>API version {plane.version.name}, tenant {fleet.places.tenant_id}, "
         f"{fleet.gpus_held():g} GPUs held, {len(fleet.deleted())} workloads deleted.</p>"
         f"<table><tr><th>Phase<th>Workloads</tr>{phases}</table>"
-        f"<h2>Last requests</h2><table><tr><th>#<th>At<th>Request<th>Status<th>Ids<th>Fault</tr>{requests}</table>"
+        "<h2>Last requests</h2>"
+        f"<table><tr><th>#<th>At<th>Request<th>Status<th>Ids<th>Fault</tr>{requests}</table>"
         '<p>As JSON: <a href="_simulator/requests">requests</a>, <a href="_simulator/summary">summary</a>, '
         '<a href="_simulator/fleet">fleet</a>, <a href="_simulator/faults">faults</a>.</p></body></html>'
     )

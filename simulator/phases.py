@@ -41,7 +41,7 @@ class Move(NamedTuple):
     share: float
 
 
-# A suspended workload is Stopped one transition time after Stopping; a resumed one runs after three thirds of it.
+# A suspended workload is Stopped one transition time after Stopping; a resumed one runs after as long.
 NEXT = {
     "Stopping": Move("Stopped", 1.0),
     "Deleting": Move(GONE, 1.0),

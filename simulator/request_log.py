@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the simulator was asked. Never a header but the user agent, never a body but a batch's ids and action."""
+"""What the simulator was asked: no header but the user agent, no body but a batch's ids and action."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 @dataclass
 class Entry:
-    """One request; times are seconds since 1970. `status` is None while it is under way or was never answered."""
+    """One request; times are seconds since 1970. `status` None: under way, or never answered."""
 
     number: int
     method: str
@@ -85,7 +85,7 @@ class RequestLog:
             self.max_requests_in_flight = self.requests_in_flight
 
     def summary(self) -> dict[str, Any]:
-        """Counts by method and path (`{id}` for every uuid), batches by action, and how often each id was sent for each action."""
+        """Counts by method and path (`{id}` for every uuid) and status, batches and ids sent by action."""
         with self._lock:
             sent: dict[str, Counter[str]] = {}
             batches: Counter[str] = Counter()

@@ -32,6 +32,7 @@ class Server(uvicorn.Server):
         self.plane = plane
         self.ready = threading.Event()
         self._stop: asyncio.Event | None = None
+        self._reopening: asyncio.Task[None] | None = None
         settings = plane.settings
         super().__init__(
             uvicorn.Config(
@@ -70,6 +71,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets=[self._socket])
         self.ready.set()
 
@@ -89,8 +91,41 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     def interrupt(self, seconds: float) -> None:
-        """Drop every connection and refuse new ones for so long."""
-        raise NotImplementedError
+        """Drop every connection and refuse new ones for so long. To be called in the server's thread."""
+        if self._reopening is not None and not self._reopening.done():
+            return
+        for listening in self.servers:
+            listening.close()
+        self._socket.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        # Bound but not listening, it refuses connections and keeps the port from others.
+        self._socket = _bind(self.plane.settings.address, self.port)
+        self._reopening = asyncio.ensure_future(self._listen_again(seconds))
+
+    def interrupt_soon(self, seconds: float) -> None:
+        """As `interrupt`, from another thread; returns when connections are refused."""
+        done = threading.Event()
+
+        def interrupt() -> None:
+            self.interrupt(seconds)
+            done.set()
+
+        self._loop.call_soon_threadsafe(interrupt)
+        done.wait()
+
+    async def _listen_again(self, seconds: float) -> None:
+        assert self._stop is not None
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+            return
+        listening = await self._loop.create_server(
+            self._protocol, sock=self._socket, ssl=self.config.ssl, backlog=_BACKLOG
+        )
+        self.servers = [listening]
+
+    def _protocol(self) -> asyncio.Protocol:
+        return CuttableProtocol(self.config, self.server_state, self.lifespan.state)
 
 
 def _bind(address: str, port: int) -> socket.socket:
@@ -134,6 +169,14 @@ class Handle:
     def configure(self, **changes: Any) -> None:
         """Change settings while it runs; see `ControlPlane.configure`."""
         self.plane.configure(changes)
+
+    def interrupt(self, seconds: float) -> None:
+        """Drop every connection and refuse new ones for so long."""
+        self._server.interrupt_soon(seconds)
+
+    def stop(self) -> None:
+        """Ask it to stop before the block ends."""
+        self._server.stop()
 
     def revoke_tokens(self) -> None:
         """Make every minted token invalid."""

@@ -14,8 +14,8 @@ from .clock import Clock, RealClock
 from .fleet import DEFAULT_TENANT_ID
 
 CLIENT_ID = "rehearsal"
-CLIENT_SECRET = "rehearsal-secret"
-TOKEN = "rehearsal-token"
+CLIENT_SECRET = "rehearsal-secret"  # noqa: S105 - a dummy, as the README says
+TOKEN = "rehearsal-token"  # noqa: S105
 
 
 @dataclass
@@ -63,5 +63,7 @@ class Settings:
             raise ValueError("unknown_parameters is either refuse or ignore")
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key go together")
+        if not 0 <= self.port <= 65535:
+            raise ValueError("port is a number from 0 to 65535")
         if self.workloads < 0:
             raise ValueError("workloads is a number from 0")

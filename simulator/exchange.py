@@ -1,0 +1,142 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One request on its way through the gate: pass it on, or take the endpoints' answer and send another."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .connection import EXTENSION, Connection
+
+_JSON = "application/json"
+
+
+@dataclass
+class Reply:
+    """A whole answer."""
+
+    status: int
+    body: bytes
+    content_type: str = _JSON
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        """The body as JSON; None when it is not, or when the status is not 200."""
+        if self.status != 200:
+            return None
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+
+class Exchange:
+    """What came in, the application that answers it, and the way back to the client."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        self._app = app
+        self._receive = receive
+        self._send = send
+        self.scope = scope
+        self.body = body
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters, the last of those with the same name."""
+        return dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that the client came by."""
+        found: Connection = self.scope["extensions"][EXTENSION]["connection"]
+        return found
+
+    def batch(self) -> dict[str, Any] | None:
+        """The body, if it looks like that of a batch."""
+        try:
+            found = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+        return found if isinstance(found, dict) and isinstance(found.get("ids"), list) else None
+
+    async def pass_on(self) -> None:
+        """Let the endpoints answer the client."""
+        await self._app(self.scope, self._replay(self.body), self._send)
+
+    async def answer(self, query: dict[str, str] | None = None, body: bytes | None = None) -> Reply:
+        """What the endpoints answer, kept from the client; with another query or body if one is given."""
+        start: Message = {}
+        parts: list[bytes] = []
+
+        async def collect(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+            else:
+                parts.append(message.get("body", b""))
+
+        scope = dict(self.scope)
+        if query is not None:
+            scope["query_string"] = urlencode(query).encode("ascii")
+        await self._app(scope, self._replay(self.body if body is None else body), collect)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
+        headers.pop("content-length", None)
+        content_type = headers.pop("content-type", _JSON)
+        return Reply(start["status"], b"".join(parts), content_type, headers)
+
+    async def deliver(self, reply: Reply) -> None:
+        """Send a whole answer to the client."""
+        await self.begin(reply)
+        await self.send_part(reply.body, last=True)
+
+    async def begin(self, reply: Reply) -> None:
+        """Send the head of an answer, with the length of its whole body."""
+        headers = [
+            (b"content-type", reply.content_type.encode("latin-1")),
+            (b"content-length", b"%d" % len(reply.body)),
+            *((name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()),
+        ]
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
+
+    async def send_part(self, part: bytes, last: bool = False) -> None:
+        """Send a part of the body that `begin` promised."""
+        await self._send({"type": "http.response.body", "body": part, "more_body": not last})
+
+    async def cut(self, reset: bool = False) -> None:
+        """Drop the connection, once what was sent has left, and wait until it is down."""
+        await self.connection.drained()
+        self.connection.cut(reset)
+        await self.disconnected()
+
+    async def disconnected(self) -> None:
+        """Return when the client or we have ended the connection."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def idle(self, seconds: float, stopping: Any) -> bool:
+        """Wait, at most until the client is gone or `stopping` returns. True: the whole time went by."""
+        others = [asyncio.ensure_future(self.disconnected()), asyncio.ensure_future(stopping)]
+        try:
+            done, _ = await asyncio.wait(others, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in others:
+                task.cancel()
+        return not done
+
+    def _replay(self, body: bytes) -> Receive:
+        given = False
+
+        async def receive() -> Message:
+            nonlocal given
+            if given:
+                return await self._receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return receive

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m simulator` as a process: it says where it listens, and ends cleanly."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and the line that it prints once it listens."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "--port", "0", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], 60)
+        assert ready, "nothing printed"
+        yield process, process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ends_with(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    return process.returncode, errors
+
+
+def address(line: str) -> str:
+    found = re.search(r"https?://\S+", line)
+    assert found is not None, line
+    return found.group()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_it_listens_and_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+    port_file = tmp_path / "url"
+    with started("--workloads", "12", "--port-file", str(port_file)) as (process, line):
+        assert "SIMULATOR with 12 workloads" in line
+        while not port_file.exists():
+            assert process.poll() is None
+        assert port_file.read_text() == address(line) + "\n"
+        assert [path.name for path in tmp_path.iterdir()] == ["url"]
+        with urllib.request.urlopen(address(line) + "/_simulator/fleet", timeout=10) as answer:
+            assert sum(json.load(answer)["phases"].values()) == 12
+        assert ends_with(process, number) == (0, "")
+
+
+def test_it_ends_cleanly_while_a_request_hangs(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("- match: {path: /api/*}\n  fault: hang\n")
+    with started("--faults", str(plan)) as (process, line):
+        import socket
+
+        host, port = address(line).removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as hanging:
+            hanging.sendall(b"GET /api/v1/workloads HTTP/1.1\r\nHost: x\r\n\r\n")
+            while True:
+                with urllib.request.urlopen(address(line) + "/_simulator/requests", timeout=10) as answer:
+                    if json.load(answer)["requests"]:
+                        break
+            assert ends_with(process, signal.SIGTERM) == (0, "")
+
+
+def test_it_serves_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(str(key))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with started("--certificate", str(chain), "--key", str(key)) as (process, line):
+        assert address(line).startswith("https://")
+        with urllib.request.urlopen(address(line) + "/", timeout=10, context=context) as answer:
+            assert answer.headers["x-simulator"]
+        assert ends_with(process, signal.SIGINT) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--address", "192.0.2.1"],
+        ["--address", "0.0.0.0"],
+        ["--fleet", "no-such-file.json"],
+        ["--faults", "no-such-file.yaml"],
+        ["--certificate", "no-such-file.pem"],
+        ["--workloads", "-1"],
+        ["--port", "70000"],
+    ],
+)
+def test_what_it_can_not_do_is_told_in_a_line(options: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "simulator", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("simulator: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with started() as (_, line):
+        port = address(line).rsplit(":", 1)[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "simulator", "--port", port],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1

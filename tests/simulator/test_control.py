@@ -1,0 +1,141 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulator's own endpoints and page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import requests
+
+from simulator.clock import RealClock
+from simulator.server import Handle
+from simulator.settings import CLIENT_SECRET, TOKEN
+
+from .conftest import Client, Start, fleet_of, workload_id
+
+Connect = Callable[[Handle], Client]
+IDS = [workload_id(number) for number in range(3)]
+
+
+def test_it_says_everywhere_that_it_is_a_simulator(start: Start) -> None:
+    simulator = start(workloads=5)
+    for path in ("/", "/api/v1/workloads", "/api/v1/nothing", "/_simulator/summary", "/nothing"):
+        assert "simulator" in requests.get(simulator.url + path, timeout=10).headers["x-simulator"]
+    page = requests.get(simulator.url, timeout=10).text
+    assert "SIMULATOR" in page
+    assert "Fleet of 5 workloads" in page
+
+
+def test_the_log_says_what_was_asked_and_no_secret(start: Start, connect: Connect) -> None:
+    simulator = start(fleet=fleet_of("Running", "Running", "Running"))
+    client = connect(simulator)
+    client.headers["User-Agent"] = "test/1"
+    form = {"grant_type": "client_credentials", "client_id": "rehearsal", "client_secret": CLIENT_SECRET}
+    minted = client.post("/api/v2/token", data=form).json()["access_token"]
+    client.get("/api/v1/workloads", params={"limit": 2})
+    client.batch("suspend", IDS[:2])
+    client.batch("suspend", IDS[1:])
+    answer = requests.get(simulator.url + "/_simulator/requests", timeout=10)
+    entries = answer.json()["requests"]
+    assert [(one["method"], one["path"], one["status"]) for one in entries] == [
+        ("POST", "/api/v2/token", 200),
+        ("GET", "/api/v1/workloads", 200),
+        ("POST", "/api/v1/workloads/batch", 200),
+        ("POST", "/api/v1/workloads/batch", 200),
+    ]
+    assert entries[1]["query"] == "limit=2"
+    assert (entries[2]["action"], entries[2]["ids"]) == ("suspend", IDS[:2])
+    assert {one["user_agent"] for one in entries} == {"test/1"}
+    for secret in (CLIENT_SECRET, TOKEN, minted):
+        assert secret not in answer.text
+    later = requests.get(simulator.url + "/_simulator/requests?since=3", timeout=10).json()["requests"]
+    assert later == entries[3:]
+    summary = requests.get(simulator.url + "/_simulator/summary", timeout=10).json()
+    assert summary["by_path"]["POST /api/v1/workloads/batch"] == 2
+    assert summary["batches"] == {"suspend": 2}
+    assert summary["ids_sent"] == {"suspend": {IDS[0]: 1, IDS[1]: 2, IDS[2]: 1}}
+
+
+def test_the_page_shows_names_as_text(start: Start, connect: Connect) -> None:
+    simulator = start(workloads=1)
+    connect(simulator).get("/api/v1/workloads", params={"search": "<script>alert(1)</script>"})
+    connect(simulator).get("/api/v1/<script>")
+    assert "<script>" not in requests.get(simulator.url, timeout=10).text
+
+
+def test_phases_can_be_set_and_rows_added_and_removed(start: Start, connect: Connect) -> None:
+    simulator = start(fleet=fleet_of("Running", "Running"))
+    client = connect(simulator)
+    change = {
+        "set": [{"id": IDS[0], "phase": "Stopped"}, {"id": IDS[1].upper(), "hidden": True}],
+        "add": [{"id": IDS[2], "phase": "Running", "name": "late"}],
+    }
+    assert client.post("/_simulator/workloads", json=change).status_code == 200
+    assert {row["id"]: (row["phase"], row["name"]) for row in client.rows()} == {
+        IDS[0]: ("Stopped", f"workload-{IDS[0][:8]}"),
+        IDS[2]: ("Running", "late"),
+    }
+    client.post("/_simulator/workloads", json={"remove": [IDS[2]]})
+    assert client.rows(deleted="true") == []
+    assert len(client.rows()) == 1
+    assert (
+        client.post("/_simulator/workloads", json={"set": [{"id": IDS[2], "phase": "Running"}]}).status_code
+        == 404
+    )
+    assert client.post("/_simulator/workloads", json=["odd"]).status_code == 400
+
+
+def test_the_clock_moves_by_hand(start: Start, connect: Connect) -> None:
+    simulator = start(fleet=fleet_of("Running"), transition_seconds=10)
+    client = connect(simulator)
+    client.batch("suspend", IDS[:1])
+    assert client.rows()[0]["phase"] == "Stopping"
+    client.post("/_simulator/clock", json={"seconds": 10})
+    assert client.rows()[0]["phase"] == "Stopped"
+    assert client.post("/_simulator/clock", json={"seconds": -1}).status_code == 400
+    real = connect(start(workloads=1, clock=RealClock()))
+    assert real.post("/_simulator/clock", json={"seconds": 1}).status_code == 400
+
+
+def test_settings_change_while_it_runs(start: Start, connect: Connect) -> None:
+    simulator = start(fleet=fleet_of("Running", "Stopped"))
+    client = connect(simulator)
+    changes = {"redundant": "fail", "forbidden_ids": [IDS[0]], "count_endpoint": False}
+    assert client.post("/_simulator/settings", json=changes).json() == {"changed": sorted(changes)}
+    answer = client.batch("suspend", IDS[:2]).json()
+    assert [row["code"] for row in answer["failed"]] == [403, 409]
+    assert client.get("/api/v1/workloads/count").status_code == 404
+    assert client.post("/_simulator/settings", json={"port": 1}).status_code == 400
+
+
+def test_raised_capacity_lets_waiting_ones_run(start: Start, connect: Connect) -> None:
+    simulator = start(fleet=fleet_of("Stopped"), gpu_capacity=0, transition_seconds=3)
+    connect(simulator).batch("resume", IDS[:1])
+    simulator.advance(60)
+    assert simulator.state.phase(IDS[0]) == "Pending"
+    simulator.configure(gpu_capacity=1)
+    simulator.advance(3)
+    assert simulator.state.phase(IDS[0]) == "Running"
+
+
+def test_faults_tokens_nodes_and_reset(start: Start, connect: Connect) -> None:
+    simulator = start(fleet=fleet_of("Running", nodes=["gpu-1"]), faults=[{"fault": "empty", "nth": 99}])
+    client = connect(simulator)
+    assert client.get("/_simulator/faults").json()["rules"][0]["kind"] == "empty"
+    added = client.post("/_simulator/faults", json={"rules": [{"fault": "cut", "nth": 98}], "add": True})
+    assert [rule["kind"] for rule in added.json()["rules"]] == ["empty", "cut"]
+    assert client.post("/_simulator/faults", json=[{"fault": "none such"}]).status_code == 400
+    assert client.post("/_simulator/faults", json=[]).json() == {"rules": []}
+    form = {"grant_type": "client_credentials", "client_id": "rehearsal", "client_secret": CLIENT_SECRET}
+    client.post("/api/v2/token", data=form)
+    assert client.post("/_simulator/tokens/revoke").json() == {"revoked": 1}
+    cluster = client.get("/api/v1/clusters").json()[0]["uuid"]
+    client.batch("delete", IDS[:1])
+    assert client.get("/_simulator/fleet").json()["phases"] == {"Deleting": 1}
+    client.post("/_simulator/reset")
+    assert client.get("/_simulator/fleet").json()["phases"] == {"Running": 1}
+    assert client.get("/_simulator/faults").json()["rules"][0]["kind"] == "empty"
+    assert simulator.requests() == []
+    assert cluster == client.get("/api/v1/clusters").json()[0]["uuid"]

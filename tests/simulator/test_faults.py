@@ -1,0 +1,388 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fault plan: which request is struck, and what its client then sees."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+import requests
+
+from simulator.clock import RealClock
+from simulator.faults import KINDS, FaultPlan, FaultPlanError, Request
+from simulator.misbehaviour import _CARRIED_OUT_BY
+from simulator.server import Handle
+
+from .conftest import Client, Start, fleet_of, workload_id
+
+Connect = Callable[[Handle], Client]
+IDS = [workload_id(number) for number in range(4)]
+BATCH = {"method": "POST", "path": "/api/v1/workloads/batch"}
+LIST = {"path": "/api/v1/workloads"}
+
+
+@pytest.fixture
+def simulator(start: Start) -> Handle:
+    return start(fleet=fleet_of(*["Running"] * 4, frozen=True))
+
+
+@pytest.fixture
+def client(simulator: Handle, connect: Connect) -> Client:
+    return connect(simulator)
+
+
+def stopped(simulator: Handle) -> list[str]:
+    return [one for one in IDS if simulator.state.phase(one) == "Stopping"]
+
+
+def test_every_kind_can_be_carried_out() -> None:
+    assert set(_CARRIED_OUT_BY) == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "cut",
+        {},
+        {"fault": "explode"},
+        {"fault": {"status": 503}},
+        {"fault": {"kind": "cut", "colour": "red"}},
+        {"fault": "cut", "mach": {}},
+        {"fault": "cut", "match": {"host": "x"}},
+        {"fault": "cut", "match": "POST"},
+        {"fault": "cut", "nth": 0},
+        {"fault": "cut", "times": 0},
+        {"fault": "cut", "times": "twice"},
+        {"fault": {"kind": "refuse_ids", "shape": "round"}},
+    ],
+)
+def test_rules_outside_the_grammar_are_refused(rule: Any) -> None:
+    plan = FaultPlan([{"fault": "cut"}])
+    with pytest.raises(FaultPlanError):
+        plan.replace([rule])
+    assert [one["kind"] for one in plan.state()] == ["cut"]
+
+
+def strikes(rule: dict[str, Any], requests_made: list[Request]) -> list[bool]:
+    plan = FaultPlan([{"fault": "cut", **rule}])
+    return [plan.pick(one) is not None for one in requests_made]
+
+
+GET = Request("GET", "/api/v1/workloads", "limit=500&offset=500")
+SUSPEND = Request("POST", "/api/v1/workloads/batch", "", "suspend", (IDS[0], IDS[1]))
+RESUME = Request("POST", "/api/v1/workloads/batch", "", "resume", (IDS[2],))
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"match": {"method": "post"}, "times": "always"}, [False, True, True]),
+        ({"match": {"path": "/api/v1/work*"}, "times": "always"}, [True, True, True]),
+        ({"match": {"path": "/api/v1/workloads"}, "times": "always"}, [True, False, False]),
+        ({"match": {"action": "resume"}}, [False, False, True]),
+        ({"match": {"ids": [IDS[1].upper()]}}, [False, True, False]),
+        ({"match": {"query": {"offset": 500}}}, [True, False, False]),
+        ({"match": {"query": {"offset": 0}}}, [False, False, False]),
+        ({}, [True, False, False]),
+        ({"nth": 2}, [False, True, False]),
+        ({"nth": 2, "times": 2}, [False, True, True]),
+        ({"match": {"method": "POST"}, "nth": 2}, [False, False, True]),
+        ({"probability": 1.0}, [True, True, True]),
+        ({"probability": 0.0}, [False, False, False]),
+    ],
+)
+def test_which_request_is_struck(rule: dict[str, Any], expected: list[bool]) -> None:
+    assert strikes(rule, [GET, SUSPEND, RESUME]) == expected
+
+
+def test_the_first_rule_wins_and_all_count() -> None:
+    plan = FaultPlan([{"fault": "cut"}, {"fault": "empty", "nth": 2}])
+    kinds = [fault.kind if fault else None for fault in (plan.pick(GET), plan.pick(GET), plan.pick(GET))]
+    assert kinds == ["cut", "empty", None]
+    assert [(one["matched"], one["struck"]) for one in plan.state()] == [(3, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("apply", [False, True])
+@pytest.mark.parametrize("status", [401, 403, 413, 429, 500, 502, 503, 504])
+def test_status(simulator: Handle, client: Client, status: int, apply: bool) -> None:
+    fault = {"kind": "status", "status": status, "apply": apply, "details": "why"}
+    simulator.faults({"match": BATCH, "fault": fault})
+    answer = client.batch("suspend", IDS)
+    assert answer.status_code == status
+    assert answer.json() == {"code": status, "message": "injected fault", "details": "why"}
+    assert stopped(simulator) == (IDS if apply else [])
+    assert simulator.requests()[0]["fault"] == "status"
+    assert simulator.requests()[0]["status"] == status
+    assert client.batch("suspend", IDS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "content_type"),
+    [
+        ("html", "<!doctype html>", "text/html"),
+        ("empty", "", "application/json"),
+        ("so sorry", "so sorry", ""),
+    ],
+)
+def test_status_bodies(simulator: Handle, client: Client, body: str, text: str, content_type: str) -> None:
+    simulator.faults({"fault": {"kind": "status", "status": 502, "body": body}})
+    answer = client.get("/api/v1/workloads")
+    assert answer.status_code == 502
+    assert answer.text.startswith(text)
+    assert (answer.text == "") == (text == "")
+    assert content_type in answer.headers["content-type"]
+
+
+def test_retry_after_in_seconds_and_as_a_date(simulator: Handle, client: Client) -> None:
+    simulator.faults(
+        {"fault": {"kind": "status", "status": 429, "retry_after": 7}},
+        {"nth": 2, "fault": {"kind": "status", "status": 503, "retry_after_date": 60}},
+    )
+    assert client.get("/api/v1/workloads").headers["retry-after"] == "7"
+    before = time.time()
+    date = parsedate_to_datetime(client.get("/api/v1/workloads").headers["retry-after"])
+    assert date.timestamp() >= before + 60
+    assert "retry-after" not in client.get("/api/v1/workloads").headers
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("apply", [False, True])
+def test_cut(simulator: Handle, client: Client, apply: bool, reset: bool) -> None:
+    simulator.faults({"match": BATCH, "fault": {"kind": "cut", "apply": apply, "reset": reset}})
+    with pytest.raises(requests.ConnectionError) as error:
+        client.batch("suspend", IDS)
+    assert ("reset" in str(error.value)) == reset
+    assert stopped(simulator) == (IDS if apply else [])
+    assert simulator.requests()[0]["status"] is None
+    assert client.get("/api/v1/workloads/count").json() == {"count": 4}
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_hang_until_the_client_gives_up(simulator: Handle, client: Client, apply: bool) -> None:
+    simulator.faults({"match": BATCH, "fault": {"kind": "hang", "apply": apply}})
+    with pytest.raises(requests.ReadTimeout):
+        client.batch("suspend", IDS, timeout=0.2)
+    assert stopped(simulator) == (IDS if apply else [])
+
+
+def test_hang_does_not_keep_it_from_stopping(start: Start, connect: Connect) -> None:
+    with pytest.MonkeyPatch.context():
+        simulator = start(workloads=1)
+        client = connect(simulator)
+        simulator.faults({"fault": "hang"})
+        failures: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                client.get("/api/v1/workloads", timeout=60)
+            except requests.ConnectionError as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        wait_until(lambda: bool(simulator.requests()))
+        simulator.stop()
+        thread.join(timeout=20)
+        assert len(failures) == 1
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return once it holds; fails the test after a generous time."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_cut_in_the_middle_of_a_body(simulator: Handle, client: Client) -> None:
+    simulator.faults({"match": BATCH, "fault": "cut_in_body"})
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        client.batch("suspend", IDS)
+    assert stopped(simulator) == IDS
+
+
+@pytest.mark.parametrize("kind", ["half_json", "html", "empty"])
+def test_answers_that_are_no_json(simulator: Handle, client: Client, kind: str) -> None:
+    simulator.faults({"match": BATCH, "fault": kind})
+    answer = client.batch("suspend", IDS)
+    assert answer.status_code == 200
+    with pytest.raises(requests.JSONDecodeError):
+        answer.json()
+    assert stopped(simulator) == (IDS if kind == "half_json" else [])
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_json_of_another_shape(simulator: Handle, client: Client, apply: bool) -> None:
+    simulator.faults({"match": BATCH, "fault": {"kind": "other_json", "body": [1, None], "apply": apply}})
+    assert client.batch("suspend", IDS).json() == [1, None]
+    assert stopped(simulator) == (IDS if apply else [])
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_ids_named_in_neither_list(simulator: Handle, client: Client, apply: bool) -> None:
+    simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "count": 2, "apply": apply}})
+    answer = client.batch("suspend", IDS).json()
+    assert answer["succeeded"] == IDS[2:]
+    assert "failed" not in answer
+    assert stopped(simulator) == (IDS if apply else IDS[2:])
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_all_ids_left_out(simulator: Handle, client: Client, apply: bool) -> None:
+    simulator.faults({"fault": {"kind": "omit_ids", "count": "all", "apply": apply}})
+    assert list(client.batch("suspend", IDS).json()) == ["id"]
+    assert stopped(simulator) == (IDS if apply else [])
+
+
+@pytest.mark.parametrize("where", ["succeeded", "failed"])
+def test_ids_that_nobody_asked_about(simulator: Handle, client: Client, where: str) -> None:
+    simulator.faults({"fault": {"kind": "foreign_ids", "count": 2, "list": where}})
+    answer = client.batch("suspend", IDS).json()
+    assert len(answer[where]) == (6 if where == "succeeded" else 2)
+
+
+def test_the_same_id_in_both_lists(simulator: Handle, client: Client) -> None:
+    simulator.faults({"fault": {"kind": "both_lists", "ids": [IDS[1]]}})
+    answer = client.batch("suspend", IDS).json()
+    assert answer["succeeded"] == IDS
+    assert [row["id"] for row in answer["failed"]] == [IDS[1]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [(None, r"^no$"), ("huge", r"^x{100000}$"), ("control", "\x1b"), ("jinja", r"\{\{")],
+)
+def test_refused_ids(simulator: Handle, client: Client, shape: str | None, expected: str) -> None:
+    fault = {"kind": "refuse_ids", "count": 3, "message": "no", "code": 7, "shape": shape}
+    simulator.faults({"fault": fault})
+    answer = client.batch("suspend", IDS).json()
+    assert answer["succeeded"] == IDS[3:]
+    assert [row["id"] for row in answer["failed"]] == IDS[:3]
+    assert all(row["code"] == 7 and re.search(expected, row["message"]) for row in answer["failed"])
+    assert stopped(simulator) == IDS[3:]
+
+
+def test_upper_case_ids(start: Start, connect: Connect) -> None:
+    one = "abcdefab-0000-4000-8000-000000000001"
+    simulator = start(fleet={"workloads": [{"id": one}]})
+    simulator.faults({"times": "always", "fault": "upper_case_ids"})
+    client = connect(simulator)
+    assert client.batch("suspend", [one]).json()["succeeded"] == [one.upper()]
+    assert client.rows()[0]["id"] == one.upper()
+
+
+def page(client: Client, offset: int) -> tuple[list[str], int | None]:
+    answer = client.get("/api/v1/workloads", params={"limit": 2, "offset": offset}).json()
+    return [row["id"] for row in answer["workloads"]], answer.get("next")
+
+
+def test_paging_faults(simulator: Handle, client: Client) -> None:
+    def plan(fault: Any) -> None:
+        simulator.faults({"match": LIST, "times": "always", "fault": fault})
+
+    plan("repeat_page")
+    assert [page(client, offset) for offset in (0, 2)] == [(IDS[:2], 2), (IDS[:2], None)]
+    plan({"kind": "shift_rows", "rows": 1})
+    assert [page(client, offset) for offset in (0, 2)] == [(IDS[1:3], 2), (IDS[3:], None)]
+    plan({"kind": "shift_rows", "rows": -1})
+    assert [page(client, offset) for offset in (0, 2)] == [(IDS[:2], 2), (IDS[1:3], None)]
+    plan("stuck_next")
+    assert [page(client, offset) for offset in (0, 2)] == [(IDS[:2], 0), (IDS[2:], 2)]
+    plan("drop_next")
+    assert page(client, 0) == (IDS[:2], None)
+    plan("endless_list")
+    assert [page(client, offset) for offset in (0, 2, 40)] == [(IDS[:2], 2), (IDS[2:], 4), (IDS[:2], 42)]
+
+
+def test_rows_and_counts_that_lie(simulator: Handle, client: Client) -> None:
+    simulator.faults(
+        {
+            "match": LIST,
+            "fault": {"kind": "edit_rows", "set": {"phase": "Odd"}, "drop": ["name"], "ids": IDS[:1]},
+        },
+        {"match": {"path": "*/count"}, "fault": {"kind": "wrong_count", "count": -5}},
+        {"match": {"path": f"*/{IDS[2]}"}, "fault": {"kind": "edit_rows", "drop": ["actionsSupport"]}},
+    )
+    rows = client.rows()
+    assert [row["phase"] for row in rows] == ["Odd", "Running", "Running", "Running"]
+    assert ["name" in row for row in rows] == [False, True, True, True]
+    assert client.get("/api/v1/workloads/count").json() == {"count": -5}
+    assert "actionsSupport" not in client.get(f"/api/v1/workloads/{IDS[2]}").json()
+
+
+def test_a_slow_and_a_dribbling_answer_arrive_whole(start: Start, connect: Connect) -> None:
+    simulator = start(fleet=fleet_of(*["Running"] * 4), clock=RealClock())
+    client = connect(simulator)
+    simulator.faults(
+        {"fault": {"kind": "slow", "seconds": 0.2}}, {"nth": 2, "fault": {"kind": "dribble", "seconds": 0.2}}
+    )
+    assert len(client.rows()) == len(client.rows()) == 4
+    assert all(entry["end"] - entry["start"] >= 0.18 for entry in simulator.requests())
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_down_refuses_connections_and_comes_back(simulator: Handle, client: Client, apply: bool) -> None:
+    simulator.faults({"match": BATCH, "fault": {"kind": "down", "seconds": 0.5, "apply": apply}})
+    with pytest.raises(requests.ConnectionError):
+        client.batch("suspend", IDS)
+    port = int(simulator.url.rsplit(":", 1)[1])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+
+    def is_back() -> bool:
+        try:
+            return client.get("/api/v1/workloads/count").ok
+        except requests.ConnectionError:
+            return False
+
+    wait_until(is_back)
+    assert stopped(simulator) == (IDS if apply else [])
+
+
+def test_down_may_be_told_from_a_test_and_the_end_may_come_meanwhile(start: Start, connect: Connect) -> None:
+    simulator = start(workloads=1)
+    client = connect(simulator)
+    assert client.get("/api/v1/workloads/count").ok
+    simulator.interrupt(3600)
+    with pytest.raises(requests.ConnectionError):
+        client.get("/api/v1/workloads/count")
+
+
+def test_redirect_elsewhere(simulator: Handle, client: Client) -> None:
+    simulator.faults({"fault": {"kind": "redirect", "location": "http://other.invalid/"}})
+    answer = client.get("/api/v1/workloads", params={"limit": 5}, allow_redirects=False)
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "http://other.invalid/api/v1/workloads?limit=5"
+
+
+def test_tokens_die_in_the_middle(simulator: Handle, client: Client) -> None:
+    form = {"grant_type": "client_credentials", "client_id": "rehearsal", "client_secret": "rehearsal-secret"}
+    token = client.post("/api/v2/token", data=form).json()["access_token"]
+    client.headers["Authorization"] = f"Bearer {token}"
+    simulator.faults({"match": LIST, "nth": 2, "fault": "revoke_tokens"})
+    assert [client.get("/api/v1/workloads").status_code for _ in range(3)] == [200, 401, 401]
+
+
+def test_somebody_else_acts_meanwhile(simulator: Handle, client: Client) -> None:
+    fault = {"kind": "change_phase", "ids": IDS[:1], "phase": "Completed"}
+    simulator.faults({"match": BATCH, "fault": fault})
+    answer = client.batch("suspend", IDS[:2]).json()
+    assert [row["id"] for row in answer["failed"]] == IDS[:1]
+    simulator.faults({"match": BATCH, "fault": {**fault, "ids": IDS[2:3], "after": True}})
+    assert client.batch("suspend", IDS[2:3]).json()["succeeded"] == IDS[2:3]
+    assert simulator.state.phase(IDS[2]) == "Completed"
+
+
+def test_a_refusal_is_not_dressed_up(simulator: Handle, client: Client) -> None:
+    simulator.faults({"times": "always", "fault": "both_lists"})
+    assert client.batch("suspend", []).status_code == 400
+    client.headers["Authorization"] = ""
+    assert client.batch("suspend", IDS).status_code == 401

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet read from a file, as one is exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.clock import ManualClock
+from simulator.fleet_file import FleetFileError, build, read
+from simulator.server import Handle
+from simulator.timestamps import from_text, to_text
+
+from .conftest import Client, Start, workload_id
+
+Connect = Callable[[Handle], Client]
+CLUSTER = "11111111-1111-4111-8111-111111111111"
+
+
+def test_what_one_simulator_shows_another_can_start_from(
+    start: Start, connect: Connect, tmp_path: Path
+) -> None:
+    first = connect(start(workloads=80))
+    rows = first.rows()
+    pods = first.get("/api/v1/workloads/pods", params={"limit": 500}).json()["pods"]
+    described = {
+        "format": "gpuops.runai fleet",
+        "version": 1,
+        "exportedAt": to_text(ManualClock().now()),
+        "clusters": first.get("/api/v1/clusters").json(),
+        "nodePools": first.get("/api/v1/node-pools").json()["nodepools"],
+        "nodes": first.get("/api/v1/nodes", params={"limit": 500}).json()["nodes"],
+        "projects": first.get("/api/v1/org-unit/projects").json()["projects"],
+        "departments": first.get("/api/v1/org-unit/departments").json()["departments"],
+        "workloads": rows,
+        "pods": pods,
+    }
+    path = tmp_path / "fleet.json"
+    path.write_text(json.dumps(described))
+    second = connect(start(fleet=path, tenant_id=77))
+    again = second.rows()
+    assert [{**row, "tenantId": 0} for row in again] == [{**row, "tenantId": 0} for row in rows]
+    assert {row["tenantId"] for row in again} == {77}
+    for name in ("clusters", "org-unit/projects", "org-unit/departments", "node-pools", "nodes"):
+        assert len(second.get(f"/api/v1/{name}").json()) == len(first.get(f"/api/v1/{name}").json())
+
+    def places(client: Client) -> set[tuple[str, str]]:
+        found = client.get("/api/v1/workloads/pods", params={"limit": 500}).json()["pods"]
+        return {(pod["workloadId"], pod["nodeName"]) for pod in found}
+
+    assert places(second) == places(first)
+
+
+def test_little_is_needed_and_times_move_to_now(start: Start, connect: Connect) -> None:
+    described = {
+        "exportedAt": "2020-01-01T10:00:00Z",
+        "workloads": [
+            {"id": workload_id(0)},
+            {
+                "id": workload_id(1),
+                "phase": "Completed",
+                "clusterId": CLUSTER,
+                "phaseUpdatedAt": "2020-01-01T09:00:00Z",
+                "createdAt": "2019-12-31T10:00:00Z",
+            },
+        ],
+    }
+    simulator = start(fleet=described)
+    rows = connect(simulator).rows()
+    assert rows[0]["phase"] == "Running"
+    now = simulator.plane.clock.now()
+    assert now - from_text(rows[1]["phaseUpdatedAt"]) == pytest.approx(3600, abs=0.01)
+    assert now - from_text(rows[1]["createdAt"]) == pytest.approx(86400, abs=0.01)
+    assert "actionsSupport" not in rows[0]
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {},
+        {"workloads": {}},
+        {"workloads": [], "format": "other"},
+        {"workloads": [], "version": 2},
+        {"workloads": [{"phase": "Running"}]},
+        {"workloads": [{"id": "not-a-uuid"}]},
+        {"workloads": [{"id": workload_id(0), "phase": "Sleeping"}]},
+        {"workloads": [{"id": workload_id(0), "createdAt": "yesterday"}]},
+        {"workloads": [{"id": workload_id(0), "projectName": 5}]},
+        {"workloads": ["row"]},
+    ],
+)
+def test_what_is_no_fleet_is_refused(described: dict[str, Any]) -> None:
+    with pytest.raises(FleetFileError):
+        build(described, now=0.0, tenant_id=1)
+
+
+def test_a_file_that_is_no_json_object_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.json"
+    for text in ("[]", "{", ""):
+        path.write_text(text)
+        with pytest.raises(FleetFileError):
+            read(path)
