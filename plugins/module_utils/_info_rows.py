@@ -114,7 +114,7 @@ class RowReader:
         self, query: Mapping[str, str], is_enough: Callable[[Rows], bool] = lambda rows: False
     ) -> Rows:
         total, first = self._count_and_first_page(query)
-        if first.next is None:
+        if first.next is None and (total is None or len(first.rows) >= total):
             return read_pages(lambda _offset: first, [0], 1)
 
         fetch = self._fetch(query)
@@ -122,10 +122,10 @@ class RowReader:
         rows = read_pages(
             lambda offset: fetch(offset) if offset else first, offsets, self._workers, is_enough
         )
-        if total is None or len(rows) >= total or is_enough(rows) or self._client.count(query) == total:
+        if total is None or len(rows) >= total or is_enough(rows):
             return rows
-        # Something went away while the pages were read, and what came after it moved up a place:
-        # rows at the seams of pages may have been missed. Few are, so that one more look is enough.
+        # Where something goes away while pages are read, what comes after it moves up a place, and rows
+        # at the seams of pages are missed. They are few, so that one more look is enough.
         return {**rows, **read_pages(fetch, offsets, self._workers)}
 
     def _fetch(self, query: Mapping[str, str]) -> Callable[[int], Page]:

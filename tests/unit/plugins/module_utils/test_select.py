@@ -11,6 +11,7 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import PHASES
+from ansible_collections.gpuops.runai.plugins.module_utils._row import allocated_gpus
 from ansible_collections.gpuops.runai.plugins.module_utils._select import KEYS, Criteria, match, predicate
 from ansible_collections.gpuops.runai.plugins.module_utils._select_order import SORT_KEYS, Order, take
 from ansible_collections.gpuops.runai.plugins.module_utils._select_server import is_plain, server_part
@@ -61,7 +62,7 @@ rows = st.lists(
         },
     ),
     max_size=20,
-    unique_by=lambda row: row["id"],
+    unique_by=lambda row: str(row["id"]),
 )
 
 
@@ -299,7 +300,7 @@ def test_taking_sorts_and_cuts(fleet: list[Row], order: Order) -> None:
         assert taken.is_enough == (taken.gpus >= order.until_gpus)
         assert taken.is_enough or taken.rows == holders
         if taken.rows:
-            assert taken.gpus - SORT_KEYS["allocated_gpus"](taken.rows[-1]) < order.until_gpus
+            assert taken.gpus - (allocated_gpus(taken.rows[-1]) or 0) < order.until_gpus
 
 
 @given(fleet=st.permutations([{"id": item, "createdAt": "2026-02-01"} for item in IDS[:6]]), order=orders)

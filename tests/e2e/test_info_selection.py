@@ -1,0 +1,404 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Selections over real HTTP, from the module's options to its result, against the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_info
+
+from simulator.server import Handle, running
+from simulator.settings import Settings
+
+NORTH = "11111111-0000-4000-8000-000000000001"
+SOUTH = "22222222-0000-4000-8000-000000000002"
+CONNECTION: dict[str, Any] = {
+    "client_id": "rehearsal",
+    "client_secret": "rehearsal-secret",
+    "token": None,
+    "validate_certs": True,
+    "ca_path": None,
+    "proxy": None,
+    "timeout": 30.0,
+    "retry_timeout": 0.0,
+}
+
+Select = Callable[..., Finished]
+
+
+def workload_id(number: int) -> str:
+    return f"0000{number:04d}-aaaa-4aaa-8aaa-{number:012d}"
+
+
+def row(number: int, **fields: Any) -> dict[str, Any]:
+    created = datetime.now(UTC) - timedelta(days=100 - number)
+    return {
+        "id": workload_id(number),
+        "name": f"job-{number}",
+        "clusterId": NORTH,
+        "createdAt": created.isoformat().replace("+00:00", "Z"),
+        "phase": "Running",
+        **fields,
+    }
+
+
+FLEET = {
+    "clusters": [{"uuid": NORTH, "name": "north"}, {"uuid": SOUTH, "name": "south"}],
+    "nodes": [
+        {"name": "gpu-1", "clusterUuid": NORTH},
+        {"name": "gpu-1", "clusterUuid": SOUTH},
+        {"name": "gpu-2", "clusterUuid": NORTH},
+        {"name": "gpu-idle", "clusterUuid": NORTH},
+    ],
+    "projects": [{"id": "90", "name": "empty", "clusterId": NORTH}],
+    "workloads": [
+        row(1, nodes=["gpu-1"], projectName="vision", gpus=4),
+        row(2, nodes=["gpu-1", "gpu-2"], projectName="vision", gpus=2),
+        row(3, nodes=["gpu-1"], projectName="language", gpus=1, clusterId=SOUTH),
+        row(4, phase="Stopped", nodes=["gpu-2"], projectName="a,b"),
+        row(5, phase="Completed", nodes=["gpu-2"], projectName="vision"),
+        row(6, phase="Pending", projectName="vision"),
+        row(7, phase="Stopping", frozen=True, projectName="team x", nodes=["gpu-2"]),
+    ],
+}
+
+
+def selecting(simulator: Handle) -> Select:
+    """A function that takes options of the module and returns how it ended."""
+
+    def select(**given: Any) -> Finished:
+        defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
+        params = {**CONNECTION, "base_url": simulator.url, **defaults, **given}
+        return run_info(params, given, {})
+
+    return select
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Handle]:
+    with running(Settings(fleet=FLEET)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(shared: Handle) -> Iterator[Handle]:
+    """One for all tests here, which only read, without the faults of the test before."""
+    yield shared
+    shared.faults()
+
+
+@pytest.fixture
+def select(simulator: Handle) -> Select:
+    return selecting(simulator)
+
+
+def numbers(finished: Finished) -> list[int]:
+    """Which rows of FLEET were selected, in order; the task must have ended well."""
+    assert not finished.failed, finished.result["msg"]
+    return [int(one[-12:]) for one in finished.result["ids"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"all": True}, [1, 2, 3, 4, 5, 6, 7]),
+        ({"projects": ["vision"]}, [1, 2, 5, 6]),
+        ({"projects": ["Vision"]}, []),
+        ({"projects": ["a,b"]}, [4]),
+        ({"projects": ["team x", "language"]}, [3, 7]),
+        ({"clusters": ["south"]}, [3]),
+        ({"clusters": [SOUTH.upper()]}, [3]),
+        ({"clusters": ["north"], "phases": ["running"]}, [1, 2]),
+        ({"phases": ["Stopped", "Completed"]}, [4, 5]),
+        ({"phases": ["Suspending"]}, [7]),
+        ({"name": "job-[12]"}, [1, 2]),
+        ({"search": "job-3"}, [3]),
+        ({"filter_by": ["phase!=Running", "name!=job-4"]}, [5, 6, 7]),
+        ({"filter_by": ["phase!=Running"], "projects": ["vision"]}, [5, 6]),
+        ({"ids": [workload_id(3), workload_id(1)]}, [1, 3]),
+        ({"ids": [workload_id(number) for number in range(1, 8)] * 2, "phases": ["Running"]}, [1, 2, 3]),
+        ({"ids": [workload_id(1), workload_id(4)], "search": "job", "phases": ["Stopped"]}, [4]),
+        ({"nodes": ["gpu-1"], "clusters": ["north"]}, [1, 2]),
+        ({"nodes": ["gpu-1"], "clusters": ["north", "south"]}, [1, 2, 3]),
+        ({"nodes": ["gpu-2"]}, [2, 7]),
+        ({"nodes": ["gpu-2"], "ids": [workload_id(2), workload_id(3)]}, [2]),
+        ({"min_allocated_gpus": 2.0}, [1, 2]),
+        ({"created_before": "97.5d"}, [1, 2]),
+        ({"all": True, "exclude": [workload_id(1).upper(), "*-[4-7]"]}, [2, 3]),
+        ({"all": True, "limit": 2, "sort_order": "desc"}, [7, 6]),
+        ({"all": True, "until_gpus": 2.5, "sort_by": "allocated_gpus"}, [3, 2]),
+    ],
+)
+def test_selections(select: Select, given: dict[str, Any], expected: list[int]) -> None:
+    finished = select(**given)
+    assert numbers(finished) == expected
+    assert finished.result["count"] == len(expected)
+    assert [one["id"] for one in finished.result["workloads"]] == finished.result["ids"]
+    assert finished.warnings == ([] if expected else ["projects: the control plane lists no 'Vision'"])
+
+
+def test_an_empty_list_of_ids_makes_no_call(simulator: Handle, select: Select) -> None:
+    before = len(simulator.requests())
+    finished = select(ids=[])
+    assert numbers(finished) == []
+    assert len(simulator.requests()) == before
+
+
+def test_a_refused_selection_has_the_shape_of_any_and_makes_no_call(
+    simulator: Handle, select: Select
+) -> None:
+    shape = set(select(all=True, limit=1).result)
+    before = len(simulator.requests())
+    refused: list[dict[str, Any]] = [
+        {},
+        {"projects": None},
+        {"projects": []},
+        {"projects": [""]},
+        {"limit": 1},
+    ]
+    for given in refused:
+        finished = select(**given)
+        assert finished.failed
+        assert set(finished.result) == shape
+        assert finished.result["ids"] == []
+    assert len(simulator.requests()) == before
+
+
+def test_a_probe_is_one_small_page(simulator: Handle, select: Select) -> None:
+    before = len(simulator.requests())
+    finished = select(projects=["vision"], limit=1)
+    assert numbers(finished) == [1]
+    assert finished.result["limited"] is True
+    sent = [one for one in simulator.requests()[before:] if one["path"].startswith("/api/v1/workloads")]
+    assert len(sent) == 1
+    assert "limit=2&" in sent[0]["query"]
+
+
+def test_the_rows_are_those_of_the_api_if_asked(select: Select) -> None:
+    finished = select(ids=[workload_id(1)], fields=["all"])
+    assert finished.result["workloads"][0]["allocatedResources"] == {"gpu": 4.0}
+    # By the list as well, which many ids are read through.
+    listed = select(all=True, fields=["all"]).result["workloads"][0]
+    assert listed == finished.result["workloads"][0]
+    many = [workload_id(number) for number in range(1, 60)]
+    assert select(ids=many, fields=["all"]).result["workloads"][0] == listed
+    assert select(ids=many, fields=["id", "namespace", "k8sPhase"]).result["workloads"][0] == {
+        "id": workload_id(1),
+        "namespace": "runai-vision",
+        "k8sPhase": "Running",
+    }
+
+
+def test_the_result_says_where_and_how_much(simulator: Handle, select: Select) -> None:
+    result = select(phases=["Running"]).result
+    assert result["allocated_gpus"] == 7.0
+    assert result["control_plane"]["base_url"] == simulator.url
+    assert result["control_plane"]["tenant_id"] == 9000
+    assert [one["name"] for one in result["control_plane"]["clusters"]] == ["north", "south"]
+
+
+def test_unknown_names_are_told_and_match_nothing(select: Select) -> None:
+    for option, value in (("projects", "visoin"), ("clusters", "west"), ("nodes", "gpu-99")):
+        finished = select(**{option: [value]})
+        assert numbers(finished) == []
+        assert finished.result["unmatched"] == {option: [value]}
+        assert any(option in warning and f"'{value}'" in warning for warning in finished.warnings)
+
+
+def test_known_names_without_workloads_are_not_called_unknown(select: Select) -> None:
+    for given in ({"nodes": ["gpu-idle"]}, {"projects": ["empty"]}):
+        finished = select(**given)
+        assert numbers(finished) == []
+        assert finished.result["unmatched"] == given
+        assert finished.warnings == []
+
+
+def test_a_misspelt_phase_is_told(select: Select) -> None:
+    finished = select(phases=["Runing"])
+    assert numbers(finished) == []
+    assert "'Runing' is not a phase" in finished.warnings[0]
+
+
+def test_a_field_that_no_row_has_is_told(select: Select) -> None:
+    finished = select(all=True, fields=["id", "projct"])
+    assert finished.result["workloads"][0] == {"id": workload_id(1), "projct": None}
+    assert finished.warnings == ["fields: no workload has a 'projct'"]
+
+
+def test_a_node_name_of_two_clusters_is_refused_without_the_cluster(select: Select) -> None:
+    finished = select(nodes=["gpu-1"])
+    assert finished.failed
+    assert "'gpu-1' in 2 clusters" in finished.result["msg"]
+    assert finished.result["ids"] == []
+
+
+def test_ids_that_are_not_there_are_told(simulator: Handle, select: Select) -> None:
+    missing = workload_id(99)
+    finished = select(ids=[workload_id(1), missing])
+    assert numbers(finished) == [1]
+    assert finished.result["unmatched"] == {"ids": [missing]}
+    assert missing in finished.warnings[0]
+    simulator.configure(forbidden_ids=[workload_id(1)])
+    try:
+        finished = select(ids=[workload_id(1), workload_id(2)])
+    finally:
+        simulator.configure(forbidden_ids=[])
+    assert numbers(finished) == [2]
+    assert "403" in finished.warnings[0]
+
+
+def test_until_gpus_fails_if_there_are_fewer(select: Select) -> None:
+    finished = select(phases=["Running"], until_gpus=8.0)
+    assert finished.failed
+    assert finished.result["ids"] == []
+    assert "hold only 7 of the 8 GPUs" in finished.result["msg"]
+    assert numbers(select(phases=["Running"], until_gpus=8.0, partial=True)) == [1, 2, 3]
+
+
+def test_a_filter_that_is_refused_is_done_here(simulator: Handle, select: Select) -> None:
+    for status in (400, 500):
+        simulator.faults(
+            {
+                "match": {"path": "/api/v1/workloads", "query": {"filterBy": "projectName==vision"}},
+                "times": "always",
+                "fault": {"kind": "status", "status": status},
+            },
+            {
+                "match": {"path": "/api/v1/workloads/count", "query": {"filterBy": "projectName==vision"}},
+                "times": "always",
+                "fault": {"kind": "status", "status": status},
+            },
+        )
+        finished = select(projects=["vision"])
+        assert numbers(finished) == [1, 2, 5, 6]
+        assert "refused to filter" in finished.warnings[0]
+        assert numbers(select(projects=["vision"], limit=2)) == [1, 2]
+
+
+def test_a_filter_of_the_user_that_is_refused_fails(select: Select) -> None:
+    finished = select(filter_by=["colour==red"])
+    assert finished.failed
+    assert "HTTP 400" in finished.result["msg"]
+
+
+def test_a_pods_filter_that_is_refused_is_done_here(simulator: Handle, select: Select) -> None:
+    simulator.faults(
+        {
+            "match": {
+                "path": "/api/v1/workloads/pods",
+                "query": {"filterBy": f"nodeName==gpu-1,clusterId=={NORTH}"},
+            },
+            "times": "always",
+            "fault": {"kind": "status", "status": 400},
+        }
+    )
+    finished = select(nodes=["gpu-1"], clusters=["north"])
+    assert numbers(finished) == [1, 2]
+    assert "refused to filter pods" in finished.warnings[0]
+
+
+def test_clusters_that_may_not_be_listed(simulator: Handle, select: Select) -> None:
+    simulator.configure(forbidden_paths=["/api/v1/clusters"])
+    try:
+        finished = select(all=True, limit=1)
+        assert numbers(finished) == [1]
+        assert finished.warnings == []
+        assert finished.result["workloads"][0]["cluster"] == NORTH
+        assert numbers(select(clusters=[SOUTH])) == [3]
+        by_name = select(clusters=["south"])
+    finally:
+        simulator.configure(forbidden_paths=[])
+    assert by_name.failed
+    assert "give the uuid" in by_name.result["msg"]
+
+
+def test_the_lists_that_only_tell_of_misspellings_may_fail(simulator: Handle, select: Select) -> None:
+    simulator.configure(forbidden_paths=["/api/v1/nodes", "/api/v1/org-unit/*"])
+    try:
+        finished = select(nodes=["gpu-99"], projects=["visoin"])
+    finally:
+        simulator.configure(forbidden_paths=[])
+    assert numbers(finished) == []
+    assert [warning.partition(":")[0] for warning in finished.warnings] == ["projects", "nodes"]
+    assert all("could not be looked up" in warning for warning in finished.warnings)
+
+
+def test_a_list_that_fails_is_no_empty_selection(simulator: Handle, select: Select) -> None:
+    simulator.faults(
+        {
+            "match": {"path": "/api/v1/workloads"},
+            "times": "always",
+            "fault": {"kind": "status", "status": 503},
+        }
+    )
+    finished = select(all=True)
+    assert finished.failed
+    assert "HTTP 503" in finished.result["msg"]
+
+
+def test_before_2_23_nodes_are_looked_up_cluster_by_cluster() -> None:
+    with running(Settings(fleet=FLEET, api_version="2.22")) as simulator:
+        select = selecting(simulator)
+        finished = select(nodes=["gpu-idle"])
+        assert (numbers(finished), finished.warnings) == ([], [])
+        assert numbers(select(nodes=["gpu-2"])) == [2, 7]
+        finished = select(nodes=["gpu-99"])
+        assert finished.warnings == ["nodes: the control plane lists no 'gpu-99'"]
+
+
+@pytest.mark.parametrize("unknown_parameters", ["ignore", "refuse"])
+def test_a_search_that_the_control_plane_does_not_know_is_not_believed(unknown_parameters: str) -> None:
+    settings = Settings(fleet=FLEET, api_version="2.19", unknown_parameters=unknown_parameters)
+    with running(settings) as simulator:
+        finished = selecting(simulator)(search="job-3")
+    assert finished.failed
+    assert finished.result["ids"] == []
+
+
+def test_deleted_workloads_are_selected_among_themselves() -> None:
+    with running(Settings(fleet=FLEET, transition_seconds=0)) as simulator:
+        simulator.state.remove(workload_id(2))
+        select = selecting(simulator)
+        assert numbers(select(all=True)) == [1, 3, 4, 5, 6, 7]
+        assert 2 not in numbers(select(ids=[workload_id(1), workload_id(2)]))
+
+
+def test_nine_thousand_workloads_are_eighteen_pages_and_a_count() -> None:
+    with running(Settings(workloads=9000, validate_answers=False, latency=0.05)) as simulator:
+        finished = selecting(simulator)(all=True, fields=["id"], concurrency=8)
+        assert finished.result["count"] == 9000
+        assert finished.result["ids"] == [one.id for one in sorted(simulator.state.live(), key=_age)]
+        sent = [one["path"] for one in simulator.requests()]
+        summary = simulator.summary()
+    assert sent.count("/api/v1/workloads") == 18
+    assert sent.count("/api/v1/workloads/count") == 1
+    assert summary["max_requests_in_flight"] > 2
+
+
+def _age(workload: Any) -> tuple[int, str]:
+    return int(workload.created_at * 1000), workload.id
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "shift_rows", "rows": 3},
+        {"kind": "drop_next"},
+        {"kind": "upper_case_ids"},
+    ],
+    ids=lambda fault: str(fault["kind"]),
+)
+def test_every_row_is_selected_once_however_the_pages_come(fault: dict[str, Any]) -> None:
+    with running(Settings(workloads=1600)) as simulator:
+        simulator.faults({"match": {"path": "/api/v1/workloads"}, "times": 2, "fault": fault})
+        finished = selecting(simulator)(all=True, fields=["id"])
+        expected = {one.id for one in simulator.state.live()}
+    assert finished.result["count"] == 1600
+    assert set(finished.result["ids"]) == expected
