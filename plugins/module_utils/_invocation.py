@@ -10,14 +10,25 @@ from collections.abc import Mapping
 from typing import Any
 
 _SHOWN = 3
+# A survey's text may hold thousands of ids in one string.
+_LONGEST = 500
 
 
 def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what goes under ``invocation``: the options, with long lists cut to their beginning."""
+    """Return what goes under ``invocation``: the options, with long lists and texts cut to their beginning."""
     return {"module_args": {option: _short(value) for option, value in params.items()}}
 
 
 def _short(value: Any) -> Any:
-    if not isinstance(value, list) or len(value) <= _SHOWN + 1:
+    # An option's own text stays whole: a secret that is cut is not recognised as one any more.
+    if not isinstance(value, list):
         return value
-    return [*value[:_SHOWN], "and {0} more".format(len(value) - _SHOWN)]
+    shown = [_shorter(element) for element in value[:_SHOWN]]
+    rest = value[_SHOWN:]
+    return [*shown, "and {0} more".format(len(rest))] if len(rest) > 1 else [*shown, *map(_shorter, rest)]
+
+
+def _shorter(element: Any) -> Any:
+    if not isinstance(element, str) or len(element) <= _LONGEST:
+        return element
+    return "{0}... and {1} more characters".format(element[:_LONGEST], len(element) - _LONGEST)

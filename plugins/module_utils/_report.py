@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
@@ -28,8 +28,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._workload import Work
 
 # Job viewers blank a result over 700,000 characters, and many ways to print one add to it.
 _LARGEST_RESULT = 460_000
-# The share of what the id lists leave over that a diff may take; the rows get the rest.
+# Shares of what the outcomes leave over, each of what the one before left; the rows get the rest.
+_BATCHES_SHARE = 0.5
+_NOT_REACHED_SHARE = 0.5
 _DIFF_SHARE = 0.3
+# What a list may take however many ids there are: 150 batches, or 500 ids.
+_LEAST_SHARE = 20_000
 _MOST_REASONS = 3
 
 
@@ -103,24 +107,38 @@ def make_result(finding: Finding, workloads_limit: int, with_diff: bool) -> dict
             **finding.figures._asdict(),
         },
         "outcomes": by_outcome,
-        "not_reached": list(finding.not_reached),
+        "not_reached": [],
         "workloads": [],
         "workloads_truncated": False,
-        "batches": [{**batch._asdict(), "id": batch.id or ""} for batch in finding.batches],
+        "batches": [],
     }
     left = _LARGEST_RESULT - len(json.dumps(result))
+    batches = [{**batch._asdict(), "id": batch.id or ""} for batch in finding.batches]
+    for key, items, share in (
+        ("batches", batches, _BATCHES_SHARE),
+        ("not_reached", finding.not_reached, _NOT_REACHED_SHARE),
+    ):
+        result[key] = _fitting(items, max(int(left * share), _LEAST_SHARE))
+        left -= len(json.dumps(result[key]))
     if with_diff:
         result["diff"] = _diff(finding, int(left * _DIFF_SHARE))
         left -= len(json.dumps(result["diff"]))
     ranked = sorted(finding.outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
-    for outcome in ranked[:workloads_limit]:
-        row = report_row(outcome, finding.state.get(outcome.id))
-        left -= len(json.dumps(row)) + 2
-        if left < 0:
-            break
-        result["workloads"].append(row)
+    rows = (report_row(outcome, finding.state.get(outcome.id)) for outcome in ranked[:workloads_limit])
+    result["workloads"] = _fitting(rows, left)
     result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
     return result
+
+
+def _fitting(items: Iterable[Any], budget: int) -> list[Any]:
+    """Return the first of ``items``, as many as fit into ``budget`` characters."""
+    fitting = []
+    for item in items:
+        budget -= len(json.dumps(item)) + 2
+        if budget < 0:
+            break
+        fitting.append(item)
+    return fitting
 
 
 def result_words(finding: Finding) -> str:
@@ -142,7 +160,7 @@ def result_words(finding: Finding) -> str:
     if gone:
         notes.append("{0} not there: gone, or not visible to this account".format(gone))
     if finding.not_reached:
-        notes.append("{0} did not get there in time".format(len(finding.not_reached)))
+        notes.append("{0} did not get there".format(len(finding.not_reached)))
     return "; ".join([words, *notes])
 
 

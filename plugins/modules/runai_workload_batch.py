@@ -289,7 +289,9 @@ outcomes:
   sample: {"changed": [7c9c4a4e-9f0b-4f57-8f3e-6a1d2f3b4c5d], "unchanged": [], "skipped": [], "failed": [], "unknown": [],
            "not_attempted": []}
 not_reached:
-  description: Ids that O(wait) did not see arrive.
+  description:
+    - Ids that O(wait) did not see arrive. Where the whole result would grow too large for job viewers only the
+      first of them; RV(msg) says how many they are.
   returned: always
   type: list
   elements: str
@@ -367,7 +369,9 @@ workloads_truncated:
   type: bool
   sample: false
 batches:
-  description: One object for each batch that was answered.
+  description:
+    - One object for each batch that was answered, as many as fit where the whole result would grow too large for job
+      viewers. RV(summary.batches) counts all that were sent.
   returned: always
   type: list
   elements: dict
