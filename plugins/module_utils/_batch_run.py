@@ -217,7 +217,7 @@ class _Run:
             self._send_once_stopped(plan.ids(WAIT), reader, self._dispatcher)
         self._note_a_stop()
         if options.wait:
-            self._wait(reader)
+            self._wait(reader, is_possible=not self._dispatcher.is_cut_off)
 
     def _send_once_stopped(self, ids: list[str], reader: StateReader, dispatcher: Dispatcher) -> None:
         """Send a resume for what was still stopping, as it stops; a full batch at once, the rest together."""
@@ -255,7 +255,7 @@ class _Run:
             words = "still Stopping after {0:g} s".format(options.wait_timeout)
             self._settle([Outcome(workload_id, FAILED, STILL_STOPPING, words) for workload_id in left])
 
-    def _wait(self, reader: StateReader) -> None:
+    def _wait(self, reader: StateReader, is_possible: bool) -> None:
         options = self._options
 
         def is_on_its_way(outcome: Outcome) -> bool:
