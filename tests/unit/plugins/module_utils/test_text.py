@@ -1,0 +1,54 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted, first_line, some_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(st.text(max_size=1500), st.integers(1, 600))
+def test_clean_text_is_one_short_line_that_a_terminal_can_show(text: str, length: int) -> None:
+    shown = clean(text, length)
+    assert len(shown) <= length
+    assert len(shown.splitlines()) <= 1
+    assert not any(char in shown for char in "\x00\x07\x1b\x7f\x9b\u2028\u202e\u200b\ud800")
+    # What is shown can also be written to a file.
+    shown.encode("utf-8")
+
+
+@given(st.text("abc {}%äöü中🙂", max_size=100))
+def test_ordinary_text_stays(text: str) -> None:
+    assert clean(text) == text.strip()
+
+
+@pytest.mark.parametrize("value", [None, 7, 1.5, True, b"bytes", ["list"], {"a": "dict"}])
+def test_what_is_no_text_is_empty(value: object) -> None:
+    assert clean(value) == ""
+
+
+def test_a_cut_is_seen() -> None:
+    assert clean("x" * 501) == "x" * 499 + "…"
+    assert clean("x" * 500) == "x" * 500
+
+
+def test_the_first_line_of_a_page() -> None:
+    assert first_line(b"\r\n  <html>\x1b[31m</html>  \r\nmore") == "<html> [31m</html>"
+    assert first_line(b"") == ""
+    assert first_line(b"\xff\xfe") != ""
+
+
+def test_some_of_many() -> None:
+    assert some_of(["a", "b"]) == "a, b"
+    assert some_of(["a", "b", "c"], most=2) == "a, b and 1 more"
+
+
+def test_counting() -> None:
+    assert [counted(number, "workload") for number in (0, 1, 2)] == [
+        "0 workloads",
+        "1 workload",
+        "2 workloads",
+    ]
