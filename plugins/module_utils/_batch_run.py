@@ -36,13 +36,21 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
     DELETE,
+    RESUME,
     SEND,
     THERE,
     WAIT,
     can_still_arrive,
     has_arrived,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._plan import Plan, ceiling_words, decide, make_plan
+from ansible_collections.gpuops.runai.plugins.module_utils._plan import (
+    Plan,
+    Rules,
+    ceiling_words,
+    decide,
+    make_plan,
+    rules_once_stopped,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._progress import Progress
 from ansible_collections.gpuops.runai.plugins.module_utils._report import (
     Figures,
@@ -200,7 +208,8 @@ class _Run:
         options = self._options
         planned = len(plan.ids(SEND, WAIT))
         self._to_settle = len(self._outcomes) + planned
-        courier = Courier(options.action, client, reader, self._guard, self._tally, options.rules)
+        rules = rules_once_stopped(options.rules) if options.action == RESUME else options.rules
+        courier = Courier(options.action, client, reader, self._guard, self._tally, rules)
         self._dispatcher = Dispatcher(
             courier.deliver,
             self._guard,
@@ -214,12 +223,14 @@ class _Run:
             self._progress.phase("acting on {0}".format(counted(planned, "workload")))
             self._dispatcher.send(plan.ids(SEND))
         if plan.ids(WAIT):
-            self._send_once_stopped(plan.ids(WAIT), reader, self._dispatcher)
+            self._send_once_stopped(plan.ids(WAIT), rules, reader, self._dispatcher)
         self._note_a_stop()
         if options.wait:
             self._wait(reader, is_possible=not self._dispatcher.is_cut_off)
 
-    def _send_once_stopped(self, ids: list[str], reader: StateReader, dispatcher: Dispatcher) -> None:
+    def _send_once_stopped(
+        self, ids: list[str], rules: Rules, reader: StateReader, dispatcher: Dispatcher
+    ) -> None:
         """Send a resume for what was still stopping, as it stops; a full batch at once, the rest together."""
         options = self._options
         left = list(ids)
@@ -231,11 +242,11 @@ class _Run:
                 self._guard,
                 options.wait_timeout,
                 options.wait_interval,
-                lambda workload: decide(options.action, workload, options.rules).verdict != WAIT,
+                lambda workload: decide(options.action, workload, rules).verdict != WAIT,
             ):
                 self._progress.waiting(len(left), "to stop before they are resumed", options.wait_timeout)
                 for workload in settled.values():
-                    step = decide(options.action, workload, options.rules)
+                    step = decide(options.action, workload, rules)
                     if step.verdict == SEND:
                         ready.append(workload.id)
                     else:

@@ -15,7 +15,7 @@ _LONGEST = 500
 
 
 def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what goes under ``invocation``: the options, with long lists and texts cut to their beginning."""
+    """Return what goes under ``invocation``: the options, with long lists and their texts cut short."""
     return {"module_args": {option: _short(value) for option, value in params.items()}}
 
 

@@ -14,6 +14,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
     DELETING,
     FINISHED,
     SEND,
+    STOPPED,
+    STOPPING,
     THERE,
     WAIT,
     canonical,
@@ -97,6 +99,13 @@ def decide(action: str, workload: Workload, rules: Rules) -> Step:
     if not workload.supports(action):
         return _cannot(workload, UNSUPPORTED, rules)
     return Step(workload, verdict)
+
+
+def rules_once_stopped(rules: Rules) -> Rules:
+    """Return the rules for a resume under way: what may be acted on when Stopping may when Stopped too."""
+    if rules.only_phases is None or STOPPING not in rules.only_phases:
+        return rules
+    return rules._replace(only_phases=frozenset((*rules.only_phases, STOPPED)))
 
 
 def make_plan(action: str, ids: Sequence[str], state: Mapping[str, Workload], rules: Rules) -> Plan:
