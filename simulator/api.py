@@ -312,7 +312,8 @@ class Api:
             row.pop(name, None)
         if plane.settings.validate_answers:
             plane.contract.check_row("Workload", row)
-        workload.encoded = orjson.dumps(row)
+        # A copy, since orjson's own object keeps the eight kilobytes that it was written into.
+        workload.encoded = bytes(memoryview(orjson.dumps(row)))
         return workload.encoded
 
     def _workload_conditions(self, query: dict[str, Any]) -> tuple[Condition, ...]:

@@ -33,7 +33,7 @@ def build(plane: ControlPlane, listener: Listener) -> Gate:
         for method, path, name in ordered
     ]
     app = Starlette(
-        routes=[*routes, *control_routes(plane)],
+        routes=[*routes, *control_routes(plane, listener)],
         exception_handlers={HTTPException: _unrouted},
     )
     return Gate(app, plane, listener)

@@ -9,21 +9,24 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from . import page
 from .clock import ManualClock
+from .connection import EXTENSION
 from .control_plane import ControlPlane
 from .fleet_file import workload_from_row
+from .misbehaviour import Listener
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def routes(plane: ControlPlane) -> list[Route]:
+def routes(plane: ControlPlane, listener: Listener) -> list[Route]:
     """Routes under `/_simulator`, and the page at `/`."""
-    control = _Control(plane)
+    control = _Control(plane, listener)
     return [
         Route("/", control.page),
         Route("/_simulator/requests", control.requests),
@@ -34,6 +37,7 @@ def routes(plane: ControlPlane) -> list[Route]:
         Route("/_simulator/clock", _guarded(control.clock), methods=["POST"]),
         Route("/_simulator/settings", _guarded(control.settings), methods=["POST"]),
         Route("/_simulator/nodes", _guarded(control.nodes), methods=["POST"]),
+        Route("/_simulator/down", control.down, methods=["POST"]),
         Route("/_simulator/tokens/revoke", _guarded(control.revoke), methods=["POST"]),
         Route("/_simulator/faults", control.faults),
         Route("/_simulator/faults", _guarded(control.set_faults), methods=["POST"]),
@@ -57,8 +61,9 @@ def _guarded(handler: Callable[[Any], Any]) -> Handler:
 
 
 class _Control:
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, listener: Listener) -> None:
         self._plane = plane
+        self._listener = listener
 
     async def page(self, request: Request) -> Response:
         return HTMLResponse(page.render(self._plane))
@@ -81,6 +86,18 @@ class _Control:
                 "deleted": len(fleet.deleted()),
             }
         )
+
+    async def down(self, request: Request) -> Response:
+        try:
+            seconds = float((await request.json())["seconds"])
+        except (KeyError, TypeError, ValueError):
+            return JSONResponse({"error": "an object with seconds is needed"}, 400)
+
+        async def interrupt() -> None:
+            await request.scope["extensions"][EXTENSION]["connection"].drained()
+            self._listener.interrupt(seconds)
+
+        return JSONResponse({"seconds": seconds}, background=BackgroundTask(interrupt))
 
     async def faults(self, request: Request) -> Response:
         return JSONResponse({"simulator": True, "rules": self._plane.faults.state()})

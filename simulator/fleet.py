@@ -15,6 +15,15 @@ from .timestamps import to_text
 from .workload import Workload
 
 DEFAULT_TENANT_ID = 9000
+BARE_PROJECT: dict[str, Any] = {
+    "description": "",
+    "enforceRunaiScheduler": True,
+    "resources": [],
+    "totalResources": {},
+    "effective": {},
+}
+"""Fields that a project must have and that mean nothing here."""
+
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
 
@@ -213,8 +222,7 @@ def _places(dice: random.Random, workloads: int, now: float, tenant_id: int) -> 
                     "parent": {"id": department_id, "name": department},
                     "requestedNamespace": f"runai-{project}",
                     "status": {"phase": "Ready", "namespace": f"runai-{project}"},
-                    "description": "",
-                    "resources": [],
+                    **BARE_PROJECT,
                     **stamps,
                 }
             )

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from . import contract
+from .fleet import BARE_PROJECT
 from .phases import FINISHED, ON_NODES
 from .places import Node, Places
 from .rows import workload_row
@@ -230,7 +231,7 @@ def _places(described: dict[str, Any], now: float, tenant_id: int) -> Places:
                 },
             )
     places.departments = [{**stamps, **one} for one in departments.values()]
-    blank = {"parentId": "1", "status": {}, "description": "", "resources": []}
+    blank = {"parentId": "1", "status": {}, **BARE_PROJECT}
     places.projects = [{**blank, **stamps, **one} for one in projects.values()]
     return places
 

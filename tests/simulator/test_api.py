@@ -250,9 +250,9 @@ def test_deleted_ones_are_in_their_own_list(start: Start, connect: Connect) -> N
 def test_pods_of_a_node(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=150))
     rows = {row["id"]: row for row in client.rows()}
-    pods = client.get("/api/v1/workloads/pods", params={"limit": 500, "verbosity": "full"}).json()["pods"]
-    one = next(pod for pod in pods if pod["nodeName"] and pod["completedAt"] is None)
-    query = {
+    pods = client.get("/api/v1/workloads/pods", params={"limit": "500", "verbosity": "full"}).json()["pods"]
+    one: dict[str, Any] = next(pod for pod in pods if pod["nodeName"] and pod["completedAt"] is None)
+    query: dict[str, Any] = {
         "filterBy": f"nodeName=={one['nodeName']},clusterId=={one['clusterId']}",
         "completed": "false",
         "limit": 500,
@@ -272,7 +272,7 @@ def test_pods_of_a_node(start: Start, connect: Connect) -> None:
 
 def test_pods_of_a_workload_and_their_pages(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=150))
-    distributed = next(row for row in client.rows() if row["runningPods"] > 2)
+    distributed: dict[str, Any] = next(row for row in client.rows() if row["runningPods"] > 2)
     path = f"/api/v1/workloads/{distributed['id']}/pods"
     whole = client.get(path).json()["pods"]
     assert len(whole) == distributed["runningPods"]

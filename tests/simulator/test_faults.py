@@ -174,24 +174,23 @@ def test_hang_until_the_client_gives_up(simulator: Handle, client: Client, apply
 
 
 def test_hang_does_not_keep_it_from_stopping(start: Start, connect: Connect) -> None:
-    with pytest.MonkeyPatch.context():
-        simulator = start(workloads=1)
-        client = connect(simulator)
-        simulator.faults({"fault": "hang"})
-        failures: list[Exception] = []
+    simulator = start(workloads=1)
+    client = connect(simulator)
+    simulator.faults({"fault": "hang"})
+    failures: list[Exception] = []
 
-        def ask() -> None:
-            try:
-                client.get("/api/v1/workloads", timeout=60)
-            except requests.ConnectionError as error:
-                failures.append(error)
+    def ask() -> None:
+        try:
+            client.get("/api/v1/workloads", timeout=60)
+        except requests.ConnectionError as error:
+            failures.append(error)
 
-        thread = threading.Thread(target=ask)
-        thread.start()
-        wait_until(lambda: bool(simulator.requests()))
-        simulator.stop()
-        thread.join(timeout=20)
-        assert len(failures) == 1
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait_until(lambda: bool(simulator.requests()))
+    simulator.stop()
+    thread.join(timeout=20)
+    assert len(failures) == 1
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -354,6 +353,20 @@ def test_down_may_be_told_from_a_test_and_the_end_may_come_meanwhile(start: Star
     simulator.interrupt(3600)
     with pytest.raises(requests.ConnectionError):
         client.get("/api/v1/workloads/count")
+
+
+def test_down_may_be_told_over_http(simulator: Handle, client: Client) -> None:
+    assert client.post("/_simulator/down", json={}).status_code == 400
+    assert client.post("/_simulator/down", json={"seconds": 3600}).json() == {"seconds": 3600.0}
+    wait_until(lambda: refuses(simulator))
+
+
+def refuses(simulator: Handle) -> bool:
+    try:
+        requests.get(simulator.url, timeout=10)
+    except requests.ConnectionError:
+        return True
+    return False
 
 
 def test_redirect_elsewhere(simulator: Handle, client: Client) -> None:
