@@ -226,7 +226,7 @@ class _Run:
             self._send_once_stopped(plan.ids(WAIT), rules, reader, self._dispatcher)
         self._note_a_stop()
         if options.wait:
-            self._wait(reader, is_possible=not self._dispatcher.is_cut_off)
+            self._wait(reader)
 
     def _send_once_stopped(
         self, ids: list[str], rules: Rules, reader: StateReader, dispatcher: Dispatcher
@@ -266,7 +266,7 @@ class _Run:
             words = "still Stopping after {0:g} s".format(options.wait_timeout)
             self._settle([Outcome(workload_id, FAILED, STILL_STOPPING, words) for workload_id in left])
 
-    def _wait(self, reader: StateReader, is_possible: bool) -> None:
+    def _wait(self, reader: StateReader) -> None:
         options = self._options
 
         def is_on_its_way(outcome: Outcome) -> bool:

@@ -68,8 +68,6 @@ class Dispatcher:
         self._refused = 0
         self.batches: list[BatchRecord] = []
         self.sent_batches = 0
-        # A batch ended in a fault that lasts, unlike one that ran into max_failures.
-        self.is_cut_off = False
         # A fault that lasts; the breaker, which says nothing about the control plane, is none.
         self.is_broken_off = False
 
