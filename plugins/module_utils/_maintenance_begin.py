@@ -1,0 +1,221 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps around the batches of `begin`: what to send, what came of it, and what is true afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import (
+    Context,
+    Identity,
+    Step,
+    check_same_plane,
+    fold_reports,
+    new_report,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import (
+    check_plan_settings,
+    check_scope,
+    make_plan_record,
+    selection_of,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports import (
+    outcomes_of,
+    read_report,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import begin_trouble
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import FINISHED_PHASES, RESUME
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    ACTING,
+    BEGUN,
+    CLEANUP,
+    ENDED,
+    OPEN_STATES,
+    PLANNED,
+    Record,
+    RecordError,
+    utc_now,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import (
+    ask_to_act,
+    ask_to_resume,
+    drift_of,
+    fold,
+    ids_to_retry,
+    observe_stops,
+    turn_to_act,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_cleanup import turn_to_delete
+from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
+    check_crossing,
+    check_unsuspendable,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
+    PodsOnNode,
+    begun_page,
+    plan_page,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
+
+_OPEN = (PLANNED, *OPEN_STATES)
+
+
+def begin_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step:
+    """Plan if there is no plan yet, check again, write down what is going to be sent, and return its ids."""
+    if not context.durable and context.packed is None and not context.check_mode:
+        raise RecordError(
+            "nothing would outlive this job: a killed one would strand what it stopped. Give {0}, a folder "
+            "that stays, or {1}, the record of a plan job that has finished; nothing was done".format(
+                context.settings.variable("record_dir"), context.settings.variable("record")
+            )
+        )
+    with context.locked():
+        record = context.load()
+        if record is None:
+            check_plan_settings(context.settings)
+            _check_fence(context, selection_of(context.settings))
+            identity = context.reader.identity()
+            record, now = make_plan_record(context, identity, sampled)
+            if record.kind == CLEANUP and not record.workloads:
+                # Nothing to delete, so nothing to keep a record of.
+                context.enter(record, ENDED)
+                return Step(record, plan_page(record))
+            context.save(record)
+        else:
+            _check_may_begin(context, record)
+            identity = context.reader.identity()
+            check_same_plane(record, identity.plane)
+            fold_reports(context, record)
+            now = context.reader.look(record.entry_ids())
+            _note_drift(context, record)
+        return _act(context, record, now, identity)
+
+
+def fold_step(context: Context, action: str, lists: Mapping[str, Any], report_name: str) -> Step:
+    """Take over what a batch call said; return what a second pass may mend."""
+    with context.locked():
+        record = context.need()
+        outcomes = outcomes_of(lists)
+        for report in record.reports:
+            if report.name == report_name and context.folder is not None:
+                outcomes.update(read_report(context.folder.beside(report.name)))
+                report.folded = True
+        fold(record.workloads, action, outcomes)
+        again = [one for one in ids_to_retry(record.workloads, action) if one in outcomes]
+        following = None
+        if again:
+            following = new_report(record, action)
+            (ask_to_resume if action == RESUME else ask_to_act)(record.workloads, again, utc_now())
+        context.save(record)
+    return Step(record, ids=again, report=following)
+
+
+def begun_step(context: Context) -> Step:
+    """Look again once the batches are through, and note the time of each stop."""
+    with context.locked():
+        record = context.need()
+        fold_reports(context, record)
+        now = context.reader.look(record.entry_ids())
+        observe_stops(record.workloads, now)
+        pods = pods_on_nodes(context, record.selection)
+        trouble = begin_trouble(context, record, now, pods)
+        before = record.state
+        is_done = record.kind == CLEANUP and trouble is None
+        context.enter(record, ENDED if is_done else BEGUN)
+        context.save(record)
+    return Step(record, begun_page(record, pods), changed=record.state != before, trouble=trouble)
+
+
+def pods_on_nodes(context: Context, selection: Mapping[str, Any]) -> list[PodsOnNode]:
+    """Count what is left on the nodes that a selection names."""
+    nodes = selection.get("nodes")
+    return context.reader.pods(nodes, selection.get("clusters")) if nodes else []
+
+
+def _act(context: Context, record: Record, now: Mapping[str, Seen], identity: Identity) -> Step:
+    settings, limits = context.settings, {**record.settings, **context.settings.values}
+    already = ""
+    if record.kind == CLEANUP:
+        ids = turn_to_delete(record.workloads, now, limits.get("phases") or FINISHED_PHASES)
+    else:
+        turn = turn_to_act(record.workloads, now, context.others())
+        ids = turn.ask
+        left = len(turn.finished) + len(turn.stopped)
+        if left:
+            already = "{0} finished, stopped or gone since the plan: left alone".format(
+                counted(left, "workload")
+            )
+        check_unsuspendable(
+            record.workloads, limits.get("unsuspendable") or "refuse", settings.variable("unsuspendable")
+        )
+        asked = [entry for entry in record.workloads if entry.id in set(ids)]
+        check_crossing(asked, limits.get("crosses_version"), identity.versions)
+    check_scope(context, len(ids), record.selection, limits)
+    report = None
+    if ids or record.state == PLANNED:
+        context.enter(record, ACTING)
+    if ids:
+        ask_to_act(record.workloads, ids, utc_now())
+        report = new_report(record, record.action)
+    context.save(record)
+    return Step(record, plan_page(record, already), changed=bool(ids), ids=ids, report=report)
+
+
+def _check_may_begin(context: Context, record: Record) -> None:
+    if record.kind != context.kind:
+        raise RecordError("the record {0} is a {1}, not a {2}".format(record.name, record.kind, context.kind))
+    if record.state not in (PLANNED, ACTING, BEGUN):
+        raise RecordError(
+            "the record {0} is already {1}; a new maintenance needs another {2}. Nothing was sent".format(
+                record.name, record.state, context.settings.variable("name")
+            )
+        )
+    said = selection_of(context.settings)
+    if context.settings.selection and said != record.selection:
+        differ = sorted(
+            key for key in {*said, *record.selection} if said.get(key) != record.selection.get(key)
+        )
+        raise RecordError(
+            "the record {0} was planned with another selection ({1} differs); leave the criteria out, or "
+            "choose another {2}. Nothing was sent".format(
+                record.name, ", ".join(differ), context.settings.variable("name")
+            )
+        )
+    _check_fence(context, record.selection)
+
+
+def _check_fence(context: Context, selection: Mapping[str, Any]) -> None:
+    if selection.get("nodes") and not context.settings.get("node_fenced") and not context.check_mode:
+        raise RecordError(
+            "keep new pods off the nodes first (taint them, runai=drain:NoExecute or a cordon), then say "
+            "{0}: true; nothing was sent".format(context.settings.variable("node_fenced"))
+        )
+
+
+def _note_drift(context: Context, record: Record) -> None:
+    """List what meets the selection now and is not in the plan; it is never acted on.
+
+    Once this begin has acted, or where the selection takes only so many, what is new can't be told
+    from what moved up.
+    """
+    is_cut = any(option in record.selection for option in ("limit", "until_gpus"))
+    if record.state != PLANNED or is_cut or record.kind != "maintenance" or not record.selection:
+        return
+    new = drift_of(record, context.reader.select(record.selection).workloads)
+    record.drift = [
+        {"id": seen.id, "name": seen.name, "project": seen.project, "owner": seen.owner, "phase": seen.phase}
+        for seen in new
+    ]
+    most = context.settings.get("max_drift", record.settings.get("max_drift"))
+    if most is not None and len(new) > most:
+        raise RecordError(
+            "{0} meet the selection that were not there when it was planned, more than {1} ({2}); nothing "
+            "was sent. Plan again under another name".format(
+                counted(len(new), "workload"), context.settings.variable("max_drift"), most
+            )
+        )

@@ -1,0 +1,191 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every step of a maintenance works with: the settings, the folder, the control plane, and who asks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional, Protocol
+
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports import read_report
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
+    CLEANUP_ROLE,
+    RECLAIM_ROLE,
+    Settings,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    CLEANUP,
+    MAINTENANCE,
+    RECLAIM,
+    ControlPlane,
+    Record,
+    RecordError,
+    Report,
+    utc_now,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import fold
+from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder
+from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import unpack
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import Page, PodsOnNode, Trouble
+
+KIND_OF_ROLE = {CLEANUP_ROLE: CLEANUP, RECLAIM_ROLE: RECLAIM}
+
+
+class Identity(NamedTuple):
+    """Which control plane answers, and the version of each of its clusters by uuid."""
+
+    plane: ControlPlane
+    versions: Mapping[str, str]
+
+
+class Selected(NamedTuple):
+    """The workloads that meet a selection, in order, and the values of it that matched none, by option."""
+
+    workloads: list[Seen]
+    unmatched: Mapping[str, Sequence[str]]
+
+
+class Reader(Protocol):
+    """The reads that the steps need. All raise RunaiError when the control plane does not answer."""
+
+    def identity(self) -> Identity:
+        """Tell which control plane this is."""
+
+    def select(self, selection: Mapping[str, Any]) -> Selected:
+        """Return the workloads that meet options of the info module."""
+
+    def look(self, ids: Sequence[str]) -> dict[str, Seen]:
+        """Return those of ``ids`` that are there and visible."""
+
+    def deleted(self, ids: Sequence[str]) -> set[str]:
+        """Return those of ``ids`` that the list of deleted workloads shows."""
+
+    def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
+        """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
+
+
+class Context(NamedTuple):
+    """One step's surroundings.
+
+    ``folder`` is ``None`` where nothing is kept beyond the step; ``durable`` says whether it outlives
+    the job. ``by`` names who asks.
+    """
+
+    settings: Settings
+    folder: Optional[RecordFolder]
+    durable: bool
+    packed: Optional[str]
+    reader: Reader
+    by: Mapping[str, str]
+    check_mode: bool
+
+    @property
+    def kind(self) -> str:
+        """The kind of record that the role writes."""
+        return KIND_OF_ROLE.get(self.settings.role, MAINTENANCE)
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other jobs out of the folder; check mode writes nothing and needs no lock."""
+        if self.folder is None or self.check_mode:
+            return contextlib.nullcontext()
+        return self.folder.locked()
+
+    def load(self) -> Optional[Record]:
+        """Return the record: the file's if there is one, or else the one that was handed over packed."""
+        name = self.settings.name
+        kept = self.folder.load(name) if self.folder is not None else None
+        if self.packed is None:
+            return kept
+        handed = unpack(self.packed)
+        if handed.name != name:
+            raise RecordError(
+                "the packed record is of {0}, not of {1}; nothing was done".format(handed.name, name)
+            )
+        if kept is not None and kept.id != handed.id:
+            raise RecordError(
+                "the packed record and the one in {0} are of two different plans; nothing was done".format(
+                    self.folder.file_of(name) if self.folder is not None else "the folder"
+                )
+            )
+        return kept or handed
+
+    def need(self) -> Record:
+        """Return the record; raise RecordError where there is none."""
+        record = self.load()
+        if record is None:
+            where = "" if self.folder is None else " in {0}".format(self.folder.path)
+            raise RecordError("there is no record {0}{1}; nothing was done".format(self.settings.name, where))
+        return record
+
+    def save(self, record: Record) -> None:
+        """Write the record, but in check mode or where there is no place for it."""
+        if self.folder is not None and not self.check_mode:
+            self.folder.save(record)
+
+    def others(self) -> list[Record]:
+        """Return the other open records in the folder."""
+        return self.folder.open_records(without=self.settings.name) if self.folder is not None else []
+
+    def enter(self, record: Record, state: str) -> None:
+        """Move the record on, now and by whom this step runs for."""
+        record.enter(state, utc_now(), self.by)
+
+
+class Step(NamedTuple):
+    """What a step comes to.
+
+    ``ids`` are to be sent next, then ``ids_after``, each with its report file; ``page`` is for people;
+    ``trouble`` is why the role is going to fail.
+    """
+
+    record: Optional[Record]
+    page: Optional[Page] = None
+    changed: bool = False
+    ids: Sequence[str] = ()
+    ids_after: Sequence[str] = ()
+    report: Optional[Report] = None
+    report_after: Optional[Report] = None
+    trouble: Optional[Trouble] = None
+
+
+def check_same_plane(record: Record, now: ControlPlane) -> None:
+    """Raise RecordError when this is another tenant or other clusters than the record's."""
+    then = record.control_plane
+    where = "the record {0} is of tenant {1} at {2}".format(
+        record.name, then.tenant_id or "unknown", then.base_url
+    )
+    if then.tenant_id and now.tenant_id and then.tenant_id != now.tenant_id:
+        raise RecordError(
+            "{0}, but {1} is tenant {2}; nothing was sent".format(where, now.base_url, now.tenant_id)
+        )
+    needed = {entry.cluster_id for entry in record.concerned() if entry.cluster_id} or set(then.clusters)
+    if needed and not needed & set(now.clusters):
+        raise RecordError(
+            "{0}, and {1} has none of the clusters that its workloads are on; nothing was sent".format(
+                where, now.base_url
+            )
+        )
+    if not needed and not (then.tenant_id and now.tenant_id):
+        raise RecordError(
+            "{0} can't be told to be the control plane of the record {1}: neither shows a tenant or a "
+            "cluster; nothing was sent".format(now.base_url, record.name)
+        )
+
+
+def new_report(record: Record, action: str) -> Report:
+    """Add a report file to the record, by a name that no other has."""
+    report = Report("{0}.{1}-{2}.jsonl".format(record.name, action, len(record.reports) + 1), action)
+    record.reports.append(report)
+    return report
+
+
+def fold_reports(context: Context, record: Record) -> None:
+    """Take over what report files say that no step has taken over yet, e.g. after a crash."""
+    for report in record.reports:
+        if not report.folded and context.folder is not None:
+            fold(record.workloads, report.action, read_report(context.folder.beside(report.name)))
+            report.folded = True

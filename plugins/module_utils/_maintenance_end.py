@@ -1,0 +1,148 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps around the batches of `end`, and `status`."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime, timezone
+
+from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import pods_on_nodes
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import (
+    Context,
+    Step,
+    check_same_plane,
+    fold_reports,
+    new_report,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
+    end_trouble,
+    status_trouble,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME, SUSPEND
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    ACT,
+    ACTING,
+    BEGUN,
+    ENDED,
+    ENDING,
+    PLANNED,
+    Asked,
+    Record,
+    RecordError,
+    utc_now,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import ask_to_resume
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_claimed
+from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
+    ids_to_resume,
+    is_over,
+    judge_resumes,
+    settle_stops,
+    stand,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import standing_page
+
+
+def end_step(context: Context) -> Step:
+    """Find what is ours and still stopped, write down that it is going to be resumed, return its ids."""
+    with context.locked():
+        record = _restorable(context)
+        with_touched = bool(context.settings.get("resume_touched"))
+        if record.state == ENDED and not with_touched:
+            return Step(record, standing_page(record))
+        _look(context, record)
+        if record.state == PLANNED:
+            # Nothing was sent because of it, so there is nothing to bring back.
+            context.enter(record, ENDED)
+            context.save(record)
+            return Step(record, standing_page(record), changed=True)
+        settle_stops(record.workloads)
+        before = record.state
+        first, second = ids_to_resume(record.workloads, with_touched)
+        page = standing_page(record)
+        context.enter(record, ENDING)
+        ask_to_resume(record.workloads, [*first, *second], utc_now())
+        report = new_report(record, RESUME) if first else None
+        report_after = new_report(record, RESUME) if second else None
+        context.save(record)
+    return Step(
+        record, page, bool(first or second) or record.state != before, first, second, report, report_after
+    )
+
+
+def ended_step(context: Context) -> Step:
+    """Look again once the batches are through; the record is closed when nothing is left to bring back."""
+    with context.locked():
+        record = _restorable(context)
+        if record.state == ENDED:
+            return Step(record, standing_page(record))
+        _look(context, record)
+        judge_resumes(record.workloads)
+        before = record.state
+        if is_over(record.workloads):
+            context.enter(record, ENDED)
+        context.save(record)
+    return Step(
+        record, standing_page(record), changed=record.state != before, trouble=end_trouble(context, record)
+    )
+
+
+def status_step(context: Context) -> Step:
+    """Compare the record with what is true now; nothing is written."""
+    record = copy.deepcopy(context.need())
+    _look(context, record)
+    pods = pods_on_nodes(context, record.selection) if record.state in (ACTING, BEGUN) else []
+    return Step(record, standing_page(record, pods), trouble=status_trouble(context, record, pods))
+
+
+def seconds_to_settle(context: Context) -> float:
+    """Return how long to wait before the truth is looked at, after a begin that was cut off a moment ago.
+
+    What it sent last may not show yet: the control plane is asynchronous.
+    """
+    record = context.load()
+    if record is None or record.state != ACTING:
+        return 0.0
+    asked = [parse_timestamp(entry.act.at) for entry in record.workloads if entry.act is not None]
+    moments = [moment for moment in asked if moment is not None]
+    if not moments:
+        return 0.0
+    since = (datetime.now(timezone.utc) - max(moments)).total_seconds()
+    patience = float(context.settings.get("settle_time", 0))
+    return max(0.0, min(patience, patience - since))
+
+
+def _restorable(context: Context) -> Record:
+    record = context.need()
+    if record.action != SUSPEND:
+        raise RecordError("the record {0} is a {1}: it can't be undone".format(record.name, record.kind))
+    if context.packed is not None and record.state == PLANNED and not _is_kept(context):
+        # Handed over by the plan job: whatever began since could not say what it did.
+        for entry in record.workloads:
+            if entry.plan == ACT:
+                entry.act = Asked(at=record.times.get(PLANNED, utc_now()), unsettled=True)
+        context.enter(record, ACTING)
+    return record
+
+
+def _is_kept(context: Context) -> bool:
+    return context.folder is not None and context.folder.load(context.settings.name) is not None
+
+
+def _look(context: Context, record: Record) -> None:
+    check_same_plane(record, context.reader.identity().plane)
+    fold_reports(context, record)
+    now = context.reader.look(record.entry_ids())
+    missing = [entry.id for entry in record.concerned() if is_claimed(entry) and entry.id not in now]
+    deleted = context.reader.deleted(missing) if missing else set()
+    stand(record.workloads, now, deleted, context.others())
+    for entry in record.workloads:
+        if entry.id in now and entry.name is None:
+            # A record that was handed over packed has no names.
+            seen = now[entry.id]
+            entry.name, entry.project, entry.owner = seen.name, seen.project, seen.owner
+            entry.cluster_id, entry.gpus = seen.cluster_id, entry.gpus or seen.gpus

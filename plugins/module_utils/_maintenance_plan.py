@@ -1,0 +1,204 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The first step: select, check what must hold, and write the plan, which is the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple, Optional
+from uuid import uuid4
+
+from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_age
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context, Identity, Step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import Settings
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
+    DELETE,
+    FINISHED_PHASES,
+    SUSPEND,
+    canonical,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    ACT,
+    CLEANUP,
+    PLANNED,
+    Entry,
+    Record,
+    RecordError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_cleanup import Keep, plan_cleanup
+from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
+    Ceilings,
+    check_ceilings,
+    check_crossing,
+    check_unsuspendable,
+    plan_stop,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import plan_page
+from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
+
+# What a later `begin` must know of what the plan was allowed.
+_KEPT_SETTINGS = (
+    "max_affected",
+    "max_percent",
+    "max_drift",
+    "unsuspendable",
+    "crosses_version",
+    "phases",
+    "idle_for",
+    "samples",
+)
+
+
+class Planned(NamedTuple):
+    """A new record, and the workloads as they were when it was made."""
+
+    record: Record
+    now: dict[str, Seen]
+
+
+def plan_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step:
+    """Write the plan; one that is there already and was not begun is made anew."""
+    check_plan_settings(context.settings)
+    with context.locked():
+        before = context.load()
+        if before is not None and before.state != PLANNED:
+            raise RecordError(
+                "the record {0} is already {1} (since {2}); choose another {3}".format(
+                    before.name,
+                    before.state,
+                    before.times.get(before.state, "?"),
+                    context.settings.variable("name"),
+                )
+            )
+        planned = make_plan_record(context, context.reader.identity(), sampled)
+        record = planned.record
+        changed = before is None or _essence(before) != _essence(record)
+        if not changed and before is not None:
+            record = before
+        else:
+            context.save(record)
+    return Step(record, plan_page(record), changed)
+
+
+def check_plan_settings(settings: Settings) -> None:
+    """Raise RecordError unless all that a plan needs was said."""
+    needed = ["name", "reason", "max_affected", "max_percent"]
+    settings.require(*needed)
+    if not settings.has_criterion and settings.role != "workload_cleanup":
+        raise RecordError(
+            "no criterion was given, so that every workload would be meant; give one, or say "
+            "{0}: true".format(settings.variable("all"))
+        )
+
+
+def make_plan_record(context: Context, identity: Identity, sampled: Optional[Sequence[str]]) -> Planned:
+    """Select and check; return the plan as a record that is not written yet."""
+    settings = context.settings
+    selection = selection_of(settings)
+    selected = context.reader.select(selection)
+    _check_exemptions(settings, selected.unmatched.get("exclude", ()))
+    workloads = selected.workloads
+    if sampled is not None:
+        wanted = set(sampled)
+        workloads = [seen for seen in workloads if seen.id in wanted]
+    if context.kind == CLEANUP:
+        entries = _cleanup_entries(settings, workloads)
+    else:
+        entries = plan_stop(workloads, context.others())
+        check_unsuspendable(
+            entries, settings.get("unsuspendable", "refuse"), settings.variable("unsuspendable")
+        )
+        check_crossing(entries, settings.get("crosses_version"), identity.versions)
+    affected = sum(entry.plan == ACT for entry in entries)
+    check_scope(context, affected, selection, settings.values)
+    record = Record(
+        id=str(uuid4()),
+        name=settings.name,
+        kind=context.kind,
+        action=DELETE if context.kind == CLEANUP else SUSPEND,
+        state=PLANNED,
+        reason=settings.get("reason"),
+        control_plane=identity.plane,
+        selection=selection,
+        settings={key: settings.values[key] for key in _KEPT_SETTINGS if key in settings.values},
+        times={},
+        by={},
+        workloads=entries,
+    )
+    context.enter(record, PLANNED)
+    return Planned(record, {seen.id: seen for seen in workloads})
+
+
+def selection_of(settings: Settings) -> dict[str, Any]:
+    """Return the options of the info module that say which workloads are meant."""
+    if settings.role == "workload_cleanup":
+        phases = clean_phases(settings)
+        return {**settings.selection, "phases": phases}
+    return dict(settings.selection)
+
+
+def clean_phases(settings: Settings) -> list[str]:
+    """Return the phases that a clean-up deletes from; only finished ones can be said."""
+    phases = [canonical(phase.capitalize()) for phase in settings.get("phases") or FINISHED_PHASES]
+    if not set(phases) <= set(FINISHED_PHASES):
+        raise RecordError(
+            "{0} can only hold {1}; nothing was done".format(
+                settings.variable("phases"), " and ".join(FINISHED_PHASES)
+            )
+        )
+    return phases
+
+
+def check_scope(
+    context: Context, affected: int, selection: Mapping[str, Any], limits: Mapping[str, Any]
+) -> None:
+    """Check the ceilings; the workloads in scope are counted only where a percentage needs them."""
+    ceilings = Ceilings(limits.get("max_affected"), limits.get("max_percent"))
+    in_scope: Optional[int] = None
+    if ceilings.max_percent is not None and affected:
+        scope: dict[str, Any] = (
+            {"clusters": selection["clusters"]} if "clusters" in selection else {"all": True}
+        )
+        everything = context.reader.select(scope).workloads
+        if context.kind == CLEANUP:
+            in_scope = sum(seen.phase in FINISHED_PHASES for seen in everything)
+        else:
+            in_scope = sum(seen.is_active for seen in everything)
+    check_ceilings(affected, in_scope, ceilings, context.settings.role + "_")
+
+
+def _cleanup_entries(settings: Settings, workloads: Sequence[Seen]) -> list[Entry]:
+    age = parse_age(settings.get("older_than") or "")
+    if age is None:
+        settings.require("older_than")
+    latest = datetime.now(timezone.utc) - (age or timedelta())
+    keep = Keep(
+        settings.get("keep_names") or (),
+        settings.get("keep_projects") or (),
+        settings.get("keep_newest") or 0,
+    )
+    cleanup = plan_cleanup(workloads, clean_phases(settings), latest, keep)
+    _check_exemptions(settings, cleanup.unmatched)
+    return cleanup.entries
+
+
+def _check_exemptions(settings: Settings, unmatched: Sequence[str]) -> None:
+    if unmatched and settings.get("unmatched_exemptions", "refuse") == "refuse":
+        raise RecordError(
+            "{0} that {1} no selected workload: {2}; nothing was done. Correct it, or say {3}: allow".format(
+                counted(len(unmatched), "exemption"),
+                "matches" if len(unmatched) == 1 else "match",
+                ", ".join(unmatched[:10]),
+                settings.variable("unmatched_exemptions"),
+            )
+        )
+
+
+def _essence(record: Record) -> tuple[Any, ...]:
+    """What of a plan matters for whether it is the same one."""
+    workloads = [(entry.id, entry.plan, entry.phase_before) for entry in record.workloads]
+    return record.selection, record.settings, record.reason, record.control_plane.tenant_id, workloads

@@ -1,0 +1,210 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The reads of a maintenance: selections as the info module makes them, and which control plane answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Optional, TypeVar
+from urllib.parse import urlsplit
+
+from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
+from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
+    Connection,
+    connect_options,
+    is_loopback,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
+    AccessDenied,
+    RequestError,
+    RunaiError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
+from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._info_places import read_clusters, resolve_clusters
+from ansible_collections.gpuops.runai.plugins.module_utils._info_rows import is_refused_filter
+from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_info
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Identity, Selected
+from ansible_collections.gpuops.runai.plugins.module_utils._pages import read_pages
+from ansible_collections.gpuops.runai.plugins.module_utils._record import ControlPlane
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen, seen_from_row
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import PodsOnNode
+from ansible_collections.gpuops.runai.plugins.module_utils._row import moment, text
+from ansible_collections.gpuops.runai.plugins.module_utils._select_server import is_plain
+from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._transport import Transport
+
+# More rows than any fleet has: here nothing is shown, so nothing has to be cut.
+_ALL_ROWS = 10_000_000
+_BETWEEN_TRIES = 2.0
+_SHORT_RETRY = 5.0
+# A pod in one of these has ended, also where its completedAt is missing.
+_ENDED = ("Succeeded", "Failed")
+
+_Read = TypeVar("_Read")
+
+
+class ControlPlaneReader:
+    """Reads one control plane with a module's connection options; raises RunaiError when it does not answer.
+
+    ``wait`` is how many seconds to go on asking a control plane that is down. Warnings of the reads
+    collect in ``warnings``, values that must never be shown in ``secrets``.
+    """
+
+    def __init__(self, params: Mapping[str, Any], environ: Mapping[str, str], wait: float) -> None:
+        self._params = params
+        self._environ = environ
+        self._wait = wait
+        self._identity: Optional[Identity] = None
+        self.warnings: list[str] = []
+        self.secrets: set[str] = set()
+
+    def identity(self) -> Identity:
+        """Tell which control plane this is, as soon as it answers."""
+        if self._identity is None:
+            connection = connect_options(self._params, self._environ)
+            if self._wait:
+                connection = connection._replace(retry_timeout=min(connection.retry_timeout, _SHORT_RETRY))
+            self._identity = self._with_client(
+                connection, lambda client, guard: self._wait_for(client, guard, connection)
+            )
+        return self._identity
+
+    def select(self, selection: Mapping[str, Any]) -> Selected:
+        """Return the workloads that meet options of the info module."""
+        result = self._info(selection)
+        return Selected(list(_seen(result).values()), result["unmatched"])
+
+    def look(self, ids: Sequence[str]) -> dict[str, Seen]:
+        """Return those of ``ids`` that are there and visible."""
+        return _seen(self._info({"ids": list(ids)}, quiet=True))
+
+    def deleted(self, ids: Sequence[str]) -> set[str]:
+        """Return those of ``ids`` that the list of deleted workloads shows."""
+        return set(_seen(self._info({"ids": list(ids), "deleted": True}, quiet=True)))
+
+    def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
+        """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
+
+        def read(client: Client, _guard: Guard) -> list[PodsOnNode]:
+            known = (
+                resolve_clusters(clusters, read_clusters(client), self.warnings.append) if clusters else {}
+            )
+            meant = frozenset[str]().union(*known.values()) if clusters else None
+            return [_pods_on(client, node, meant) for node in nodes]
+
+        return self._with_client(connect_options(self._params, self._environ), read)
+
+    def _info(self, selection: Mapping[str, Any], quiet: bool = False) -> dict[str, Any]:
+        defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
+        params = {**self._params, **defaults, **selection, "fields": ["all"], "workloads_limit": _ALL_ROWS}
+        finished = run_info(params, selection, self._environ)
+        self.secrets |= finished.secrets
+        if finished.failed:
+            raise RunaiError(finished.result["msg"])
+        if not quiet:
+            self.warnings += [one for one in finished.warnings if one not in self.warnings]
+        return finished.result
+
+    def _with_client(self, connection: Connection, read: Callable[[Client, Guard], _Read]) -> _Read:
+        guard, tally = Guard(is_wanted=watch_ancestors()), Tally()
+        self.warnings += [one for one in connection.warnings if one not in self.warnings]
+        client = Client(connection, guard, tally, connections=1)
+        try:
+            return read(client, guard)
+        finally:
+            client.close()
+            self.secrets |= tally.secrets
+
+    def _wait_for(self, client: Client, guard: Guard, connection: Connection) -> Identity:
+        end = time.monotonic() + self._wait
+        while True:
+            try:
+                return _identity(client, connection)
+            except AccessDenied:
+                raise
+            except RequestError as fault:
+                if time.monotonic() >= end:
+                    raise
+                self._tell_once("the control plane did not answer at first ({0})".format(fault.kind))
+                guard.sleep(min(_BETWEEN_TRIES, max(0.0, end - time.monotonic())))
+
+    def _tell_once(self, words: str) -> None:
+        if words not in self.warnings:
+            self.warnings.append(words)
+
+
+def _identity(client: Client, connection: Connection) -> Identity:
+    """Take tenant and clusters from the list of clusters, or from a workload where that list is refused."""
+    clusters = read_clusters(client)
+    tenants = {one.tenant_id for one in clusters or () if one.tenant_id is not None}
+    names = {one.id: one.name or one.id for one in clusters or ()}
+    if not tenants or not names:
+        for row in client.list_page(0, {"limit": "1"}).rows:
+            cluster_id, tenant_id = fold_id(row.get("clusterId")), row.get("tenantId")
+            if cluster_id is not None:
+                names.setdefault(cluster_id, cluster_id)
+            if isinstance(tenant_id, int):
+                tenants.add(tenant_id)
+    plane = ControlPlane(
+        base_url=connection.base_url,
+        tenant_id=str(min(tenants)) if tenants else None,
+        clusters=names,
+        simulator=_is_simulator(connection),
+    )
+    return Identity(plane, {one.id: one.version for one in clusters or () if one.version})
+
+
+def _is_simulator(connection: Connection) -> bool:
+    """Tell whether this is our simulator: only that one has such a page, and it is on loopback."""
+    if not is_loopback(urlsplit(connection.base_url).hostname):
+        return False
+    transport = Transport(connection, Tally(), 1)
+    try:
+        answer = transport.exchange("GET", "/_simulator/summary")
+        body = answer.json()
+    except RunaiError:
+        return False
+    finally:
+        transport.close()
+    return answer.status == 200 and isinstance(body, dict) and body.get("simulator") is True
+
+
+def _seen(result: Mapping[str, Any]) -> dict[str, Seen]:
+    found = {}
+    for row in result["workloads"]:
+        workload_id = fold_id(row.get("id"))
+        if workload_id is not None:
+            found[workload_id] = seen_from_row(workload_id, row)
+    return found
+
+
+def _pods_on(client: Client, node: str, cluster_ids: Optional[frozenset[str]]) -> PodsOnNode:
+    query = {"completed": "false"}
+    if is_plain(node):
+        query["filterBy"] = "nodeName==" + node
+    try:
+        pods = _read_pods(client, query)
+    except RequestError as fault:
+        if "filterBy" not in query or not is_refused_filter(fault):
+            raise
+        pods = _read_pods(client, {"completed": "false"})
+    here = [pod for pod in pods if _is_on(pod, node, cluster_ids)]
+    return PodsOnNode(node, len(here), len({str(pod.get("projectId")) for pod in here}))
+
+
+def _read_pods(client: Client, query: Mapping[str, str]) -> list[dict[str, Any]]:
+    return list(read_pages(lambda offset: client.pods_page(offset, query), [0], 1).values())
+
+
+def _is_on(pod: Mapping[str, Any], node: str, cluster_ids: Optional[frozenset[str]]) -> bool:
+    has_ended = text(pod, "k8sPhase") in _ENDED or any(
+        moment(pod, key) is not None for key in ("completedAt", "deletedAt")
+    )
+    is_meant = cluster_ids is None or fold_id(pod.get("clusterId")) in cluster_ids
+    return text(pod, "nodeName") == node and is_meant and not has_ended

@@ -1,0 +1,274 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The flow of runai_maintenance_record: options and variables, one step, its result."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, Callable, NamedTuple, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_age
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError, RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._ids import parse_ids
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import (
+    begin_step,
+    begun_step,
+    fold_step,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context, Step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end import (
+    end_step,
+    ended_step,
+    seconds_to_settle,
+    status_step,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import (
+    check_plan_settings,
+    plan_step,
+    selection_of,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reads import ControlPlaneReader
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
+    Settings,
+    read_settings,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record import ACT, PLANNED, Record, RecordError
+from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder, write_whole
+from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
+    Page,
+    as_html,
+    as_markdown,
+    as_text,
+)
+
+PLAN, BEGIN, FOLD, BEGUN, END, ENDED, STATUS, SAMPLE, SETTLE = STEPS = (
+    "plan",
+    "begin",
+    "fold",
+    "begun",
+    "end",
+    "ended",
+    "status",
+    "sample",
+    "settle",
+)
+# Steps that hand on a packed record, and those after which a page is written for people.
+_HANDS_ON = (PLAN, BEGUN, ENDED)
+_LAST_STEPS = (PLAN, BEGUN, ENDED, STATUS)
+_DEFAULT_SAMPLES = 5
+# Names told for one owner; the record has them all.
+_MOST_NAMES = 20
+
+
+class _Run(NamedTuple):
+    """What a step is run with."""
+
+    params: Mapping[str, Any]
+    context: Context
+    settings: Settings
+
+
+def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> Finished:
+    """Run one step. Never raises for what users or control planes do wrong."""
+    reader: Optional[ControlPlaneReader] = None
+    try:
+        settings = read_settings(params["role"], params["variables"])
+        reader = ControlPlaneReader(params, environ, settings.get("wait_for_api") or 0.0)
+        run = _Run(params, _context(params, settings, reader, environ, check_mode), settings)
+        result = _STEPS[params["step"]](run)
+    except RunaiError as fault:
+        return refused(str(fault), reader)
+    return Finished(result, False, reader.warnings, reader.secrets)
+
+
+def refused(words: str, reader: Optional[ControlPlaneReader] = None) -> Finished:
+    """Return the result of a step that could not be taken, in the usual shape."""
+    result = {**_result(Step(None), {}), "msg": words}
+    return Finished(result, True, reader.warnings if reader else [], reader.secrets if reader else set())
+
+
+def _context(
+    params: Mapping[str, Any],
+    settings: Settings,
+    reader: ControlPlaneReader,
+    environ: Mapping[str, str],
+    check_mode: bool,
+) -> Context:
+    settings.require("name")
+    durable = settings.said("record_dir")
+    path = settings.get("record_dir") or params.get("scratch_dir")
+    folder = RecordFolder(path) if path else None
+    if folder is not None:
+        folder.check(may_create=not check_mode and params["step"] in (PLAN, BEGIN, END))
+    return Context(
+        settings=settings,
+        folder=folder,
+        durable=durable,
+        packed=settings.get("record"),
+        reader=reader,
+        by=_by(settings, environ),
+        check_mode=check_mode,
+    )
+
+
+def _by(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Name who asks, as far as it is known."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = str(os.getuid())
+    by = {"user": environ.get("SUDO_USER") or user, "host": socket.gethostname()}
+    return {**by, **(settings.get("awx") or {})}
+
+
+def _plan(run: _Run) -> dict[str, Any]:
+    check_plan_settings(run.settings)
+    return _finish(run, plan_step(run.context, _sampled(run)))
+
+
+def _begin(run: _Run) -> dict[str, Any]:
+    return _finish(run, begin_step(run.context, _sampled(run)))
+
+
+def _fold(run: _Run) -> dict[str, Any]:
+    params = run.params
+    if not params.get("action"):
+        raise OptionError("the step fold needs action, outcomes and report_name")
+    step = fold_step(
+        run.context, params["action"], params.get("outcomes") or {}, params.get("report_name") or ""
+    )
+    return _finish(run, step)
+
+
+def _sample(run: _Run) -> dict[str, Any]:
+    """Return which workloads meet the selection now, and at every read before."""
+    check_plan_settings(run.settings)
+    record = run.context.load()
+    age = run.settings.get("idle_for")
+    samples = (run.settings.get("samples") or _DEFAULT_SAMPLES) if age else 1
+    seconds = parse_age(age) if age else None
+    if not run.settings.said("idle_for"):
+        run.settings.require("idle_for")
+    if age and samples < 2:
+        raise RecordError(
+            "{0} must be at least 2: one read does not tell for how long something idles; say {1}: now for "
+            "what is idle now".format(run.settings.variable("samples"), run.settings.variable("idle_for"))
+        )
+    if record is not None and record.state != PLANNED:
+        return {**_result(Step(record), run.settings.values), "samples": 0}
+    ids = [seen.id for seen in run.context.reader.select(selection_of(run.settings)).workloads]
+    earlier = _sampled(run)
+    if earlier is not None:
+        ids = [one for one in ids if one in set(earlier)]
+    result = _result(Step(record, ids=ids), run.settings.values)
+    interval = seconds.total_seconds() / (samples - 1) if seconds is not None else 0.0
+    return {**result, "samples": samples, "seconds": interval, "msg": "{0} idle so far".format(len(ids))}
+
+
+def _settle(run: _Run) -> dict[str, Any]:
+    seconds = seconds_to_settle(run.context)
+    return {**_result(Step(run.context.need()), run.settings.values), "seconds": seconds}
+
+
+_STEPS: dict[str, Callable[[_Run], dict[str, Any]]] = {
+    PLAN: _plan,
+    BEGIN: _begin,
+    FOLD: _fold,
+    BEGUN: lambda run: _finish(run, begun_step(run.context)),
+    END: lambda run: _finish(run, end_step(run.context)),
+    ENDED: lambda run: _finish(run, ended_step(run.context)),
+    STATUS: lambda run: _finish(run, status_step(run.context)),
+    SAMPLE: _sample,
+    SETTLE: _settle,
+}
+
+
+def _finish(run: _Run, step: Step) -> dict[str, Any]:
+    result = _result(step, run.settings.values)
+    record, name = step.record, run.params["step"]
+    if record is None:
+        return result
+    folder = run.context.folder
+    if folder is not None:
+        result["record_path"] = folder.file_of(record.name)
+        for key, report in (("report_path", step.report), ("report_path_after", step.report_after)):
+            result[key] = folder.beside(report.name) if report is not None else None
+    if name in _HANDS_ON:
+        result["packed"] = _packed(record, must_fit=name == PLAN and not run.context.durable)
+    path = run.settings.get("summary_path")
+    if path and name in _LAST_STEPS and step.page is not None and not run.context.check_mode:
+        _write_page(os.path.expanduser(path), step.page)
+    return result
+
+
+def _packed(record: Record, must_fit: bool) -> Optional[str]:
+    try:
+        return pack(record)
+    except RecordError:
+        if must_fit:
+            raise
+        return None
+
+
+def _write_page(path: str, page: Page) -> None:
+    if not os.path.isabs(path):
+        raise RecordError("the summary's path must be absolute, not {0!r}".format(path))
+    write_whole(path, as_html(page) if path.lower().endswith((".html", ".htm")) else as_markdown(page))
+
+
+def _sampled(run: _Run) -> Optional[list[str]]:
+    given = run.params.get("sampled")
+    return None if given is None else parse_ids(given, "sampled").ids
+
+
+def _result(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
+    record, trouble = step.record, step.trouble
+    limits: dict[str, Any] = {}
+    if record is not None:
+        limits = {**record.settings, **values}
+    lines = as_text(step.page) if step.page is not None else []
+    return {
+        "changed": step.changed,
+        "msg": lines[1] if len(lines) > 1 else "",
+        "state": record.state if record is not None else None,
+        "record_path": None,
+        "lines": lines,
+        "ids": list(step.ids),
+        "ids_after": list(step.ids_after),
+        "report_name": step.report.name if step.report is not None else None,
+        "report_name_after": step.report_after.name if step.report_after is not None else None,
+        "report_path": None,
+        "report_path_after": None,
+        "attempts": int(limits.get("attempts") or 1),
+        "max_failures": limits.get("max_failures"),
+        "wait_timeout": limits.get("wait_timeout"),
+        "phases": limits.get("phases"),
+        "samples": 0,
+        "seconds": 0.0,
+        "packed": None,
+        "owners": _owners(record) if record is not None else [],
+        "trouble": None if trouble is None else trouble._asdict(),
+    }
+
+
+def _owners(record: Record) -> list[dict[str, Any]]:
+    """Return whom to tell: an object an owner, with what of theirs the record is about."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in record.workloads:
+        if entry.plan != ACT:
+            continue
+        owner = found.setdefault(
+            entry.owner or "-", {"owner": entry.owner or "-", "gpus": 0.0, "count": 0, "workloads": []}
+        )
+        owner["gpus"] = round(owner["gpus"] + entry.gpus, 2)
+        owner["count"] += 1
+        if len(owner["workloads"]) < _MOST_NAMES:
+            owner["workloads"].append("{0}/{1}".format(entry.project or "-", entry.name or entry.id))
+    return sorted(found.values(), key=lambda one: (-one["gpus"], one["owner"]))

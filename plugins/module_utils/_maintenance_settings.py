@@ -1,0 +1,349 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables of the roles, checked and read: what people, surveys and inventories say.
+
+A blank is refused, whatever it was meant for: an unanswered survey question must neither widen a
+selection nor drop an exemption. ``any`` says on purpose that a criterion does not matter, ``none`` that
+there is no ceiling or no exemption. A variable that is not known is refused as well: it was misspelt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_age
+from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError, check_name
+
+MAINTENANCE_ROLE = "workload_maintenance"
+CLEANUP_ROLE = "workload_cleanup"
+RECLAIM_ROLE = "workload_reclaim"
+ROLES = (MAINTENANCE_ROLE, CLEANUP_ROLE, RECLAIM_ROLE)
+
+ANY = "any"
+NONE = "none"
+
+_SEPARATORS = re.compile(r"[,\n]")
+# Values above these are slips of the keyboard.
+_MOST_SECONDS = 7 * 86400
+
+
+class _BlankError(Exception):
+    """A value that says nothing."""
+
+
+def _words(value: Any) -> list[str]:
+    """A list; a string, as surveys give it, is split on commas and line breaks."""
+    if isinstance(value, str):
+        value = [piece for piece in _SEPARATORS.split(value) if piece.strip()] or [""]
+    if not isinstance(value, (list, tuple)):
+        value = [value]
+    if not value:
+        raise _BlankError
+    if any(isinstance(one, (dict, list, bool)) for one in value):
+        raise ValueError("must be a list of names")
+    return [_text(one) for one in value]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (dict, list, bool)):
+        raise ValueError("must be text")
+    text = "" if value is None else str(value).strip()
+    if not text:
+        raise _BlankError
+    return text
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    try:
+        number = float(_text(value))
+    except ValueError:
+        raise ValueError("must be a number") from None
+    if not 0 <= number < float("inf"):
+        raise ValueError("must be a number from 0 up")
+    return number
+
+
+def _count(value: Any) -> int:
+    number = _number(value)
+    if number != int(number):
+        raise ValueError("must be a whole number")
+    return int(number)
+
+
+def _percent(value: Any) -> float:
+    number = _number(value.strip().rstrip("%") if isinstance(value, str) else value)
+    if number > 100:
+        raise ValueError("must be a percentage from 0 to 100")
+    return number
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    try:
+        return bool(boolean(_text(value)))
+    except TypeError:
+        raise ValueError("must be true or false") from None
+
+
+def _seconds(value: Any) -> float:
+    number = _number(value)
+    if number > _MOST_SECONDS:
+        raise ValueError("must be a number of seconds, at most {0}".format(_MOST_SECONDS))
+    return number
+
+
+def _age(value: Any) -> str:
+    text = _text(value)
+    if parse_age(text) is None:
+        raise ValueError("must be an age such as 90m, 12h or 7d")
+    return text
+
+
+def _choice(*allowed: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        text = _text(value)
+        if text not in allowed:
+            raise ValueError("must be one of {0}".format(", ".join(allowed)))
+        return text
+
+    return read
+
+
+def _mapping(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError("must be a dictionary")
+    return {str(key): str(one) for key, one in value.items() if one not in (None, "")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable:
+    """How one variable is read. ``word`` is what says on purpose that there is none: ``any`` or ``none``."""
+
+    read: Callable[[Any], Any]
+    word: Optional[str] = None
+    # The option of the info module that it becomes, if it is a part of the selection.
+    option: Optional[str] = None
+    is_criterion: bool = False
+
+
+def _criteria(**options: Callable[[Any], Any]) -> dict[str, Variable]:
+    return {name: Variable(read, ANY, name, is_criterion=True) for name, read in options.items()}
+
+
+_CRITERIA = {
+    **_criteria(
+        ids=_words,
+        projects=_words,
+        departments=_words,
+        clusters=_words,
+        node_pools=_words,
+        types=_words,
+        categories=_words,
+        submitted_by=_words,
+        priority_classes=_words,
+    ),
+    "workload_name": Variable(_text, ANY, "name", is_criterion=True),
+}
+_MORE_CRITERIA = {
+    **_criteria(
+        phases=_words,
+        nodes=_words,
+        search=_text,
+        filter_by=_words,
+        min_allocated_gpus=_number,
+        min_idle_gpus=_number,
+        preemptible=_flag,
+        phase_older_than=_text,
+        created_before=_text,
+    ),
+    "all": Variable(_flag, None, "all"),
+    "limit": Variable(_count, NONE, "limit"),
+    "until_gpus": Variable(_number, NONE, "until_gpus"),
+    "partial": Variable(_flag, None, "partial"),
+    "sort_by": Variable(_text, None, "sort_by"),
+    "sort_order": Variable(_choice("asc", "desc"), None, "sort_order"),
+}
+_RECORD = {
+    "name": Variable(_text),
+    "reason": Variable(_text),
+    "record_dir": Variable(_text),
+    "summary_path": Variable(_text, NONE),
+    "wait_for_api": Variable(_seconds),
+    "awx": Variable(_mapping),
+}
+_CEILINGS = {"max_affected": Variable(_count, NONE), "max_percent": Variable(_percent, NONE)}
+_ACTING = {
+    "attempts": Variable(_count),
+    "max_failures": Variable(_text),
+    "wait_timeout": Variable(_count),
+    "settle_time": Variable(_seconds),
+}
+_STOPPING = {
+    "unsuspendable": Variable(_choice("refuse", "leave")),
+    "crosses_version": Variable(_text, NONE),
+    "unmatched_exemptions": Variable(_choice("refuse", "allow")),
+}
+_EXCLUDE = {"exclude": Variable(_words, NONE, "exclude")}
+
+VARIABLES: dict[str, dict[str, Variable]] = {
+    MAINTENANCE_ROLE: {
+        **_RECORD,
+        **_CRITERIA,
+        **_MORE_CRITERIA,
+        **_EXCLUDE,
+        **_CEILINGS,
+        **_ACTING,
+        **_STOPPING,
+        "record": Variable(_text),
+        "max_drift": Variable(_count, NONE),
+        "node_fenced": Variable(_flag),
+        "resume_touched": Variable(_flag),
+    },
+    CLEANUP_ROLE: {
+        **_RECORD,
+        **_CRITERIA,
+        **_EXCLUDE,
+        **_CEILINGS,
+        **_ACTING,
+        "phases": Variable(_words, None, "phases"),
+        "older_than": Variable(_age),
+        "keep_names": Variable(_words, NONE),
+        "keep_projects": Variable(_words, NONE),
+        "keep_newest": Variable(_count, NONE),
+        "unmatched_exemptions": Variable(_choice("refuse", "allow")),
+    },
+    RECLAIM_ROLE: {
+        **_RECORD,
+        **_CRITERIA,
+        **_EXCLUDE,
+        **_CEILINGS,
+        **_ACTING,
+        **_STOPPING,
+        "phases": Variable(_words, ANY, "phases", is_criterion=True),
+        "preemptible": Variable(_flag, ANY, "preemptible", is_criterion=True),
+        "min_idle_gpus": Variable(_number, None, "min_idle_gpus", is_criterion=True),
+        "idle_for": Variable(_age, "now"),
+        "samples": Variable(_count),
+    },
+}
+
+# Answered by the connection options of every module, never by this one's `variables`.
+CONNECTION_VARIABLES = (
+    "base_url",
+    "client_id",
+    "client_secret",
+    "token",
+    "validate_certs",
+    "ca_path",
+    "proxy",
+    "timeout",
+    "retry_timeout",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The variables of one role, read.
+
+    ``values`` holds what was said, ``None`` where that was ``any`` or ``none``; what was not said is
+    not in it. ``selection`` holds options of the info module.
+    """
+
+    role: str
+    values: dict[str, Any]
+    selection: dict[str, Any]
+    has_criterion: bool
+
+    def said(self, name: str) -> bool:
+        """Tell whether the variable was given, be it as any or none."""
+        return name in self.values
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a variable's value; ``default`` where it was not given."""
+        return self.values.get(name, default)
+
+    def variable(self, name: str) -> str:
+        """Return the name under which people know a variable."""
+        return "{0}_{1}".format(self.role, name)
+
+    def require(self, *names: str) -> None:
+        """Raise RecordError unless all of these were given."""
+        missing = [self.variable(name) for name in names if name not in self.values]
+        if missing:
+            raise RecordError(
+                "{0} must be given{1}".format(" and ".join(missing), _how_to_say_none(self.role, names))
+            )
+
+    @property
+    def name(self) -> str:
+        """The record's name."""
+        self.require("name")
+        return check_name(self.values["name"], self.variable("name"))
+
+
+def read_settings(role: str, variables: Mapping[str, Any]) -> Settings:
+    """Read variables, by their names with the role's prefix. Raises RecordError with one sentence."""
+    table = VARIABLES[role]
+    values: dict[str, Any] = {}
+    blank, wrong = [], []
+    for full_name in sorted(variables):
+        name = full_name[len(role) + 1 :] if full_name.startswith(role + "_") else full_name
+        if name not in table:
+            raise RecordError(_unknown(full_name, role, table))
+        try:
+            values[name] = _read(table[name], variables[full_name])
+        except _BlankError:
+            blank.append(full_name)
+        except ValueError as fault:
+            wrong.append("{0} {1}".format(full_name, fault))
+    if blank:
+        raise RecordError(
+            "{0}: blank, which could mean everything or nothing; leave a variable out, or say it: any for a "
+            "criterion that does not matter, none for no exemption or no ceiling. Nothing was done".format(
+                ", ".join(blank)
+            )
+        )
+    if wrong:
+        raise RecordError("{0}. Nothing was done".format("; ".join(wrong)))
+    selection = {
+        variable.option: values[name]
+        for name, variable in table.items()
+        if variable.option is not None and values.get(name) is not None
+    }
+    criteria = [name for name in table if table[name].is_criterion and values.get(name) is not None]
+    has_criterion = bool(criteria) or bool(values.get("all"))
+    return Settings(role, values, selection, has_criterion)
+
+
+def _read(variable: Variable, value: Any) -> Any:
+    words = value if isinstance(value, (list, tuple)) else [value]
+    said = [one.strip().lower() for one in words if isinstance(one, str)]
+    if variable.word is not None and said == [variable.word] and len(words) == 1:
+        return None
+    if variable.word is not None and variable.word in said and len(words) > 1:
+        raise ValueError("says {0} beside other values".format(variable.word))
+    return variable.read(value)
+
+
+def _unknown(full_name: str, role: str, table: Mapping[str, Variable]) -> str:
+    known = ["{0}_{1}".format(role, name) for name in table]
+    close = difflib.get_close_matches(full_name, known, n=1)
+    hint = "; did you mean {0}?".format(close[0]) if close else ""
+    return "{0} is not a variable of the role{1} Nothing was done".format(full_name, hint or ".")
+
+
+def _how_to_say_none(role: str, names: tuple[str, ...]) -> str:
+    worded = [name for name in names if VARIABLES[role][name].word is not None]
+    return (
+        " ({0} says on purpose that there is none)".format(VARIABLES[role][worded[0]].word) if worded else ""
+    )

@@ -1,0 +1,233 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of a maintenance: what was planned, what was asked, and what was seen since.
+
+A record is one JSON document (``roles/workload_maintenance/files/record.schema.json`` describes it).
+Here are its types, and how they are read from and written to plain JSON values. Times are strings:
+ours in UTC to the second, the control plane's as it gave them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import OUTCOMES
+
+SCHEMA = 1
+
+MAINTENANCE = "maintenance"
+RECLAIM = "reclaim"
+CLEANUP = "cleanup"
+KINDS = (MAINTENANCE, RECLAIM, CLEANUP)
+
+PLANNED = "planned"
+ACTING = "acting"
+BEGUN = "begun"
+ENDING = "ending"
+ENDED = "ended"
+STATES = (PLANNED, ACTING, BEGUN, ENDING, ENDED)
+# States in which workloads may be stopped because of the record.
+OPEN_STATES = (ACTING, BEGUN, ENDING)
+
+# What the plan says of a workload: act on it; share a stop that another open record made; leave it.
+ACT = "act"
+JOIN = "join"
+LEAVE = "leave"
+PLANS = (ACT, JOIN, LEAVE)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class RecordError(RunaiError):
+    """A record that can't be used, or a step that its state does not allow; one sentence."""
+
+
+@dataclasses.dataclass
+class Asked:
+    """One thing asked of the control plane for one workload, and what came of it.
+
+    Written with ``outcome`` null before anything is sent, so that a null tells of a crash on the way.
+    ``unsettled``: an earlier ask of the same kind has no known outcome either.
+    """
+
+    at: str
+    outcome: Optional[str] = None
+    reason: Optional[str] = None
+    code: Optional[int] = None
+    message: Optional[str] = None
+    batch_id: Optional[str] = None
+    unsettled: bool = False
+
+
+@dataclasses.dataclass
+class Entry:
+    """One workload of a record.
+
+    ``phase_before`` and ``phase_before_since`` are from the plan; ``gpus`` are those it held then.
+    ``stopped_at`` is the control plane's time of the stop as seen after it, ``assumed`` says that the
+    stop could not be tied to what we asked. ``standing`` and ``phase_now`` are from the last look.
+    """
+
+    id: str
+    plan: str
+    name: Optional[str] = None
+    project: Optional[str] = None
+    owner: Optional[str] = None
+    cluster_id: Optional[str] = None
+    type: Optional[str] = None
+    interactive: bool = False
+    gpus: float = 0.0
+    phase_before: str = ""
+    phase_before_since: Optional[str] = None
+    reason: Optional[str] = None
+    joined_from: Optional[str] = None
+    act: Optional[Asked] = None
+    stopped_at: Optional[str] = None
+    assumed: bool = False
+    resume: Optional[Asked] = None
+    standing: Optional[str] = None
+    held_by: Optional[str] = None
+    phase_now: Optional[str] = None
+
+
+@dataclasses.dataclass
+class ControlPlane:
+    """Which control plane a record is about; ``base_url`` only informs, the other two identify."""
+
+    base_url: str
+    tenant_id: Optional[str]
+    clusters: dict[str, str]
+    simulator: bool = False
+
+
+@dataclasses.dataclass
+class Report:
+    """A report file of the batch module beside the record, by its name in the folder."""
+
+    name: str
+    action: str
+    folded: bool = False
+
+
+@dataclasses.dataclass
+class Record:
+    """A whole record; ``times`` holds when each state was entered, ``by`` who did."""
+
+    id: str
+    name: str
+    kind: str
+    action: str
+    state: str
+    reason: str
+    control_plane: ControlPlane
+    selection: dict[str, Any]
+    settings: dict[str, Any]
+    times: dict[str, str]
+    by: dict[str, dict[str, str]]
+    workloads: list[Entry]
+    reports: list[Report] = dataclasses.field(default_factory=list)
+    # Workloads that met the selection when `begin` looked again; never acted on.
+    drift: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def entry_ids(self) -> list[str]:
+        """Ids of the workloads that the record is about, without those it leaves alone."""
+        return [entry.id for entry in self.workloads if entry.plan != LEAVE]
+
+    def concerned(self) -> list[Entry]:
+        """Entries that the record is about, without those it leaves alone."""
+        return [entry for entry in self.workloads if entry.plan != LEAVE]
+
+    def enter(self, state: str, at: str, by: Mapping[str, str]) -> None:
+        """Move on to ``state``; the first time and person of each state stay."""
+        self.state = state
+        self.times.setdefault(state, at)
+        self.by.setdefault(state, dict(by))
+
+
+def utc_now() -> str:
+    """Return the time as the record writes it."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def check_name(name: object, option: str) -> str:
+    """Return a name that is safe as a file's. Raises RecordError."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise RecordError(
+            "{0} must be 1 to 100 letters, digits, dots, hyphens or underscores, beginning with a letter or "
+            "a digit".format(option)
+        )
+    return name
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """Return the record as plain JSON values; fields of a workload that say nothing are left out."""
+    value = dataclasses.asdict(record)
+    value["workloads"] = [_sparse(entry) for entry in value["workloads"]]
+    return {"schema": SCHEMA, **value}
+
+
+def from_json(value: object, where: str) -> Record:
+    """Return the record that ``to_json`` wrote. Raises RecordError, naming ``where``, for anything else."""
+    try:
+        if not isinstance(value, dict):
+            raise TypeError("it is not a JSON object")
+        if value.get("schema") != SCHEMA:
+            raise ValueError(
+                "its schema is {0!r}, this version reads {1}".format(value.get("schema"), SCHEMA)
+            )
+        fields = {key: value[key] for key in value if key != "schema"}
+        record = Record(
+            **{
+                **fields,
+                "control_plane": ControlPlane(**fields["control_plane"]),
+                "workloads": [_entry(one) for one in fields["workloads"]],
+                "reports": [Report(**one) for one in fields.get("reports", [])],
+            }
+        )
+        _check(record)
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        words = "{0} is missing".format(fault) if isinstance(fault, KeyError) else str(fault)
+        raise RecordError("{0} is not a record that can be read: {1}".format(where, words)) from fault
+    return record
+
+
+def _sparse(entry: dict[str, Any]) -> dict[str, Any]:
+    for key in ("act", "resume"):
+        if entry[key] is not None:
+            entry[key] = {name: value for name, value in entry[key].items() if value not in (None, False)}
+            entry[key].setdefault("outcome", None)
+    required = ("id", "plan", "name", "project", "owner", "phase_before", "gpus")
+    return {key: value for key, value in entry.items() if key in required or value not in (None, False)}
+
+
+def _entry(value: Mapping[str, Any]) -> Entry:
+    asked = {key: Asked(**value[key]) for key in ("act", "resume") if value.get(key)}
+    return Entry(**{**value, **asked})
+
+
+def _check(record: Record) -> None:
+    _among("state", record.state, STATES)
+    _among("kind", record.kind, KINDS)
+    check_name(record.name, "its name")
+    for entry in record.workloads:
+        if fold_id(entry.id) != entry.id:
+            raise ValueError("a workload has no proper id")
+        _among("plan", entry.plan, PLANS)
+        for asked in (entry.act, entry.resume):
+            if asked is not None and asked.outcome is not None:
+                _among("outcome", asked.outcome, OUTCOMES)
+    if len({entry.id for entry in record.workloads}) != len(record.workloads):
+        raise ValueError("a workload is there twice")
+
+
+def _among(what: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError("{0} is {1!r}".format(what, value))

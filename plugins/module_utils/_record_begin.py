@@ -1,0 +1,167 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Acting on a plan: which workloads to ask for now, what the batches said, what was seen afterwards.
+
+Everything here changes entries in memory; nothing reads or sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
+    CHANGED,
+    FAILED,
+    NOT_ATTEMPTED,
+    REFUSED,
+    UNCHANGED,
+    UNKNOWN_OUTCOME,
+    UNREACHABLE,
+    UNSETTLED,
+    Outcome,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPED, STOPPING
+from ansible_collections.gpuops.runai.plugins.module_utils._record import LEAVE, Asked, Entry, Record
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
+    claims,
+    is_claimed,
+    is_settled,
+    may_be_done,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import UNSUSPENDABLE, shared
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
+
+# Failures that a second pass may mend; all others were settled by what the workload is.
+_MENDABLE = (REFUSED, UNREACHABLE, UNSETTLED)
+
+ACTION_SUSPEND = "suspend"
+ACTION_RESUME = "resume"
+
+
+class Turn(NamedTuple):
+    """What `begin` finds: ids to ask for, and those of the plan that it does not act on, and why.
+
+    ``finished``: done, being deleted or no longer there. ``stopped``: by somebody else since the plan.
+    ``joined``: stopped by another open record. ``ours``: stopped by an earlier run of this begin.
+    """
+
+    ask: list[str]
+    finished: list[str]
+    stopped: list[str]
+    joined: list[str]
+    ours: list[str]
+
+
+def turn_to_act(entries: Iterable[Entry], now: Mapping[str, Seen], others: Sequence[Record]) -> Turn:
+    """Sort the planned workloads by what they are now, and settle which stops are shared.
+
+    One that became unsuspendable since is planned no longer: the caller checks for it.
+    """
+    claimed = claims(others)
+    turn = Turn([], [], [], [], [])
+    for entry in entries:
+        seen = now.get(entry.id)
+        if entry.plan == LEAVE:
+            continue
+        if seen is not None and seen.is_active:
+            if seen.suspendable is False:
+                entry.plan, entry.reason = LEAVE, UNSUSPENDABLE
+            else:
+                turn.ask.append(entry.id)
+        elif seen is None or seen.phase not in (STOPPED, STOPPING):
+            turn.finished.append(entry.id)
+        elif may_be_done(entry.act):
+            turn.ours.append(entry.id)
+        elif entry.id in claimed:
+            shared(entry, claimed[entry.id])
+            turn.joined.append(entry.id)
+        elif is_claimed(entry):
+            # The record that it was shared with has ended since, and left it to this one.
+            turn.joined.append(entry.id)
+        else:
+            turn.stopped.append(entry.id)
+    return turn
+
+
+def ask_to_act(entries: Iterable[Entry], ids: Collection[str], at: str) -> None:
+    """Write down that these are going to be asked for, ahead of doing so."""
+    wanted = set(ids)
+    for entry in entries:
+        if entry.id in wanted:
+            entry.act = _asked_again(entry.act, at)
+            entry.stopped_at = entry.resume = entry.standing = entry.held_by = None
+            entry.assumed = False
+
+
+def ask_to_resume(entries: Iterable[Entry], ids: Collection[str], at: str) -> None:
+    """Write down that these are going to be resumed, ahead of doing so."""
+    wanted = set(ids)
+    for entry in entries:
+        if entry.id in wanted:
+            entry.resume = _asked_again(entry.resume, at)
+
+
+def fold(entries: Iterable[Entry], action: str, outcomes: Mapping[str, Outcome]) -> None:
+    """Take over what a batch call said of each workload.
+
+    ``unchanged`` and a failure say nothing of an earlier ask whose outcome is not known: that one may
+    have done it.
+    """
+    for entry in entries:
+        asked = entry.resume if action == ACTION_RESUME else entry.act
+        said = outcomes.get(entry.id)
+        if asked is None or said is None:
+            continue
+        had_worked = asked.outcome == CHANGED
+        unsettled = asked.unsettled or asked.outcome == UNKNOWN_OUTCOME
+        if said.outcome == CHANGED or (had_worked and said.outcome == UNCHANGED):
+            asked.outcome, asked.unsettled = CHANGED, False
+            asked.batch_id = said.batch_id or asked.batch_id
+            asked.reason = asked.code = asked.message = None
+            continue
+        asked.outcome = said.outcome
+        asked.unsettled = unsettled or said.outcome == UNKNOWN_OUTCOME
+        asked.reason, asked.code, asked.message = said.reason or None, said.code, said.message or None
+        asked.batch_id = said.batch_id
+
+
+def ids_to_retry(entries: Iterable[Entry], action: str) -> list[str]:
+    """Return what a second pass may mend; nothing once something was not attempted, since that was a stop."""
+    again = []
+    for entry in entries:
+        asked = entry.resume if action == ACTION_RESUME else entry.act
+        if asked is None:
+            continue
+        if asked.outcome == NOT_ATTEMPTED:
+            return []
+        if asked.outcome in (FAILED, UNKNOWN_OUTCOME) and (asked.reason is None or asked.reason in _MENDABLE):
+            again.append(entry.id)
+    return again
+
+
+def observe_stops(entries: Iterable[Entry], now: Mapping[str, Seen]) -> None:
+    """Note the control plane's own time of each stop that may be ours, for `end` to compare with.
+
+    A stop that can't be tied to an answer is noted as assumed.
+    """
+    for entry in entries:
+        seen = now.get(entry.id)
+        entry.phase_now = seen.phase if seen is not None else None
+        if seen is None or seen.phase != STOPPED or not is_claimed(entry) or entry.stopped_at is not None:
+            continue
+        entry.stopped_at = seen.phase_since
+        entry.assumed = entry.assumed or not is_settled(entry.act)
+
+
+def drift_of(record: Record, selected: Sequence[Seen]) -> list[Seen]:
+    """Return workloads that meet the selection now and are active, but are not in the record."""
+    known = {entry.id for entry in record.workloads}
+    return [seen for seen in selected if seen.is_active and seen.id not in known]
+
+
+def _asked_again(earlier: Optional[Asked], at: str) -> Asked:
+    is_open = earlier is not None and (earlier.unsettled or earlier.outcome in (None, UNKNOWN_OUTCOME))
+    return Asked(at=at, unsettled=is_open)

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What has become of the workloads of a record: the one table that `end` and `status` decide by.
+
+Only the list of deleted workloads proves that one is gone; what is merely not seen is not visible, and
+keeps the record open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import FAILED, NOT_ATTEMPTED, SKIPPED
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
+    FINISHED_PHASES,
+    RUNNING,
+    STOPPED,
+    STOPPING,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record import JOIN, LEAVE, Entry, Record
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
+    claims,
+    is_claimed,
+    may_be_done,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
+
+# Stopped by us, and still so.
+OURS = "ours"
+# The same, but after a crash our stop can't be compared with the one that is seen.
+ASSUMED = "assumed"
+BACK = "back"
+NOT_RUNNING_YET = "not_running_yet"
+HELD = "held"
+TOUCHED = "touched"
+RESUMED_SINCE = "resumed_since"
+FINISHED = "finished"
+GONE = "gone"
+NOT_VISIBLE = "not_visible"
+NOT_STOPPED = "not_stopped"
+RESUME_FAILED = "failed"
+RESUME_UNKNOWN = "unknown"
+
+STANDINGS = (
+    RESUME_FAILED,
+    RESUME_UNKNOWN,
+    NOT_VISIBLE,
+    ASSUMED,
+    OURS,
+    HELD,
+    TOUCHED,
+    NOT_RUNNING_YET,
+    RESUMED_SINCE,
+    FINISHED,
+    GONE,
+    NOT_STOPPED,
+    BACK,
+)
+TO_RESUME = (OURS, ASSUMED)
+# For these `end` fails, and the record stays open.
+BAD = (RESUME_FAILED, RESUME_UNKNOWN, NOT_VISIBLE)
+
+# What each standing means, for people.
+WORDS = {
+    RESUME_FAILED: "could not be resumed",
+    RESUME_UNKNOWN: "were asked to resume, and do not show it yet",
+    NOT_VISIBLE: "are not to be seen, and not in the list of deleted ones either",
+    ASSUMED: "are stopped, by us as far as can be told after a crash",
+    OURS: "are stopped by us",
+    HELD: "stay stopped for another open record",
+    TOUCHED: "were stopped again by somebody else: left alone",
+    NOT_RUNNING_YET: "were resumed and wait to run",
+    RESUMED_SINCE: "were resumed by somebody else",
+    FINISHED: "have finished",
+    GONE: "were deleted",
+    NOT_STOPPED: "were never stopped by us",
+    BACK: "are back",
+}
+
+
+def stand(
+    entries: Iterable[Entry], now: Mapping[str, Seen], deleted: Collection[str], others: Sequence[Record]
+) -> None:
+    """Set ``standing``, ``held_by`` and ``phase_now`` of each entry by what is true now."""
+    claimed = claims(others)
+    for entry in entries:
+        if entry.plan == LEAVE:
+            continue
+        seen = now.get(entry.id)
+        entry.phase_now = seen.phase if seen is not None else None
+        entry.standing = _standing(entry, seen, entry.id in deleted, entry.id in claimed)
+        entry.held_by = claimed[entry.id][0].name if entry.standing == HELD else None
+
+
+def settle_stops(entries: Iterable[Entry]) -> None:
+    """Once a crash has been given time to show: what still runs was not stopped by what was asked."""
+    for entry in entries:
+        if entry.standing == NOT_STOPPED and entry.act is not None and may_be_done(entry.act):
+            entry.act.outcome, entry.act.unsettled = FAILED, False
+            entry.act.reason = "not_seen_to_stop"
+
+
+def judge_resumes(entries: Iterable[Entry]) -> None:
+    """After `end` has asked: what is still stopped failed to come back, or has not been seen to."""
+    for entry in entries:
+        if entry.resume is None or entry.standing not in TO_RESUME:
+            continue
+        refused = entry.resume.outcome in (FAILED, NOT_ATTEMPTED, SKIPPED)
+        entry.standing = RESUME_FAILED if refused else RESUME_UNKNOWN
+
+
+def ids_to_resume(entries: Iterable[Entry], with_touched: bool) -> tuple[list[str], list[str]]:
+    """Return the ids to resume: those that ran before, and those that only waited to run."""
+    wanted = (*TO_RESUME, TOUCHED) if with_touched else TO_RESUME
+    first: list[str] = []
+    second: list[str] = []
+    for entry in entries:
+        if entry.standing in wanted:
+            (first if entry.phase_before == RUNNING else second).append(entry.id)
+    return first, second
+
+
+def is_over(entries: Iterable[Entry]) -> bool:
+    """Tell whether nothing is left that the record has to bring back or to find."""
+    return all(entry.standing not in (*BAD, *TO_RESUME) for entry in entries if entry.plan != LEAVE)
+
+
+def _standing(entry: Entry, seen: Optional[Seen], is_deleted: bool, is_held: bool) -> str:
+    if not is_claimed(entry):
+        return NOT_STOPPED
+    if seen is None:
+        return GONE if is_deleted else NOT_VISIBLE
+    if seen.phase == "Deleting":
+        return GONE
+    if seen.phase in (STOPPED, STOPPING):
+        return HELD if is_held else _stopped(entry, seen)
+    if entry.resume is not None:
+        if seen.phase in (RUNNING, *FINISHED_PHASES):
+            return BACK
+        return NOT_RUNNING_YET
+    if seen.phase in FINISHED_PHASES:
+        return FINISHED
+    if entry.plan != JOIN and entry.stopped_at is None and not _was_accepted(entry):
+        return NOT_STOPPED
+    return RESUMED_SINCE
+
+
+def _stopped(entry: Entry, seen: Seen) -> str:
+    """Tell our own stop from a later one, by the control plane's own clock."""
+    if entry.stopped_at is None:
+        return ASSUMED
+    ours, theirs = parse_timestamp(entry.stopped_at), parse_timestamp(seen.phase_since or "")
+    if ours is None or theirs is None:
+        return ASSUMED
+    if theirs > ours or seen.phase == STOPPING:
+        return TOUCHED
+    return ASSUMED if entry.assumed else OURS
+
+
+def _was_accepted(entry: Entry) -> bool:
+    return entry.act is not None and entry.act.outcome == "changed"

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Records as files: one folder, one file a record, written whole or not at all.
+
+A file is written beside its place, flushed to the disk, and moved over the old one, so that a crash
+at any moment leaves either the old record or the new one. One lock file a folder keeps two jobs from
+writing at once. Nothing here deletes a record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    OPEN_STATES,
+    Record,
+    RecordError,
+    from_json,
+    to_json,
+)
+
+_LOCK = ".lock"
+_SUFFIX = ".record.json"
+# A step holds the lock while it reads the control plane, at most this many seconds behind another one.
+_LOCK_WAIT = 300.0
+
+
+class RecordFolder:
+    """The folder that holds the records of one team."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.expanduser(path)
+
+    def file_of(self, name: str) -> str:
+        """Return where the record of this name lies."""
+        return os.path.join(self.path, name + _SUFFIX)
+
+    def beside(self, name: str) -> str:
+        """Return the path of another file in the folder."""
+        return os.path.join(self.path, name)
+
+    def check(self, may_create: bool) -> None:
+        """Raise RecordError unless records can be kept here: an absolute path, writable, with working locks.
+
+        The folder is made (0700) if ``may_create``; without that, one that is not there yet is accepted.
+        """
+        if not os.path.isabs(self.path):
+            raise RecordError("the record folder must be an absolute path, not {0!r}".format(self.path))
+        if not os.path.isdir(self.path):
+            if os.path.exists(self.path):
+                raise RecordError("{0} is not a folder".format(self.path))
+            if not may_create:
+                return
+            try:
+                os.makedirs(self.path, mode=0o700, exist_ok=True)
+            except OSError as fault:
+                raise _refused(self.path, fault) from fault
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise RecordError("the record folder {0} is not writable for this user".format(self.path))
+        self._check_locks()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder's lock. Raises RecordError when another job holds it for too long."""
+        handle = self._open_lock()
+        try:
+            end = time.monotonic() + _LOCK_WAIT
+            while not _try_lock(handle, self.path):
+                if time.monotonic() >= end:
+                    raise RecordError(
+                        "another job has held the lock of {0} for {1:g} s".format(self.path, _LOCK_WAIT)
+                    )
+                time.sleep(0.1)
+            yield
+        finally:
+            os.close(handle)
+
+    def load(self, name: str) -> Optional[Record]:
+        """Return the record of this name, ``None`` where there is none. Raises RecordError."""
+        path = self.file_of(name)
+        try:
+            with open(path, encoding="utf-8") as handle:
+                value = json.load(handle)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as fault:
+            raise RecordError("{0} can't be read: {1}".format(path, fault)) from fault
+        return from_json(value, path)
+
+    def save(self, record: Record) -> None:
+        """Write the record, whole or not at all, readable for its owner alone."""
+        text = json.dumps(to_json(record), indent=1, sort_keys=False)
+        write_whole(self.file_of(record.name), text + "\n")
+
+    def open_records(self, without: str) -> list[Record]:
+        """Return the other records in the folder because of which workloads may be stopped."""
+        if not os.path.isdir(self.path):
+            return []
+        found = []
+        for file in sorted(os.listdir(self.path)):
+            name = file[: -len(_SUFFIX)]
+            if file.endswith(_SUFFIX) and name != without:
+                record = self.load(name)
+                if record is not None and record.state in OPEN_STATES:
+                    found.append(record)
+        return found
+
+    def _open_lock(self) -> int:
+        try:
+            return os.open(os.path.join(self.path, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as fault:
+            raise _refused(self.path, fault) from fault
+
+    def _check_locks(self) -> None:
+        """Take the lock twice: storage that grants both, or none, does not know locks."""
+        path = os.path.join(self.path, "{0}.{1}".format(_LOCK, os.getpid()))
+        first = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        second = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if not _try_lock(first, self.path) or _try_lock(second, self.path):
+                raise _no_locks(self.path)
+        finally:
+            os.close(first)
+            os.close(second)
+            os.unlink(path)
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a file (0600) so that a crash leaves the old one or the new one. Raises RecordError."""
+    folder = os.path.dirname(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _flush_folder(folder)
+    except OSError as fault:
+        raise _refused(path, fault) from fault
+
+
+def _flush_folder(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int, where: str) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        if fault.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
+            return False
+        raise _no_locks(where) from fault
+    return True
+
+
+def _no_locks(where: str) -> RecordError:
+    return RecordError(
+        "the storage of {0} does not know file locks (flock), so two jobs could overwrite each other's "
+        "record; choose another folder".format(where)
+    )
+
+
+def _refused(path: str, fault: OSError) -> RecordError:
+    return RecordError("{0} can't be written: {1}".format(path, fault.strerror or fault))

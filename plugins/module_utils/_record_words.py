@@ -1,0 +1,306 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A record in words: for the terminal, as Markdown and as HTML."""
+
+from __future__ import annotations
+
+import html
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    CLEANUP,
+    JOIN,
+    LEAVE,
+    PLANNED,
+    RECLAIM,
+    ControlPlane,
+    Entry,
+    Record,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_end import BAD, STANDINGS, WORDS
+from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS, group
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
+
+REHEARSAL = "REHEARSAL on a simulator"
+
+
+class Table(NamedTuple):
+    """A table with a heading; cells are text."""
+
+    heading: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+class Page(NamedTuple):
+    """What people read: the first line says which control plane it is about."""
+
+    lines: list[str]
+    tables: list[Table]
+
+
+class Trouble(NamedTuple):
+    """Why a task fails: one sentence, the worst rows, and what to type next."""
+
+    sentence: str
+    rows: list[str]
+    next_command: str
+
+
+class PodsOnNode(NamedTuple):
+    """How many pods of how many projects this account sees on a node."""
+
+    node: str
+    pods: int
+    projects: int
+
+    def words(self) -> str:
+        """Return e.g. ``gpu-17: 3 pods visible to this account in 2 projects``."""
+        return "{0}: {1} visible to this account in {2}".format(
+            self.node, counted(self.pods, "pod"), counted(self.projects, "project")
+        )
+
+
+def first_line(plane: ControlPlane) -> str:
+    """Say which control plane it is."""
+    clusters = ", ".join(sorted(plane.clusters.values())) or "no clusters known"
+    place = "{0}, tenant {1}, clusters: {2}".format(plane.base_url, plane.tenant_id or "unknown", clusters)
+    return "{0}: {1}".format(REHEARSAL, place) if plane.simulator else "Control plane {0}".format(place)
+
+
+def plan_page(record: Record, already: str = "") -> Page:
+    """Say what would happen. ``already`` is a further sentence."""
+    ours = record.concerned()
+    owners, projects = {entry.owner for entry in ours}, {entry.project for entry in ours}
+    gpus = sum(entry.gpus for entry in ours)
+    verb = "deletes" if record.kind == CLEANUP else "suspends"
+    lines = [
+        first_line(record.control_plane),
+        "{0} {1} ({2}), {3}: {4} {5} of {6} in {7}{8}".format(
+            record.kind.capitalize(),
+            record.name,
+            clean(record.reason, 120),
+            record.state,
+            verb,
+            counted(len(ours), "workload"),
+            counted(len(owners), "owner"),
+            counted(len(projects), "project"),
+            "" if record.kind == CLEANUP else "; {0:g} GPUs fall free".format(round(gpus, 2)),
+        ),
+    ]
+    if record.kind == RECLAIM:
+        lines.append(_idle_words(record))
+    interactive = sum(entry.interactive for entry in ours)
+    if interactive and record.kind != CLEANUP:
+        lines.append(
+            "{0} among them {1} interactive: data and logs inside the containers are lost".format(
+                interactive, "is" if interactive == 1 else "are"
+            )
+        )
+    joined = sum(entry.plan == JOIN for entry in ours)
+    if joined:
+        lines.append(
+            "{0} already stopped by another open record, and shared with it".format(
+                counted(joined, "workload")
+            )
+        )
+    left = [entry for entry in record.workloads if entry.plan == LEAVE]
+    if left:
+        lines.append(
+            "{0} left running, since the control plane can't suspend them".format(
+                counted(len(left), "workload")
+            )
+        )
+    if record.drift:
+        lines.append(
+            "{0} meet the selection now and are not in the plan: never acted on".format(
+                counted(len(record.drift), "workload")
+            )
+        )
+    if already:
+        lines.append(already)
+    tables = [_groups("By project and owner", ours)]
+    if left:
+        tables.append(_groups("Left running", left))
+    if record.drift:
+        rows = [
+            tuple(str(one.get(key) or "-") for key in ("name", "project", "owner")) for one in record.drift
+        ]
+        tables.append(Table("New since the plan", ("workload", "project", "owner"), rows[:MOST_ROWS]))
+    return Page(lines, tables)
+
+
+def begun_page(record: Record, pods: Sequence[PodsOnNode]) -> Page:
+    """Say what `begin` did."""
+    asked = [entry for entry in record.concerned() if entry.act is not None]
+    done = [entry for entry in asked if entry.act is not None and entry.act.outcome == CHANGED]
+    verb = "deleted" if record.kind == CLEANUP else "suspended"
+    lines = [
+        first_line(record.control_plane),
+        "{0} {1}, {2}: {3} {4} of {5} asked for".format(
+            record.kind.capitalize(),
+            record.name,
+            record.state,
+            len(done),
+            verb,
+            counted(len(asked), "workload"),
+        ),
+    ]
+    lines += [one.words() for one in pods]
+    tables = [_groups(verb.capitalize(), done)]
+    if record.drift:
+        rows = [
+            tuple(str(one.get(key) or "-") for key in ("name", "project", "owner")) for one in record.drift
+        ]
+        tables.append(
+            Table("New since the plan, not acted on", ("workload", "project", "owner"), rows[:MOST_ROWS])
+        )
+    return Page(lines, tables)
+
+
+def standing_page(record: Record, pods: Sequence[PodsOnNode] = ()) -> Page:
+    """Say where each workload of the record stands, worst first."""
+    entries = record.concerned()
+    lines = [
+        first_line(record.control_plane),
+        "{0} {1}, {2}: {3}".format(
+            record.kind.capitalize(), record.name, record.state, counted(len(entries), "workload")
+        ),
+    ]
+    if record.state == PLANNED:
+        lines.append("Nothing was sent yet.")
+    lines += [one.words() for one in pods]
+    tables = []
+    for standing in STANDINGS:
+        those = [entry for entry in entries if entry.standing == standing]
+        if those:
+            lines.append("{0} {1}".format(len(those), WORDS[standing]))
+            if standing != "back":
+                rows = [_entry_row(entry) for entry in those[:MOST_ROWS]]
+                heading = "{0} that {1}".format(len(those), WORDS[standing])
+                tables.append(Table(heading, ("workload", "project", "owner", "phase", "remark"), rows))
+    tables.append(_groups("By project and owner", entries))
+    return Page(lines, tables)
+
+
+def trouble_rows(entries: Iterable[Entry], resume: bool) -> list[str]:
+    """Return at most 20 rows: name, project, owner, code, message."""
+    rows = []
+    for entry in entries:
+        asked = entry.resume if resume else entry.act
+        code = "-" if asked is None or asked.code is None else str(asked.code)
+        words = (asked.message if asked is not None else None) or _remark(entry) or "-"
+        cells = (entry.name or entry.id, entry.project or "-", entry.owner or "-", code, words)
+        rows.append(" | ".join(clean(cell, 160) for cell in cells))
+    return rows[:MOST_ROWS]
+
+
+def command(playbook: str, variables: Sequence[tuple[str, str]]) -> str:
+    """Return the command to type next."""
+    words = ["ansible-playbook", "gpuops.runai." + playbook]
+    for name, value in variables:
+        words += ["-e", shlex.quote("{0}={1}".format(name, value))]
+    return " ".join(words)
+
+
+def as_text(page: Page) -> list[str]:
+    """Return lines for a terminal."""
+    lines = list(page.lines)
+    for table in page.tables:
+        if not table.rows:
+            continue
+        widths = [
+            max(len(row[column]) for row in [table.columns, *table.rows])
+            for column in range(len(table.columns))
+        ]
+        lines.append("{0}:".format(table.heading))
+        lines += [_aligned(row, widths) for row in [table.columns, *table.rows[:MOST_ROWS]]]
+        if len(table.rows) > MOST_ROWS:
+            lines.append("  and {0} more".format(len(table.rows) - MOST_ROWS))
+    return lines
+
+
+def as_markdown(page: Page) -> str:
+    """Return a Markdown document."""
+    parts = ["# " + _markdown(page.lines[0]), ""]
+    for line in page.lines[1:]:
+        parts += [_markdown(line), ""]
+    for table in page.tables:
+        if table.rows:
+            parts += ["## " + _markdown(table.heading), "", _markdown_row(table.columns)]
+            parts.append("|" + " --- |" * len(table.columns))
+            parts += [_markdown_row(row) for row in table.rows] + [""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def as_html(page: Page) -> str:
+    """Return a whole HTML page without any script or outside reference."""
+    title = html.escape(page.lines[0])
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{0}</title>'.format(title),
+        "<style>body{font-family:sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:left}</style>",
+        "</head><body>",
+        "<h1>{0}</h1>".format(title),
+    ]
+    parts += ["<p>{0}</p>".format(html.escape(line)) for line in page.lines[1:]]
+    for table in page.tables:
+        if table.rows:
+            parts.append(
+                "<h2>{0}</h2><table>{1}".format(html.escape(table.heading), _html_row(table.columns, "th"))
+            )
+            parts += [_html_row(row, "td") for row in table.rows]
+            parts.append("</table>")
+    return "\n".join([*parts, "</body></html>", ""])
+
+
+def is_bad(entry: Entry) -> bool:
+    """Tell whether `end` fails for this one."""
+    return entry.standing in BAD
+
+
+def _idle_words(record: Record) -> str:
+    """One read tells what is idle now, and nothing of how long it has been."""
+    idle_for, samples = record.settings.get("idle_for"), record.settings.get("samples")
+    if idle_for is None:
+        return "Idle now, at one read: not known for how long"
+    return "Idle for {0}: at each of {1} reads spread over it".format(idle_for, samples)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
+
+def _groups(heading: str, entries: Iterable[Entry]) -> Table:
+    rows = [(one.project, one.owner, str(one.workloads), "{0:g}".format(one.gpus)) for one in group(entries)]
+    return Table(heading, ("project", "owner", "workloads", "GPUs"), rows)
+
+
+def _entry_row(entry: Entry) -> tuple[str, ...]:
+    cells = (entry.name or entry.id, entry.project, entry.owner, entry.phase_now, _remark(entry))
+    return tuple(clean(cell, 80) or "-" for cell in cells)
+
+
+def _remark(entry: Entry) -> Optional[str]:
+    if entry.held_by:
+        return "held by {0}".format(entry.held_by)
+    asked = entry.resume or entry.act
+    if asked is not None and asked.message:
+        return asked.message
+    return "now {0}".format(entry.phase_now) if entry.phase_now else None
+
+
+def _markdown(text: str) -> str:
+    return "".join("\\" + char if char in "\\`*_{}[]<>#|!" else char for char in text)
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(_markdown(cell) for cell in cells) + " |"
+
+
+def _html_row(cells: Iterable[str], tag: str) -> str:
+    return "<tr>{0}</tr>".format("".join("<{0}>{1}</{0}>".format(tag, html.escape(cell)) for cell in cells))

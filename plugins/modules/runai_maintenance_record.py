@@ -1,0 +1,272 @@
+#!/usr/bin/python
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: runai_maintenance_record
+short_description: Keep the record of a Run:ai maintenance true
+version_added: 0.1.0
+author:
+  - gpuops.runai contributors (@gpuops)
+description:
+  - Takes one step of a maintenance, a clean-up or a reclaim. It reads the control plane, moves the record on, and
+    says which workloads are to be sent next. It never sends anything itself.
+  - The roles P(gpuops.runai.workload_maintenance#role), P(gpuops.runai.workload_cleanup#role) and
+    P(gpuops.runai.workload_reclaim#role) are made of it and of M(gpuops.runai.runai_workload_batch). Use the
+    roles; this module is for those who build their own.
+  - What is going to be sent is in the record before the step returns, so that a job which is killed at any moment
+    leaves a record that tells the truth.
+extends_documentation_fragment:
+  - gpuops.runai.connection
+  - gpuops.runai.attributes
+options:
+  step:
+    description:
+      - V(plan) selects workloads and writes the plan, which is the record.
+      - V(begin) plans if there is no plan yet, and returns the ids to suspend, or to delete for a clean-up.
+      - V(fold) takes over what a batch said, and returns the ids that a second pass may mend.
+      - V(begun) looks again once the batches are through, and notes the time of each stop.
+      - V(end) returns the ids to resume.
+      - V(ended) looks again once these batches are through, and closes the record if all is back.
+      - V(status) compares the record with what is true now, and writes nothing.
+      - V(settle) says how long to wait before V(end), after a V(begin) that was cut off a moment ago.
+      - V(sample) returns the ids that meet the selection now and are among O(sampled).
+    type: str
+    required: true
+    choices: [plan, begin, fold, begun, end, ended, status, sample, settle]
+  role:
+    description: The role whose variables O(variables) are.
+    type: str
+    choices: [workload_maintenance, workload_cleanup, workload_reclaim]
+    default: workload_maintenance
+  variables:
+    description:
+      - The role's variables, with their prefix, but for those of the connection.
+      - A blank value and a variable that the role does not have are refused before any call.
+    type: dict
+    required: true
+  scratch_dir:
+    description: Folder for the record where the variables name none that outlives the job.
+    type: path
+  sampled:
+    description: For V(begin), V(plan) and V(sample), only these of the selected workloads are meant.
+    type: list
+    elements: str
+  action:
+    description: For V(fold), the action of the batch.
+    type: str
+    choices: [suspend, resume, delete]
+  outcomes:
+    description: For V(fold), RV(gpuops.runai.runai_workload_batch#module:outcomes) of the batch.
+    type: dict
+  report_name:
+    description: For V(fold), the RV(report_name) that the batch was given.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Reads the same and says the same, but writes no record.
+  diff_mode:
+    support: none
+seealso:
+  - module: gpuops.runai.runai_workload_batch
+  - module: gpuops.runai.runai_workload_info
+"""
+
+EXAMPLES = r"""
+- name: Compare a record with what is true now
+  gpuops.runai.runai_maintenance_record:
+    step: status
+    variables:
+      workload_maintenance_name: gpu-17
+      workload_maintenance_record_dir: /srv/runai/records
+  register: status
+
+- name: Show it
+  ansible.builtin.debug:
+    var: status.lines
+"""
+
+RETURN = r"""
+msg:
+  description: One sentence.
+  returned: always
+  type: str
+  sample: "Maintenance gpu-17 (fan), planned: suspends 12 workloads of 3 owners in 2 projects; 40 GPUs fall free"
+state:
+  description: State of the record; planned, acting, begun, ending or ended. Null without a record.
+  returned: always
+  type: str
+  sample: acting
+record_path:
+  description: Path of the record, null where it is not kept.
+  returned: always
+  type: str
+  sample: /srv/runai/records/gpu-17.record.json
+lines:
+  description: The summary for people; the first line says which control plane it is.
+  returned: always
+  type: list
+  elements: str
+  sample: ["Control plane https://acme.run.ai, tenant 1001, clusters: berlin"]
+ids:
+  description: UUIDs to send next.
+  returned: always
+  type: list
+  elements: str
+  sample: [7c9c4a4e-9f0b-4f57-8f3e-6a1d2f3b4c5d]
+ids_after:
+  description: For O(step=end), UUIDs to send after these, which only waited to run before.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+report_name:
+  description: Name of the report file for the batch of RV(ids), null without ids.
+  returned: always
+  type: str
+  sample: gpu-17.suspend-1.jsonl
+report_name_after:
+  description: The same for RV(ids_after).
+  returned: always
+  type: str
+  sample: gpu-17.resume-3.jsonl
+report_path:
+  description: Path of that file; hand it to the batch module.
+  returned: always
+  type: str
+  sample: /srv/runai/records/gpu-17.suspend-1.jsonl
+report_path_after:
+  description: The same for RV(ids_after).
+  returned: always
+  type: str
+  sample: /srv/runai/records/gpu-17.resume-3.jsonl
+attempts:
+  description: How many passes to make.
+  returned: always
+  type: int
+  sample: 2
+max_failures:
+  description: The role's variable of this name.
+  returned: always
+  type: str
+  sample: 10%
+wait_timeout:
+  description: The role's variable of this name.
+  returned: always
+  type: int
+  sample: 1800
+phases:
+  description: The role's variable of this name.
+  returned: always
+  type: list
+  elements: str
+  sample: [Completed, Failed]
+samples:
+  description: For O(step=sample), how many reads are to be made; 0 where none are needed.
+  returned: always
+  type: int
+  sample: 5
+seconds:
+  description: For O(step=sample), seconds between two reads; for O(step=settle), seconds to wait.
+  returned: always
+  type: float
+  sample: 1800.0
+packed:
+  description:
+    - For the steps V(plan), V(begun) and V(ended), the record as a string that travels between jobs.
+    - Null where it would be longer than 256,000 characters.
+  returned: always
+  type: str
+  sample: runai-record-1:eNqrVkrLz1eyUkpKLFKqBQAlnwTN
+owners:
+  description: Whom to tell, an object an owner, most GPUs first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    owner:
+      description: Who submitted the workloads.
+      type: str
+      sample: ada@example.com
+    gpus:
+      description: GPUs that they held at the time of the plan.
+      type: float
+      sample: 16.0
+    count:
+      description: How many they are.
+      type: int
+      sample: 2
+    workloads:
+      description: Project and name of the first 20.
+      type: list
+      elements: str
+      sample: [vision/llama-finetune-3]
+trouble:
+  description: Why the role is going to fail; null if it is not.
+  returned: always
+  type: dict
+  contains:
+    sentence:
+      description: One sentence.
+      type: str
+      sample: "2 of 12 workloads did not get there: 2 failed"
+    rows:
+      description: The 20 worst; name, project, owner, code and message.
+      type: list
+      elements: str
+      sample: ["llama-finetune-3 | vision | ada@example.com | 409 | conflict, try later"]
+    next_command:
+      description: What to type next.
+      type: str
+      sample: ansible-playbook gpuops.runai.maintenance_begin -e workload_maintenance_name=gpu-17
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
+    connection_argument_spec,
+    connection_secrets,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_run import STEPS, refused, run_step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import ROLES
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import ACTIONS
+from ansible_collections.gpuops.runai.plugins.module_utils._transport import REQUESTS_IMPORT_ERROR
+
+ARGUMENT_SPEC = {
+    **connection_argument_spec(),
+    "step": {"type": "str", "required": True, "choices": list(STEPS)},
+    "role": {"type": "str", "choices": list(ROLES), "default": ROLES[0]},
+    "variables": {"type": "dict", "required": True},
+    "scratch_dir": {"type": "path"},
+    "sampled": {"type": "list", "elements": "str"},
+    "action": {"type": "str", "choices": list(ACTIONS)},
+    "outcomes": {"type": "dict"},
+    "report_name": {"type": "str"},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.no_log_values.update(connection_secrets(module.params, os.environ))
+    if REQUESTS_IMPORT_ERROR is None:
+        finished = run_step(module.params, os.environ, module.check_mode)
+    else:
+        finished = refused(missing_required_lib("requests"))
+    module.no_log_values.update(finished.secrets)
+    for warning in finished.warnings:
+        module.warn(warning)
+    # The variables and the ids would make the invocation as long as the result.
+    shown = {"module_args": {"step": module.params["step"], "role": module.params["role"]}}
+    end = module.fail_json if finished.failed else module.exit_json
+    end(invocation=shown, **finished.result)
+
+
+if __name__ == "__main__":
+    main()
