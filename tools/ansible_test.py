@@ -23,7 +23,7 @@ from ansible import release as ansible_release
 from ansible_test._internal.python_requirements import get_venv_packages
 
 from tools.cores import environment_with
-from tools.paths import CACHE, CHECKOUT, command, environment, source_files
+from tools.paths import CACHE, CHECKOUT, command, environment, only_one, source_files
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 CORE = ".".join(ansible_release.__version__.split(".")[:2])
@@ -87,17 +87,21 @@ def seed_pip_configuration() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run ansible-test on a copy of the working tree.")
     parser.add_argument("--core", default=CORE, help="minor version of ansible-core")
+    parser.add_argument("--junit", type=Path, help="folder that test reports are copied to")
     options, arguments = parser.parse_known_args()
     if options.core != CORE:
-        python = environment_with(options.core) / "bin" / "python"
-        return subprocess.run(
-            [python, "-m", "tools.ansible_test", *arguments], cwd=CHECKOUT, check=False
-        ).returncode
-    copy_working_tree()
-    seed_pip_bootstrap()
-    seed_pip_configuration()
-    env = environment(WORK) | {"HOME": str(HOME)}
-    return subprocess.run([command("ansible-test"), *arguments], cwd=COPY, env=env, check=False).returncode
+        python = str(environment_with(options.core) / "bin" / "python")
+        again = [python, "-m", "tools.ansible_test", *(a for a in sys.argv[1:] if not a.startswith("--core"))]
+        return subprocess.run(again, cwd=CHECKOUT, check=False).returncode
+    with only_one(WORK):
+        copy_working_tree()
+        seed_pip_bootstrap()
+        seed_pip_configuration()
+        env = environment(WORK) | {"HOME": str(HOME)}
+        done = subprocess.run([command("ansible-test"), *arguments], cwd=COPY, env=env, check=False)
+        if options.junit:
+            shutil.copytree(COPY / "tests" / "output" / "junit", options.junit, dirs_exist_ok=True)
+        return done.returncode
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import sys
 from pathlib import Path
 
 from tools.install import install
-from tools.paths import CACHE, CHECKOUT
+from tools.paths import CACHE, CHECKOUT, only_one
 
 # The oldest ansible-core that the collection supports and that runs on this Python.
 OLDEST = {(3, 11): "2.16", (3, 12): "2.16", (3, 13): "2.18"}.get(sys.version_info[:2], "2.20")
@@ -21,9 +20,7 @@ def environment_with(version: str) -> Path:
     """Return the virtual environment with this minor version of ansible-core; made when it is not there."""
     venv = CACHE / f"core-{version}"
     ready = venv / ".ready"
-    CACHE.mkdir(exist_ok=True)
-    with (CACHE / f"core-{version}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with only_one(venv):
         if not ready.exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
             install(venv, f"ansible-core=={version}.*", "-r", str(CHECKOUT / "meta" / "ee-requirements.txt"))

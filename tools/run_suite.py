@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tools.ansible_test import JUNIT
 from tools.cores import OLDEST
-from tools.paths import CACHE, CHECKOUT, LINKED_TREE, environment
+from tools.paths import CHECKOUT, LINKED_TREE, environment
 
-RESULTS = CACHE / "results"
 PYTHON = sys.executable
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 COLLECTION = "ansible_collections.gpuops.runai"
@@ -53,14 +51,14 @@ def present(*names: str) -> tuple[str, ...]:
     return tuple(name for name in names if (CHECKOUT / name).exists())
 
 
-def pytest_stage(folder: str, *, fast: bool = False, workers: int = 0) -> Stage:
-    junit = RESULTS / folder.replace("/", "-")
-    options = ["-q", f"--junitxml={junit}/junit.xml", *(("-n", str(workers)) if workers else ())]
-    return Stage(f"pytest {folder}", (PYTHON, "-m", "pytest", *options, folder), fast=fast, junit=junit)
+def stages(results: Path) -> Iterator[Stage]:
+    """Every check there is, the fast ones first; those that run tests leave reports below `results`."""
 
+    def pytest_stage(folder: str, *options: str, fast: bool = False) -> Stage:
+        junit = results / folder
+        command = (PYTHON, "-m", "pytest", "-q", f"--junitxml={junit}/junit.xml", *options, folder)
+        return Stage(f"pytest {folder}", command, fast=fast, junit=junit)
 
-def stages() -> Iterator[Stage]:
-    """Every check there is, the fast ones first."""
     yield Stage("ruff check", ("ruff", "check", "--output-format=concise", "."), fast=True)
     yield Stage("ruff format", ("ruff", "format", "--check", "--output-format=concise", "."), fast=True)
     yield Stage("mypy collection", ("mypy", "-p", f"{COLLECTION}.plugins"), fast=True)
@@ -70,7 +68,7 @@ def stages() -> Iterator[Stage]:
     yield pytest_stage("tests/unit", fast=True)
     for folder in present("tests/simulator"):
         yield pytest_stage(folder)
-    yield pytest_stage("tests/e2e", workers=2)
+    yield pytest_stage("tests/e2e", "-n", "2")
     yield Stage("antsibull-changelog lint", ("antsibull-changelog", "lint"))
     yield Stage(
         "antsibull-docs lint",
@@ -85,10 +83,10 @@ def stages() -> Iterator[Stage]:
     content = (f"{folder}/" for folder in present("plugins", "roles", "playbooks"))
     sanity_of_oldest = (PYTHON, "-m", "tools.ansible_test", f"--core={OLDEST}", "sanity", *content)
     yield Stage(f"ansible-test sanity of {OLDEST}", sanity_of_oldest)
+    units = results / "ansible-test"
+    in_venv = ("units", "--venv", "--python", MINOR)
     yield Stage(
-        "ansible-test units",
-        (PYTHON, "-m", "tools.ansible_test", "units", "--venv", "--python", MINOR),
-        junit=JUNIT,
+        "ansible-test units", (PYTHON, "-m", "tools.ansible_test", f"--junit={units}", *in_venv), junit=units
     )
     for scenario in sorted((CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml")):
         name = scenario.parent.name
@@ -110,8 +108,6 @@ def count(stage: Stage, returncode: int) -> Counts:
 
 
 def run(stage: Stage) -> Counts:
-    if stage.junit is not None:
-        shutil.rmtree(stage.junit, ignore_errors=True)
     started = time.monotonic()
     done = subprocess.run(
         stage.command,
@@ -141,13 +137,14 @@ def main() -> int:
     parser.add_argument("stage", nargs="*", help="only the stages whose name holds one of these words")
     options = parser.parse_args()
     os.chdir(CHECKOUT)
-    chosen = [
-        stage
-        for stage in stages()
-        if (stage.fast or not options.fast)
-        and (not options.stage or any(word in stage.name for word in options.stage))
-    ]
-    results = [run(stage) for stage in chosen]
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = [
+            stage
+            for stage in stages(Path(folder))
+            if (stage.fast or not options.fast)
+            and (not options.stage or any(word in stage.name for word in options.stage))
+        ]
+        results = [run(stage) for stage in chosen]
     passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
