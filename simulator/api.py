@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import re
 import uuid
@@ -100,10 +99,11 @@ def _page(things: list[Any], query: dict[str, Any]) -> tuple[list[Any], int | No
 
 
 class Api:
-    """Answers requests from a control plane's state."""
+    """Answers requests from a control plane's state; `pause` lets the time pass that latency takes."""
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, pause: Callable[[float], Awaitable[None]]) -> None:
         self._plane = plane
+        self._pause = pause
         self._endpoints: dict[str, Endpoint] = {
             "batchWorkloads": self.batch,
             "listWorkloads": self.workloads,
@@ -169,7 +169,7 @@ class Api:
         if settings.latency_per_id and isinstance(call.body, dict):
             seconds += settings.latency_per_id * len(call.body.get("ids", ()))
         if seconds > 0:
-            await asyncio.sleep(seconds)
+            await self._pause(seconds)
 
     async def batch(self, call: Call) -> Answer:
         """Suspend, resume or delete."""

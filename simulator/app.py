@@ -24,7 +24,7 @@ from .misbehaviour import Listener
 
 def build(plane: ControlPlane, listener: Listener) -> Gate:
     """The application for one control plane; `listener` takes connections, for faults that cut them."""
-    api = Api(plane)
+    api = Api(plane, listener.pause)
     operations = plane.contract.operations
     # Fixed paths go before those with a placeholder, which would swallow them.
     ordered = sorted(plane.contract.routes, key=lambda route: "{" in route[1])

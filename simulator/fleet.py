@@ -143,7 +143,7 @@ def _workload(
         "distributedFramework": kind.framework,
         "totalRunningTimeSeconds": int(running),
         "totalPendingTimeSeconds": int(dice.uniform(0, _HOUR)),
-        "images": ["registry.example.com/team/image:1"],
+        "images": ["images.example.com/team/image:1"],
     }
     workload = Workload(
         id=workload_id,
@@ -160,7 +160,7 @@ def _workload(
         phase_message="waiting for GPUs" if phase == "Pending" else "",
         frozen=phase == "Pending",
     )
-    if phase in ON_NODES:
+    if phase in ON_NODES or phase == "Stopping":
         workload.nodes = places.choose(workload)
     elif phase in FINISHED:
         workload.past_nodes = places.choose(workload)

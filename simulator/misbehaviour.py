@@ -35,6 +35,10 @@ class Listener(Protocol):
         """Return when the server is about to stop."""
         ...
 
+    async def pause(self, seconds: float) -> None:
+        """Return after so long, or when the server is about to stop."""
+        ...
+
 
 class Strike:
     """One fault striking one request."""

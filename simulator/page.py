@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from .control_plane import ControlPlane
 from .timestamps import to_text
@@ -23,7 +24,7 @@ def render(plane: ControlPlane) -> str:
     fleet = plane.fleet
     counts = fleet.counts()
     phases = "".join(f"<tr><td>{escape(phase)}</td><td>{count}</td></tr>" for phase, count in counts.items())
-    requests = "".join(_request_row(entry) for entry in reversed(plane.log.since()[-_SHOWN:]))
+    requests = "".join(_request_row(entry) for entry in plane.log.last(_SHOWN))
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8><meta http-equiv=refresh content=2>"
         f"<title>Simulator: Run:ai control plane</title><style>{_STYLE}</style></head><body>"
@@ -39,16 +40,16 @@ def render(plane: ControlPlane) -> str:
     )
 
 
-def _request_row(entry: dict[str, object]) -> str:
+def _request_row(entry: dict[str, Any]) -> str:
     query = f"?{entry['query']}" if entry["query"] else ""
     action = f" {entry['action']}" if entry["action"] else ""
     ids = entry["ids"]
     cells = (
         entry["number"],
-        to_text(float(str(entry["start"])))[11:19],
+        to_text(entry["start"])[11:19],
         f"{entry['method']} {entry['path']}{query}{action}",
         entry["status"] if entry["status"] is not None else "",
-        len(ids) if isinstance(ids, list) else "",
+        "" if ids is None else len(ids),
         entry["fault"] or "",
     )
     return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"

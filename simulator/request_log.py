@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -74,7 +74,12 @@ class RequestLog:
         """The requests after that number, oldest first."""
         with self._lock:
             first = max(0, number - self._dropped)
-            return [asdict(entry) for entry in self.entries[first:]]
+            return [dict(vars(entry)) for entry in self.entries[first:]]
+
+    def last(self, count: int) -> list[dict[str, Any]]:
+        """The latest requests, newest first."""
+        with self._lock:
+            return [dict(vars(entry)) for entry in reversed(self.entries[-count:])]
 
     def clear(self) -> None:
         """Forget all requests; numbers go on."""

@@ -23,6 +23,7 @@ from .model import Fleet
 from .settings import Settings
 
 _BACKLOG = 1024
+_TICK_SECONDS = 1.0  # how often the Date header of answers is brought up to date
 
 
 class Server(uvicorn.Server):
@@ -41,7 +42,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 lifespan="off",
                 log_config=None,
-                log_level="critical",
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
@@ -70,10 +71,15 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
-        self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
         await super().startup(sockets=[self._socket])
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        """Serve until told to stop; uvicorn's own loop would notice a tenth of a second later."""
+        while not await self.on_tick(0):
+            await self.pause(_TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what hangs on purpose, then stop."""
@@ -86,9 +92,17 @@ class Server(uvicorn.Server):
         assert self._stop is not None
         await self._stop.wait()
 
+    async def pause(self, seconds: float) -> None:
+        """Return after so long, or when the server is about to stop."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.stopping(), seconds)
+
     def stop(self) -> None:
         """Ask it to stop; may be called from a signal handler or another thread."""
         self.should_exit = True
+        if self._stop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended already
+                self._loop.call_soon_threadsafe(self._stop.set)
 
     def interrupt(self, seconds: float) -> None:
         """Drop every connection and refuse new ones for so long. To be called in the server's thread."""
@@ -115,9 +129,8 @@ class Server(uvicorn.Server):
         done.wait()
 
     async def _listen_again(self, seconds: float) -> None:
-        assert self._stop is not None
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+        await self.pause(seconds)
+        if self.should_exit:
             return
         listening = await self._loop.create_server(
             self._protocol, sock=self._socket, ssl=self.config.ssl, backlog=_BACKLOG

@@ -10,6 +10,7 @@ import os
 import re
 import select
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -50,6 +51,18 @@ def ends_with(process: subprocess.Popen[str], number: signal.Signals) -> tuple[i
     return process.returncode, errors
 
 
+def connected(url: str) -> socket.socket:
+    host, port = url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)))
+
+
+def wait_for_a_request(url: str) -> None:
+    while True:
+        with urllib.request.urlopen(url + "/_simulator/requests", timeout=10) as answer:
+            if json.load(answer)["requests"]:
+                return
+
+
 def address(line: str) -> str:
     found = re.search(r"https?://\S+", line)
     assert found is not None, line
@@ -73,17 +86,19 @@ def test_it_says_where_it_listens_and_ends_cleanly(number: signal.Signals, tmp_p
 def test_it_ends_cleanly_while_a_request_hangs(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text("- match: {path: /api/*}\n  fault: hang\n")
-    with started("--faults", str(plan)) as (process, line):
-        import socket
+    with started("--faults", str(plan)) as (process, line), connected(address(line)) as hanging:
+        hanging.sendall(b"GET /api/v1/workloads HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for_a_request(address(line))
+        assert ends_with(process, signal.SIGTERM) == (0, "")
 
-        host, port = address(line).removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port))) as hanging:
-            hanging.sendall(b"GET /api/v1/workloads HTTP/1.1\r\nHost: x\r\n\r\n")
-            while True:
-                with urllib.request.urlopen(address(line) + "/_simulator/requests", timeout=10) as answer:
-                    if json.load(answer)["requests"]:
-                        break
-            assert ends_with(process, signal.SIGTERM) == (0, "")
+
+def test_it_ends_cleanly_while_an_answer_takes_its_time() -> None:
+    with started("--latency", "3600") as (process, line), connected(address(line)) as slow:
+        slow.sendall(
+            b"GET /api/v1/clusters HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer rehearsal-token\r\n\r\n"
+        )
+        wait_for_a_request(address(line))
+        assert ends_with(process, signal.SIGTERM) == (0, "")
 
 
 def test_it_serves_tls(tmp_path: Path) -> None:
