@@ -54,10 +54,10 @@ def present(*names: str) -> tuple[str, ...]:
 def stages(results: Path) -> Iterator[Stage]:
     """Every check there is, the fast ones first; those that run tests leave reports below `results`."""
 
-    def pytest_stage(folder: str, *options: str, fast: bool = False) -> Stage:
+    def pytest_stage(folder: str, *, fast: bool = False) -> Stage:
         junit = results / folder
-        command = (PYTHON, "-m", "pytest", "-q", f"--junitxml={junit}/junit.xml", *options, folder)
-        return Stage(f"pytest {folder}", command, fast=fast, junit=junit)
+        options = ("-q", "--numprocesses=auto", "--maxprocesses=4", f"--junitxml={junit}/junit.xml")
+        return Stage(f"pytest {folder}", (PYTHON, "-m", "pytest", *options, folder), fast=fast, junit=junit)
 
     yield Stage("ruff check", ("ruff", "check", "--output-format=concise", "."), fast=True)
     yield Stage("ruff format", ("ruff", "format", "--check", "--output-format=concise", "."), fast=True)
@@ -66,9 +66,9 @@ def stages(results: Path) -> Iterator[Stage]:
     yield Stage("mypy simulator, tools and tests", ("mypy", *typed), fast=True)
     yield Stage("licence headers", (PYTHON, "-m", "tools.check_headers"), fast=True)
     yield pytest_stage("tests/unit", fast=True)
-    for folder in present("tests/simulator"):
-        yield pytest_stage(folder)
-    yield pytest_stage("tests/e2e", "-n", "2")
+    others = {file.parent.name for file in (CHECKOUT / "tests").glob("*/test_*.py")} - {"unit"}
+    for name in sorted(others):
+        yield pytest_stage(f"tests/{name}")
     yield Stage("antsibull-changelog lint", ("antsibull-changelog", "lint"))
     yield Stage(
         "antsibull-docs lint",
