@@ -59,11 +59,12 @@ def read_pages(
             while running:
                 done, _pending = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    del running[future]
+                    offset = running.pop(future)
                     page = future.result()
                     before = len(rows)
                     _add(rows, page.rows, key)
-                    repeated += bool(page.rows) and len(rows) == before
+                    leads_on = bool(page.rows) or page.next is not None
+                    repeated += leads_on and len(rows) == before
                     if is_enough(rows):
                         pool.shutdown(wait=True, cancel_futures=True)
                         return rows
@@ -74,7 +75,9 @@ def read_pages(
                             "a list that never ends",
                             "the pages of the list repeat or never end",
                         )
-                    if page.next is not None:
+                    # A page that begins in between leads on from there, also where pages hold fewer
+                    # rows than asked for.
+                    if page.next is not None and not any(offset < other <= page.next for other in known):
                         begin(page.next)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
