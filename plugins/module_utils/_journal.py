@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -60,6 +61,9 @@ class Journal:
             self._file.flush()
         except OSError as fault:
             self._fault = fault
+            # What is still buffered must not be tried again when the process ends.
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     def complete(self) -> Optional[str]:
         """Give the file its name; return what went wrong, if anything did."""
