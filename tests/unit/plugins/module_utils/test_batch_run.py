@@ -601,11 +601,10 @@ def test_the_deadline_keeps_what_was_done() -> None:
             guard._deadline = 1e-9
 
     guard: Guard
-    made = _batch_run.Guard
 
     def remember(*arguments: Any) -> Guard:
         nonlocal guard
-        guard = made(*arguments)
+        guard = Guard(*arguments)
         return guard
 
     fleet.apply = slow  # type: ignore[method-assign]
