@@ -11,6 +11,7 @@ told through ``remark``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -19,6 +20,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
 
 Remark = Callable[[str], None]
+
+_OFFSET = re.compile("[0-9]{1,9}")
 
 
 class Refusal(NamedTuple):
@@ -83,7 +86,7 @@ def parse_page(path: str, answer: object, key: str, offset: int) -> Page:
         )
     rows = [row for row in _list("GET", path, body, key) if isinstance(row, dict)]
     following = body.get("next")
-    if isinstance(following, str) and following.isdigit():
+    if isinstance(following, str) and _OFFSET.fullmatch(following):
         following = int(following)
     if following in (None, "", 0):
         return Page(rows, None)

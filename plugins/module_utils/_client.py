@@ -186,6 +186,7 @@ class Client:
         is_write: bool = False,
     ) -> Answer:
         """Send one request with a bearer, once more if the bearer had to be renewed."""
+        is_renewed = False
         while True:
             token = self._tokens.bearer()
             if is_write:
@@ -196,8 +197,10 @@ class Client:
             if answer.status != 401:
                 self._tokens.accepted(token)
                 return _successful(answer)
-            if not self._tokens.refused(token):
+            # What refuses two tokens in a row refuses the account, though others get through meanwhile.
+            if not self._tokens.refused(token) or is_renewed:
                 return _successful(answer)
+            is_renewed = True
             self._tally.count_retry("HTTP 401, a token that was not accepted")
 
     def _mint(self, account: ServiceAccount) -> Minted:

@@ -148,9 +148,7 @@ class _Batch:
                     {workload_id: Refusal(fault.code, fault.text or fault.words) for workload_id in sent}
                 )
             else:
-                self._pause(fault)
-                if self._owed and isinstance(fault, StatusError) and fault.status == 503:
-                    self._look_behind(fault)
+                self._after_no_passage(fault)
         else:
             self._take(answer)
 
@@ -201,9 +199,18 @@ class _Batch:
             return
         self._courier.tally.count_retry(fault.kind)
 
-    def _look_behind(self, fault: RequestError) -> None:
-        """After a 503, look before sending again: a proxy that gave up may have passed the batch on."""
-        self._may_have_arrived = True
+    def _after_no_passage(self, fault: RequestError) -> None:
+        """Wait before the batch is sent again that did not get through.
+
+        After a 503 look first: a proxy that gave up may have passed the batch on.
+        """
+        is_doubtful = isinstance(fault, StatusError) and fault.status == 503
+        if is_doubtful:
+            self._may_have_arrived = True
+            self._is_in_doubt = True
+        self._pause(fault)
+        if not (is_doubtful and self._owed):
+            return
         self._settle_by_state(0)
         if self._is_in_doubt:
             self._stop = str(fault)
@@ -226,8 +233,9 @@ class _Batch:
             self._patience.pause(fault, before_write=True)
         except RequestError as end:
             self._stop = str(end)
-            if isinstance(fault, StatusError):
+            if self._may_have_arrived:
                 self._settle_by_state(0)
+            if isinstance(fault, StatusError):
                 in_doubt, outcome, code = self._is_in_doubt, FAILED, fault.code
             else:
                 in_doubt, outcome, code = self._may_have_arrived, NOT_ATTEMPTED, None
@@ -278,7 +286,9 @@ class _Batch:
                     return seen
                 self._courier.guard.sleep(min(pause, remaining))
             except RequestError as fault:
-                self._stop = "the state could not be read after a lost answer: {0}".format(fault)
+                self._stop = self._stop or "the state could not be read after a lost answer: {0}".format(
+                    fault
+                )
                 return {workload_id: seen[workload_id] for workload_id in seen if workload_id not in left}
             except Interrupted:
                 return {workload_id: seen[workload_id] for workload_id in seen if workload_id not in left}
@@ -302,8 +312,9 @@ class _Batch:
         return Outcome(workload_id, UNKNOWN_OUTCOME, UNSETTLED, words, batch_id=self._batch_id)
 
     def _give_up(self, stop: Interrupted) -> None:
-        """Settle what is owed when no further call may be made."""
-        if self._is_in_doubt or self._may_have_arrived:
+        """Settle what is owed when no further batch may be sent; reading may still be possible."""
+        if self._may_have_arrived:
+            self._settle_by_state(0)
             self._settle([self._unknown(workload_id, str(stop)) for workload_id in self._owed])
         else:
             words = str(stop)

@@ -53,7 +53,7 @@ def parse_retry_after(value: Optional[str], date: Optional[str]) -> Optional[flo
 def _http_date(text: str) -> Optional[datetime]:
     try:
         parsed = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
     # An HTTP date is always GMT, also where the text does not say so.
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)

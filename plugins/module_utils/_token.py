@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import Malfor
 
 _V2_PATH = "/api/v2/token"
 _V1_PATH = "/api/v1/token"
+
+_SECONDS = re.compile("[0-9]{1,9}")
 
 # Renew this long before the end, but never in the last fifth of a short life only.
 _MARGIN_SECONDS = 60.0
@@ -75,7 +78,7 @@ def parse_token(path: str, answer: object) -> Minted:
 
 
 def _positive(value: object) -> Optional[float]:
-    if isinstance(value, str) and value.isdigit():
+    if isinstance(value, str) and _SECONDS.fullmatch(value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
         return None
@@ -90,7 +93,7 @@ def _jwt_lifetime(token: str) -> Optional[float]:
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
         return _positive(claims["exp"] - claims["iat"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

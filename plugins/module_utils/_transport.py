@@ -33,14 +33,18 @@ try:
     import requests
     import requests.adapters
     import requests.utils
+    import urllib3.exceptions
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
 else:
     REQUESTS_IMPORT_ERROR = None
+    # All that sending and reading can raise; reading goes past requests, straight to urllib3.
+    _FAULTS = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _CHUNK = 256 * 1024
+_SMALL_CHUNK = 1024
 # A page of 500 workloads is about 2 MB; what is far larger is not an answer of the control plane.
 _LARGEST_ANSWER = 64 * 1024 * 1024
 
@@ -82,6 +86,7 @@ class Transport:
     def __init__(self, connection: Connection, tally: Tally, connections: int) -> None:
         self._connection = connection
         self._tally = tally
+        self._is_proven = False
         self._session = requests.Session()
         # The environment is settled here, once, and not by requests at every call: its bundle would
         # replace verify=False, and its .netrc the bearer.
@@ -155,24 +160,45 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
-            with response:
-                body = bytearray()
-                for chunk in response.iter_content(_CHUNK):
-                    body += chunk
-                    if len(body) > _LARGEST_ANSWER:
-                        raise MalformedAnswer(
-                            method, path, "an endless answer", "the answer is larger than 64 MiB"
-                        )
-                    if time.monotonic() > until:
-                        raise AnswerLost(
-                            method,
-                            path,
-                            "a timeout",
-                            "the answer was not complete after {0:g} s".format(timeout),
-                        )
-                return Answer(method, path, response.status_code, response.headers, bytes(body))
-        except (requests.exceptions.RequestException, OSError, ValueError) as fault:
-            raise _explained(fault, method, path, timeout) from None
+        except _FAULTS as fault:
+            raise _explained(fault, method, path, timeout, self._is_proven) from None
+        self._is_proven = True
+        with response:
+            body = _body(response, method, path, timeout, until)
+        return Answer(method, path, response.status_code, response.headers, body)
+
+
+def _body(response: Any, method: str, path: str, timeout: float, until: float) -> bytes:
+    """Return the whole body; raise AnswerLost or MalformedAnswer, whatever keeps it from coming in."""
+    body = bytearray()
+    late = AnswerLost(method, path, "a timeout", "the answer was not complete after {0:g} s".format(timeout))
+    try:
+        for piece in _pieces(response):
+            body += piece
+            if len(body) > _LARGEST_ANSWER:
+                raise MalformedAnswer(method, path, "an endless answer", "the answer is larger than 64 MiB")
+            if time.monotonic() > until:
+                raise late
+    except _FAULTS as fault:
+        if _among(list(_causes(fault)), socket.timeout):
+            raise late from None
+        words = "the connection was cut within the answer"
+        raise AnswerLost(method, path, "half an answer", words) from None
+    return bytes(body)
+
+
+def _pieces(response: Any) -> Iterator[bytes]:
+    """Yield the body as it comes in, so that an answer that only trickles can be given up in time."""
+    read1 = getattr(response.raw, "read1", None)
+    if read1 is None:
+        # urllib3 before 2.1 gives a piece only when it is whole: small ones are the best there is.
+        yield from response.iter_content(_SMALL_CHUNK)
+        return
+    while True:
+        piece = read1(_CHUNK, decode_content=True)
+        if not piece:
+            return
+        yield piece
 
 
 def _redirect_target(url: str, location: str) -> str:
@@ -217,18 +243,24 @@ def _causes(fault: BaseException) -> Iterator[BaseException]:
             continue
         seen.append(current)
         yield current
-        waiting += [getattr(current, "reason", None), current.__cause__, current.__context__, *current.args]
+        context = None if current.__suppress_context__ else current.__context__
+        waiting += [getattr(current, "reason", None), current.__cause__, context, *current.args]
 
 
-def _explained(fault: BaseException, method: str, path: str, timeout: float) -> RequestError:
+def _explained(fault: BaseException, method: str, path: str, timeout: float, is_proven: bool) -> RequestError:
     """Say in our own words what requests raised: its own texts can hold a proxy's password.
 
     What is not surely known to have stopped before the control plane counts as a lost answer.
+    ``is_proven`` tells that this way to the control plane has worked before: what is wrong with it
+    now may pass.
     """
     causes = list(_causes(fault))
     words = _lasting_words(fault, causes)
+    if words is None and not is_proven:
+        # Later on, TLS may also fail after the request was sent.
+        words = _handshake_words(causes)
     if words is not None:
-        return NotDelivered(method, path, "a fault that lasts", words, lasting=True)
+        return NotDelivered(method, path, words, words, lasting=not is_proven)
     if isinstance(fault, requests.exceptions.ConnectTimeout):
         return NotDelivered(
             method, path, "no connection in time", "no connection within {0:g} s".format(timeout)
@@ -246,10 +278,6 @@ def _explained(fault: BaseException, method: str, path: str, timeout: float) -> 
         return NotDelivered(
             method, path, "no connection", "no connection{0}: {1}".format(at, _system_words(causes))
         )
-    if isinstance(
-        fault, (requests.exceptions.ContentDecodingError, requests.exceptions.ChunkedEncodingError)
-    ):
-        return AnswerLost(method, path, "half an answer", "the connection was cut within the answer")
     if isinstance(fault, requests.exceptions.ConnectionError):
         return AnswerLost(method, path, "a cut connection", "the connection was cut before an answer")
     return AnswerLost(
@@ -268,16 +296,20 @@ def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optiona
     unresolved = _among(causes, socket.gaierror)
     if unresolved is not None and unresolved.errno != socket.EAI_AGAIN:
         return "the host name of {0} can't be resolved".format("the proxy" if through_proxy else "base_url")
-    handshake = _among(causes, ssl.SSLError)
-    if handshake is not None and not _among(causes, ssl.SSLEOFError, ssl.SSLZeroReturnError):
-        return "TLS failed ({0}); is base_url's scheme and port right, and ca_path a PEM file?".format(
-            clean(getattr(handshake, "reason", "") or "handshake", 80).replace("_", " ").lower()
-        )
     if isinstance(fault, requests.exceptions.InvalidURL):
         return "base_url or proxy is not a valid address"
     if isinstance(fault, OSError) and "CA certificate bundle" in str(fault):
         return "the CA bundle can't be read; check ca_path or REQUESTS_CA_BUNDLE"
     return None
+
+
+def _handshake_words(causes: list[BaseException]) -> Optional[str]:
+    handshake = _among(causes, ssl.SSLError)
+    if handshake is None or _among(causes, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return None
+    return "TLS failed ({0}); is base_url's scheme and port right, and ca_path a PEM file?".format(
+        clean(getattr(handshake, "reason", "") or "handshake", 80).replace("_", " ").lower()
+    )
 
 
 def _among(causes: list[BaseException], *kinds: type[BaseException]) -> Any:

@@ -1,0 +1,282 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever becomes of a batch's answer, the truth is read again and nothing is done twice or lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _deliver
+
+from simulator.clock import ManualClock
+from tests.faults.conftest import Start
+from tests.faults.rehearsal import (
+    BATCH,
+    COUNT,
+    DONE,
+    LIST,
+    ONE,
+    READS,
+    READY,
+    is_acted_on,
+    rehearse,
+    workload_id,
+)
+
+IDS = [workload_id(number) for number in range(3)]
+ACTIONS = ("suspend", "resume", "delete")
+
+# Each loses the answer; with apply, after the control plane has carried out the batch.
+EITHER: dict[str, dict[str, Any]] = {
+    "timeout": {"kind": "hang"},
+    "cut": {"kind": "cut"},
+    "reset": {"kind": "cut", "reset": True},
+    "500": {"kind": "status", "status": 500},
+    "502": {"kind": "status", "status": 502, "body": "html"},
+    "504": {"kind": "status", "status": 504, "body": "empty"},
+    "408": {"kind": "status", "status": 408},
+    "520 of a proxy": {"kind": "status", "status": 520, "body": "unknown error"},
+    "html": {"kind": "html"},
+    "empty body": {"kind": "empty"},
+    "no content": {"kind": "empty", "status": 204},
+    "an array": {"kind": "other_json", "body": []},
+    "a string": {"kind": "other_json", "body": "done"},
+    "null": {"kind": "other_json", "body": None},
+    "succeeded is no list": {"kind": "other_json", "body": {"succeeded": {"id": IDS[0]}}},
+    "failed is no list": {"kind": "other_json", "body": {"succeeded": IDS, "failed": "none"}},
+    "another object": {"kind": "other_json", "body": {"hello": "world"}},
+}
+# These lose an answer that the control plane had already begun.
+ALWAYS_APPLIED: dict[str, dict[str, Any]] = {
+    "cut within the body": {"kind": "cut_in_body"},
+    "reset within the body": {"kind": "cut_in_body", "reset": True},
+    "half a document": {"kind": "half_json"},
+    "an answer in drops": {"kind": "dribble", "seconds": 3600, "pieces": 20_000},
+}
+APPLIED = {**{name: {**fault, "apply": True} for name, fault in EITHER.items()}, **ALWAYS_APPLIED}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("fault", APPLIED.values(), ids=APPLIED)
+def test_what_was_applied_is_changed_and_not_sent_again(
+    start: Start, action: str, fault: dict[str, Any]
+) -> None:
+    simulator = start(phase=READY[action])
+    simulator.faults({"match": BATCH, "fault": fault})
+    run = rehearse(simulator, action, IDS, timeout=0.3)
+    assert run.counts == {"changed": 3}, run.result["msg"]
+    assert not run.failed
+    assert set(run.sent.values()) == {1}
+    assert all(is_acted_on(simulator, action, one) for one in IDS)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("fault", EITHER.values(), ids=EITHER)
+def test_what_was_not_applied_is_sent_once_more(start: Start, action: str, fault: dict[str, Any]) -> None:
+    simulator = start(phase=READY[action])
+    simulator.faults({"match": BATCH, "fault": fault})
+    run = rehearse(simulator, action, IDS, timeout=0.3)
+    assert run.counts == {"changed": 3}, run.result["msg"]
+    assert not run.failed
+    assert set(run.sent.values()) == {2}
+    assert run.result["summary"]["retries"] == 1
+    assert len([warning for warning in run.warnings if "retried once because of" in warning]) == 1
+    assert all(is_acted_on(simulator, action, one) for one in IDS)
+
+
+def test_a_deleted_workload_that_is_gone_is_changed(start: Start) -> None:
+    simulator = start(transition_seconds=0.0)
+    simulator.faults({"match": BATCH, "fault": {"kind": "cut", "apply": True}})
+    run = rehearse(simulator, "delete", IDS)
+    assert run.counts == {"changed": 3}
+    assert [simulator.state.phase(one) for one in IDS] == [None] * 3
+
+
+def test_a_phase_may_lag_behind_the_lost_answer(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 10.0)
+    clock = ManualClock()
+    simulator = start(lag_seconds=5.0, clock=clock)
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
+        # What it shows until its cluster has caught up: some looks, each of three GETs.
+        {"match": ONE, "nth": 13, "fault": {"kind": "change_phase", "phase": "Stopping", "ids": IDS}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert set(run.sent.values()) == {1}
+
+
+def test_the_lag_that_is_waited_for_is_ten_seconds() -> None:
+    # The value itself; the autouse fixture shortens the one in use.
+    source = _deliver.__file__
+    with open(source, encoding="utf-8") as file:
+        assert "_LAG_SECONDS = 10.0\n" in file.read()
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_refusal_on_a_later_call_is_looked_up(
+    start: Start, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One look only each time: the plan's GET, the one behind the cut, the one behind the refusal.
+    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.0)
+    simulator = start(1, READY[action])
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": BATCH, "nth": 2, "fault": {"kind": "refuse_ids", "count": "all"}},
+        {"match": ONE, "nth": 3, "fault": {"kind": "change_phase", "phase": DONE[action][0], "ids": IDS[:1]}},
+    )
+    run = rehearse(simulator, action, IDS[:1])
+    assert run.counts == {"changed": 1}, run.result["msg"]
+    assert run.batches == 2
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_refusal_on_a_later_call_that_holds_is_failed(start: Start, action: str) -> None:
+    simulator = start(1, READY[action])
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": BATCH, "nth": 2, "fault": {"kind": "refuse_ids", "count": "all"}},
+    )
+    run = rehearse(simulator, action, IDS[:1])
+    assert run.counts == {"failed": 1}
+    (row,) = run.rows("failed")
+    assert (row["code"], row["message"], row["reason"]) == (409, "conflict, try later", "refused")
+
+
+def test_a_refusal_of_a_whole_later_batch_is_looked_up(start: Start) -> None:
+    simulator = start(redundant="fail")
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": BATCH, "nth": 2, "fault": {"kind": "status", "status": 400, "apply": True}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+
+
+def test_a_refusal_on_a_later_call_that_can_not_be_looked_up_is_unknown(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.0)
+    simulator = start(1)
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": BATCH, "nth": 2, "fault": {"kind": "refuse_ids", "count": "all"}},
+        {"match": ONE, "nth": 3, "times": "always", "fault": {"kind": "status", "status": 500}},
+    )
+    run = rehearse(simulator, "suspend", IDS[:1], retry_timeout=0.5)
+    assert run.counts == {"unknown": 1}
+    assert run.failed
+
+
+def test_only_what_is_still_owed_is_sent_again(start: Start) -> None:
+    # The control plane did one of the three before it fell over.
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "change_phase", "phase": "Stopping", "ids": IDS[:1]}, "nth": 9},
+        {"match": BATCH, "fault": {"kind": "status", "status": 500}},
+        {"match": ONE, "nth": 4, "fault": {"kind": "change_phase", "phase": "Stopping", "ids": IDS[:1]}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert run.sent == {IDS[0]: 1, IDS[1]: 2, IDS[2]: 2}
+
+
+def test_what_ended_meanwhile_is_not_sent_again(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": ONE, "nth": 4, "fault": {"kind": "change_phase", "phase": "Completed", "ids": IDS[:1]}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 2, "skipped": 1}
+    assert run.sent[IDS[0]] == 1
+    assert run.rows("skipped")[0]["reason"] == "finished"
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_what_can_not_be_read_again_is_unknown(start: Start, apply: bool) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": apply}},
+        {"match": READS, "nth": 4, "times": "always", "fault": {"kind": "status", "status": 502}},
+    )
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0.5)
+    assert run.counts == {"unknown": 3}
+    assert run.failed
+    assert not run.result["changed"]
+    assert set(run.sent.values()) == {1}
+    assert "unknown" in run.result["msg"]
+
+
+def test_answers_that_keep_getting_lost_end_as_unknown(start: Start) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "times": "always", "fault": "cut"})
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0.6)
+    assert run.counts == {"unknown": 3}
+    assert run.failed
+    assert run.batches > 1
+
+
+def test_without_retries_the_state_is_read_once_and_nothing_is_sent_again(start: Start) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": "cut"})
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
+    assert run.counts == {"unknown": 3}
+    assert run.batches == 1
+    simulator.faults({"match": BATCH, "fault": {"kind": "cut", "apply": True}})
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
+    assert run.counts == {"changed": 3}
+    assert run.batches == 2
+
+
+def test_one_lost_answer_of_many_costs_one_batch_again(start: Start) -> None:
+    simulator = start(60)
+    simulator.faults({"match": {**BATCH, "ids": [workload_id(25)]}, "fault": "cut"})
+    ids = [workload_id(number) for number in range(60)]
+    run = rehearse(simulator, "suspend", ids, batch_size=10)
+    assert run.counts == {"changed": 60}
+    assert run.batches == 7
+    assert {one for one, times in run.sent.items() if times == 2} == set(ids[20:30])
+    assert len(run.result["batches"]) == 6
+    assert sum(batch["succeeded"] for batch in run.result["batches"]) == 60
+
+
+def test_ids_that_an_answer_leaves_out_are_looked_up(start: Start) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:]}})
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert set(run.sent.values()) == {1}
+    assert any("neither" in warning for warning in run.warnings)
+
+
+def test_ids_that_an_answer_leaves_out_and_that_were_not_done_are_sent_again(start: Start) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:], "apply": False}})
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert run.sent == {IDS[0]: 1, IDS[1]: 2, IDS[2]: 2}
+
+
+def test_a_control_plane_that_keeps_silent_about_an_id_is_not_asked_for_ever(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "times": "always", "fault": {"kind": "omit_ids", "ids": IDS[1:], "apply": False}}
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 1, "unknown": 2}
+    assert run.failed
+    assert run.batches == 2
+
+
+def test_the_first_read_of_the_state_may_fail_in_passing(start: Start) -> None:
+    simulator = start(60)
+    simulator.faults(
+        {"match": COUNT, "fault": "cut"},
+        {"match": LIST, "fault": "half_json"},
+    )
+    run = rehearse(simulator, "suspend", [workload_id(number) for number in range(60)])
+    assert run.counts == {"changed": 60}
+    assert len(run.warnings) == 2
