@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from .timestamps import whole
+
 
 class Clock(Protocol):
     """Anything that tells the time as seconds since 1970, UTC."""
@@ -22,7 +24,7 @@ class RealClock:
 
     def now(self) -> float:
         """Seconds since 1970, UTC."""
-        return time.time()
+        return whole(time.time())
 
 
 class ManualClock:
@@ -33,7 +35,7 @@ class ManualClock:
 
     def now(self) -> float:
         """Seconds since 1970, UTC."""
-        return self._now
+        return whole(self._now)
 
     def advance(self, seconds: float) -> None:
         """Move on by `seconds`, which must not be negative (ValueError)."""

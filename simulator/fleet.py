@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .phases import FINISHED, ON_NODES
 from .places import Node, Places
-from .timestamps import to_text
+from .timestamps import to_text, whole
 from .workload import Workload
 
 DEFAULT_TENANT_ID = 9000
@@ -116,8 +116,8 @@ def _workload(
         dice.choice((1.0, 4.0, 8.0)) if distributed else dice.choice((0.0, 0.5, 1.0, 1.0, 2.0, 4.0, 8.0))
     )
     gpus = pods * per_pod
-    age = dice.uniform(10 * _MINUTE, 60 * _DAY)
-    in_phase = age * dice.uniform(0.01, 0.98)
+    age = whole(dice.uniform(10 * _MINUTE, 60 * _DAY))
+    in_phase = whole(age * dice.uniform(0.01, 0.98))
     running = in_phase if phase == "Running" else age - in_phase
     pool = dice.choices(list(_POOLS), list(_POOLS.values()))[0]
     idle = 0.0 if dice.random() < 0.7 else float(int(dice.uniform(0, gpus + 1)))
@@ -149,14 +149,14 @@ def _workload(
         id=workload_id,
         fixed=fixed,
         phase=phase,
-        created_at=now - age,
-        phase_updated_at=now - in_phase,
-        updated_at=now - in_phase,
+        created_at=whole(now - age),
+        phase_updated_at=whole(now - in_phase),
+        updated_at=whole(now - in_phase),
         gpus=gpus,
         idle_gpus=min(idle, gpus),
         pod_count=pods,
         actions_support={"delete": True, "suspend": kind.suspendable},
-        completed_at=now - in_phase if phase in FINISHED else None,
+        completed_at=whole(now - in_phase) if phase in FINISHED else None,
         phase_message="waiting for GPUs" if phase == "Pending" else "",
         frozen=phase == "Pending",
     )

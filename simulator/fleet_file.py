@@ -18,7 +18,7 @@ from .fleet import BARE_PROJECT
 from .phases import FINISHED, ON_NODES
 from .places import Node, Places
 from .rows import workload_row
-from .timestamps import from_text, to_text
+from .timestamps import from_text, to_text, whole
 from .workload import Workload
 
 FORMAT = "gpuops.runai fleet"
@@ -129,7 +129,7 @@ def workload_from_row(
 
     def moment(name: str, otherwise: float | None) -> float | None:
         text = row.get(name)
-        return otherwise if text is None else from_text(text) + shift
+        return otherwise if text is None else whole(from_text(text) + shift)
 
     phase = row.get("phase", "Running")
     phase_updated_at = moment("phaseUpdatedAt", None) or moment("createdAt", now) or now

@@ -18,6 +18,7 @@ from typing import Any
 from .clock import Clock
 from .phases import ACTIVE, ENTERED_BY, FINISHED, GONE, NEXT, ON_NODES, PHASES
 from .places import Places
+from .timestamps import whole
 from .workload import Workload
 
 
@@ -308,7 +309,7 @@ class Fleet:
 
     def _schedule(self, due: float, workload_id: str, turn: int, step: str) -> None:
         self._sequence += 1
-        heapq.heappush(self._due, (due, self._sequence, workload_id, turn, step))
+        heapq.heappush(self._due, (whole(due), self._sequence, workload_id, turn, step))
 
     def _changed(self, workload: Workload) -> None:
         workload.encoded = None

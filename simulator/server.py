@@ -110,7 +110,6 @@ class Server(uvicorn.Server):
             return
         for listening in self.servers:
             listening.close()
-        self._socket.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         # Bound but not listening, it refuses connections and keeps the port from others.

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Timestamps as the API writes them (ISO 8601, UTC, milliseconds) from and to seconds since 1970."""
+"""Timestamps as the API writes them (ISO 8601, UTC, milliseconds) from and to seconds since 1970.
+
+Every time that is kept has whole milliseconds, so that what a list shows and what it filters by are the same.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,20 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _FRACTION = re.compile(r"\.(\d+)")
+
+
+def whole(seconds: float) -> float:
+    """The nearest whole millisecond."""
+    return round(seconds, 3)
 
 
 @lru_cache(maxsize=65536)
 def to_text(seconds: float) -> str:
     """`1767225600.25` becomes `2026-01-01T00:00:00.250Z`."""
-    moment = _EPOCH + timedelta(milliseconds=int(seconds * 1000))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    moment = _NAIVE_EPOCH + timedelta(milliseconds=round(seconds * 1000))
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def from_text(text: str) -> float:

@@ -234,9 +234,20 @@ def test_filters_search_and_count_agree(start: Start, connect: Connect) -> None:
         assert client.get("/api/v1/workloads/count", params=query).json() == {"count": len(rows)}
 
 
+@pytest.mark.parametrize("field", ["createdAt", "phaseUpdatedAt", "completedAt"])
+def test_a_time_that_was_shown_can_be_asked_for(start: Start, connect: Connect, field: str) -> None:
+    client = connect(start(workloads=60, clock=RealClock()))
+    row = next(row for row in client.rows() if row[field])
+    for operator in ("==", "<=", ">="):
+        found = client.rows(filterBy=f"{field}{operator}{row[field]}")
+        assert row["id"] in {one["id"] for one in found}
+    assert len(client.rows(filterBy=f"{field}=={row[field]}")) == 1
+
+
 def test_deleted_ones_are_in_their_own_list(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running", "Stopped"), transition_seconds=5)
     client = connect(simulator)
+    assert (len(client.rows()), client.rows(deleted="true")) == (2, [])
     client.batch("delete", [workload_id(0)])
     simulator.advance(5)
     assert [row["id"] for row in client.rows()] == [workload_id(1)]

@@ -20,6 +20,7 @@ from simulator.clock import RealClock
 from simulator.faults import KINDS, FaultPlan, FaultPlanError, Request
 from simulator.misbehaviour import _CARRIED_OUT_BY
 from simulator.server import Handle
+from simulator.settings import TOKEN
 
 from .conftest import Client, Start, fleet_of, workload_id
 
@@ -206,6 +207,18 @@ def test_cut_in_the_middle_of_a_body(simulator: Handle, client: Client) -> None:
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         client.batch("suspend", IDS)
     assert stopped(simulator) == IDS
+
+
+def test_what_comes_before_a_cut_arrives(simulator: Handle) -> None:
+    simulator.faults({"fault": "cut_in_body"})
+    request = f"GET /api/v1/workloads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(simulator.url.rsplit(":", 1)[1])), timeout=10) as raw:
+        raw.sendall(request.encode())
+        received = b"".join(iter(lambda: raw.recv(65536), b""))
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length is not None
+    assert len(body) == int(length.group(1)) // 2
 
 
 @pytest.mark.parametrize("kind", ["half_json", "html", "empty"])
