@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import Any
 
 from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
@@ -26,9 +25,7 @@ class ActionModule(AnyModule):  # type: ignore[misc] # ansible-core is not typed
         """Run the module and return its result."""
         if not self._has_lines():
             return super().run(tmp, task_vars)
-        # Ansible removes its own folder for temporary files even after a run that was killed by a signal.
-        folder = tempfile.TemporaryDirectory(dir=C.DEFAULT_LOCAL_TMP, prefix="runai-")
-        with folder as path, progress_lines(path, os.environ, Display().display):
+        with progress_lines(C.DEFAULT_LOCAL_TMP, os.environ, Display().display):
             return super().run(tmp, task_vars)
 
     def _has_lines(self) -> bool:

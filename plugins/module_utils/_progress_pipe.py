@@ -50,10 +50,11 @@ def progress_lines(
 ) -> Iterator[None]:
     """Pass each line of modules that are run within the block to ``show``, at once, in another thread.
 
-    All lines said have been shown when the block ends. ``folder`` is the owner's alone, and is removed
-    by whoever made it. Without the means for a pipe, the block runs without lines.
+    All lines said have been shown when the block ends. ``folder`` is the user's alone; the pipe's name
+    in it goes as soon as the module has found it, so that a killed run leaves nothing. Without the
+    means for a pipe, the block runs without lines.
     """
-    path = os.path.join(folder, "progress")
+    path = os.path.join(folder, "runai-" + os.urandom(8).hex())
     try:
         os.mkfifo(path, 0o600)
         # Not blocking, since both ends are opened here, one after the other.
@@ -63,7 +64,7 @@ def progress_lines(
         yield
         return
     os.set_blocking(reading, True)
-    reader = threading.Thread(target=_read, args=(reading, show), name="progress", daemon=True)
+    reader = threading.Thread(target=_read, args=(reading, path, show), name="progress", daemon=True)
     reader.start()
     environ[_VARIABLE] = path
     try:
@@ -94,9 +95,12 @@ def _encoded(line: str) -> bytes:
     return flat.encode("utf-8", "replace")[:_LONGEST] + b"\n"
 
 
-def _read(descriptor: int, show: Callable[[str], None]) -> None:
+def _read(descriptor: int, path: str, show: Callable[[str], None]) -> None:
     with open(descriptor, "rb") as pipe:
         for line in pipe:
+            # Whoever wrote this has opened it.
+            with suppress(OSError):
+                os.unlink(path)
             if line == _END + b"\n":
                 return
             show(line[:-1].decode("utf-8", "ignore"))

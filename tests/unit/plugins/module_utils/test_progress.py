@@ -1,0 +1,79 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of the progress lines, and that there are never many of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._progress import MOST_LINES, Progress
+
+
+def told(batches: int, batch_size: int = 100) -> list[str]:
+    lines: list[str] = []
+    progress = Progress("suspend", lines.append)
+    for done in range(1, batches + 1):
+        settled = done * batch_size
+        progress.batch(Counter(changed=settled), settled, batches * batch_size, done, batches)
+    return lines
+
+
+def test_a_batch_is_told_with_all_that_was_not_as_wished() -> None:
+    lines: list[str] = []
+    progress = Progress("resume", lines.append)
+    counts = {"changed": 390, "unchanged": 6, "failed": 4, "not_attempted": 1, "skipped": 0}
+    progress.batch(counts, 401, 2500, 4, 25)
+    assert lines == ["runai resume: 401/2500 ids, 390 changed, 4 failed, 1 not attempted, batch 4 of 25"]
+
+
+@pytest.mark.parametrize("batches", [1, 2, 49, 50, 51, 99, 100, 101, 500, 1234])
+def test_batches_are_thinned_evenly_and_the_last_is_told(batches: int) -> None:
+    lines = told(batches)
+    assert len(lines) == min(batches, MOST_LINES)
+    assert lines[-1].endswith("batch {0} of {0}".format(batches))
+    numbers = [0] + [int(line.rpartition(" of ")[0].rpartition(" ")[2]) for line in lines]
+    steps = [later - earlier for earlier, later in zip(numbers, numbers[1:])]
+    assert max(steps) <= -(-batches // MOST_LINES)
+
+
+def test_more_batches_than_foreseen_do_not_make_more_lines() -> None:
+    lines: list[str] = []
+    progress = Progress("resume", lines.append)
+    for done in range(1, 301):
+        progress.batch(Counter(changed=done), done, 1000, done, done + (1000 - done) // 100)
+    assert len(lines) <= MOST_LINES
+
+
+def test_waiting_is_told_at_once_and_then_by_the_share_of_time_that_is_gone() -> None:
+    lines: list[str] = []
+    now = [1000.0]
+    progress = Progress("suspend", lines.append, clock=lambda: now[0])
+    for _look in range(600):
+        progress.waiting(7, "to get there", 600.0)
+        now[0] += 1.0
+    assert lines == ["runai suspend: waiting for 7 workloads to get there"] * MOST_LINES
+
+
+def test_another_wait_is_told_at_once() -> None:
+    lines: list[str] = []
+    progress = Progress("resume", lines.append, clock=lambda: 5.0)
+    progress.waiting(2, "to stop before they are resumed", 600.0)
+    progress.waiting(1, "to get there", 600.0)
+    assert [line.rpartition("waiting for ")[2] for line in lines] == [
+        "2 workloads to stop before they are resumed",
+        "1 workload to get there",
+    ]
+
+
+def test_nothing_is_told_of_a_wait_that_is_over() -> None:
+    lines: list[str] = []
+    Progress("suspend", lines.append).waiting(0, "to get there", 600.0)
+    assert lines == []
+
+
+def test_the_last_line_is_the_message_of_the_result() -> None:
+    lines: list[str] = []
+    Progress("delete", lines.append).end("delete: 3 changed of 3")
+    assert lines == ["runai delete: 3 changed of 3"]

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pipe between a module and its action plugin: whole lines, in order, and never in anyone's way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _progress_pipe
+from ansible_collections.gpuops.runai.plugins.module_utils._progress_pipe import progress_lines, progress_sink
+
+VARIABLE = _progress_pipe._VARIABLE
+# A module in a process of its own, which goes on when it is told to.
+MODULE = """
+import os, sys
+from ansible_collections.gpuops.runai.plugins.module_utils._progress_pipe import progress_sink
+say = progress_sink(os.environ)
+say("first")
+sys.stdin.readline()
+say("second")
+print("done", len(os.environ.get("{0}", "")))
+""".format(VARIABLE)
+
+
+def test_lines_arrive_at_once_from_another_process(tmp_path: Path) -> None:
+    shown: list[str] = []
+    arrived = threading.Event()
+
+    def show(line: str) -> None:
+        shown.append(line)
+        arrived.set()
+
+    environ = dict(os.environ)
+    with progress_lines(str(tmp_path), environ, show):
+        module = subprocess.Popen(
+            [sys.executable, "-c", MODULE],
+            env={**environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert arrived.wait(60), "the line came only when the module had ended"
+        assert shown == ["first"]
+        output, _errors = module.communicate("go on\n")
+    # The variable is not handed down to what a module starts.
+    assert output.split() == ["done", "0"]
+    assert shown == ["first", "second"]
+
+
+def test_lines_stay_lines(tmp_path: Path) -> None:
+    shown: list[str] = []
+    environ: dict[str, str] = {}
+    with progress_lines(str(tmp_path), environ, shown.append):
+        say = progress_sink(environ)
+        say("one\ntwo\r\n\0")
+        say("\0")
+        say("ü" * 1000)
+        say("")
+    assert shown[0].split() == ["one", "two"]
+    assert len(shown[2]) == 255
+    assert set(shown[2]) == {"ü"}
+    assert shown[3] == ""
+
+
+def test_the_variable_is_gone_after_the_block_even_when_it_fails(tmp_path: Path) -> None:
+    environ: dict[str, str] = {}
+
+    def fail() -> None:
+        with progress_lines(str(tmp_path), environ, print):
+            assert VARIABLE in environ
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert environ == {}
+    assert [thread.name for thread in threading.enumerate() if thread.name == "progress"] == []
+
+
+def test_a_module_that_outlives_the_block_is_not_waited_for_and_not_held_up(tmp_path: Path) -> None:
+    shown: list[str] = []
+    environ: dict[str, str] = {}
+    with progress_lines(str(tmp_path), environ, shown.append):
+        say = progress_sink(environ)
+        say("heard")
+    for _line in range(10000):
+        say("x" * 400)
+    assert shown == ["heard"]
+
+
+def test_a_pipe_that_nobody_empties_does_not_block(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    say = progress_sink({VARIABLE: str(path)})
+    for _line in range(10000):
+        say("x" * 400)
+    os.close(reader)
+
+
+def test_only_a_pipe_is_written_to(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("kept")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(file)
+    for name in ("file", "link", "pipe", "nothing", "no/folder"):
+        progress_sink({VARIABLE: str(tmp_path / name)})("line")
+    progress_sink({})("line")
+    assert file.read_text() == "kept"
+
+
+def test_without_pipes_the_block_runs_without_lines(tmp_path: Path) -> None:
+    environ: dict[str, str] = {}
+    ran = False
+    with progress_lines(str(tmp_path / "missing"), environ, print):
+        ran = True
+        assert environ == {}
+    assert ran
+
+
+def test_lines_that_can_not_be_shown_do_not_end_the_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda args: failed.set())
+
+    def show(line: str) -> None:
+        raise BrokenPipeError
+
+    environ: dict[str, str] = {}
+    with progress_lines(str(tmp_path), environ, show):
+        say = progress_sink(environ)
+        say("one")
+        assert failed.wait(60)
+        say("two")
