@@ -1,0 +1,134 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What job viewers get of a task with 10,000 ids: they keep its result, and no event is too much for them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+import pytest
+
+from simulator.server import running
+from simulator.settings import Settings
+from tests.e2e.playbook import PlaybookRunner
+
+IDS = 10_000
+FAILURES = 1_000
+# What ansible-runner keeps, and AWX with it: MAX_EVENT_RES.
+LARGEST_RESULT = 700_000
+LARGEST_EVENT = 1_000_000
+# The longest that Kubernetes allows, and each character escaped in JSON.
+LONG_NAMES = {"plain": "x" * 63, "escaped": "\u00fc\u4e16\U0001f5a7" * 21}
+
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - gpuops.runai.runai_workload_batch:
+        action: suspend
+        ids: "{{ ids }}"
+        base_url: "{{ url }}"
+        token: "{{ token }}"
+        max_failures: 100%
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a viewer has of a job: its events, and the size of each as it is stored."""
+
+    rc: int
+    events: list[dict[str, Any]]
+    sizes: list[int]
+
+    def stdout(self, event: str) -> list[str]:
+        return [one["stdout"] for one in self.events if one["event"] == event]
+
+    def result(self) -> dict[str, Any]:
+        (event,) = (e for e in self.events if e["event"] in ("runner_on_ok", "runner_on_failed"))
+        result: dict[str, Any] = event["event_data"]["res"]
+        return result
+
+
+@pytest.fixture
+def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
+    def run(*arguments: str, name: str, failures: int) -> Job:
+        rows = [
+            {
+                "id": str(uuid.UUID(int=number + 1)),
+                "name": f"{name}{number}",
+                "projectName": name,
+                "submittedBy": f"{name}@example.com",
+                "phase": "Running",
+            }
+            for number in range(IDS)
+        ]
+        data = tmp_path / "job"
+        (data / "project").mkdir(parents=True)
+        (data / "project" / "play.yml").write_text(PLAYBOOK)
+        refuse = {
+            "match": {"action": "suspend"},
+            "times": "always",
+            "fault": {
+                "kind": "refuse_ids",
+                "count": failures * 100 // IDS,
+                "message": f"refused: {name * 5}",
+            },
+        }
+        settings = Settings(fleet={"workloads": rows}, faults=[refuse] if failures else [])
+        with running(settings) as simulator:
+            variables = data / "variables.json"
+            ids = [row["id"] for row in rows]
+            variables.write_text(
+                json.dumps({"ids": ids, "url": simulator.url, "token": simulator.plane.settings.token})
+            )
+            done = ansible_runner.run(
+                private_data_dir=str(data),
+                playbook="play.yml",
+                cmdline=" ".join(["--extra-vars", f"@{variables}", *arguments]),
+                envvars=run_playbook.environment(tmp_path / "record"),
+                quiet=True,
+            )
+        files = list(Path(done.config.artifact_dir, "job_events").glob("*.json"))
+        return Job(done.rc, list(done.events), [file.stat().st_size for file in files])
+
+    return run
+
+
+@pytest.mark.parametrize("name", LONG_NAMES.values(), ids=LONG_NAMES)
+@pytest.mark.parametrize(
+    ("arguments", "failures"),
+    [((), 0), (("--diff",), 0), ((), FAILURES), (("--diff",), FAILURES), (("--diff", "-v"), 0)],
+    ids=["changed", "diff", "failures", "failures and diff", "all is printed"],
+)
+def test_a_viewer_keeps_the_whole_result(
+    run_job: Any, name: str, arguments: tuple[str, ...], failures: int
+) -> None:
+    job = run_job(*arguments, name=name, failures=failures)
+    assert job.rc == (2 if failures else 0)
+    result = job.result()
+    assert result["summary"]["changed"] == IDS - failures
+    assert sum(len(ids) for ids in result["outcomes"].values()) == IDS
+    assert len(str(result)) < LARGEST_RESULT
+    # As it is printed, be it because it failed or because of -v.
+    assert all(len(event["stdout"]) < LARGEST_RESULT for event in job.events)
+    assert max(job.sizes) < LARGEST_EVENT
+    assert len(job.events) < 100
+    told = [line for line in job.stdout("verbose") if line.startswith("runai suspend: ")]
+    assert len([line for line in told if " batch " in line]) == 50
+    assert told[-1] == "runai " + result["msg"]
+
+
+def test_a_long_list_of_ids_is_not_repeated_in_the_invocation(run_job: Any) -> None:
+    job = run_job("-vvvv", name="w" * 63, failures=0)
+    # At this level each id is printed on a line of its own, and still the viewer keeps it.
+    assert all(len(event["stdout"]) < LARGEST_RESULT for event in job.events)
+    shown = job.result()["invocation"]["module_args"]
+    assert len(shown["ids"]) < 10
+    assert "9997 more" in shown["ids"][-1]
