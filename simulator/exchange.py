@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -38,9 +39,21 @@ class Reply:
 
 
 class Exchange:
-    """What came in, the application that answers it, and the way back to the client."""
+    """What came in, the application that answers it, and the way back to the client.
 
-    def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    `about_to_end` is to be called before the client can see that it is over, unless a whole answer is sent.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        scope: Scope,
+        body: bytes,
+        receive: Receive,
+        send: Send,
+        about_to_end: Callable[[], None],
+    ) -> None:
+        self.about_to_end = about_to_end
         self._app = app
         self._receive = receive
         self._send = send
@@ -111,6 +124,7 @@ class Exchange:
     async def cut(self, reset: bool = False) -> None:
         """Drop the connection, once what was sent has left, and wait until it is down."""
         await self.connection.drained()
+        self.about_to_end()
         self.connection.cut(reset)
         await self.disconnected()
 

@@ -51,29 +51,32 @@ class Gate:
         entry = plane.log.begin(scope["method"], path, query, _user_agent(scope), plane.clock.now())
         status: int | None = None
 
+        def finish() -> None:
+            plane.log.finish(entry, status, plane.clock.now())
+
         async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+            elif not message.get("more_body", False):
+                # Before the last byte leaves: whoever has the answer finds it in the log.
+                finish()
             await send(message)
 
         try:
             body = await _read(receive)
             if path == BATCH_PATH and scope["method"] == "POST":
                 _note_batch(plane, entry, body)
-            fault = plane.faults.pick(
-                Request(
-                    entry.method, path, query, entry.action, tuple(one.lower() for one in entry.ids or ())
-                )
-            )
-            exchange = Exchange(self._app, scope, body, receive, send_and_note)
+            ids = tuple(one.lower() for one in entry.ids or ())
+            fault = plane.faults.pick(Request(entry.method, path, query, entry.action, ids))
+            exchange = Exchange(self._app, scope, body, receive, send_and_note, finish)
             if fault is None:
                 await exchange.pass_on()
             else:
                 entry.fault = fault.kind
                 await misbehave(fault, exchange, plane, self._listener)
         finally:
-            plane.log.finish(entry, status, plane.clock.now())
+            finish()
 
 
 def _user_agent(scope: Scope) -> str:

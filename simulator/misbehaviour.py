@@ -304,6 +304,7 @@ async def _edit_rows(strike: Strike) -> None:
 
 async def _down(strike: Strike) -> None:
     await strike.apply_if_told()
+    strike.exchange.about_to_end()
     strike.listener.interrupt(float(strike.fault["seconds"]))
     await strike.exchange.disconnected()
 

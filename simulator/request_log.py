@@ -63,8 +63,10 @@ class RequestLog:
             self.max_batches_in_flight = max(self.max_batches_in_flight, self.batches_in_flight)
 
     def finish(self, entry: Entry, status: int | None, now: float) -> None:
-        """Note how it ended; status None: it never was answered."""
+        """Note how it ended, unless that is noted; status None: it never was answered."""
         with self._lock:
+            if entry.end is not None:
+                return
             entry.status, entry.end = status, now
             self.requests_in_flight -= 1
             if entry.ids is not None:
