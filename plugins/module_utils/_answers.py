@@ -12,12 +12,12 @@ told through ``remark``.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import MalformedAnswer
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
-from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, hide
 
 Remark = Callable[[str], None]
 
@@ -50,8 +50,10 @@ class Page(NamedTuple):
     next: Optional[int]
 
 
-def parse_batch(path: str, answer: object, asked: Sequence[str], remark: Remark) -> BatchAnswer:
-    """Return what an answer of the batch endpoint says about the ids in ``asked``.
+def parse_batch(
+    path: str, answer: object, asked: Sequence[str], remark: Remark, secrets: Iterable[str] = ()
+) -> BatchAnswer:
+    """Return what an answer of the batch endpoint says about the ids in ``asked``, without ``secrets``.
 
     ``succeeded`` and ``failed`` are both optional (Run:ai API 2.24, workloads batch).
     """
@@ -61,7 +63,9 @@ def parse_batch(path: str, answer: object, asked: Sequence[str], remark: Remark)
     for item in _list("POST", path, body, "failed"):
         fields = item if isinstance(item, dict) else {}
         for workload_id in _ids_of([fields.get("id")], asked, remark):
-            refused[workload_id] = Refusal(_code(fields.get("code")), clean(fields.get("message")))
+            message = fields.get("message")
+            shown = clean(hide(message, secrets) if isinstance(message, str) else None)
+            refused[workload_id] = Refusal(_code(fields.get("code")), shown)
     if any(workload_id in refused for workload_id in succeeded):
         remark("the control plane named a workload both as succeeded and as failed; it counts as failed")
     done = {workload_id for workload_id in succeeded if workload_id not in refused}

@@ -61,12 +61,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._report import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
-from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
+from ansible_collections.gpuops.runai.plugins.module_utils._text import counted, hide
 from ansible_collections.gpuops.runai.plugins.module_utils._wait import polls
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import MISSING, SEEN, Workload
 
 _LEAST_READERS = 4
-_HIDDEN = "********"
 
 
 def run_batch(
@@ -356,9 +355,7 @@ class _Run:
         return {*self._connection.secrets, *self._tally.secrets}
 
     def _scrub(self, text: str) -> str:
-        for secret in self._secrets():
-            text = text.replace(secret, _HIDDEN)
-        return text
+        return hide(text, self._secrets())
 
 
 def _settled_by(plan: Plan) -> list[Outcome]:

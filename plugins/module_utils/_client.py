@@ -86,7 +86,8 @@ class Client:
         Raises NotDelivered, AnswerLost, MalformedAnswer, StatusError, AccessDenied, Interrupted.
         """
         answer = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
-        return parse_batch(_BATCH, answer.json(), ids, self._tally.remark)
+        secrets = {*self._connection.secrets, *self._tally.secrets}
+        return parse_batch(_BATCH, answer.json(), ids, self._tally.remark, secrets)
 
     def count(self, query: Mapping[str, str]) -> Optional[int]:
         """Return how many workloads the list would show; ``None`` where there is no such endpoint.

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 MESSAGE_LENGTH = 500
 NAME_LENGTH = 253
+HIDDEN = "********"
 
 _UNSAFE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
@@ -30,6 +31,14 @@ def clean(value: object, length: int = MESSAGE_LENGTH) -> str:
     text = text.strip()
     if len(text) > length:
         return text[: length - 1] + "…"
+    return text
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Return ``text`` without ``secrets``; called before it is cut, since half a secret is not recognised."""
+    # The longest first: one secret may be part of another.
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
     return text
 
 

@@ -25,7 +25,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     StatusError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
-from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, first_line
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, first_line, hide
 from ansible_collections.gpuops.runai.plugins.module_utils._version import VERSION
 
 REQUESTS_IMPORT_ERROR: Optional[str]
@@ -165,7 +165,15 @@ class Transport:
         self._is_proven = True
         with response:
             body = _body(response, method, path, timeout, until)
+        if response.status_code >= 400 or not body.lstrip().startswith((b"{", b"[")):
+            # What will be quoted, and cut: it may repeat what it was sent.
+            body = self._without_secrets(body)
         return Answer(method, path, response.status_code, response.headers, body)
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        secrets = {*self._connection.secrets, *self._tally.secrets}
+        in_json = {json.dumps(secret)[1:-1] for secret in secrets}
+        return hide(body.decode("utf-8", "replace"), secrets | in_json).encode()
 
 
 def _body(response: Any, method: str, path: str, timeout: float, until: float) -> bytes:
