@@ -5,7 +5,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted, first_line, some_of
+from ansible_collections.gpuops.runai.plugins.module_utils._text import (
+    clean,
+    counted,
+    first_line,
+    hide,
+    some_of,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,3 +58,10 @@ def test_counting() -> None:
         "1 workload",
         "2 workloads",
     ]
+
+
+@given(st.lists(st.text(min_size=1), max_size=5), st.text())
+def test_secrets_are_hidden_also_where_one_is_part_of_another(secrets: list[str], text: str) -> None:
+    parts = [secret[: len(secret) // 2 + 1] for secret in secrets]
+    shown = hide(text.join(["", *secrets, *parts, ""]), [*secrets, *parts])
+    assert not any(secret in shown.replace("********", "") for secret in secrets if secret not in text)
