@@ -96,8 +96,10 @@ def begin_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Ste
         return _act(context, record, now, identity)
 
 
-def fold_step(context: Context, action: str, lists: Mapping[str, Any], report_name: str) -> Step:
-    """Take over what a batch call said; return what a second pass may mend."""
+def fold_step(
+    context: Context, action: str, lists: Mapping[str, Any], report_name: str, is_last: bool = False
+) -> Step:
+    """Take over what a batch call said; return what another pass may mend, unless this was the last one."""
     with context.locked():
         record = context.need()
         outcomes = outcomes_of(lists)
@@ -106,7 +108,8 @@ def fold_step(context: Context, action: str, lists: Mapping[str, Any], report_na
                 outcomes.update(read_report(context.folder.beside(report.name)))
                 report.folded = True
         fold(record.workloads, action, outcomes)
-        again = [one for one in ids_to_retry(record.workloads, action) if one in outcomes]
+        mendable = [] if is_last else ids_to_retry(record.workloads, action)
+        again = [one for one in mendable if one in outcomes]
         following = None
         if again:
             following = new_report(record, action)

@@ -142,7 +142,11 @@ def _fold(run: _Run) -> dict[str, Any]:
     if not params.get("action"):
         raise OptionError("the step fold needs action, outcomes and report_name")
     step = fold_step(
-        run.context, params["action"], params.get("outcomes") or {}, params.get("report_name") or ""
+        run.context,
+        params["action"],
+        params.get("outcomes") or {},
+        params.get("report_name") or "",
+        is_last=params["attempt"] >= (run.settings.get("attempts") or 1),
     )
     return _finish(run, step)
 

@@ -55,7 +55,7 @@ def _text(value: Any) -> str:
     if isinstance(value, (dict, list, bool)):
         raise ValueError("must be text")
     text = "" if value is None else str(value).strip()
-    if not text:
+    if not text.strip(", "):
         raise _BlankError
     return text
 

@@ -65,6 +65,10 @@ options:
   report_name:
     description: For V(fold), the RV(report_name) that the batch was given.
     type: str
+  attempt:
+    description: For V(fold), which pass it was. After the last one, by the role's variable, nothing is sent again.
+    type: int
+    default: 1
 attributes:
   check_mode:
     support: full
@@ -248,6 +252,7 @@ ARGUMENT_SPEC = {
     "action": {"type": "str", "choices": list(ACTIONS)},
     "outcomes": {"type": "dict"},
     "report_name": {"type": "str"},
+    "attempt": {"type": "int", "default": 1},
 }
 
 

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A maintenance that is killed anywhere, with others at work at the same time, restores what it stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+from ansible_collections.gpuops.runai.plugins.module_utils import _record_file
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import (
+    begin_step,
+    begun_step,
+    fold_step,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context, Step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end import end_step, ended_step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import plan_step
+from ansible_collections.gpuops.runai.tests.unit.plugins.module_utils.fake_plane import (
+    SAID,
+    CrashError,
+    FakePlane,
+    Fuse,
+    context,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+STOPPABLE = ("Running", "Pending", "Degraded")
+phases = st.lists(st.sampled_from([*STOPPABLE, "Stopped", "Completed"]), min_size=1, max_size=6)
+# What others do, to which workload: stop, resume, stop again, delete.
+deeds = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(["Stopped", "Running", "Completed", "delete"])), max_size=4
+)
+fuses = st.integers(0, 40)
+
+
+@contextlib.contextmanager
+def killed_at(plane: FakePlane, sparks: int) -> Iterator[None]:
+    """Kill what runs inside at that moment, which may be within a step or between two; 0 kills nothing."""
+    fuse = plane.fuse = Fuse(sparks)
+    write = _record_file.write_whole
+
+    def write_or_die(path: str, text: str) -> None:
+        fuse.spark()
+        write(path, text)
+        fuse.spark()
+
+    # The disk itself does not crash here, and 10,000 flushes of it take a minute.
+    with (
+        mock.patch.object(_record_file, "write_whole", write_or_die),
+        mock.patch("os.fsync"),
+        contextlib.suppress(CrashError),
+    ):
+        yield
+    plane.fuse = Fuse(0)
+
+
+def send(plane: FakePlane, at: Context, action: str, step: Step) -> None:
+    if step.ids and step.report:
+        fold_step(at, action, plane.send(action, step.ids), step.report.name, is_last=True)
+
+
+def begin(plane: FakePlane, at: Context) -> None:
+    send(plane, at, "suspend", begin_step(at))
+    begun_step(at)
+
+
+def end(plane: FakePlane, at: Context) -> Step:
+    step = end_step(at)
+    send(plane, at, "resume", step)
+    send(plane, at, "resume", step._replace(ids=step.ids_after, report=step.report_after))
+    return ended_step(at)
+
+
+def others_do(plane: FakePlane, done: list[tuple[int, str]]) -> None:
+    for number, deed in done:
+        workload = plane.workloads.get(plane.ids[number % len(plane.ids)])
+        if workload is None:
+            continue
+        if deed == "delete":
+            plane.delete(workload.id)
+        elif not (deed == "Stopped" and workload.phase not in STOPPABLE):
+            plane.set_phase(workload.id, deed)
+
+
+@settings(max_examples=300)
+@given(phases, fuses, fuses, fuses, deeds, deeds)
+def test_what_was_stopped_comes_back_whenever_it_is_killed(
+    before: list[str],
+    plan_fuse: int,
+    begin_fuse: int,
+    end_fuse: int,
+    first_deeds: list[tuple[int, str]],
+    more_deeds: list[tuple[int, str]],
+) -> None:
+    plane = FakePlane(before)
+    with tempfile.TemporaryDirectory() as folder:
+        at = context(plane, folder, **SAID)
+        with killed_at(plane, plan_fuse):
+            plan_step(at)
+        others_do(plane, first_deeds)
+        with killed_at(plane, begin_fuse):
+            begin(plane, at)
+        if at.load() is None:
+            assert not plane.ours
+            return
+        others_do(plane, more_deeds)
+        ours = set(plane.ours)
+        not_ours = {one.id for one in plane.workloads.values() if one.phase == "Stopped"} - ours
+        was_killed = begin_fuse != 0
+        with killed_at(plane, end_fuse):
+            end(plane, at)
+        record = end(plane, at).record
+        assert record is not None
+        # Nothing is stranded.
+        assert {plane.workloads[one].phase for one in ours} <= {"Running"}
+        assert record.state == "ended"
+        # What others stopped stays so, but where a crash made our own stop impossible to tell from theirs.
+        resumed = {one for one in not_ours if plane.workloads[one].phase != "Stopped"}
+        assumed = {entry.id for entry in record.workloads if entry.resume and _was_in_doubt(entry)}
+        assert resumed <= assumed
+        assert was_killed or not resumed
+
+
+@settings(max_examples=150)
+@given(phases, fuses, fuses)
+def test_begin_goes_on_from_any_crash(before: list[str], first: int, second: int) -> None:
+    plane = FakePlane(before)
+    with tempfile.TemporaryDirectory() as folder:
+        at = context(plane, folder, **SAID)
+        for sparks in (first, second, 0):
+            with killed_at(plane, sparks):
+                begin(plane, at)
+        record = at.need()
+        assert record.state == "begun"
+        assert {entry.id: entry.phase_before for entry in record.workloads} == {
+            workload_id: phase for workload_id, phase in zip(plane.ids, before) if phase in STOPPABLE
+        }
+        now = [plane.workloads[one].phase for one in plane.ids]
+        assert now == ["Stopped" if phase in STOPPABLE else phase for phase in before]
+        end(plane, at)
+        now = [plane.workloads[one].phase for one in plane.ids]
+        assert now == ["Running" if phase in STOPPABLE else phase for phase in before]
+
+
+def _was_in_doubt(entry: Any) -> bool:
+    return bool(
+        entry.assumed or entry.stopped_at is None or entry.act is None or entry.act.outcome != "changed"
+    )

@@ -1,0 +1,402 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a maintenance against a control plane in memory, with crashes between any two of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import (
+    begin_step,
+    begun_step,
+    fold_step,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context, Step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end import (
+    end_step,
+    ended_step,
+    seconds_to_settle,
+    status_step,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import plan_step
+from ansible_collections.gpuops.runai.plugins.module_utils._record import Record, RecordError
+from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
+from ansible_collections.gpuops.runai.tests.unit.plugins.module_utils.fake_plane import (
+    SAID,
+    FakePlane,
+    context,
+)
+
+MIXED = ["Running", "Pending", "Running", "Stopped", "Completed", "Failed", "Deleting", "Degraded"]
+ACTIVE = [0, 1, 2, 7]
+CLEANUP: dict[str, Any] = {"reason": "x", "older_than": "7d", "max_affected": "none", "max_percent": "none"}
+
+
+def begin(plane: FakePlane, at: Context, refuse: Sequence[str] = ()) -> Step:
+    """Run begin as the role does, with two passes."""
+    step = begin_step(at)
+    for is_last in (False, True):
+        if step.ids and step.report:
+            sent = plane.send("suspend", step.ids, refuse)
+            step = fold_step(at, "suspend", sent, step.report.name, is_last)
+    return begun_step(at)
+
+
+def end(plane: FakePlane, at: Context, refuse: Sequence[str] = ()) -> Step:
+    """Run end as the role does, with one pass."""
+    step = end_step(at)
+    for ids, report in ((step.ids, step.report), (step.ids_after, step.report_after)):
+        if ids and report:
+            fold_step(at, "resume", plane.send("resume", ids, refuse), report.name, is_last=True)
+    return ended_step(at)
+
+
+def phases(plane: FakePlane) -> list[Optional[str]]:
+    return [plane.workloads[one].phase if one in plane.workloads else None for one in plane.ids]
+
+
+def standing(step: Step, number: int) -> Optional[str]:
+    assert step.record is not None
+    by_id = {entry.id: entry.standing for entry in step.record.workloads}
+    return by_id["00000000-0000-0000-0000-{0:012x}".format(number + 1)]
+
+
+@pytest.fixture
+def plane() -> FakePlane:
+    return FakePlane(MIXED)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return str(tmp_path)
+
+
+def test_what_began_comes_back_and_nothing_else(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    planned = plan_step(at)
+    assert planned.changed
+    assert phases(plane) == MIXED
+    begun = begin(plane, at)
+    assert begun.trouble is None
+    assert [phases(plane)[number] for number in ACTIVE] == ["Stopped"] * 4
+    ended = end(plane, context(plane, folder))
+    assert ended.trouble is None
+    assert ended.record is not None
+    assert ended.record.state == "ended"
+    assert phases(plane) == ["Running"] * 3 + MIXED[3:7] + ["Running"]
+
+
+def test_a_second_run_of_anything_changes_nothing(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    assert plan_step(at).changed
+    assert not plan_step(at).changed
+    begin(plane, at)
+    again = begin_step(at)
+    assert not again.ids
+    assert not again.changed
+    assert not begun_step(at).changed
+    end(plane, at)
+    again = end_step(at)
+    assert not again.ids
+    assert not again.changed
+    assert not ended_step(at).changed
+
+
+def test_check_mode_writes_nothing_and_says_the_same(plane: FakePlane, folder: str) -> None:
+    checked = begin_step(context(plane, folder, check_mode=True, **SAID))
+    assert os.listdir(folder) == []
+    real = begin_step(context(plane, folder, **SAID))
+    assert list(checked.ids) == list(real.ids)
+    begun_step(context(plane, folder))
+    before = Path(folder, "night.record.json").read_bytes()
+    assert end_step(context(plane, folder, check_mode=True)).ids == []
+    assert Path(folder, "night.record.json").read_bytes() == before
+
+
+def test_what_ended_since_the_plan_is_no_drift_and_what_is_new_is_never_acted_on(
+    plane: FakePlane, folder: str
+) -> None:
+    at = context(plane, folder, **SAID)
+    plan_step(at)
+    plane.set_phase(plane.ids[0], "Completed")
+    plane.set_phase(plane.ids[1], "Stopped")
+    plane.delete(plane.ids[2])
+    plane.set_phase(plane.ids[3], "Running")
+    step = begin_step(at)
+    assert list(step.ids) == [plane.ids[7]]
+    assert step.record is not None
+    assert [one["id"] for one in step.record.drift] == [plane.ids[3]]
+
+
+def test_too_much_drift_is_refused(plane: FakePlane, folder: str) -> None:
+    plan_step(context(plane, folder, **SAID))
+    plane.set_phase(plane.ids[3], "Running")
+    with pytest.raises(RecordError, match="max_drift"):
+        begin_step(context(plane, folder, max_drift=0))
+    assert begin_step(context(plane, folder, max_drift=1)).ids
+
+
+def test_another_selection_is_refused(plane: FakePlane, folder: str) -> None:
+    plan_step(context(plane, folder, **SAID))
+    with pytest.raises(RecordError, match="another selection"):
+        begin_step(context(plane, folder, projects="vision"))
+    assert begin_step(context(plane, folder)).ids
+    with pytest.raises(RecordError, match="another selection"):
+        begin_step(context(plane, folder, projects="vision"))
+
+
+def test_a_name_is_used_once(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    begin(plane, at)
+    with pytest.raises(RecordError, match="already begun"):
+        plan_step(at)
+    end(plane, at)
+    with pytest.raises(RecordError, match="already ended"):
+        begin_step(at)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"max_affected": 3}, "max_affected is 3, but 4 would be acted on, 1 more"),
+        ({"max_percent": 50}, "max_percent is 50, but 4 of 4"),
+    ],
+)
+def test_ceilings_are_checked_before_anything_is_written(
+    plane: FakePlane, folder: str, said: dict[str, Any], words: str
+) -> None:
+    for step in (plan_step, begin_step):
+        with pytest.raises(RecordError, match=words):
+            step(context(plane, folder, **{**SAID, **said}))
+        assert "night.record.json" not in os.listdir(folder)
+
+
+@pytest.mark.parametrize("missing", ["reason", "max_affected", "max_percent", "all"])
+def test_what_a_plan_needs_is_asked_for_before_any_call(plane: FakePlane, folder: str, missing: str) -> None:
+    said = {key: value for key, value in SAID.items() if key != missing}
+    for step in (plan_step, begin_step):
+        with pytest.raises(RecordError, match=missing):
+            step(context(plane, folder, **said))
+    assert plane.reads == 0
+
+
+def test_what_can_not_be_suspended_is_settled_before_the_first_write(plane: FakePlane, folder: str) -> None:
+    plane.workloads[plane.ids[0]].suspendable = False
+    for step in (plan_step, begin_step):
+        with pytest.raises(RecordError, match="can't be suspended"):
+            step(context(plane, folder, **SAID))
+    at = context(plane, folder, unsuspendable="leave", **SAID)
+    plan_step(at)
+    begin(plane, at)
+    assert phases(plane)[:3] == ["Running", "Stopped", "Stopped"]
+
+
+def test_an_exemption_that_matches_nothing_is_refused(plane: FakePlane, folder: str) -> None:
+    with pytest.raises(RecordError, match="matches no selected workload"):
+        plan_step(context(plane, folder, exclude="prod-*", **SAID))
+    plan_step(context(plane, folder, exclude="prod-*", unmatched_exemptions="allow", **SAID))
+    begun = begin(plane, context(plane, folder, name="other", exclude=plane.ids[0], **SAID))
+    assert begun.record is not None
+    assert phases(plane)[0] == "Running"
+
+
+def test_what_would_not_come_back_after_the_upgrade_is_refused(plane: FakePlane, folder: str) -> None:
+    with pytest.raises(RecordError, match=r"could not be resumed after the upgrade to 3\.0"):
+        plan_step(context(plane, folder, crosses_version="3.0", **SAID))
+    plan_step(context(plane, folder, crosses_version="2.25", **SAID))
+    plane.versions = dict.fromkeys(plane.versions, "3.0.1")
+    plan_step(context(plane, folder, crosses_version="3.1", name="later", **SAID))
+
+
+def test_nodes_must_be_fenced_and_found_empty(plane: FakePlane, folder: str) -> None:
+    said = {**SAID, "nodes": "gpu-17"}
+    with pytest.raises(RecordError, match="keep new pods off"):
+        begin_step(context(plane, folder, **said))
+    assert plane.reads == 0
+    plane.pods_left = 3
+    at = context(plane, folder, node_fenced=True, **said)
+    begun = begin(plane, at)
+    assert begun.trouble is not None
+    assert begun.trouble.sentence == "gpu-17: 3 pods visible to this account in 1 project"
+    assert status_step(at).trouble is not None
+    plane.pods_left = 0
+    assert begun_step(at).trouble is None
+    told = status_step(at)
+    assert told.trouble is None
+    assert told.page is not None
+    assert "gpu-17: 0 pods visible to this account in 0 projects" in told.page.lines
+
+
+def test_what_was_refused_is_tried_twice_and_told(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    begun = begin(plane, at, refuse=[plane.ids[0]])
+    assert begun.trouble is not None
+    assert "1 of 4 workloads did not get there: 1 failed" in begun.trouble.sentence
+    assert begun.trouble.rows == ["w-0001 | p | ada@example.com | - | now Running"]
+    assert "maintenance_begin -e workload_maintenance_name=night" in begun.trouble.next_command
+    begun = begin(plane, at)
+    assert begun.trouble is None
+    assert phases(plane)[0] == "Stopped"
+
+
+def test_what_others_did_since_is_left_alone(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    begin(plane, at)
+    plane.set_phase(plane.ids[0], "Running")
+    plane.set_phase(plane.ids[1], "Running")
+    plane.set_phase(plane.ids[1], "Stopped")
+    plane.delete(plane.ids[2])
+    ended = end(plane, at)
+    assert [standing(ended, number) for number in ACTIVE] == ["resumed_since", "touched", "gone", "back"]
+    assert ended.trouble is None
+    assert phases(plane)[1] == "Stopped"
+    told = end(plane, context(plane, folder, resume_touched=True))
+    assert phases(plane)[1] == "Running"
+    assert standing(told, 1) == "back"
+
+
+def test_only_the_list_of_deleted_workloads_proves_that_one_is_gone(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    begin(plane, at)
+    plane.hidden.add(plane.ids[0])
+    ended = end(plane, at)
+    assert standing(ended, 0) == "not_visible"
+    assert ended.trouble is not None
+    assert ended.record is not None
+    assert ended.record.state == "ending"
+    plane.hidden.clear()
+    ended = end(plane, at)
+    assert standing(ended, 0) == "back"
+    assert ended.record is not None
+    assert ended.record.state == "ended"
+
+
+def test_what_could_not_be_resumed_keeps_the_record_open(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    begin(plane, at)
+    ended = end(plane, at, refuse=[plane.ids[0]])
+    assert ended.trouble is not None
+    assert "1 could not be resumed" in ended.trouble.sentence
+    ended = end(plane, at)
+    assert ended.trouble is None
+
+
+def test_what_another_record_holds_comes_back_with_the_last_one(plane: FakePlane, folder: str) -> None:
+    for first, last in (("a", "b"), ("d", "c")):
+        begin(plane, context(plane, folder, name=min(first, last), **SAID))
+        held = begin(plane, context(plane, folder, name=max(first, last), **SAID))
+        assert held.trouble is None
+        ended = end(plane, context(plane, folder, name=first))
+        assert [standing(ended, number) for number in ACTIVE] == ["held"] * 4
+        assert ended.trouble is None
+        assert [phases(plane)[number] for number in ACTIVE] == ["Stopped"] * 4
+        ended = end(plane, context(plane, folder, name=last))
+        assert [standing(ended, number) for number in ACTIVE] == ["back"] * 4
+
+
+def test_two_plans_made_before_either_began_share_what_they_stop(plane: FakePlane, folder: str) -> None:
+    for name in "ab":
+        plan_step(context(plane, folder, name=name, **SAID))
+    begin(plane, context(plane, folder, name="a"))
+    assert not begin_step(context(plane, folder, name="b")).ids
+    begun_step(context(plane, folder, name="b"))
+    end(plane, context(plane, folder, name="a"))
+    assert phases(plane)[0] == "Stopped"
+    end(plane, context(plane, folder, name="b"))
+    assert phases(plane)[0] == "Running"
+
+
+@pytest.mark.parametrize("change", ["tenant", "clusters"])
+def test_another_control_plane_is_never_touched(plane: FakePlane, folder: str, change: str) -> None:
+    at = context(plane, folder, **SAID)
+    begin(plane, at)
+    if change == "tenant":
+        plane.tenant = "2002"
+    else:
+        plane.clusters = {"22222222-2222-4222-8222-222222222222": "paris"}
+    for step in (begin_step, end_step, status_step):
+        with pytest.raises(RecordError, match="is of tenant 1001"):
+            step(context(plane, folder))
+
+
+def test_begin_without_anything_that_outlives_the_job_is_refused(plane: FakePlane) -> None:
+    with pytest.raises(RecordError, match="nothing would outlive this job"):
+        begin_step(context(plane, None, durable=False, **SAID))
+    assert plane.reads == 0
+
+
+def handed_over(plane: FakePlane, folder: str) -> tuple[str, Record]:
+    step = plan_step(context(plane, None, durable=False, **SAID))
+    assert step.record is not None
+    return pack(step.record), step.record
+
+
+def test_a_plan_travels_to_jobs_that_share_no_storage(plane: FakePlane, tmp_path: Path) -> None:
+    packed, _record = handed_over(plane, "")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    begin(plane, context(plane, str(tmp_path / "one"), durable=False, packed=packed))
+    assert [phases(plane)[number] for number in ACTIVE] == ["Stopped"] * 4
+    ended = end(plane, context(plane, str(tmp_path / "two"), durable=False, packed=packed))
+    assert ended.trouble is None
+    assert [phases(plane)[number] for number in ACTIVE] == ["Running"] * 4
+    assert phases(plane)[3] == "Stopped"
+
+
+def test_what_begin_hands_on_tells_a_later_stop_from_ours(plane: FakePlane, tmp_path: Path) -> None:
+    packed, _record = handed_over(plane, "")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    begun = begin(plane, context(plane, str(tmp_path / "one"), durable=False, packed=packed))
+    assert begun.record is not None
+    plane.set_phase(plane.ids[0], "Running")
+    plane.set_phase(plane.ids[0], "Stopped")
+    ended = end(plane, context(plane, str(tmp_path / "two"), durable=False, packed=pack(begun.record)))
+    assert standing(ended, 0) == "touched"
+    assert standing(ended, 2) == "back"
+
+
+def test_a_packed_record_of_another_plan_is_refused(plane: FakePlane, folder: str) -> None:
+    packed, _record = handed_over(plane, "")
+    with pytest.raises(RecordError, match="is of night, not of other"):
+        end_step(context(plane, folder, name="other", packed=packed))
+    plan_step(context(plane, folder, **SAID))
+    with pytest.raises(RecordError, match="two different plans"):
+        begin_step(context(plane, folder, packed=packed))
+
+
+def test_a_begin_that_was_cut_off_a_moment_ago_gets_time(plane: FakePlane, folder: str) -> None:
+    assert seconds_to_settle(context(plane, folder, settle_time=9)) == 0
+    begin_step(context(plane, folder, **SAID))
+    assert 0 < seconds_to_settle(context(plane, folder, settle_time=9)) <= 9
+    begun_step(context(plane, folder))
+    assert seconds_to_settle(context(plane, folder, settle_time=9)) == 0
+
+
+def test_a_clean_up_deletes_only_what_is_still_finished(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, role="workload_cleanup", **CLEANUP)
+    step = begin_step(at)
+    assert list(step.ids) == [plane.ids[4], plane.ids[5]]
+    plane.set_phase(plane.ids[4], "Running")
+    again = begin_step(at)
+    assert list(again.ids) == [plane.ids[5]]
+    assert again.report is not None
+    fold_step(at, "delete", plane.send("delete", again.ids), again.report.name)
+    begun = begun_step(at)
+    assert begun.record is not None
+    assert plane.ids[5] not in plane.workloads
+    with pytest.raises(RecordError, match="can't be undone"):
+        end_step(context(plane, folder))
+
+
+def test_a_clean_up_of_nothing_keeps_no_record(folder: str) -> None:
+    step = begin_step(context(FakePlane(["Running"]), folder, role="workload_cleanup", **CLEANUP))
+    assert not step.changed
+    assert not step.ids
+    assert "night.record.json" not in os.listdir(folder)

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _record_file
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    ACT,
+    PLANNED,
+    Asked,
+    ControlPlane,
+    Entry,
+    Record,
+    RecordError,
+    Report,
+    check_name,
+    from_json,
+    to_json,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder, write_whole
+
+ID = "00000000-0000-4000-8000-000000000001"
+
+
+def record(name: str = "night", **changes: Any) -> Record:
+    fields: dict[str, Any] = {
+        "id": "9d1e8a1c-0000-4000-8000-000000000000",
+        "name": name,
+        "kind": "maintenance",
+        "action": "suspend",
+        "state": PLANNED,
+        "reason": "fan",
+        "control_plane": ControlPlane("https://a.example", "1001", {"c": "berlin"}),
+        "selection": {"all": True},
+        "settings": {"max_affected": None},
+        "times": {"planned": "2026-01-01T00:00:00Z"},
+        "by": {"planned": {"user": "ada"}},
+        "workloads": [Entry(id=ID, plan=ACT, phase_before="Running", act=Asked(at="x", unsettled=True))],
+        "reports": [Report("night.suspend-1.jsonl", "suspend")],
+    }
+    return Record(**{**fields, **changes})
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    folder = RecordFolder(str(tmp_path))
+    folder.save(record())
+    assert folder.load("night") == record()
+    assert folder.load("other") is None
+
+
+def test_a_record_is_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = RecordFolder(str(tmp_path / "new"))
+    folder.check(may_create=True)
+    folder.save(record())
+    assert stat.S_IMODE(os.stat(folder.file_of("night")).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(folder.path).st_mode) == 0o700
+
+
+def test_a_crash_while_writing_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = RecordFolder(str(tmp_path))
+    folder.save(record())
+
+    def crash(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, step, crash)
+            with pytest.raises(KeyboardInterrupt):
+                folder.save(record(reason="another"))
+        assert folder.load("night") == record()
+    assert os.listdir(tmp_path) == ["night.record.json"]
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RecordError, match="No space left"):
+        write_whole(str(tmp_path / "x"), "text")
+
+
+def test_storage_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(_handle: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    for flock in (no_locks, lambda _handle, _how: None):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        with pytest.raises(RecordError, match="does not know file locks"):
+            RecordFolder(str(tmp_path)).check(may_create=True)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_lock_that_is_held_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_record_file, "_LOCK_WAIT", 0.0)
+    folder = RecordFolder(str(tmp_path))
+    with folder.locked(), pytest.raises(RecordError, match="another job"), folder.locked():
+        pass
+    with folder.locked():
+        pass
+
+
+@pytest.mark.parametrize("path", ["records", "./records"])
+def test_a_relative_folder_is_refused(path: str) -> None:
+    with pytest.raises(RecordError, match="absolute"):
+        RecordFolder(path).check(may_create=True)
+
+
+def test_a_folder_is_made_only_where_that_is_allowed(tmp_path: Path) -> None:
+    RecordFolder(str(tmp_path / "new")).check(may_create=False)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match="not a folder"):
+        RecordFolder(str(tmp_path / "file")).check(may_create=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schema": 2}, "its schema is 2"),
+        ({"state": "done"}, "state is 'done'"),
+        ({"kind": "x"}, "kind is 'x'"),
+        ({"name": "../x"}, "its name"),
+        ({"workloads": [{"id": "x", "plan": "act"}]}, "no proper id"),
+        ({"workloads": [{"id": ID, "plan": "act"}] * 2}, "there twice"),
+        (
+            {"workloads": [{"id": ID, "plan": "act", "act": {"at": "x", "outcome": "done"}}]},
+            "outcome is 'done'",
+        ),
+        ({"workloads": [{"id": ID, "plan": "act", "unheard": 1}]}, "unheard"),
+        ({"control_plane": None}, "can be read"),
+    ],
+)
+def test_what_is_no_record_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    folder = RecordFolder(str(tmp_path))
+    Path(folder.file_of("night")).write_text(json.dumps({**to_json(record()), **change}))
+    with pytest.raises(RecordError, match=words):
+        folder.load("night")
+
+
+def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
+    folder = RecordFolder(str(tmp_path))
+    Path(folder.file_of("night")).write_text('{"schema": 1, "na')
+    with pytest.raises(RecordError, match="can't be read"):
+        folder.load("night")
+    with pytest.raises(RecordError):
+        from_json([], "x")
+
+
+def test_only_other_open_records_are_open(tmp_path: Path) -> None:
+    folder = RecordFolder(str(tmp_path))
+    for state in ("planned", "acting", "begun", "ending", "ended"):
+        folder.save(record(state, state=state))
+    assert [one.name for one in folder.open_records(without="begun")] == ["acting", "ending"]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".a", "a b", "a" * 101, None, 7, "a\n"])
+def test_names_that_are_no_file_names_are_refused(name: object) -> None:
+    with pytest.raises(RecordError):
+        check_name(name, "name")
