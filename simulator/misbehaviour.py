@@ -112,12 +112,12 @@ async def _dribble(strike: Strike) -> None:
     reply = await exchange.answer()
     await exchange.begin(reply)
     size = max(1, math.ceil(len(reply.body) / pieces))
-    for start in range(0, len(reply.body), size):
+    for start in range(0, max(1, len(reply.body)), size):
         if not await exchange.idle(strike.fault["seconds"] / pieces, strike.listener.stopping()):
             await exchange.cut()
             return
-        await exchange.send_part(reply.body[start : start + size])
-    await exchange.send_part(b"", last=True)
+        end = start + size
+        await exchange.send_part(reply.body[start:end], last=end >= len(reply.body))
 
 
 async def _cut(strike: Strike) -> None:
