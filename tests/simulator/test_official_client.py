@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import Any
 
 from simulator.clock import RealClock
@@ -13,8 +14,10 @@ from simulator.settings import CLIENT_ID, CLIENT_SECRET
 
 from .conftest import Start, fleet_of, workload_id
 
-# Its own type hints do not say what its functions return.
-runai: Any = importlib.import_module("runai")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its sources have invalid escape sequences
+    # Its own type hints do not say what its functions return.
+    runai: Any = importlib.import_module("runai")
 
 
 def test_token_list_count_and_batch(start: Start) -> None:
