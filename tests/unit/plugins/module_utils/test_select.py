@@ -240,11 +240,31 @@ def test_what_is_not_said_counts_as_suspendable(row: Row, suspendable: bool, is_
     assert bool(match([{"id": IDS[0], **row}], Criteria(suspendable=suspendable)).rows) == is_meant
 
 
+@pytest.mark.parametrize(
+    ("pattern", "is_meant"),
+    [
+        ("llama-*", True),
+        ("llama-?", True),
+        ("llama-[1-3]", True),
+        ("Llama-*", False),
+        ("llama", False),
+        ("*", True),
+    ],
+)
+def test_names_match_shell_patterns_with_their_case(pattern: str, is_meant: bool) -> None:
+    assert bool(match([{"id": IDS[0], "name": "llama-3"}], Criteria(name=pattern)).rows) == is_meant
+
+
 def test_suspending_is_another_name_of_stopping() -> None:
     row = {"id": IDS[0], "phase": "Suspending"}
     wanted = Criteria(any_of={"phases": {"Stopping": frozenset(("Stopping",))}})
     assert match([row], wanted).rows == [row]
     assert server_part(wanted).filters == ()
+
+
+def test_a_phase_that_is_not_known_is_not_sent() -> None:
+    # A control plane may refuse it as a bad request.
+    assert server_part(Criteria(any_of={"phases": {"Novel": frozenset(("Novel",))}})).filters == ()
 
 
 def test_what_is_asked_of_the_control_plane() -> None:
