@@ -66,6 +66,7 @@ FLEET = {
         row(5, phase="Completed", nodes=["gpu-2"], projectName="vision"),
         row(6, phase="Pending", projectName="vision"),
         row(7, phase="Stopping", frozen=True, projectName="team x", nodes=["gpu-2"]),
+        row(8, projectName="vision", deletedAt=datetime.now(UTC).isoformat().replace("+00:00", "Z")),
     ],
 }
 
@@ -125,6 +126,10 @@ def numbers(finished: Finished) -> list[int]:
         ({"ids": [workload_id(3), workload_id(1)]}, [1, 3]),
         ({"ids": [workload_id(number) for number in range(1, 8)] * 2, "phases": ["Running"]}, [1, 2, 3]),
         ({"ids": [workload_id(1), workload_id(4)], "search": "job", "phases": ["Stopped"]}, [4]),
+        ({"ids": [workload_id(1), workload_id(4)], "search": "job-4"}, [4]),
+        ({"all": True, "deleted": True}, [8]),
+        ({"ids": [workload_id(1), workload_id(8)], "deleted": True}, [8]),
+        ({"projects": ["vision"], "deleted": True, "limit": 1}, [8]),
         ({"nodes": ["gpu-1"], "clusters": ["north"]}, [1, 2]),
         ({"nodes": ["gpu-1"], "clusters": ["north", "south"]}, [1, 2, 3]),
         ({"nodes": ["gpu-2"]}, [2, 7]),
@@ -132,6 +137,7 @@ def numbers(finished: Finished) -> list[int]:
         ({"min_allocated_gpus": 2.0}, [1, 2]),
         ({"created_before": "97.5d"}, [1, 2]),
         ({"all": True, "exclude": [workload_id(1).upper(), "*-[4-7]"]}, [2, 3]),
+        ({"all": True, "exclude": ["job-[1-3]"], "limit": 1}, [4]),
         ({"all": True, "limit": 2, "sort_order": "desc"}, [7, 6]),
         ({"all": True, "until_gpus": 2.5, "sort_by": "allocated_gpus"}, [3, 2]),
     ],
@@ -141,7 +147,8 @@ def test_selections(select: Select, given: dict[str, Any], expected: list[int]) 
     assert numbers(finished) == expected
     assert finished.result["count"] == len(expected)
     assert [one["id"] for one in finished.result["workloads"]] == finished.result["ids"]
-    assert finished.warnings == ([] if expected else ["projects: the control plane lists no 'Vision'"])
+    told = [warning for warning in finished.warnings if "not there" not in warning]
+    assert told == ([] if expected else ["projects: the control plane lists no 'Vision'"])
 
 
 def test_an_empty_list_of_ids_makes_no_call(simulator: Handle, select: Select) -> None:
@@ -179,6 +186,27 @@ def test_a_probe_is_one_small_page(simulator: Handle, select: Select) -> None:
     sent = [one for one in simulator.requests()[before:] if one["path"].startswith("/api/v1/workloads")]
     assert len(sent) == 1
     assert "limit=2&" in sent[0]["query"]
+
+
+def test_a_limit_on_what_is_filtered_here_does_not_read_in_small_pages(
+    simulator: Handle, select: Select
+) -> None:
+    before = len(simulator.requests())
+    assert numbers(select(name="job-7", limit=1)) == [7]
+    pages = [one for one in simulator.requests()[before:] if one["path"] == "/api/v1/workloads"]
+    assert len(pages) == 1
+
+
+def test_pods_that_have_ended_are_not_on_a_node(simulator: Handle, select: Select) -> None:
+    for ended in ({"k8sPhase": "Succeeded"}, {"completedAt": "2026-01-01T00:00:00Z"}):
+        simulator.faults(
+            {
+                "match": {"path": "/api/v1/workloads/pods"},
+                "times": "always",
+                "fault": {"kind": "edit_rows", "set": ended},
+            }
+        )
+        assert numbers(select(nodes=["gpu-2"])) == []
 
 
 def test_the_rows_are_those_of_the_api_if_asked(select: Select) -> None:
@@ -319,6 +347,13 @@ def test_clusters_that_may_not_be_listed(simulator: Handle, select: Select) -> N
     assert "give the uuid" in by_name.result["msg"]
 
 
+def test_a_control_plane_without_a_list_of_clusters(simulator: Handle, select: Select) -> None:
+    simulator.faults({"match": {"path": "/api/v1/clusters"}, "fault": {"kind": "status", "status": 404}})
+    finished = select(all=True, limit=1)
+    assert numbers(finished) == [1]
+    assert finished.result["control_plane"]["clusters"] == []
+
+
 def test_the_lists_that_only_tell_of_misspellings_may_fail(simulator: Handle, select: Select) -> None:
     simulator.configure(forbidden_paths=["/api/v1/nodes", "/api/v1/org-unit/*"])
     try:
@@ -360,14 +395,6 @@ def test_a_search_that_the_control_plane_does_not_know_is_not_believed(unknown_p
         finished = selecting(simulator)(search="job-3")
     assert finished.failed
     assert finished.result["ids"] == []
-
-
-def test_deleted_workloads_are_selected_among_themselves() -> None:
-    with running(Settings(fleet=FLEET, transition_seconds=0)) as simulator:
-        simulator.state.remove(workload_id(2))
-        select = selecting(simulator)
-        assert numbers(select(all=True)) == [1, 3, 4, 5, 6, 7]
-        assert 2 not in numbers(select(ids=[workload_id(1), workload_id(2)]))
 
 
 def test_nine_thousand_workloads_are_eighteen_pages_and_a_count() -> None:
