@@ -137,7 +137,7 @@ class Api:
             raise ApiError(403, "not permitted for this account")
         refuse_unknown = plane.settings.unknown_parameters == "refuse"
         pairs = parse_qsl(request.query, keep_blank_values=True)
-        for name, _ in pairs:
+        for name, _value in pairs:
             if refuse_unknown and not version.has_parameter(operation.name, name):
                 raise ApiError(400, "unknown query parameter", name)
         call = Call(
@@ -157,7 +157,7 @@ class Api:
         return answer
 
     def _authorise(self, header: str) -> None:
-        scheme, _, token = header.partition(" ")
+        scheme, _space, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise ApiError(401, "unauthorized", "a bearer token is needed")
         if not self._plane.tokens.knows(token.strip()):
@@ -279,12 +279,12 @@ class Api:
 
     async def node_pools(self, call: Call) -> Answer:
         """A page of node pools, without `next`."""
-        page, _ = self._plain_page(self._plane.fleet.places.node_pools, call.query)
+        page, _following = self._plain_page(self._plane.fleet.places.node_pools, call.query)
         return _answer({"nodepools": page})
 
     async def nodes(self, call: Call) -> Answer:
         """A page of nodes, without `next`."""
-        page, _ = self._plain_page(self._node_rows(), call.query)
+        page, _following = self._plain_page(self._node_rows(), call.query)
         return _answer({"nodes": page})
 
     async def projects(self, call: Call) -> Answer:

@@ -16,7 +16,6 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since 1970, UTC."""
-        ...
 
 
 class RealClock:

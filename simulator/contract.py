@@ -137,7 +137,7 @@ def _resolve(described: dict[str, Any], components: dict[str, Any]) -> dict[str,
     reference = described.get("$ref")
     if reference is None:
         return described
-    _, _, section, name = reference.split("/")
+    section, name = reference.split("/")[-2:]
     found: dict[str, Any] = components[section][name]
     return found
 

@@ -137,7 +137,7 @@ class Exchange:
         """Wait, at most until the client is gone or `stopping` returns. True: the whole time went by."""
         others = [asyncio.ensure_future(self.disconnected()), asyncio.ensure_future(stopping)]
         try:
-            done, _ = await asyncio.wait(others, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            done, _pending = await asyncio.wait(others, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in others:
                 task.cancel()

@@ -189,9 +189,26 @@ def _parse_fault(described: Any) -> Fault:
         raise FaultPlanError(f"fault kind {kind!r} is none of {', '.join(KINDS)}")
     _refuse_unknown(f"fault {kind}", described, {"kind", *KINDS[kind]})
     given = {name: value for name, value in described.items() if name != "kind"}
+    for name, value in given.items():
+        _check_option(kind, name, value)
     if given.get("shape") not in (None, *SHAPES):
         raise FaultPlanError(f"shape is one of {', '.join(SHAPES)}, not {given['shape']!r}")
     return Fault(kind, {**KINDS[kind], **given})
+
+
+def _check_option(kind: str, name: str, value: Any) -> None:
+    usual = KINDS[kind][name]
+    wanted: tuple[type, ...] = (object,) if usual is None else (type(usual),)
+    if name == "ids":
+        wanted = (list,)
+    elif name == "body" or (name == "count" and value == "all"):
+        wanted = (object,)
+    elif isinstance(usual, float):
+        wanted = (int, float)
+    elif name == "count":
+        wanted = (int,)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(usual, bool)):
+        raise FaultPlanError(f"fault {kind}: {name} can't be {value!r}")
 
 
 def _refuse_unknown(what: str, given: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -54,7 +54,7 @@ def _sorted(
     known = [pair for pair in keyed if pair[0] not in (None, [])]
     unknown = [thing for value, thing in keyed if value in (None, [])]
     known.sort(key=lambda pair: pair[0], reverse=order == "desc")
-    return [thing for _, thing in known] + unknown
+    return [thing for _key, thing in known] + unknown
 
 
 class Views:

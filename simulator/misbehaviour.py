@@ -21,6 +21,8 @@ from .exchange import Exchange, Reply
 from .faults import SHAPES, Fault
 
 HTML = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body>proxy</body></html>"
+_LISTS = ("succeeded", "failed")  # of a batch's answer
+_PAGES = ("workloads", "pods")
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -29,15 +31,12 @@ class Listener(Protocol):
 
     def interrupt(self, seconds: float) -> None:
         """Drop every connection and refuse new ones for so long."""
-        ...
 
     async def stopping(self) -> None:
         """Return when the server is about to stop."""
-        ...
 
     async def pause(self, seconds: float) -> None:
         """Return after so long, or when the server is about to stop."""
-        ...
 
 
 class Strike:
@@ -58,11 +57,14 @@ class Strike:
         """Answer with this instead."""
         await self.exchange.deliver(Reply(status, body, content_type))
 
-    async def deliver_changed(self, change: Callable[[Any], Any]) -> None:
-        """Answer as the endpoints do, but with the JSON changed; a refusal stays as it is."""
+    async def deliver_changed(self, change: Callable[[Any], Any], *having: str) -> None:
+        """Answer as the endpoints do, but with the JSON changed.
+
+        A refusal stays as it is, and so does an object with none of the keys `having`.
+        """
         reply = await self.exchange.answer()
         found = reply.json()
-        if found is not None:
+        if isinstance(found, dict) and any(name in found for name in having):
             changed = change(found)
             reply.body = orjson.dumps(found if changed is None else changed)
         await self.exchange.deliver(reply)
@@ -183,7 +185,7 @@ async def _omit_ids(strike: Strike) -> None:
             _replace(answer, "succeeded", [one for one in answer.get("succeeded", []) if one not in chosen])
             _replace(answer, "failed", [one for one in answer.get("failed", []) if one["id"] not in chosen])
 
-        await strike.deliver_changed(change)
+        await strike.deliver_changed(change, *_LISTS)
 
 
 def _replace(answer: dict[str, Any], name: str, found: list[Any]) -> None:
@@ -194,13 +196,13 @@ def _replace(answer: dict[str, Any], name: str, found: list[Any]) -> None:
 
 async def _foreign_ids(strike: Strike) -> None:
     def change(answer: dict[str, Any]) -> None:
-        ids = [str(uuid.uuid4()) for _ in range(int(strike.fault["count"]))]
+        ids = [str(uuid.uuid4()) for _number in range(int(strike.fault["count"]))]
         rows: list[Any] = ids
         if strike.fault["list"] == "failed":
             rows = [{"id": one, "code": 500, "message": "nobody asked"} for one in ids]
         answer.setdefault(strike.fault["list"], []).extend(rows)
 
-    await strike.deliver_changed(change)
+    await strike.deliver_changed(change, *_LISTS)
 
 
 async def _both_lists(strike: Strike) -> None:
@@ -209,7 +211,7 @@ async def _both_lists(strike: Strike) -> None:
             failure = {"id": one, "code": strike.fault["code"], "message": strike.fault["message"]}
             answer.setdefault("failed", []).append(failure)
 
-    await strike.deliver_changed(change)
+    await strike.deliver_changed(change, *_LISTS)
 
 
 async def _refuse_ids(strike: Strike) -> None:
@@ -242,7 +244,7 @@ async def _deliver_page(strike: Strike, offset: int) -> None:
     page = reply.json()
     if isinstance(page, dict):
         other = (await exchange.answer(query={**exchange.query, "offset": str(max(0, offset))})).json()
-        for name in ("workloads", "pods"):
+        for name in _PAGES:
             if name in page and isinstance(other, dict):
                 page[name] = other[name]
         reply.body = orjson.dumps(page)
@@ -264,11 +266,11 @@ async def _shift_rows(strike: Strike) -> None:
 
 
 async def _stuck_next(strike: Strike) -> None:
-    await strike.deliver_changed(lambda page: {**page, "next": _asked(strike)[0]})
+    await strike.deliver_changed(lambda page: {**page, "next": _asked(strike)[0]}, *_PAGES)
 
 
 async def _drop_next(strike: Strike) -> None:
-    await strike.deliver_changed(lambda page: {name: page[name] for name in page if name != "next"})
+    await strike.deliver_changed(lambda page: {name: page[name] for name in page if name != "next"}, "next")
 
 
 async def _endless_list(strike: Strike) -> None:
@@ -277,16 +279,16 @@ async def _endless_list(strike: Strike) -> None:
     first = (await exchange.answer(query={**exchange.query, "offset": "0"})).json()
 
     def change(page: dict[str, Any]) -> None:
-        for name in ("workloads", "pods"):
+        for name in _PAGES:
             if name in page and len(page[name]) < limit and isinstance(first, dict):
                 page[name] = first[name]
         page["next"] = offset + limit
 
-    await strike.deliver_changed(change)
+    await strike.deliver_changed(change, *_PAGES)
 
 
 async def _wrong_count(strike: Strike) -> None:
-    await strike.deliver_changed(lambda answer: {**answer, "count": strike.fault["count"]})
+    await strike.deliver_changed(lambda answer: {**answer, "count": strike.fault["count"]}, "count")
 
 
 async def _edit_rows(strike: Strike) -> None:
@@ -299,7 +301,7 @@ async def _edit_rows(strike: Strike) -> None:
                 for name in strike.fault["drop"]:
                     row.pop(name, None)
 
-    await strike.deliver_changed(change)
+    await strike.deliver_changed(change, *_PAGES, "phase")
 
 
 async def _down(strike: Strike) -> None:

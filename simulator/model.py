@@ -87,7 +87,7 @@ class Fleet:
         with self.lock:
             now = self.clock.now()
             while self._due and self._due[0][0] <= now:
-                due, _, workload_id, turn, step = heapq.heappop(self._due)
+                due, _order, workload_id, turn, step = heapq.heappop(self._due)
                 workload = self._live.get(workload_id)
                 if workload is None:
                     continue

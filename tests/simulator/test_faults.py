@@ -64,6 +64,11 @@ def test_every_kind_can_be_carried_out() -> None:
         {"fault": "cut", "times": 0},
         {"fault": "cut", "times": "twice"},
         {"fault": {"kind": "refuse_ids", "shape": "round"}},
+        {"fault": {"kind": "refuse_ids", "ids": "one"}},
+        {"fault": {"kind": "omit_ids", "count": "some"}},
+        {"fault": {"kind": "hang", "seconds": "long"}},
+        {"fault": {"kind": "status", "status": "503"}},
+        {"fault": {"kind": "cut", "apply": "yes"}},
     ],
 )
 def test_rules_outside_the_grammar_are_refused(rule: Any) -> None:
@@ -409,6 +414,27 @@ def test_somebody_else_acts_meanwhile(simulator: Handle, client: Client) -> None
     simulator.faults({"match": BATCH, "fault": {**fault, "ids": IDS[2:3], "after": True}})
     assert client.batch("suspend", IDS[2:3]).json()["succeeded"] == IDS[2:3]
     assert simulator.state.phase(IDS[2]) == "Completed"
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"status", "hang", "slow", "dribble", "down"}))
+def test_a_rule_for_everything_breaks_nothing_else(simulator: Handle, client: Client, kind: str) -> None:
+    """Whatever a fault meets, the simulator answers or cuts: it never fails itself."""
+    simulator.faults({"times": "always", "fault": kind})
+    asks: list[Callable[[], requests.Response]] = [
+        lambda: client.get("/api/v1/workloads"),
+        lambda: client.get("/api/v1/workloads/count"),
+        lambda: client.get(f"/api/v1/workloads/{IDS[0]}"),
+        lambda: client.get("/api/v1/clusters"),
+        lambda: client.post("/api/v2/token", data={"grant_type": "client_credentials"}),
+        lambda: client.post("/api/v1/workloads/batch", data="{"),
+        lambda: client.batch("suspend", IDS[:1]),
+    ]
+    for ask in asks:
+        try:
+            answer = ask()
+        except requests.RequestException:
+            continue
+        assert answer.status_code != 500
 
 
 def test_a_refusal_is_not_dressed_up(simulator: Handle, client: Client) -> None:
