@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, cast
 
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import GivenToken, ServiceAccount
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import MalformedAnswer, RunaiError
@@ -126,10 +126,10 @@ class TokenSource:
         with self._lock:
             if self._failures != failures and self._failure is not None:
                 raise self._failure
-            if self._token is None or self._is_due():
-                self._renew()
-            assert self._token is not None
-            return self._token
+            token = self._token
+            if token is None or self._is_due():
+                token = self._renew()
+            return token
 
     def accepted(self, token: str) -> None:
         """Note that the control plane took ``token``."""
@@ -150,11 +150,12 @@ class TokenSource:
     def _is_due(self) -> bool:
         return self._renew_at is not None and time.monotonic() >= self._renew_at
 
-    def _renew(self) -> None:
-        assert self._account is not None
+    def _renew(self) -> str:
+        # A token that was given never ends, and is never dropped.
+        account = cast("ServiceAccount", self._account)
         asked = time.monotonic()
         try:
-            minted = self._mint(self._account)
+            minted = self._mint(account)
         except RunaiError as fault:
             self._failure = fault
             self._failures += 1
@@ -164,3 +165,4 @@ class TokenSource:
             self._renew_at = None
         else:
             self._renew_at = asked + minted.lifetime - min(_MARGIN_SECONDS, minted.lifetime * _MARGIN_SHARE)
+        return self._token

@@ -621,7 +621,7 @@ def test_what_a_status_means(
     said = {"code": status, "message": "such and such", "details": "more of it"}
     script(loopback, batch=[loopback.reply(status, said)])
     fault = fault_of(lambda: connect().client.batch("suspend", [ID]))
-    assert type(fault) is kind
+    assert fault.__class__ is kind
     assert str(fault) == "POST /api/v1/workloads/batch: HTTP {0}, such and such: more of it".format(status)
     assert (fault.passing, fault.may_be_applied) == (passing, may_be_applied)
 
