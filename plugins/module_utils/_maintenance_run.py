@@ -46,9 +46,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_words import 
     as_html,
     as_markdown,
     as_text,
+    first_line,
 )
 
-PLAN, BEGIN, FOLD, BEGUN, END, ENDED, STATUS, SAMPLE, SETTLE = STEPS = (
+PLAN, BEGIN, FOLD, BEGUN, END, ENDED, STATUS, SAMPLE, SETTLE, WHICH = STEPS = (
     "plan",
     "begin",
     "fold",
@@ -58,6 +59,7 @@ PLAN, BEGIN, FOLD, BEGUN, END, ENDED, STATUS, SAMPLE, SETTLE = STEPS = (
     "status",
     "sample",
     "settle",
+    "which",
 )
 # Steps that hand on a packed record, and those after which a page is written for people.
 _HANDS_ON = (PLAN, BEGUN, ENDED)
@@ -181,6 +183,12 @@ def _settle(run: _Run) -> dict[str, Any]:
     return {**_result(Step(run.context.need()), run.settings.values), "seconds": seconds}
 
 
+def _which(run: _Run) -> dict[str, Any]:
+    """Say which control plane answers."""
+    line = first_line(run.context.reader.identity().plane)
+    return {**_result(Step(None), run.settings.values), "msg": line, "lines": [line]}
+
+
 _STEPS: dict[str, Callable[[_Run], dict[str, Any]]] = {
     PLAN: _plan,
     BEGIN: _begin,
@@ -191,6 +199,7 @@ _STEPS: dict[str, Callable[[_Run], dict[str, Any]]] = {
     STATUS: lambda run: _finish(run, status_step(run.context)),
     SAMPLE: _sample,
     SETTLE: _settle,
+    WHICH: _which,
 }
 
 

@@ -33,10 +33,11 @@ options:
       - V(ended) looks again once these batches are through, and closes the record if all is back.
       - V(status) compares the record with what is true now, and writes nothing.
       - V(settle) says how long to wait before V(end), after a V(begin) that was cut off a moment ago.
+      - V(which) says which control plane answers, and whether it is the simulator.
       - V(sample) returns the ids that meet the selection now and are among O(sampled).
     type: str
     required: true
-    choices: [plan, begin, fold, begun, end, ended, status, sample, settle]
+    choices: [plan, begin, fold, begun, end, ended, status, sample, settle, which]
   role:
     description: The role whose variables O(variables) are.
     type: str

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The flow of runai_fleet_export: read everything, write one file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
+from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
+from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import connect_options
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError, RunaiError, StatusError
+from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import fleet_document
+from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
+from ansible_collections.gpuops.runai.plugins.module_utils._pages import page_offsets, read_pages
+from ansible_collections.gpuops.runai.plugins.module_utils._record import utc_now
+from ansible_collections.gpuops.runai.plugins.module_utils._record_file import write_whole
+from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
+
+_WORKERS = 4
+_NO_SUCH_ENDPOINT = (404, 405, 501)
+_MOST_PAGES = 200
+
+
+def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> Finished:
+    """Export the fleet. Never raises for what users or control planes do wrong."""
+    tally = Tally()
+    try:
+        path = _checked_path(params["path"])
+        connection = connect_options(params, environ)
+    except OptionError as fault:
+        return refused(str(fault))
+    client = Client(connection, Guard(is_wanted=watch_ancestors()), tally, connections=_WORKERS)
+    try:
+        document = _read(client)
+        text = json.dumps(document, indent=1) + "\n"
+        if not check_mode:
+            write_whole(path, text)
+    except RunaiError as fault:
+        return refused(str(fault), {*connection.secrets, *tally.secrets})
+    finally:
+        client.close()
+    result = {
+        "changed": True,
+        "msg": "{0} of {1} exported to {2}".format(
+            counted(len(document["workloads"]), "workload"),
+            counted(len(document["clusters"]), "cluster"),
+            path,
+        ),
+        "path": path,
+        "workloads": len(document["workloads"]),
+        "nodes": len(document["nodes"]),
+    }
+    return Finished(
+        result, False, [*connection.warnings, *tally.warnings()], {*connection.secrets, *tally.secrets}
+    )
+
+
+def refused(words: str, secrets: Optional[set[str]] = None) -> Finished:
+    """Return the result of a task that could not do it, in the usual shape."""
+    result = {"changed": False, "msg": words, "path": None, "workloads": 0, "nodes": 0}
+    return Finished(result, True, [], secrets or set())
+
+
+def _checked_path(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise OptionError("path is blank; say where the fleet is to be written")
+    path = os.path.expanduser(value)
+    if not os.path.isabs(path):
+        raise OptionError("path must be absolute")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise OptionError("path: there is no folder {0}".format(os.path.dirname(path)))
+    return path
+
+
+def _read(client: Client) -> dict[str, Any]:
+    exported_at = utc_now()
+    workloads = read_pages(
+        lambda offset: client.list_page(offset, {}), page_offsets(client.count({})), _WORKERS
+    )
+    pods = read_pages(lambda offset: client.pods_page(offset, {"completed": "false"}), [0], 1)
+    clusters = client.clusters()
+    return fleet_document(workloads.values(), pods.values(), clusters, _nodes(client, clusters), exported_at)
+
+
+def _nodes(client: Client, clusters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    try:
+        return list(_all_rows(client.nodes_page))
+    except StatusError as fault:
+        # Run:ai before 2.23 lists the nodes of a cluster only.
+        if fault.status not in _NO_SUCH_ENDPOINT:
+            raise
+    found = []
+    for cluster in clusters:
+        cluster_id = fold_id(cluster.get("uuid"))
+        if cluster_id is not None:
+            found += [{"clusterUuid": cluster_id, **row} for row in client.nodes_of_cluster(cluster_id)]
+    return found
+
+
+def _all_rows(fetch: Callable[[int], Page]) -> Iterator[dict[str, Any]]:
+    offset: Optional[int] = 0
+    for _page in range(_MOST_PAGES):
+        if offset is None:
+            return
+        page = fetch(offset)
+        yield from page.rows
+        offset = page.next

@@ -1,0 +1,96 @@
+#!/usr/bin/python
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: runai_fleet_export
+short_description: Export a Run:ai fleet to rehearse on
+version_added: 0.1.0
+author:
+  - gpuops.runai contributors (@gpuops)
+description:
+  - Writes what the simulator of this collection needs to know of the workloads, clusters, nodes and pods that this
+    account sees, and no more. It only reads the control plane.
+  - Those who submitted workloads become pseudonyms. The names of workloads, projects, departments, clusters and
+    nodes stay, since they are what maintenances are selected by.
+extends_documentation_fragment:
+  - gpuops.runai.connection
+  - gpuops.runai.attributes
+options:
+  path:
+    description: Absolute path of the file, which is written whole and for its owner alone (0600).
+    type: path
+    required: true
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Reads everything, but writes no file.
+  diff_mode:
+    support: none
+seealso:
+  - module: gpuops.runai.runai_workload_info
+"""
+
+EXAMPLES = r"""
+- name: Export the fleet to rehearse on
+  gpuops.runai.runai_fleet_export:
+    path: "{{ ansible_env.HOME }}/fleet.json"
+"""
+
+RETURN = r"""
+msg:
+  description: One sentence.
+  returned: always
+  type: str
+  sample: 250 workloads of 2 clusters exported to /home/ada/fleet.json
+path:
+  description: Where the file is; null if it failed.
+  returned: always
+  type: str
+  sample: /home/ada/fleet.json
+workloads:
+  description: How many workloads the file holds.
+  returned: always
+  type: int
+  sample: 250
+nodes:
+  description: How many nodes the file holds.
+  returned: always
+  type: int
+  sample: 24
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
+    connection_argument_spec,
+    connection_secrets,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export_run import refused, run_export
+from ansible_collections.gpuops.runai.plugins.module_utils._transport import REQUESTS_IMPORT_ERROR
+
+ARGUMENT_SPEC = {**connection_argument_spec(), "path": {"type": "path", "required": True}}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.no_log_values.update(connection_secrets(module.params, os.environ))
+    if REQUESTS_IMPORT_ERROR is None:
+        finished = run_export(module.params, os.environ, module.check_mode)
+    else:
+        finished = refused(missing_required_lib("requests"))
+    module.no_log_values.update(finished.secrets)
+    for warning in finished.warnings:
+        module.warn(warning)
+    end = module.fail_json if finished.failed else module.exit_json
+    end(**finished.result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A simulator, a folder of records, and the collection's own playbooks between them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulator.server import Handle
+from tests.e2e.playbook import PlaybookRun, PlaybookRunner
+
+SECRET = "rehearsal-secret"
+ENV_SECRET = "{{ lookup('ansible.builtin.env', 'SECRET') }}"
+# Seconds; the simulator shows at once what it was asked.
+SETTLE = "0.5"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Runs playbooks of the collection by their full names; ``variables`` are a role's without its prefix."""
+
+    simulator: Handle
+    run: PlaybookRunner
+    folder: Path
+
+    def play(
+        self, playbook: str, /, *arguments: str, check: bool = False, env: Any = None, **variables: Any
+    ) -> PlaybookRun:
+        """Run a playbook with the connection's variables and those given."""
+        role = "workload_" + playbook.partition("_")[0]
+        said = {"base_url": self.simulator.url, "client_id": "rehearsal", "client_secret": ENV_SECRET}
+        if playbook == "maintenance_end":
+            said["settle_time"] = SETTLE
+        given = {f"{role}_{key}": value for key, value in {**said, **variables}.items() if value is not ...}
+        return self.run(
+            f"gpuops.runai.{playbook}",
+            *arguments,
+            extra_vars=given,
+            check=check,
+            env={"SECRET": SECRET, **(env or {})},
+        )
+
+    def record(self, name: str = "night") -> dict[str, Any]:
+        """The record as it lies in the folder."""
+        found: dict[str, Any] = json.loads((self.folder / f"{name}.record.json").read_text())
+        return found
+
+    def phases(self) -> dict[str, str]:
+        """Each live workload's phase."""
+        return {one.id: one.phase for one in self.simulator.state.live()}
+
+    def writes(self, since: int = 0) -> list[dict[str, Any]]:
+        """Batches that the simulator was sent."""
+        return [one for one in self.simulator.requests(since) if one["action"]]
+
+    def sent(self, action: str) -> Counter[str]:
+        """How often each id was sent."""
+        return Counter(one for batch in self.writes() if batch["action"] == action for one in batch["ids"])
+
+
+def workload(number: int, phase: str = "Running", **fields: Any) -> dict[str, Any]:
+    """A row of a fleet file."""
+    return {
+        "id": f"00000000-0000-4000-8000-{number:012d}",
+        "name": f"train-{number}",
+        "phase": phase,
+        "projectName": "vision" if number % 2 else "nlp",
+        "submittedBy": "ada@example.com",
+        "allocatedResources": {"gpu": 2},
+        **fields,
+    }
+
+
+def told(run: PlaybookRun) -> str:
+    """What the role's own task said when it failed."""
+    failed = [task for task in run.tasks if task.status == "failed"]
+    assert len(failed) == 1, run.output
+    message: str = failed[0].result["msg"]
+    return message
