@@ -123,14 +123,14 @@ def match(rows: Iterable[Row], criteria: Criteria, exclude: Sequence[str] = ()) 
     for option, wanted in criteria.any_of.items():
         carried = {key for row in meant for key in KEYS[option](row)}
         unmatched[option] = [value for value, keys in wanted.items() if not keys & carried]
-    kept = meant
-    for element in exclude:
-        is_excluded = _excluder(element)
-        taken_out = {row_id(row) for row in meant if is_excluded(row)}
-        if not taken_out:
-            unmatched.setdefault("exclude", []).append(element)
-        kept = [row for row in kept if row_id(row) not in taken_out]
-    return Matched(kept, {option: values for option, values in unmatched.items() if values})
+    by_id = {workload_id: row for row in meant for workload_id in row_id(row)}
+    taken_out = {element: _meant_by(element, by_id) for element in exclude}
+    unmatched["exclude"] = [element for element, ids in taken_out.items() if not ids]
+    left_out = frozenset[str]().union(*taken_out.values())
+    return Matched(
+        [row for row in meant if left_out.isdisjoint(row_id(row))],
+        {option: values for option, values in unmatched.items() if values},
+    )
 
 
 def _carries_any(keys: Callable[[Row], tuple[str, ...]], wanted: frozenset[str]) -> Callable[[Row], bool]:
@@ -161,8 +161,10 @@ def _is_before(field: str, latest: datetime) -> Callable[[Row], bool]:
     return test
 
 
-def _excluder(element: str) -> Callable[[Row], bool]:
+def _meant_by(element: str, rows: Mapping[str, Row]) -> frozenset[str]:
+    """Return the ids of the rows that an element of ``exclude``, an id or a name pattern, means."""
     workload_id = fold_id(element)
     if workload_id is not None:
-        return lambda row: row_id(row) == (workload_id,)
-    return _is_named(element)
+        return frozenset((workload_id,)).intersection(rows)
+    is_named = _is_named(element)
+    return frozenset(one for one, row in rows.items() if is_named(row))
