@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import yaml
 from ansible_collections.gpuops.runai.plugins.module_utils import _version
 
 from tests.e2e.playbook import PlaybookRunner
@@ -42,6 +43,14 @@ def test_its_version_is_the_one_the_client_tells(tarball: Path) -> None:
         manifest = archive.extractfile("MANIFEST.json")
         assert manifest is not None
         assert json.load(manifest)["collection_info"]["version"] == _version.VERSION
+
+
+def test_every_module_is_in_the_action_group(collections: Path) -> None:
+    installed = collections / "ansible_collections" / "gpuops" / "runai"
+    groups = yaml.safe_load((installed / "meta" / "runtime.yml").read_text())["action_groups"]
+    assert sorted(groups["runai"]) == sorted(
+        file.stem for file in (installed / "plugins" / "modules").glob("*.py")
+    )
 
 
 def test_the_documentation_of_the_installed_module_is_read(collections: Path) -> None:
