@@ -234,7 +234,7 @@ class _Batch:
         except RequestError as end:
             self._stop = str(end)
             if self._may_have_arrived:
-                self._settle_by_state(0)
+                self._settle_by_state(_LAG_SECONDS)
             if isinstance(fault, StatusError):
                 in_doubt, outcome, code = self._is_in_doubt, FAILED, fault.code
             else:
@@ -314,7 +314,7 @@ class _Batch:
     def _give_up(self, stop: Interrupted) -> None:
         """Settle what is owed when no further batch may be sent; reading may still be possible."""
         if self._may_have_arrived:
-            self._settle_by_state(0)
+            self._settle_by_state(_LAG_SECONDS if self._is_in_doubt else 0)
             self._settle([self._unknown(workload_id, str(stop)) for workload_id in self._owed])
         else:
             words = str(stop)

@@ -19,7 +19,7 @@ from tests.faults.rehearsal import fleet
 Start = Callable[..., Handle]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fractions of a second instead of seconds."""
     monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.2)
@@ -32,7 +32,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start(short_pauses: None) -> Iterator[Start]:
     """Start a simulator with these settings; its fleet is so many workloads in one phase."""
     with ExitStack() as stack:
 

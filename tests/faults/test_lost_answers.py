@@ -108,13 +108,6 @@ def test_a_phase_may_lag_behind_the_lost_answer(start: Start, monkeypatch: pytes
     assert set(run.sent.values()) == {1}
 
 
-def test_the_lag_that_is_waited_for_is_ten_seconds() -> None:
-    # The value itself; the autouse fixture shortens the one in use.
-    source = _deliver.__file__
-    with open(source, encoding="utf-8") as file:
-        assert "_LAG_SECONDS = 10.0\n" in file.read()
-
-
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_refusal_on_a_later_call_is_looked_up(
     start: Start, action: str, monkeypatch: pytest.MonkeyPatch
