@@ -8,6 +8,7 @@ import threading
 from typing import Callable
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _guard
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import Interrupted
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 
@@ -52,7 +53,9 @@ def test_a_sleep_ends_with_the_deadline_and_not_later() -> None:
         Guard(deadline=0.05).sleep(600.0)
 
 
-def test_a_sleep_before_a_write_ends_when_writing_is_stopped() -> None:
+def test_a_sleep_before_a_write_ends_when_writing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It is woken, and does not just look again after a while.
+    monkeypatch.setattr(_guard, "_SLICE", 3600.0)
     guard = Guard()
     stopper = threading.Timer(0.05, guard.stop_writing, ["enough"])
     stopper.start()

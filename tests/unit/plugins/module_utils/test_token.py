@@ -161,6 +161,7 @@ def test_a_refused_token_is_renewed_once() -> None:
     assert source.bearer() == "t2"
     # The new one is refused as well: there is no third.
     assert source.refused("t2") is False
+    assert source.bearer() == "t2"
 
 
 def test_a_token_that_was_accepted_may_die_again() -> None:

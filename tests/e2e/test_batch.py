@@ -1,0 +1,674 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The batch module from the installed tarball: what it promises, in check mode and for real."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from simulator.server import Handle, running
+from simulator.settings import Settings
+from tests.e2e.playbook import PlaybookRun, PlaybookRunner
+from tools.paths import command, environment
+
+MODULE = "gpuops.runai.runai_workload_batch"
+BATCH = "/api/v1/workloads/batch"
+
+# Options of the module: type, default, choices.
+OPTIONS: dict[str, tuple[str, Any, list[str] | None]] = {
+    "action": ("str", None, ["suspend", "resume", "delete"]),
+    "ids": ("list", None, None),
+    "protect": ("list", [], None),
+    "only_phases": ("list", None, None),
+    "tolerate": ("list", ["finished", "deleting"], ["missing", "finished", "unsupported", "deleting"]),
+    "max_affected": ("int", None, None),
+    "max_failures": ("str", None, None),
+    "batch_size": ("int", 100, None),
+    "concurrency": ("int", None, None),
+    "wait": ("bool", False, None),
+    "wait_timeout": ("float", 600.0, None),
+    "wait_interval": ("float", 5.0, None),
+    "wait_for": ("str", "target", ["target", "active"]),
+    "deadline": ("int", None, None),
+    "report_path": ("path", None, None),
+    "workloads_limit": ("int", 1000, None),
+}
+CONNECTION: dict[str, tuple[str, Any, list[str] | None]] = {
+    "base_url": ("str", None, None),
+    "client_id": ("str", None, None),
+    "client_secret": ("str", None, None),
+    "token": ("str", None, None),
+    "validate_certs": ("bool", True, None),
+    "ca_path": ("path", None, None),
+    "proxy": ("str", None, None),
+    "timeout": ("float", 30.0, None),
+    "retry_timeout": ("float", 120.0, None),
+}
+SUMMARY = {
+    *("requested", "changed", "unchanged", "skipped", "failed", "unknown", "not_attempted"),
+    *("duplicates", "requests", "batches", "retries", "seconds"),
+}
+OUTCOMES = {"changed", "unchanged", "skipped", "failed", "unknown", "not_attempted"}
+ROW = {
+    *("id", "name", "project", "cluster", "submitted_by", "outcome"),
+    *("phase", "reason", "code", "message", "batch_id"),
+}
+RECORD = {"id", "size", "succeeded", "failed", "attempts", "seconds"}
+KEYS = {
+    *("changed", "msg", "action", "summary", "outcomes", "not_reached"),
+    *("workloads", "workloads_truncated", "batches"),
+}
+# What Ansible itself puts beside the keys of a result.
+ANSIBLES_OWN = {"invocation", "failed", "warnings", "deprecations", "diff", "exception"}
+
+
+def assert_shape(result: Mapping[str, Any]) -> None:
+    """The keys are always the same ones, down to the last row."""
+    assert {key for key in result if not key.startswith("_ansible")} - ANSIBLES_OWN == KEYS
+    assert set(result["summary"]) == SUMMARY
+    assert set(result["outcomes"]) == OUTCOMES
+    assert all(set(row) == ROW for row in result["workloads"])
+    assert all(set(record) == RECORD for record in result["batches"])
+    told = [one for ids in result["outcomes"].values() for one in ids]
+    assert len(told) == len(set(told)) == result["summary"]["requested"]
+    assert result["changed"] is bool(result["outcomes"]["changed"])
+
+
+def numbered(count: int, first: int = 0) -> list[str]:
+    return [str(uuid.UUID(int=2**127 + (4 << 76) + number)) for number in range(first, first + count)]
+
+
+def fleet(phases: Mapping[str, str], **fields: Any) -> dict[str, Any]:
+    return {"workloads": [{"id": one, "phase": phase, **fields} for one, phase in phases.items()]}
+
+
+def same(count: int, phase: str = "Running", **fields: Any) -> dict[str, Any]:
+    return fleet(dict.fromkeys(numbered(count), phase), **fields)
+
+
+# The flow of a maintenance, in both modes and on the oldest and the newest ansible-core
+
+MAINTENANCE = """
+- hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/gpuops.runai.runai:
+      base_url: "{{ url }}"
+      client_id: rehearsal
+      client_secret: "{{ secret }}"
+  tasks:
+    - name: none
+      gpuops.runai.runai_workload_batch:
+        action: delete
+        ids: []
+    - name: suspend
+      gpuops.runai.runai_workload_batch:
+        action: suspend
+        ids: "{{ ids }}"
+        wait: true
+        wait_timeout: 60
+        wait_interval: 0.1
+    - name: again
+      gpuops.runai.runai_workload_batch:
+        action: suspend
+        ids: "{{ ids }}"
+    - name: resume
+      gpuops.runai.runai_workload_batch:
+        action: resume
+        ids: "{{ ids }}"
+        wait: true
+        wait_for: active
+        wait_timeout: 60
+        wait_interval: 0.1
+    - name: delete
+      gpuops.runai.runai_workload_batch:
+        action: delete
+        # As a survey gives it.
+        ids: "{{ survey }}"
+        protect: "{{ ids[2] }}"
+        concurrency: 2
+        batch_size: 2
+"""
+
+
+def by_name(run: PlaybookRun) -> dict[str, dict[str, Any]]:
+    assert {task.status for task in run.tasks} <= {"ok"}, run.output
+    return {task.task: task.result for task in run.tasks}
+
+
+def test_a_maintenance(run_playbook_on_each_core: PlaybookRunner) -> None:
+    phases = ["Running", "Pending", "Stopped", "Completed", "Unknown", "Degraded"]
+    ids = numbered(250)
+    wished = {one: phases[number % len(phases)] for number, one in enumerate(ids)}
+    settings = Settings(fleet=fleet(wished), transition_seconds=0.1)
+    variables = {
+        "secret": "rehearsal-secret",
+        "ids": ids,
+        "survey": "\n{0} ,{1}, {0}\n{2}\t{3},\n".format(ids[0].upper(), *ids[1:4]),
+    }
+    with running(settings) as simulator:
+        variables["url"] = simulator.url
+        rehearsed = run_playbook_on_each_core(MAINTENANCE, extra_vars=variables, check=True, diff=True)
+        assert rehearsed.rc == 0, rehearsed.output
+        assert not rehearsed.warnings, rehearsed.warnings
+        assert simulator.summary()["batches"] == {}
+        assert {request["method"] + request["path"] for request in simulator.requests()} == {
+            "POST/api/v2/token",
+            "GET/api/v1/workloads",
+            "GET/api/v1/workloads/count",
+            *("GET/api/v1/workloads/" + one for one in ids[:4]),
+        }
+        asked_before = len(simulator.requests())
+        done = run_playbook_on_each_core(MAINTENANCE, extra_vars=variables, diff=True)
+        assert done.rc == 0, done.output
+        assert not done.warnings, done.warnings
+        requests = simulator.requests(since=asked_before)
+
+    would, was = by_name(rehearsed), by_name(done)
+    for result in (*would.values(), *was.values()):
+        assert_shape(result)
+        assert result["invocation"]["module_args"]["ids"] in (
+            [],
+            [*ids[:3], "and 247 more"],
+            variables["survey"],
+        ) or (len(json.dumps(result["invocation"])) < 3000)
+        assert "rehearsal-secret" not in json.dumps(result)
+    assert "rehearsal-secret" not in rehearsed.output + done.output
+
+    # An empty list makes no call.
+    for result in (would["none"], was["none"]):
+        assert (result["changed"], result["summary"]["requests"]) == (False, 0)
+
+    # Check mode tells what the real run then does.
+    for result in (would["suspend"], was["suspend"]):
+        outcomes = result["outcomes"]
+        assert outcomes["changed"] == [one for one in ids if wished[one] not in ("Stopped", "Completed")]
+        assert outcomes["unchanged"] == [one for one in ids if wished[one] == "Stopped"]
+        assert outcomes["skipped"] == [one for one in ids if wished[one] == "Completed"]
+        assert result["not_reached"] == []
+        assert result["diff"]["before"].count("Running") == 42
+        assert result["diff"]["after"].count("Stopped") == len(outcomes["changed"])
+    assert would["suspend"]["msg"] == "suspend: 166 would change, 42 unchanged, 42 skipped of 250"
+    assert was["suspend"]["msg"] == "suspend: 166 changed, 42 unchanged, 42 skipped of 250"
+    assert {row["phase"] for row in was["suspend"]["workloads"] if row["outcome"] == "skipped"} == {
+        "Completed"
+    }
+
+    # As few calls as the limit of 100 ids allows: a token, a count, a page, two batches, and looks.
+    batches = [request for request in requests if request["path"] == BATCH]
+    suspended = [request for request in batches if request["action"] == "suspend"]
+    assert sorted(len(request["ids"]) for request in suspended) == [66, 100]
+    assert sorted(one for request in suspended for one in request["ids"]) == sorted(
+        was["suspend"]["outcomes"]["changed"]
+    )
+    assert sorted(record["size"] for record in was["suspend"]["batches"]) == [66, 100]
+
+    # A repeat sends nothing.
+    assert was["again"]["changed"] is False
+    assert was["again"]["summary"]["batches"] == 0
+    assert was["again"]["summary"]["requests"] <= 3
+    assert was["again"]["summary"]["unchanged"] == 208
+
+    assert was["resume"]["outcomes"]["changed"] == [one for one in ids if wished[one] != "Completed"]
+    assert was["resume"]["not_reached"] == []
+
+    # The survey's text: folded, split, and the protected one left alone.
+    for result in (would["delete"], was["delete"]):
+        assert result["outcomes"]["changed"] == [ids[0], ids[1], ids[3]]
+        assert result["outcomes"]["skipped"] == [ids[2]]
+        assert result["summary"]["duplicates"] == 1
+    assert [len(request["ids"]) for request in batches if request["action"] == "delete"] in ([2, 1], [1, 2])
+    assert {request["user_agent"] for request in requests} == {"gpuops.runai/0.1.0"}
+
+
+def test_the_documentation_holds_the_options_and_the_results(collections: Path) -> None:
+    said = subprocess.run(
+        [command("ansible-doc"), "--json", MODULE],
+        env=environment(collections),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    whole = json.loads(said.stdout)[MODULE]
+    options = {
+        name: (option["type"], option.get("default"), option.get("choices"))
+        for name, option in whole["doc"]["options"].items()
+    }
+    assert options == {**OPTIONS, **CONNECTION}
+    assert {name for name, option in whole["doc"]["options"].items() if option.get("required")} == {
+        "action",
+        "ids",
+    }
+    returned = whole["return"]
+    assert set(returned) == KEYS - {"changed"}
+    assert set(returned["summary"]["contains"]) == SUMMARY
+    assert set(returned["outcomes"]["contains"]) == OUTCOMES
+    assert set(returned["workloads"]["contains"]) == ROW
+    assert set(returned["batches"]["contains"]) == RECORD
+    assert whole["doc"]["attributes"]["check_mode"]["support"] == "full"
+    assert whole["doc"]["attributes"]["diff_mode"]["support"] == "full"
+
+
+# Many situations in one run of ansible-playbook, each on a simulator of its own
+
+
+class Case:
+    """A task, the simulator it runs against, and after the run what it returned."""
+
+    def __init__(self, settings: Mapping[str, Any], **options: Any) -> None:
+        self.settings = {"transition_seconds": 0.05, **settings}
+        self.options = options
+        self.simulator: Handle
+        self.result: dict[str, Any]
+        self.status = ""
+
+    def batches(self) -> list[list[str]]:
+        return [list(one["ids"]) for one in self.simulator.requests() if one["path"] == BATCH]
+
+    def told(self) -> dict[str, list[str]]:
+        """The outcomes that are not empty."""
+        return {name: ids for name, ids in self.result["outcomes"].items() if ids}
+
+    def reasons(self) -> dict[str, str]:
+        return {row["id"]: row["reason"] for row in self.result["workloads"]}
+
+
+class Play:
+    """Runs cases as the tasks of one playbook."""
+
+    def __init__(self, run_playbook: PlaybookRunner) -> None:
+        self._run_playbook = run_playbook
+        self._simulators: list[Any] = []
+
+    def __call__(self, cases: Mapping[str, Case]) -> PlaybookRun:
+        tasks = []
+        for name, case in cases.items():
+            simulator = running(Settings(**case.settings))
+            case.simulator = simulator.__enter__()
+            self._simulators.append(simulator)
+            options = {"base_url": case.simulator.url, "token": "rehearsal-token", **case.options}
+            given = {option: value for option, value in options.items() if value is not None}
+            tasks.append({"name": name, MODULE: given, "ignore_errors": True})
+        playbook = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+        run = self._run_playbook(yaml.safe_dump(playbook))
+        assert len(run.tasks) == len(cases), run.output
+        for task in run.tasks:
+            cases[task.task].result = task.result
+            cases[task.task].status = task.status
+            assert_shape(task.result)
+        return run
+
+    def close(self) -> None:
+        for simulator in self._simulators:
+            simulator.__exit__(None, None, None)
+
+
+@pytest.fixture
+def play(run_playbook: PlaybookRunner) -> Iterator[Play]:
+    made = Play(run_playbook)
+    yield made
+    made.close()
+
+
+def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play) -> None:
+    ids = numbered(3)
+    small = {"fleet": same(3)}
+    cases = {
+        "bad id": Case(small, action="delete", ids=[*ids, "train-7"]),
+        "empty element": Case(small, action="delete", ids=[*ids, ""]),
+        "bad protect": Case(small, action="delete", ids=ids, protect=["x"]),
+        "no credentials": Case(small, action="delete", ids=ids, token=None),
+        "half a client": Case(small, action="delete", ids=ids, token=None, client_id="rehearsal"),
+        "no address": Case(small, action="delete", ids=ids, base_url=None),
+        "too large batches": Case(small, action="delete", ids=ids, batch_size=101),
+        "too many at once": Case(small, action="delete", ids=ids, concurrency=17),
+        "odd breaker": Case(small, action="delete", ids=ids, max_failures="some"),
+        "no time at all": Case(small, action="delete", ids=ids, deadline=0),
+        "blank phases": Case(small, action="delete", ids=ids, only_phases=""),
+        "no folder": Case(small, action="delete", ids=ids, report_path="/no/such/folder/report"),
+    }
+    said = {
+        "bad id": "ids: not a uuid: 'train-7'; nothing was done",
+        "empty element": "ids: element 4 of 4 is empty",
+        "bad protect": "protect: not a uuid: 'x'",
+        "no credentials": "no credentials: give client_id and client_secret, or token",
+        "half a client": "client_secret is missing (or RUNAI_CLIENT_SECRET in the environment)",
+        "no address": "base_url is missing",
+        "too large batches": "batch_size must be from 1 to 100",
+        "too many at once": "concurrency must be from 1 to 16",
+        "odd breaker": "max_failures must be a number of ids, or a percentage",
+        "no time at all": "deadline must be",
+        "blank phases": "only_phases is empty",
+        "no folder": "report_path can't be written: /no/such/folder/report.part: No such file or directory",
+    }
+    run = play(cases)
+    assert not run.warnings, run.warnings
+    for name, case in cases.items():
+        assert case.status == "ignored", name
+        assert said[name] in case.result["msg"], name
+        assert case.result["changed"] is False
+        assert case.simulator.requests() == [], name
+        if name not in ("bad id", "empty element"):
+            assert case.told() == {"not_attempted": ids}
+
+
+def test_what_can_not_be_reached_or_is_forbidden_stops_everything(play: Play) -> None:
+    ids = numbered(150)
+    many = {"fleet": same(150)}
+    account = {"token": None, "client_id": "rehearsal", "client_secret": "rehearsal-secret"}
+    cases = {
+        "nobody there": Case(many, action="suspend", ids=ids, base_url="http://127.0.0.1:9", retry_timeout=0),
+        "list": Case({**many, "forbidden_paths": ("/api/v1/workloads",)}, action="suspend", ids=ids),
+        "token": Case({**many, "forbidden_paths": ("/api/v2/token",)}, action="suspend", ids=ids, **account),
+        "wrong secret": Case(
+            many, action="suspend", ids=ids, **{**account, "client_secret": "not-the-secret"}
+        ),
+        "dead token": Case(many, action="suspend", ids=ids, token="no-such-token"),
+        "batch": Case({**many, "forbidden_paths": (BATCH,)}, action="suspend", ids=ids, concurrency=1),
+    }
+    run = play(cases)
+    assert not run.warnings, run.warnings
+    for name, case in cases.items():
+        assert case.status == "ignored", name
+        assert case.result["changed"] is False
+        assert "not-the-secret" not in json.dumps(case.result)
+        if name != "batch":
+            assert case.told() == {"not_attempted": ids}, name
+            assert case.batches() == []
+    assert "connection refused" in cases["nobody there"].result["msg"]
+    assert "GET /api/v1/workloads" in cases["list"].result["msg"]
+    assert "HTTP 403" in cases["list"].result["msg"]
+    assert "POST /api/v2/token: no token: HTTP 403" in cases["token"].result["msg"]
+    assert "POST /api/v2/token: no token: HTTP 401" in cases["wrong secret"].result["msg"]
+    assert "HTTP 401" in cases["dead token"].result["msg"]
+    # The first batch is answered: those ids were refused, and no other is asked for.
+    refused = cases["batch"]
+    assert refused.told() == {"failed": ids[:100], "not_attempted": ids[100:]}
+    assert refused.batches() == [ids[:100]]
+    assert {row["code"] for row in refused.result["workloads"][:100]} == {403}
+    assert "POST {0}: HTTP 403".format(BATCH) in refused.result["msg"]
+
+
+def test_brakes_and_bounds(play: Play, tmp_path: Path) -> None:
+    ids = numbered(30)
+    report = tmp_path / "report.jsonl"
+    kept = tmp_path / "kept.jsonl"
+    (tmp_path / "kept.jsonl.part").write_text("what a killed task left\n")
+    refuse = {"match": {"path": BATCH}, "fault": {"kind": "refuse_ids", "ids": ids[:4]}, "times": "always"}
+    slow = {"match": {"path": BATCH}, "fault": {"kind": "slow", "seconds": 0.4}, "times": "always"}
+    one_by_one = {"batch_size": 1, "concurrency": 1}
+    cases = {
+        "max_affected": Case({"fleet": same(30)}, action="suspend", ids=ids, max_affected=29),
+        "max_failures": Case(
+            {"fleet": same(30), "faults": [refuse]},
+            **{"action": "suspend", "ids": ids, "max_failures": "10%", **one_by_one},
+        ),
+        "enough failures": Case(
+            {"fleet": same(30), "faults": [refuse]},
+            **{"action": "suspend", "ids": ids, "max_failures": "4", **one_by_one},
+        ),
+        "delete": Case({"fleet": same(30), "faults": [refuse]}, action="delete", ids=ids, batch_size=10),
+        "deadline": Case(
+            {"fleet": same(30), "faults": [slow]},
+            **{"action": "suspend", "ids": ids, "deadline": 2, **one_by_one},
+        ),
+        "report": Case(
+            {"fleet": same(30), "faults": [refuse]},
+            action="suspend",
+            ids=ids,
+            max_failures="100%",
+            report_path=str(report),
+        ),
+        "workloads_limit": Case(
+            {"fleet": same(30), "faults": [refuse]},
+            action="suspend",
+            ids=ids,
+            workloads_limit=5,
+            max_failures=30,
+        ),
+        "kept report": Case({"fleet": same(30)}, action="suspend", ids=ids, report_path=str(kept)),
+    }
+    run = play(cases)
+    assert len(run.warnings) == 1
+    assert "a killed task left an unfinished report, kept as {0}.part.".format(kept) in run.output.replace(
+        "\n", " "
+    )
+
+    assert cases["max_affected"].told() == {"not_attempted": ids}
+    assert cases["max_affected"].batches() == []
+    assert (
+        "max_affected is 29, but 30 would be acted on, 1 more; nothing was sent"
+        in cases["max_affected"].result["msg"]
+    )
+
+    assert cases["max_failures"].told() == {"failed": ids[:4], "not_attempted": ids[4:]}
+    assert len(cases["max_failures"].batches()) == 4
+    assert "max_failures (10%) is exceeded: 4 of 30 refused" in cases["max_failures"].result["msg"]
+
+    assert cases["enough failures"].told() == {"failed": ids[:4], "changed": ids[4:]}
+    assert cases["enough failures"].result["msg"] == (
+        "suspend: 26 changed, 4 failed of 30 (409 conflict, try later: 4)"
+    )
+
+    assert cases["delete"].batches() == [ids[:10]]
+    assert cases["delete"].told() == {"changed": ids[4:10], "failed": ids[:4], "not_attempted": ids[10:]}
+
+    late = cases["deadline"]
+    sent = [one for batch in late.batches() for one in batch]
+    assert 0 < len(sent) < 30
+    assert late.told() == {"changed": sent, "not_attempted": ids[len(sent) :]}
+    assert {late.reasons()[one] for one in ids[len(sent) :]} == {"deadline"}
+    assert late.status == "ignored"
+
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert sorted(lines, key=lambda line: str(line["id"])) == sorted(
+        cases["report"].result["workloads"], key=lambda row: str(row["id"])
+    )
+    assert {line["id"]: line["outcome"] for line in lines} == {
+        **dict.fromkeys(ids[:4], "failed"),
+        **dict.fromkeys(ids[4:], "changed"),
+    }
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert not Path(f"{report}.part").exists()
+
+    limited = cases["workloads_limit"].result
+    assert [row["outcome"] for row in limited["workloads"]] == ["failed"] * 4 + ["changed"]
+    assert limited["workloads_truncated"] is True
+    assert cases["report"].result["workloads_truncated"] is False
+
+    (left,) = tmp_path.glob("kept.jsonl.part.*")
+    assert left.read_text() == "what a killed task left\n"
+    assert len(kept.read_text().splitlines()) == 30
+
+
+def test_phases_waits_and_single_ids(play: Play) -> None:
+    ids = numbered(4)
+    phases = dict(zip(ids, ["Running", "Stopped", "Completed", "Failed"], strict=True))
+    # Stopping until all four were looked at once.
+    stops = {
+        "match": {"method": "GET"},
+        "nth": 4,
+        "fault": {"kind": "change_phase", "ids": ids, "after": True},
+    }
+    moving = {"fleet": same(4, "Stopping", frozen=True), "faults": [stops]}
+    ever = {"fleet": same(2, "Stopping", frozen=True)}
+    quick = {"wait_timeout": 30, "wait_interval": 0.05}
+    short = {"wait_timeout": 0.3, "wait_interval": 0.05}
+    # More GPUs are wanted than there are: what is resumed stays Pending.
+    full = {"fleet": same(2, "Stopped", requestedResources={"gpu": 1}), "transition_seconds": 600}
+    unsupported = {"fleet": same(2, actionsSupport={"delete": True, "suspend": False})}
+    cases = {
+        "only_phases": Case(
+            {"fleet": fleet(phases)},
+            action="delete",
+            ids=ids,
+            only_phases=["Completed", "Failed"],
+            max_affected=2,
+        ),
+        "resume of Stopping": Case(moving, action="resume", ids=ids, **quick),
+        "resume of Stopping by phase": Case(
+            moving, action="resume", ids=ids, only_phases=["Stopping"], **quick
+        ),
+        "never stops": Case(ever, action="resume", ids=ids[:2], **short),
+        "wait": Case(moving, action="suspend", ids=ids, wait=True, **quick),
+        "wait is over": Case(ever, action="suspend", ids=ids[:2], wait=True, **short),
+        "target": Case(full, action="resume", ids=ids[:2], wait=True, **short),
+        "active": Case(full, action="resume", ids=ids[:2], wait=True, wait_for="active", **quick),
+        "gone": Case({"fleet": same(4)}, action="delete", ids=ids, wait=True, **quick),
+        "one is forbidden": Case(
+            {"fleet": same(4), "forbidden_ids": frozenset(ids[:1])}, action="suspend", ids=ids
+        ),
+        "not there": Case({"fleet": same(2)}, action="delete", ids=ids),
+        "missing": Case({"fleet": same(2)}, action="suspend", ids=ids),
+        "missing is tolerated": Case({"fleet": same(2)}, action="suspend", ids=ids, tolerate=["missing"]),
+        "unsupported": Case(unsupported, action="suspend", ids=ids[:2]),
+        "unsupported is tolerated": Case(
+            unsupported, action="suspend", ids=ids[:2], tolerate=["unsupported"]
+        ),
+        "finished is not tolerated": Case({"fleet": fleet(phases)}, action="suspend", ids=ids, tolerate=[]),
+    }
+    run = play(cases)
+    assert not run.warnings, run.warnings
+
+    assert cases["only_phases"].told() == {"changed": ids[2:], "skipped": ids[:2]}
+    assert set(cases["only_phases"].reasons().values()) == {"phase", ""}
+
+    for name in ("resume of Stopping", "resume of Stopping by phase"):
+        assert cases[name].told() == {"changed": ids}, name
+        # Not sent while they were stopping, which the control plane would refuse.
+        assert cases[name].result["summary"]["failed"] == 0
+        assert sum(map(len, cases[name].batches())) == 4
+    assert cases["never stops"].told() == {"failed": ids[:2]}
+    assert set(cases["never stops"].reasons().values()) == {"still_stopping"}
+    assert cases["never stops"].batches() == []
+
+    assert cases["wait"].told() == {"unchanged": ids}
+    assert (cases["wait"].status, cases["wait"].result["not_reached"]) == ("ok", [])
+    assert cases["wait is over"].told() == {"unchanged": ids[:2]}
+    assert cases["wait is over"].result["not_reached"] == ids[:2]
+    assert cases["wait is over"].status == "ignored"
+    assert cases["wait is over"].result["changed"] is False
+    assert cases["target"].result["not_reached"] == ids[:2]
+    assert cases["target"].result["changed"] is True
+    assert "2 did not get there" in cases["target"].result["msg"]
+    assert (cases["active"].status, cases["active"].result["not_reached"]) == ("ok", [])
+    assert (cases["gone"].status, cases["gone"].result["not_reached"]) == ("ok", [])
+    assert cases["gone"].simulator.state.live() == []
+
+    assert cases["one is forbidden"].told() == {"changed": ids[1:], "failed": ids[:1]}
+    assert cases["one is forbidden"].reasons()[ids[0]] == "forbidden"
+    assert cases["not there"].told() == {"changed": ids[:2], "unchanged": ids[2:]}
+    assert cases["not there"].reasons()[ids[3]] == "not_found"
+    assert "2 not there: gone, or not visible to this account" in cases["not there"].result["msg"]
+    assert cases["not there"].status == "ok"
+    assert cases["missing"].told() == {"changed": ids[:2], "failed": ids[2:]}
+    assert cases["missing"].reasons()[ids[3]] == "missing"
+    assert cases["missing is tolerated"].told() == {"changed": ids[:2], "skipped": ids[2:]}
+    assert cases["unsupported"].told() == {"failed": ids[:2]}
+    assert cases["unsupported is tolerated"].told() == {"skipped": ids[:2]}
+    assert set(cases["unsupported is tolerated"].reasons().values()) == {"unsupported"}
+    assert cases["finished is not tolerated"].told() == {
+        "changed": ids[:1],
+        "unchanged": ids[1:2],
+        "failed": ids[2:],
+    }
+
+
+def test_odd_control_planes(play: Play) -> None:
+    ids = numbered(1200)
+    chosen = ids[:60] + ids[1140:]
+    every = {"times": "always"}
+    whole_batch = {"kind": "status", "status": 400, "message": "one of these is odd"}
+    too_large = {"kind": "html", "status": 413}
+    lists = {"method": "GET", "path": "/api/v1/workloads"}
+    cases = {
+        "no count": Case({"fleet": same(1200), "count_endpoint": False}, action="suspend", ids=chosen),
+        "rows shift": Case(
+            {
+                "fleet": same(1200),
+                "faults": [{"match": lists, "fault": {"kind": "shift_rows", "rows": 3}, **every}],
+            },
+            action="suspend",
+            ids=ids,
+        ),
+        "upper case": Case(
+            {"fleet": same(120), "faults": [{"match": {}, "fault": "upper_case_ids", **every}]},
+            action="suspend",
+            ids=ids[:120],
+        ),
+        "101": Case({"fleet": same(101)}, action="suspend", ids=ids[:101]),
+        "400": Case(
+            {"fleet": same(200), "faults": [{"match": {"path": BATCH}, "fault": whole_batch}]},
+            action="suspend",
+            ids=ids[:200],
+            max_failures="50%",
+            concurrency=1,
+        ),
+        "413": Case(
+            {"fleet": same(200), "faults": [{"match": {"path": BATCH}, "fault": too_large}]},
+            action="suspend",
+            ids=ids[:200],
+            max_failures="49%",
+            concurrency=1,
+        ),
+        "old token": Case(
+            {"fleet": same(3), "api_version": "2.20"},
+            action="suspend",
+            ids=ids[:3],
+            token=None,
+            client_id="rehearsal",
+            client_secret="rehearsal-secret",
+        ),
+    }
+    run = play(cases)
+    assert not run.warnings, run.warnings
+
+    assert cases["no count"].told() == {"changed": chosen}
+    offsets = [
+        one["query"] for one in cases["no count"].simulator.requests() if one["path"] == "/api/v1/workloads"
+    ]
+    assert len(offsets) == 3
+    assert cases["rows shift"].told() == {"changed": ids}
+    assert cases["upper case"].told() == {"changed": ids[:120]}
+    assert cases["101"].told() == {"changed": ids[:101]}
+    assert sorted(map(len, cases["101"].batches())) == [1, 100]
+    assert cases["400"].told() == {"failed": ids[:100], "changed": ids[100:200]}
+    assert "(400 one of these is odd: 100)" in cases["400"].result["msg"]
+    assert cases["413"].told() == {"failed": ids[:100], "not_attempted": ids[100:200]}
+    assert "413" in cases["413"].result["msg"]
+    assert cases["old token"].told() == {"changed": ids[:3]}
+    assert cases["old token"].simulator.summary()["by_path"]["POST /api/v1/token"] == 1
+
+
+def test_what_is_odd_in_an_answer_is_told_once(play: Play) -> None:
+    ids = numbered(40)
+
+    def odd(**fault: Any) -> dict[str, Any]:
+        return {"fleet": same(40), "faults": [{"match": {"path": BATCH}, "fault": fault, "times": 1}]}
+
+    options = {"action": "suspend", "ids": ids, "batch_size": 20, "concurrency": 1, "max_failures": 40}
+    cases = {
+        "omitted": Case(odd(kind="omit_ids", count=3), **options),
+        "foreign": Case(odd(kind="foreign_ids", count=3), **options),
+        "both": Case(odd(kind="both_lists", count=3), **options),
+    }
+    run = play(cases)
+    assert cases["omitted"].told() == {"changed": ids}
+    assert cases["foreign"].told() == {"changed": ids}
+    assert len(cases["both"].told()["failed"]) == 3
+    warnings = {name: case.result["warnings"] for name, case in cases.items()}
+    assert ["neither as succeeded nor as failed; it was looked up" in one for one in warnings["omitted"]] == [
+        True
+    ]
+    assert ["was not asked for; it was ignored (3 times)" in one for one in warnings["foreign"]] == [True]
+    assert ["it counts as failed" in one for one in warnings["both"]] == [True]
+    assert len(run.warnings) == 3
