@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from fractions import Fraction
 from typing import Callable, NamedTuple
 
 from ansible_collections.gpuops.runai.plugins.module_utils._deliver import Delivery
@@ -34,8 +33,9 @@ class MaxFailures(NamedTuple):
 
     def is_exceeded(self, failed: int, planned: int) -> bool:
         """Tell whether ``failed`` of ``planned`` ids are more than accepted."""
-        allowed = Fraction(self.number * planned, 100) if self.is_percent else Fraction(self.number)
-        return failed > allowed
+        if self.is_percent:
+            return failed * 100 > self.number * planned
+        return failed > self.number
 
     def __str__(self) -> str:
         return "{0}{1}".format(self.number, "%" if self.is_percent else "")

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Callable, Optional, Union
 
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
@@ -28,7 +29,7 @@ Found = Union[dict[str, Any], str]
 
 # So few are asked for one by one without counting the fleet first.
 _FEW = 8
-# So many are surely cheaper by the list: its first page is asked for together with the count.
+# So many are surely cheaper by the list: the pages that they fill are asked for together with the count.
 _MANY = 50
 
 
@@ -72,34 +73,43 @@ class StateReader:
         RequestError when the list fails or a GET fails with anything but 404 and 403: no state, no
         write. A 403 on one id's own GET is that id's.
         """
-        first_page: Optional[Page] = None
+        pages: dict[int, Page] = {}
         if not is_cheaper_singly(len(ids), self._fleet) and not self._is_counted:
-            first_page = self._count(with_first_page=len(ids) >= _MANY)
-        if is_cheaper_singly(len(ids), self._fleet) and first_page is None:
+            # A list that shows them all is no shorter than they are.
+            pages = self._count_and_read(page_offsets(len(ids)) if len(ids) >= _MANY else [])
+        if is_cheaper_singly(len(ids), self._fleet) and not pages:
             return self._read_singly(ids, patience, is_proven=False)
-        found = self._read_list(ids, patience, first_page)
+        found = self._read_list(ids, patience, pages)
         missing = [workload_id for workload_id in ids if workload_id not in found]
         found.update(self._read_singly(missing, patience, is_proven=True))
         return found
 
-    def _count(self, with_first_page: bool) -> Optional[Page]:
-        calls: list[Callable[[], object]] = [lambda: self._client.count({})]
-        if with_first_page:
-            calls.append(lambda: self._client.list_page(0, {}))
-        answers = map_parallel(lambda call: call(), calls, self._workers)
-        self._fleet = answers[0] if isinstance(answers[0], int) else None
+    def _count_and_read(self, offsets: Sequence[int]) -> dict[int, Page]:
+        """Ask for the size of the fleet, and at the same time for the pages at ``offsets``."""
+        pages: dict[int, Page] = {}
+
+        def count() -> None:
+            self._fleet = self._client.count({})
+
+        def read(offset: int) -> None:
+            pages[offset] = self._page(offset)
+
+        calls: list[Callable[[], None]] = [count, *(partial(read, offset) for offset in offsets)]
+        map_parallel(lambda call: call(), calls, self._workers)
         self._is_counted = True
-        return answers[1] if with_first_page and isinstance(answers[1], Page) else None
+        return pages
+
+    def _page(self, offset: int, patience: Optional[Patience] = None) -> Page:
+        return slim(self._client.list_page(offset, {}, patience), self._keys)
 
     def _read_list(
-        self, ids: Sequence[str], patience: Optional[Patience], first_page: Optional[Page]
+        self, ids: Sequence[str], patience: Optional[Patience], pages: Mapping[int, Page]
     ) -> dict[str, Found]:
+        """Read the list until all ``ids`` are found; ``pages`` are those that are there already."""
         wanted = set(ids)
 
         def fetch(offset: int) -> Page:
-            if offset == 0 and first_page is not None:
-                return slim(first_page, self._keys)
-            return slim(self._client.list_page(offset, {}, patience), self._keys)
+            return pages[offset] if offset in pages else self._page(offset, patience)
 
         rows = read_pages(fetch, page_offsets(self._fleet), self._workers, lambda rows: wanted <= rows.keys())
         return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}
