@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import time
@@ -41,6 +42,7 @@ else:
     # All that sending and reading can raise; reading goes past requests, straight to urllib3.
     _FAULTS = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
+_TUNNEL_FAILED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _CHUNK = 256 * 1024
@@ -299,8 +301,11 @@ def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optiona
     if certificate is not None:
         return _certificate_words(certificate)
     through_proxy = isinstance(fault, requests.exceptions.ProxyError)
-    if through_proxy and any("407" in str(cause) for cause in causes):
+    tunnel = _tunnel_status(causes)
+    if tunnel == 407:
         return "the proxy wants a user name and password, or refused the ones in proxy (407)"
+    if tunnel is not None and 400 <= tunnel < 500 and tunnel not in (408, 429):
+        return "the proxy refuses to connect to base_url (HTTP {0})".format(tunnel)
     unresolved = _among(causes, socket.gaierror)
     if unresolved is not None and unresolved.errno != socket.EAI_AGAIN:
         return "the host name of {0} can't be resolved".format("the proxy" if through_proxy else "base_url")
@@ -309,6 +314,12 @@ def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optiona
     if isinstance(fault, OSError) and "CA certificate bundle" in str(fault):
         return "the CA bundle can't be read; check ca_path or REQUESTS_CA_BUNDLE"
     return None
+
+
+def _tunnel_status(causes: list[BaseException]) -> Optional[int]:
+    """Return what a proxy answered instead of connecting; only the text of the error tells."""
+    found = [_TUNNEL_FAILED.match(str(cause)) for cause in causes if type(cause) is OSError]
+    return next((int(match.group(1)) for match in found if match), None)
 
 
 def _handshake_words(causes: list[BaseException]) -> Optional[str]:
@@ -336,6 +347,9 @@ def _certificate_words(fault: ssl.SSLCertVerificationError) -> str:
 
 
 def _system_words(causes: list[BaseException]) -> str:
+    tunnel = _tunnel_status(causes)
+    if tunnel is not None:
+        return "HTTP {0}".format(tunnel)
     for cause in causes:
         if isinstance(cause, OSError) and cause.errno is not None and cause.strerror:
             return clean(cause.strerror, 120)

@@ -461,6 +461,23 @@ def test_a_proxy_that_wants_another_password_is_told_without_it(loopback: Loopba
         assert "p4ss" not in str(fault)
 
 
+@pytest.mark.parametrize(
+    ("status", "told", "passing"),
+    [
+        (403, "the proxy refuses to connect to base_url (HTTP 403)", False),
+        (502, "no connection by the proxy: HTTP 502", True),
+    ],
+)
+def test_what_a_proxy_answers_instead_of_connecting_is_told(
+    loopback: Loopback, connect: Connect, status: int, told: str, passing: bool
+) -> None:
+    loopback.answer = lambda asked: loopback.reply(status, b"the policy says no")
+    client = connect(base_url="https://control-plane.example", proxy=loopback.url).client
+    fault = fault_of(lambda: client.batch("suspend", [ID]))
+    assert str(fault) == "POST /api/v1/workloads/batch: " + told
+    assert (fault.passing, fault.may_be_applied) == (passing, False)
+
+
 # Certificates
 
 
