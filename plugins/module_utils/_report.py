@@ -16,6 +16,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     CHANGED,
     FAILED,
     OUTCOMES,
+    UNKNOWN_OUTCOME,
     WORST_FIRST,
     BatchRecord,
     Outcome,
@@ -152,7 +153,7 @@ def result_words(finding: Finding) -> str:
         if outcome != CHANGED and counts[outcome]
     ]
     words = "{0}: {1} of {2}".format(finding.action, ", ".join(told), len(finding.outcomes))
-    reasons = _failure_reasons(finding.outcomes)
+    reasons = _failure_reasons(finding)
     if reasons:
         words += " ({0})".format(reasons)
     notes = list(finding.notes)
@@ -164,13 +165,14 @@ def result_words(finding: Finding) -> str:
     return "; ".join([words, *notes])
 
 
-def _failure_reasons(outcomes: Sequence[Outcome]) -> str:
+def _failure_reasons(finding: Finding) -> str:
     kinds = Counter(
-        "{0}{1}".format(
-            "{0} ".format(outcome.code) if outcome.code is not None else "", clean(outcome.message, 120)
-        )
-        for outcome in outcomes
-        if outcome.outcome == FAILED
+        "{0} {1}".format(
+            "" if outcome.code is None else outcome.code, clean(outcome.message, 120) or outcome.reason
+        ).strip()
+        for outcome in finding.outcomes
+        # What is said of a stop covers the unknown ones.
+        if outcome.outcome == FAILED or (outcome.outcome == UNKNOWN_OUTCOME and not finding.notes)
     )
     told = ["{0}: {1}".format(kind, count) for kind, count in kinds.most_common(_MOST_REASONS)]
     if len(kinds) > _MOST_REASONS:

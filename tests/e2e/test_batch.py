@@ -264,8 +264,11 @@ def test_the_documentation_holds_the_options_and_the_results(collections: Path) 
 class Case:
     """A task, the simulator it runs against, and after the run what it returned."""
 
-    def __init__(self, settings: Mapping[str, Any], **options: Any) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], environment: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
         self.settings = {"transition_seconds": 0.05, **settings}
+        self.environment = dict(environment or {})
         self.options = options
         self.simulator: Handle
         self.result: dict[str, Any]
@@ -297,7 +300,8 @@ class Play:
             self._simulators.append(simulator)
             options = {"base_url": case.simulator.url, "token": "rehearsal-token", **case.options}
             given = {option: value for option, value in options.items() if value is not None}
-            tasks.append({"name": name, MODULE: given, "ignore_errors": True})
+            keywords = {"ignore_errors": True, "environment": case.environment}
+            tasks.append({"name": name, MODULE: given, **keywords})
         playbook = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
         run = self._run_playbook(yaml.safe_dump(playbook))
         assert len(run.tasks) == len(cases), run.output
@@ -319,7 +323,8 @@ def play(run_playbook: PlaybookRunner) -> Iterator[Play]:
     made.close()
 
 
-def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play) -> None:
+def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path: Path) -> None:
+    (tmp_path / "requests.py").write_text("raise ImportError('not here')")
     ids = numbered(3)
     small = {"fleet": same(3)}
     cases = {
@@ -334,9 +339,11 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play) -> None:
         "odd breaker": Case(small, action="delete", ids=ids, max_failures="some"),
         "no time at all": Case(small, action="delete", ids=ids, deadline=0),
         "blank phases": Case(small, action="delete", ids=ids, only_phases=""),
+        "no library": Case(small, {"PYTHONPATH": str(tmp_path)}, action="delete", ids=ids),
         "no folder": Case(small, action="delete", ids=ids, report_path="/no/such/folder/report"),
     }
     said = {
+        "no library": "Failed to import the required Python library (requests)",
         "bad id": "ids: not a uuid: 'train-7'; nothing was done",
         "empty element": "ids: element 4 of 4 is empty",
         "bad protect": "protect: not a uuid: 'x'",

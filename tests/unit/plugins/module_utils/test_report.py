@@ -208,6 +208,22 @@ def test_the_sentence_tells_why_it_stopped_what_is_gone_and_what_is_late() -> No
     assert "1 did not get there" in words
 
 
+def test_a_refusal_without_words_and_an_unknown_one_are_told_as_well() -> None:
+    ids = numbered(4)
+    outcomes = [
+        Outcome(ids[0], "failed", "refused", "", None),
+        Outcome(ids[1], "failed", "refused", "", 500),
+        *(Outcome(one, "unknown", "unsettled", "named in neither list") for one in ids[2:]),
+    ]
+    words = (
+        "suspend: 0 changed, 2 failed, 2 unknown of 4 (named in neither list: 2, refused: 1, 500 refused: 1)"
+    )
+    assert make_result(finding(outcomes), 0, False)["msg"] == words
+    # Where it was stopped, that says why they are unknown.
+    stopped = make_result(finding(outcomes[2:], notes=["it was stopped"]), 0, False)["msg"]
+    assert stopped == "suspend: 0 changed, 2 unknown of 2; it was stopped"
+
+
 def test_many_kinds_of_failure_make_no_long_sentence() -> None:
     outcomes = [Outcome(one, "failed", "refused", one + "y" * 400, 400) for one in numbered(500)]
     words = make_result(finding(outcomes), 0, False)["msg"]
