@@ -1,0 +1,252 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A play that is killed stops before its next batch, leaves what it knew, and can be run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+import pytest
+
+from simulator.server import Handle, running
+from simulator.settings import CLIENT_SECRET, Settings
+from tests.e2e.playbook import PlaybookRunner
+from tests.faults.rehearsal import BATCH, fleet, workload_id
+
+# Far above what anything here takes; only a hang runs into it.
+PATIENCE = 120.0
+IDS = [workload_id(number) for number in range(100)]
+
+PLAYBOOK = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - gpuops.runai.runai_workload_batch:
+        base_url: "{{ url }}"
+        client_id: rehearsal
+        action: suspend
+        ids: "{{ ids }}"
+        batch_size: 1
+        concurrency: 1
+        report_path: "{{ report }}"
+"""
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    """Return as soon as it is so; fail when it never is."""
+    until = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < until, f"waited in vain: {what}"
+        time.sleep(0.02)
+
+
+class Play:
+    """What is needed to start a play and to know when all of its processes are gone."""
+
+    def __init__(self, runner: PlaybookRunner, simulator: Handle) -> None:
+        self.runner = runner
+        self.simulator = simulator
+        self.report = runner.folder / "report.jsonl"
+        self.mark = uuid.uuid4().hex
+        self.record = runner.folder / f"record-{self.mark}.jsonl"
+        self.vars = {"url": simulator.url, "ids": IDS, "report": str(self.report)}
+        self.environment = runner.environment(self.record) | {"RUNAI_CLIENT_SECRET": CLIENT_SECRET}
+
+    def start(self, playbook: str = PLAYBOOK) -> subprocess.Popen[bytes]:
+        path = self.runner.folder / f"killed-{self.mark}.yml"
+        path.write_text(playbook)
+        with (self.runner.folder / "output").open("wb") as output:
+            return subprocess.Popen(
+                [self.runner.core / "bin" / "ansible-playbook", path, "-e", json.dumps(self.vars)],
+                cwd=self.runner.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return (self.runner.folder / "output").read_text()
+
+    def batches(self) -> int:
+        found: int = self.simulator.summary()["batches"].get("suspend", 0)
+        return found
+
+    def processes(self) -> list[int]:
+        """Every process that was started by this play, whoever its parent is now."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal():
+                try:
+                    alive = (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+                    marked = self.mark.encode() in (folder / "environ").read_bytes()
+                except OSError:
+                    continue
+                if alive and marked:
+                    found.append(int(folder.name))
+        return found
+
+    def wait_for_batch(self, number: int) -> None:
+        wait_until(lambda: self.batches() >= number, f"batch {number}")
+
+    def wait_for_the_end(self) -> None:
+        wait_until(lambda: not self.processes(), "the end of all processes")
+
+    def rows(self, path: Path) -> dict[str, str]:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        return {row["id"]: row["outcome"] for row in rows}
+
+    def stopped(self) -> set[str]:
+        return {one for one in IDS if self.simulator.state.phase(one) in ("Stopping", "Stopped")}
+
+    def check_that_it_stopped_after(self, batches: int) -> None:
+        """No batch began once the play was gone, and the part of the report holds what was done."""
+        self.wait_for_the_end()
+        assert self.batches() == batches
+        assert len(self.stopped()) == batches
+        assert not self.report.exists()
+        rows = self.rows(Path(f"{self.report}.part"))
+        assert {one for one, outcome in rows.items() if outcome == "changed"} == self.stopped()
+
+    def check_that_a_rerun_settles_the_rest(self) -> None:
+        self.simulator.faults()
+        done = len(self.stopped())
+        run = self.runner(PLAYBOOK, extra_vars=self.vars, env={"RUNAI_CLIENT_SECRET": CLIENT_SECRET})
+        assert run.rc == 0, run.output
+        result = run.one("runai_workload_batch")
+        assert result["summary"]["changed"] == len(IDS) - done
+        assert result["summary"]["unchanged"] == done
+        sent = self.simulator.summary()["ids_sent"]["suspend"]
+        assert set(sent.values()) == {1}
+        assert len(self.rows(self.report)) == len(IDS)
+        assert "unfinished report" in run.output
+
+
+@pytest.fixture
+def simulator() -> Iterator[Handle]:
+    with running(Settings(fleet=fleet(len(IDS)), transition_seconds=3600)) as handle:
+        yield handle
+
+
+def test_a_killed_playbook(run_playbook_on_each_core: PlaybookRunner, simulator: Handle) -> None:
+    play = Play(run_playbook_on_each_core, simulator)
+    # The third batch is under way for as long as it takes to kill the play.
+    simulator.faults({"match": BATCH, "nth": 3, "fault": {"kind": "slow", "seconds": 3}})
+    process = play.start()
+    play.wait_for_batch(3)
+    process.kill()
+    process.wait()
+    # The module outlives its play, awaits the batch that is under way, and stops.
+    play.check_that_it_stopped_after(3)
+    play.check_that_a_rerun_settles_the_rest()
+
+
+def test_a_killed_playbook_with_a_lost_answer_under_way(
+    run_playbook: PlaybookRunner, simulator: Handle
+) -> None:
+    play = Play(run_playbook, simulator)
+    simulator.faults({"match": BATCH, "nth": 3, "fault": {"kind": "hang", "seconds": 3, "apply": True}})
+    process = play.start()
+    play.wait_for_batch(3)
+    process.kill()
+    process.wait()
+    play.wait_for_the_end()
+    assert play.batches() == 3
+    rows = play.rows(Path(f"{play.report}.part"))
+    # Nobody may ask any more what became of it.
+    assert rows[IDS[2]] == "unknown"
+    assert [one for one, outcome in rows.items() if outcome == "changed"] == IDS[:2]
+    play.check_that_a_rerun_settles_the_rest()
+
+
+def test_a_cancelled_runner(run_playbook: PlaybookRunner, simulator: Handle, tmp_path: Path) -> None:
+    play = Play(run_playbook, simulator)
+    simulator.faults({"match": BATCH, "nth": 3, "fault": {"kind": "slow", "seconds": 3}})
+    folder = tmp_path / "runner"
+    (folder / "project").mkdir(parents=True)
+    (folder / "project" / "play.yml").write_text(PLAYBOOK)
+    environment = {
+        name: value for name, value in play.environment.items() if not name.startswith("ANSIBLE_CALL")
+    }
+    done = ansible_runner.run(
+        private_data_dir=str(folder),
+        playbook="play.yml",
+        extravars=play.vars,
+        envvars=environment,
+        cancel_callback=lambda: play.batches() >= 3,
+        quiet=True,
+    )
+    assert done.status == "canceled"
+    play.wait_for_the_end()
+    # The runner looks now and then whether it is to cancel; a batch more may have begun by then.
+    batches = play.batches()
+    assert 3 <= batches < len(IDS)
+    play.check_that_it_stopped_after(batches)
+    play.check_that_a_rerun_settles_the_rest()
+
+
+def test_a_task_that_ran_into_its_timeout(
+    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
+) -> None:
+    play = Play(run_playbook_on_each_core, simulator)
+    simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 0.5}})
+    process = play.start(PLAYBOOK + "      timeout: 8\n")
+    assert process.wait() == 2, play.output
+    when_it_ended = play.batches()
+    # One version says that it timed out, another that it failed in the expected time frame.
+    assert re.search("[Tt]imed? ?out|expected time frame", play.output), play.output
+    play.wait_for_the_end()
+    # One more may have been on its way when the task was given up.
+    assert play.batches() in (when_it_ended, when_it_ended + 1)
+    assert 0 < play.batches() < len(IDS)
+    play.check_that_it_stopped_after(play.batches())
+    play.check_that_a_rerun_settles_the_rest()
+
+
+def test_an_asynchronous_task_goes_on_without_its_play(
+    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
+) -> None:
+    play = Play(run_playbook_on_each_core, simulator)
+    simulator.faults({"match": BATCH, "nth": 1, "fault": {"kind": "slow", "seconds": 3}})
+    process = play.start(PLAYBOOK + "      async: 100\n      poll: 0\n")
+    assert process.wait() == 0, play.output
+    play.wait_for_the_end()
+    assert play.batches() == len(IDS)
+    assert play.rows(play.report) == dict.fromkeys(IDS, "changed")
+
+
+def test_an_asynchronous_task_that_is_waited_for(
+    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
+) -> None:
+    play = Play(run_playbook_on_each_core, simulator)
+    process = play.start(PLAYBOOK + "      async: 100\n      poll: 1\n")
+    assert process.wait() == 0, play.output
+    assert play.rows(play.report) == dict.fromkeys(IDS, "changed")
+    tasks: list[dict[str, Any]] = [json.loads(line) for line in play.record.read_text().splitlines()]
+    assert tasks[-1]["result"]["summary"]["changed"] == len(IDS)
+
+
+def test_the_report_of_a_killed_play_is_for_its_owner_alone(
+    run_playbook: PlaybookRunner, simulator: Handle
+) -> None:
+    play = Play(run_playbook, simulator)
+    simulator.faults({"match": BATCH, "nth": 2, "fault": {"kind": "slow", "seconds": 2}})
+    process = play.start()
+    play.wait_for_batch(2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    play.wait_for_the_end()
+    assert Path(f"{play.report}.part").stat().st_mode & 0o777 == 0o600
