@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -567,6 +568,22 @@ def test_an_answer_may_take_no_longer_than_the_timeout(loopback: Loopback, conne
         assert "no answer within 0.2 s" in str(fault_of(lambda: client.list_page(0, {})))
     finally:
         over.set()
+
+
+def test_a_connection_may_take_no_longer_than_the_timeout_either(connect: Connect) -> None:
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        # Nobody accepts: once as many wait as may, the next one gets no answer.
+        for _waiting in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        base_url = "http://127.0.0.1:{0}".format(full.getsockname()[1])
+        fault = fault_of(lambda: connect(base_url=base_url, timeout=0.2).client.batch("suspend", [ID]))
+    assert isinstance(fault, NotDelivered)
+    assert "no connection within 0.2 s" in str(fault)
 
 
 def test_a_write_is_sent_once_and_a_read_again(loopback: Loopback, connect: Connect) -> None:

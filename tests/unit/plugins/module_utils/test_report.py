@@ -249,8 +249,7 @@ def test_without_changes_both_sides_of_the_diff_are_alike() -> None:
 
 
 @pytest.mark.parametrize("with_diff", [False, True])
-@pytest.mark.parametrize("is_late", [False, True])
-@pytest.mark.parametrize("batch_size", [1, 100])
+@pytest.mark.parametrize(("is_late", "batch_size"), [(False, 100), (True, 1)])
 @pytest.mark.parametrize("failures", [0, 1000, 10_000])
 def test_a_result_of_ten_thousand_ids_is_kept_by_job_viewers(
     failures: int, batch_size: int, is_late: bool, with_diff: bool
