@@ -55,6 +55,7 @@ def environment(collections: Path, venv: Path | None = None) -> dict[str, str]:
     return kept | {
         "PATH": os.pathsep.join([str(folder), *real]),
         "ANSIBLE_HOME": str(CACHE / "ansible"),
+        "ANSIBLE_REMOTE_TEMP": str(CACHE / "ansible" / "remote"),
         "ANSIBLE_COLLECTIONS_PATH": str(collections),
         "ANSIBLE_NOCOLOR": "1",
         "NO_COLOR": "1",
