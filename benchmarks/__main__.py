@@ -1,0 +1,120 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure, print the tables, draw the plot: python -m benchmarks [--sizes 100,1000] [--repeat 3] [--page]
+
+Takes a quarter of an hour or so, most of it for the loop over ansible.builtin.uri. Results are kept in
+.cache/bench/results.json; --saved makes tables and plot of those, and measures nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from benchmarks.page import comparison_rows, growth_rows, page
+from benchmarks.plane import plane_of
+from benchmarks.results import Results, load
+from benchmarks.runs import (
+    CONTENDERS,
+    HERE,
+    WORK,
+    Contender,
+    python_of_clients,
+    run_contender,
+    run_module,
+    version_of,
+)
+from tools.paths import CHECKOUT
+
+SIZES = (100, 1_000, 10_000)
+GROWTH = (1_000, 5_000, 10_000, 25_000, 50_000)
+SAVED = WORK / "results.json"
+PAGE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_speed.rst"
+PLOT = CHECKOUT / "docs" / "speed.svg"
+# A contender that has taken so many seconds at one size is not run again at it.
+LONG = 100.0
+
+
+def numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",") if word]
+
+
+def machine() -> str:
+    python = f"Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {python}, {version_of('ansible-playbook')}"
+
+
+def compare(results: Results, sizes: list[int], repeat: int, contenders: list[Contender]) -> None:
+    """Measure them in turns, so that a machine that slows down slows all of them down."""
+    python_of_clients()
+    for size in sizes:
+        with plane_of(size, WORK) as plane:
+            for turn in range(repeat):
+                for contender in contenders:
+                    runs = results.runs.setdefault(contender.key, {}).setdefault(size, [])
+                    if sum(run.cost.seconds for run in runs) > LONG:
+                        continue
+                    runs.append(run_contender(contender, plane))
+                    print(
+                        f"{size:>6} ids, {turn + 1}: {runs[-1].cost.seconds:8.2f} s  {contender.title}",
+                        flush=True,
+                    )
+
+
+def grow(results: Results, sizes: list[int], repeat: int) -> None:
+    for size in sizes:
+        with plane_of(size, WORK) as plane:
+            for _turn in range(repeat):
+                run = run_module(plane, concurrency=8)
+                results.alone.setdefault(size, []).append(run)
+                print(f"{size:>6} ids: {run.cost}, {run.requests} requests", flush=True)
+
+
+def draw(saved: Path) -> None:
+    """The plotting library is where the other clients are, apart from the development environment."""
+    subprocess.run([str(python_of_clients()), str(HERE / "plot.py"), str(saved), str(PLOT)], check=True)
+
+
+def show(rows: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Compare, as ratios.")
+    parser.add_argument("--sizes", type=numbers, default=list(SIZES), help="numbers of ids to compare at")
+    parser.add_argument("--growth", type=numbers, default=list(GROWTH), help="and for the module by itself")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each, of which the median counts")
+    parser.add_argument("--only", default="", help="keys of contenders, with commas")
+    parser.add_argument("--saved", action="store_true", help="measure nothing, take what was kept")
+    parser.add_argument(
+        "--page", action="store_true", help="write the page of the documentation and the plot"
+    )
+    options = parser.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    if options.saved:
+        results = load(SAVED)
+    else:
+        results = Results(machine())
+        only = [word for word in options.only.split(",") if word]
+        contenders = [one for one in CONTENDERS if not only or one.key in only]
+        compare(results, options.sizes, options.repeat, contenders)
+        grow(results, options.growth, min(options.repeat, 3))
+        results.save(SAVED)
+    if results.runs:
+        show(comparison_rows(results))
+    if results.alone:
+        show(growth_rows(results))
+    if options.page:
+        PAGE.write_text(page(results))
+        draw(SAVED)
+
+
+if __name__ == "__main__":
+    main()

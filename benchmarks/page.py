@@ -1,0 +1,74 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results as tables, and as the page of the documentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+
+from benchmarks.plane import LATENCY, LATENCY_PER_ID
+from benchmarks.results import Results
+from benchmarks.runs import CONTENDERS
+
+_TEMPLATE = Path(__file__).with_name("page.rst")
+
+
+def comparison_rows(results: Results) -> list[list[str]]:
+    """A heading, then a row for each number of ids and contender."""
+    rows = [["Workloads", "What", "Seconds", "Ratio", "Requests", "Runs"]]
+    for size in results.sizes:
+        for contender in CONTENDERS:
+            runs = results.runs.get(contender.key, {}).get(size)
+            if not runs:
+                continue
+            seconds = median(run.cost.seconds for run in runs)
+            ratio = results.of_the_floor(contender.key, size) if contender.acts else None
+            rows.append(
+                [
+                    f"{size:,}",
+                    contender.title,
+                    f"{seconds:.2f}",
+                    "" if ratio is None else f"{ratio:.2f}",
+                    str(runs[-1].requests),
+                    str(len(runs)),
+                ]
+            )
+    return rows
+
+
+def growth_rows(results: Results) -> list[list[str]]:
+    """A heading, then a row for each number of ids."""
+    rows = [["Workloads", "Seconds", "Milliseconds a workload", "Own share", "Memory, MB", "Requests"]]
+    for size, runs in sorted(results.alone.items()):
+        seconds = median(run.cost.seconds for run in runs)
+        rows.append(
+            [
+                f"{size:,}",
+                f"{seconds:.2f}",
+                f"{seconds * 1000 / size:.2f}",
+                f"{median(run.cost.cpu_seconds / run.cost.seconds for run in runs):.1%}",
+                f"{max(run.cost.megabytes for run in runs):.0f}",
+                str(runs[-1].requests),
+            ]
+        )
+    return rows
+
+
+def page(results: Results) -> str:
+    """The page as reStructuredText."""
+    return _TEMPLATE.read_text().format(
+        latency=LATENCY * 1000,
+        latency_per_id=LATENCY_PER_ID * 1000,
+        machine=results.machine,
+        comparison=_list_table(comparison_rows(results)),
+        growth=_list_table(growth_rows(results)),
+    )
+
+
+def _list_table(rows: list[list[str]]) -> str:
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows:
+        lines += [f"   {'*' if at == 0 else ' '} - {cell}".rstrip() for at, cell in enumerate(row)]
+    return "\n".join(lines)

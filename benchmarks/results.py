@@ -1,0 +1,60 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was measured: medians, and what they say about each other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks.cost import Cost
+from benchmarks.runs import Run
+
+
+@dataclass
+class Results:
+    """Runs by contender and number of ids, and those of the module by itself by number of ids."""
+
+    machine: str
+    runs: dict[str, dict[int, list[Run]]] = field(default_factory=dict)
+    alone: dict[int, list[Run]] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> list[int]:
+        return sorted({size for runs in self.runs.values() for size in runs})
+
+    def seconds(self, contender: str, size: int) -> float | None:
+        runs = self.runs.get(contender, {}).get(size)
+        return median(run.cost.seconds for run in runs) if runs else None
+
+    def of_the_floor(self, contender: str, size: int) -> float | None:
+        """How many times as long as the floor and an empty play together."""
+        seconds = self.seconds(contender, size)
+        floor, empty = self.seconds("floor", size), self.seconds("empty", size)
+        return None if seconds is None or floor is None or empty is None else seconds / (floor + empty)
+
+    def as_fast(self, contender: str, other: str, size: int) -> float | None:
+        """How many times as long `other` takes."""
+        seconds, others = self.seconds(contender, size), self.seconds(other, size)
+        return None if seconds is None or others is None else others / seconds
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1))
+
+
+def load(path: Path) -> Results:
+    """Results that were saved."""
+
+    def runs(found: dict[str, list[dict[str, dict[str, float]]]]) -> dict[int, list[Run]]:
+        return {
+            int(size): [Run(Cost(**run["cost"]), int(run["requests"])) for run in some]  # type: ignore[call-overload]
+            for size, some in found.items()
+        }
+
+    saved = json.loads(path.read_text())
+    return Results(
+        saved["machine"], {name: runs(found) for name, found in saved["runs"].items()}, runs(saved["alone"])
+    )

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Those that are compared, and how each is run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.cost import Cost, RunFailed, measure
+from benchmarks.plane import CLIENT_ID, CLIENT_SECRET, Plane
+from tools.install import install
+from tools.paths import CACHE, LINKED_TREE, command, environment
+
+HERE = Path(__file__).parent
+WORK = CACHE / "bench"
+MODULE = "ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch"
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Contender:
+    """`file` is a script or a playbook in contenders/, `concurrency` what the module is told."""
+
+    key: str
+    title: str
+    file: str
+    concurrency: int = 8
+
+    @property
+    def acts(self) -> bool:
+        return self.file != "empty.yml"
+
+
+CONTENDERS = (
+    Contender("empty", "an empty play", "empty.yml"),
+    Contender("floor", "asyncio client, 8 calls in flight", "floor.py"),
+    Contender("runapy", "runapy, one call after another", "runapy.py"),
+    Contender("uri", "ansible.builtin.uri in a loop", "uri.yml"),
+    Contender("module 4", "runai_workload_batch, concurrency 4", "module.yml", 4),
+    Contender("module 8", "runai_workload_batch, concurrency 8", "module.yml", 8),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one contender: what it cost, and how many requests it made."""
+
+    cost: Cost
+    requests: int
+
+
+def python_of_clients() -> Path:
+    """The interpreter with the other clients; made when it is not there or its requirements are newer."""
+    folder, ready = WORK / "venv", WORK / "venv" / ".ready"
+    requirements = HERE / "requirements.txt"
+    if not ready.exists() or ready.stat().st_mtime < requirements.stat().st_mtime:
+        venv.create(folder, clear=True, with_pip=True)
+        install(folder, "-r", str(requirements))
+        ready.touch()
+    return folder / "bin" / "python"
+
+
+def run_contender(contender: Contender, plane: Plane) -> Run:
+    """Suspend the whole fleet, and make sure that it was. Raises RunFailed."""
+    given = _given(plane, contender.concurrency)
+    file = HERE / "contenders" / contender.file
+    if file.suffix == ".py":
+        words = [str(python_of_clients()), str(file), str(given)]
+    else:
+        words = [command("ansible-playbook"), "--extra-vars", f"@{given}", str(file)]
+    return _run(words, plane, acts=contender.acts)
+
+
+def run_module(plane: Plane, concurrency: int) -> Run:
+    """Run the module by itself, without ansible-playbook around it. Raises RunFailed."""
+    arguments = {
+        "action": "suspend",
+        "ids": plane.ids,
+        "base_url": plane.url,
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "concurrency": concurrency,
+    }
+    given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    return _run(
+        [sys.executable, "-m", MODULE], plane, acts=True, given=given, env={"PYTHONPATH": str(LINKED_TREE)}
+    )
+
+
+def _given(plane: Plane, concurrency: int) -> Path:
+    ids_file = WORK / "ids.txt"
+    ids_file.write_text("\n".join(plane.ids))
+    given = {
+        "url": plane.url,
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "ids_file": str(ids_file),
+        "fleet": len(plane.ids),
+        "concurrency": concurrency,
+    }
+    path = WORK / "given.json"
+    path.write_text(json.dumps(given))
+    return path
+
+
+def _run(
+    words: list[str],
+    plane: Plane,
+    acts: bool,
+    given: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Run:
+    plane.prepare()
+    cost = measure(words, environment(LINKED_TREE) | dict(env or {}), WORK / "output.txt", given)
+    summary = plane.summary()
+    expected = {"suspend": -(-len(plane.ids) // BATCH)} if acts else {}
+    sent = summary["ids_sent"].get("suspend", {})
+    if summary["batches"] != expected or len(sent) != (len(plane.ids) if acts else 0):
+        raise RunFailed(f"{words[0]} did not do what it is measured for: {summary['batches']}")
+    return Run(cost, summary["requests"])
+
+
+def version_of(program: str) -> str:
+    """The first line that a program of the environment says of its version."""
+    said = subprocess.run([command(program), "--version"], capture_output=True, text=True, check=True).stdout
+    return said.splitlines()[0]
