@@ -262,6 +262,7 @@ def _result(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
         "attempts": int(limits.get("attempts") or 1),
         "max_failures": limits.get("max_failures"),
         "wait_timeout": limits.get("wait_timeout"),
+        "wait_interval": limits.get("wait_interval"),
         "phases": limits.get("phases"),
         "samples": 0,
         "seconds": 0.0,

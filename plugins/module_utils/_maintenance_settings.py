@@ -186,6 +186,7 @@ _ACTING = {
     "attempts": Variable(_count),
     "max_failures": Variable(_text),
     "wait_timeout": Variable(_count),
+    "wait_interval": Variable(_seconds),
     "settle_time": Variable(_seconds),
 }
 _STOPPING = {

@@ -165,6 +165,11 @@ wait_timeout:
   returned: always
   type: int
   sample: 1800
+wait_interval:
+  description: The role's variable of this name.
+  returned: always
+  type: float
+  sample: 5.0
 phases:
   description: The role's variable of this name.
   returned: always

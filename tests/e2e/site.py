@@ -33,7 +33,13 @@ class Site:
     ) -> PlaybookRun:
         """Run a playbook with the connection's variables and those given."""
         role = "workload_" + playbook.partition("_")[0]
-        said = {"base_url": self.simulator.url, "client_id": "rehearsal", "client_secret": ENV_SECRET}
+        said: dict[str, Any] = {
+            "base_url": self.simulator.url,
+            "client_id": "rehearsal",
+            "client_secret": ENV_SECRET,
+        }
+        if playbook in ("maintenance_begin", "maintenance_end", "cleanup", "reclaim"):
+            said["wait_interval"] = "0.1"
         if playbook == "maintenance_end":
             said["settle_time"] = SETTLE
         given = {f"{role}_{key}": value for key, value in {**said, **variables}.items() if value is not ...}

@@ -194,6 +194,7 @@ def test_a_failure_is_told_in_one_sentence_with_the_worst_rows(open_site: Open) 
 
 def _connection(site: Site, said: dict[str, Any]) -> dict[str, Any]:
     given = {"base_url": site.simulator.url, "token": "rehearsal-token", "reason": said["reason"]}
+    given["wait_interval"] = "0.1"
     return {f"workload_maintenance_{key}": value for key, value in given.items()}
 
 
@@ -405,7 +406,7 @@ def _killed(site: Site, playbook: str, after: int, /, **variables: Any) -> int:
 
 
 def _started(site: Site, playbook: str, env: dict[str, str], /, **variables: Any) -> subprocess.Popen[bytes]:
-    given = {"base_url": site.simulator.url, "token": "rehearsal-token", **variables}
+    given = {"base_url": site.simulator.url, "token": "rehearsal-token", "wait_interval": 0.1, **variables}
     return subprocess.Popen(
         [
             str(site.run.core / "bin" / "ansible-playbook"),

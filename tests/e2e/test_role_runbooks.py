@@ -1,0 +1,111 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every command of the runbooks, run as it stands there and in its order, against the simulator."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import textwrap
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from simulator.server import running
+from simulator.settings import Settings
+from tests.e2e.playbook import PlaybookRunner
+from tests.e2e.site import workload
+from tools.paths import CHECKOUT
+
+PAGES = sorted((CHECKOUT / "docs" / "docsite" / "rst").glob("runbook_*.rst"))
+LONG_AGO = (datetime.now(UTC) - timedelta(days=20)).isoformat().replace("+00:00", "Z")
+FLEET = {
+    "workloads": [
+        *(workload(number, nodes=["gpu-17"]) for number in (1, 2)),
+        *(workload(number, nodes=["gpu-18"], preemptible=True, priority=number) for number in (3, 4, 5, 6)),
+        workload(7, nodes=["gpu-18"], idleAllocatedGpus=2),
+        *(
+            workload(number, "Completed", completedAt=LONG_AGO, phaseUpdatedAt=LONG_AGO)
+            for number in range(8, 18)
+        ),
+    ]
+}
+# There is no cluster here: the taints go to the simulator's own node, and no pod is found.
+KUBECTL = '#!/bin/sh\necho kubectl "$@" >> $KUBECTL_LOG\n'
+
+
+def commands(page: Path) -> list[str]:
+    """The shell commands of a page, in order; one may go over several lines."""
+    blocks = re.findall(r"\.\. code-block:: shell\n\n((?:    .*\n|\n)+)", page.read_text())
+    text = "\n".join(textwrap.dedent(block) for block in blocks)
+    return [one for one in re.split(r"(?<!\\)\n", text) if one.strip()]
+
+
+def test_there_are_runbooks_with_commands() -> None:
+    assert len(PAGES) == 6
+    assert all(len(commands(page)) >= 3 for page in PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunner, tmp_path: Path) -> None:
+    place = tmp_path / "srv"
+    (place / "records").mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    kubectl = tmp_path / "bin" / "kubectl"
+    kubectl.write_text(KUBECTL)
+    kubectl.chmod(0o755)
+    started: list[subprocess.Popen[bytes]] = []
+    with running(Settings(fleet=FLEET, transition_seconds=0.05)) as simulator:
+        environment = run_playbook.environment(tmp_path / "record.jsonl")
+        environment |= {
+            "PATH": os.pathsep.join([str(kubectl.parent), environment["PATH"]]),
+            "KUBECTL_LOG": str(tmp_path / "kubectl.log"),
+            "RUNAI_BASE_URL": simulator.url,
+            "RUNAI_CLIENT_ID": "rehearsal",
+            "RUNAI_CLIENT_SECRET": "rehearsal-secret",
+        }
+        try:
+            for command in commands(page):
+                command = command.replace("/srv/runai", str(place))
+                if "-m simulator" in command:
+                    started.append(_simulator(command, tmp_path, environment))
+                    continue
+                if "maintenance_rehearse" in command:
+                    address = (tmp_path / "port").read_text().strip()
+                    command += f" -e rehearsal_base_url={address}"
+                done = subprocess.run(
+                    ["sh", "-ec", command],
+                    cwd=tmp_path,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    timeout=300,
+                )
+                assert done.returncode == 0, command + "\n" + done.stdout + done.stderr
+        finally:
+            for process in started:
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+        if "cleanup" not in page.stem:
+            assert {one.phase for one in simulator.state.live()} <= {
+                "Running",
+                "Completed",
+                "Resuming",
+                "Initializing",
+                "Pending",
+            }
+
+
+def _simulator(command: str, folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    words = shlex.split(command.replace("--port 8080", f"--port 0 --port-file {folder / 'port'}"))
+    collection = Path(environment["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections" / "gpuops" / "runai"
+    process = subprocess.Popen(words, cwd=collection, env=environment, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    # It says where it is once it listens.
+    process.stdout.readline()
+    return process
