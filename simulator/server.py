@@ -39,6 +39,8 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 build(plane, self),
                 http=CuttableProtocol,
+                # uvloop's own loop hangs as it ends when a TLS connection was dropped under it.
+                loop="auto" if settings.certificate is None else "asyncio",
                 ws="none",
                 lifespan="off",
                 log_config=None,

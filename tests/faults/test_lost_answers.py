@@ -264,6 +264,16 @@ def test_a_control_plane_that_keeps_silent_about_an_id_is_not_asked_for_ever(sta
     assert run.batches == 2
 
 
+def test_without_retries_an_id_that_an_answer_leaves_out_is_not_sent_again(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:], "apply": False}},
+    )
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
+    assert run.counts == {"changed": 1, "unknown": 2}
+    assert run.batches == 1
+
+
 def test_the_first_read_of_the_state_may_fail_in_passing(start: Start) -> None:
     simulator = start(60)
     simulator.faults(
