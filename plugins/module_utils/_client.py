@@ -229,7 +229,7 @@ class Client:
                 answer = self._transport.exchange(
                     "POST", request.path, form=request.form, json_body=request.json_body
                 )
-                minted = parse_token(request.path, _successful(answer).json())
+                minted = parse_token(request.path, _unquoted_json(_successful(answer)))
             except RequestError as fault:
                 patience.pause(fault)
             else:
@@ -249,3 +249,17 @@ def _successful(answer: Answer) -> Answer:
     kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(answer.status, StatusError)
     retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
     raise kind(answer.method, answer.path, answer.status, text, code, retry_after)
+
+
+def _unquoted_json(answer: Answer) -> Any:
+    """Return the decoded body of an answer that should hold a token.
+
+    Raises MalformedAnswer that quotes nothing but a page: anything else may be a token, or half of one.
+    """
+    try:
+        return answer.json()
+    except MalformedAnswer as fault:
+        body = answer.body.lstrip()
+        if not body or body.startswith(b"<"):
+            raise
+        raise MalformedAnswer(answer.method, answer.path, fault.kind, "the answer is not JSON") from None

@@ -220,8 +220,10 @@ class _Batch:
         self._silences += 1
         self._may_have_arrived = True
         self._is_in_doubt = True
-        self._settle_by_state(_LAG_SECONDS)
-        if self._owed and (self._silences >= _CALLS_FOR_SILENCE or self._is_in_doubt):
+        self._patience.start()
+        self._settle_by_state(self._lag_left())
+        may_ask_again = self._silences < _CALLS_FOR_SILENCE and self._patience.left > 0
+        if self._owed and (self._is_in_doubt or not may_ask_again):
             words = "the control plane named it neither as succeeded nor as failed, and it shows no change"
             self._settle([self._unknown(workload_id, words) for workload_id in self._owed])
         elif self._owed:

@@ -247,6 +247,23 @@ def test_an_older_control_plane_is_asked_for_a_token_the_older_way(
     assert loopback.asked[-1].bearer == "Bearer t2"
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"access_token": "fresh-from-the-mint", "expi', "the answer is not JSON"),
+        (b"fresh-from-the-mint", "the answer is not JSON"),
+        (b"<html>Sign in</html>", "the answer is not JSON but '<html>Sign in</html>'"),
+        (b"", "the answer is empty"),
+    ],
+)
+def test_of_a_broken_answer_with_a_token_only_a_page_is_quoted(
+    loopback: Loopback, connect: Connect, body: bytes, told: str
+) -> None:
+    script(loopback, v2=[loopback.reply(200, body)])
+    words = str(fault_of(lambda: account(connect).client.list_page(0, {})))
+    assert words == "POST {0}: no token: {1}".format(TOKEN_V2, told)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
 def test_a_refused_client_is_not_tried_the_older_way(
     loopback: Loopback, connect: Connect, status: int
