@@ -27,13 +27,18 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports 
     outcomes_of,
     read_report,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import begin_trouble
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
+    begin_trouble,
+    overtaken_trouble,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import FINISHED_PHASES, RESUME
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACTING,
     BEGUN,
     CLEANUP,
     ENDED,
+    ENDING,
     OPEN_STATES,
     PLANNED,
     Record,
@@ -108,7 +113,11 @@ def fold_step(
                 outcomes.update(read_report(context.folder.beside(report.name)))
                 report.folded = True
         fold(record.workloads, action, outcomes)
-        mendable = [] if is_last else ids_to_retry(record.workloads, action)
+        is_stale = action != RESUME and record.state in (ENDING, ENDED)
+        if is_stale and any(outcome.outcome == CHANGED for outcome in outcomes.values()):
+            # An end ran while this begin was still at work: there is more to bring back.
+            record.state = ENDING
+        mendable = [] if is_last or is_stale else ids_to_retry(record.workloads, action)
         again = [one for one in mendable if one in outcomes]
         following = None
         if again:
@@ -123,6 +132,8 @@ def begun_step(context: Context) -> Step:
     with context.locked():
         record = context.need()
         fold_reports(context, record)
+        if record.state in (ENDING, ENDED):
+            return Step(record, begun_page(record, []), trouble=overtaken_trouble(context))
         now = context.reader.look(record.entry_ids())
         observe_stops(record.workloads, now)
         pods = pods_on_nodes(context, record.selection)
@@ -166,7 +177,9 @@ def _act(context: Context, record: Record, now: Mapping[str, Seen], identity: Id
         ask_to_act(record.workloads, ids, utc_now())
         report = new_report(record, record.action)
     context.save(record)
-    return Step(record, plan_page(record, already), changed=bool(ids), ids=ids, report=report)
+    now_words = "{0} to send now".format(counted(len(ids), "workload"))
+    words = "{0}; {1}".format(now_words, already) if already else now_words
+    return Step(record, plan_page(record, words), changed=bool(ids), ids=ids, report=report)
 
 
 def _check_may_begin(context: Context, record: Record) -> None:

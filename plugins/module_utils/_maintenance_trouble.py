@@ -61,6 +61,12 @@ def begin_trouble(
     return Trouble("; ".join(parts), trouble_rows(bad, resume=False), again(context, playbook))
 
 
+def overtaken_trouble(context: Context) -> Trouble:
+    """Say that an end came in between."""
+    sentence = "the record was ended while this begin was still at work, so that some may be stopped again"
+    return Trouble(sentence, [], again(context, "maintenance_end"))
+
+
 def end_trouble(context: Context, record: Record) -> Optional[Trouble]:
     """Say what did not come back; ``None`` if nothing is left to bring back."""
     bad = [entry for entry in record.concerned() if entry.standing in (*BAD, *TO_RESUME)]

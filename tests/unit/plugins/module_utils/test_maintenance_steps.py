@@ -379,6 +379,26 @@ def test_a_begin_that_was_cut_off_a_moment_ago_gets_time(plane: FakePlane, folde
     assert seconds_to_settle(context(plane, folder, settle_time=9)) == 0
 
 
+def test_an_end_that_overtakes_a_begin_can_be_run_again(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    step = begin_step(at)
+    assert step.report is not None
+    some = plane.send("suspend", step.ids[:2])
+    end(plane, at)
+    assert at.need().state == "ended"
+    rest = plane.send("suspend", step.ids[2:])
+    again = fold_step(at, "suspend", {"changed": some["changed"] + rest["changed"]}, step.report.name)
+    assert not again.ids
+    assert at.need().state == "ending"
+    begun = begun_step(at)
+    assert begun.trouble is not None
+    assert "was ended while this begin was still at work" in begun.trouble.sentence
+    assert "gpuops.runai.maintenance_end" in begun.trouble.next_command
+    end(plane, at)
+    assert [phases(plane)[number] for number in ACTIVE] == ["Running"] * 4
+    assert at.need().state == "ended"
+
+
 def test_a_clean_up_deletes_only_what_is_still_finished(plane: FakePlane, folder: str) -> None:
     at = context(plane, folder, role="workload_cleanup", **CLEANUP)
     step = begin_step(at)
