@@ -313,6 +313,28 @@ def test_a_new_token_that_is_refused_as_well_is_the_end(loopback: Loopback, conn
     assert loopback.paths() == [TOKEN_V2, LIST, TOKEN_V2, LIST]
 
 
+def test_what_refuses_every_token_ends_though_other_calls_get_through(
+    loopback: Loopback, connect: Connect
+) -> None:
+    names = iter("t{0}".format(number) for number in range(1, 100))
+    made = account(connect)
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == TOKEN_V2:
+            return minted(loopback, next(names))[0]
+        if asked.path != LIST:
+            return loopback.reply(200, {"id": ID})
+        if loopback.paths().count(LIST) > 5:
+            return loopback.reply(418)
+        # Meanwhile the same token does for somebody else.
+        made.client.workload(ID)
+        return loopback.reply(401)
+
+    loopback.answer = answer
+    assert isinstance(fault_of(lambda: made.client.list_page(0, {})), AccessDenied)
+    assert loopback.paths().count(LIST) == 2
+
+
 def test_a_given_token_is_final(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[loopback.reply(401, {"code": 401, "message": "bad token"})])
     fault = fault_of(lambda: connect(retry_timeout=60.0).client.list_page(0, {}))
