@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -49,13 +50,32 @@ def install_collection() -> Path:
 
 
 def play(playbook: Path, env: Mapping[str, str]) -> int:
-    """Run a playbook, its output shown as it comes; an interrupt reaches it too and is waited for."""
-    with subprocess.Popen([command("ansible-playbook"), str(playbook)], cwd=FOLDER, env=env) as process:
+    """Run a playbook, its output shown as it comes; an interrupt is passed on to it and waited for."""
+    # In a session of its own, so that an interrupt reaches ansible-playbook alone, which ends its workers.
+    with subprocess.Popen(
+        [command("ansible-playbook"), str(playbook)], cwd=FOLDER, env=env, start_new_session=True
+    ) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
             process.wait()
             raise
+
+
+def rehearse(settings: Settings) -> int:
+    """Install, start the simulator, play, stop the simulator; return the playbook's exit status."""
+    print(f"Installed {install_collection().name} for this demo only.", flush=True)
+    with running(settings) as simulator:
+        print(f"A simulated control plane has {settings.workloads} workloads at {simulator.url}", flush=True)
+        env = environment(COLLECTIONS) | {
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
+            "ANSIBLE_STDOUT_CALLBACK": "brief",
+            "RUNAI_BASE_URL": simulator.url,
+            "RUNAI_CLIENT_ID": settings.client_id,
+            "RUNAI_CLIENT_SECRET": settings.client_secret,
+        }
+        return play(HERE / "maintenance.yml", env)
 
 
 def main() -> int:
@@ -63,25 +83,11 @@ def main() -> int:
     parser.add_argument("--workloads", type=int, default=250, help="size of the fleet (default: 250)")
     options = parser.parse_args()
     started = time.monotonic()
-    print(f"Installed {install_collection().name} for this demo only.", flush=True)
-    settings = Settings(workloads=options.workloads, transition_seconds=1.0)
     try:
-        with running(settings) as simulator:
-            print(
-                f"A simulated control plane with {settings.workloads} workloads is at {simulator.url}.",
-                flush=True,
-            )
-            env = environment(COLLECTIONS) | {
-                "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
-                "ANSIBLE_STDOUT_CALLBACK": "brief",
-                "RUNAI_BASE_URL": simulator.url,
-                "RUNAI_CLIENT_ID": settings.client_id,
-                "RUNAI_CLIENT_SECRET": settings.client_secret,
-            }
-            status = play(HERE / "maintenance.yml", env)
+        status = rehearse(Settings(workloads=options.workloads, transition_seconds=1.0))
+        outcome = "FAILED" if status else "Done"
     except KeyboardInterrupt:
-        status = 130
-    outcome = "Done" if status == 0 else "Interrupted" if status == 130 else "FAILED"
+        status, outcome = 130, "Interrupted"
     print(f"\n{outcome} after {time.monotonic() - started:.0f} s; the simulator is stopped.")
     return status
 
