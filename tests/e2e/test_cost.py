@@ -23,10 +23,10 @@ from tools.paths import LINKED_TREE
 
 MODULE = "ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch"
 # The kernel's own account of the largest size, which unlike getrusage leaves out the parent's.
-RUN_AND_TELL_MEMORY = """
+RUN_AND_TELL_MEMORY = f"""
 import atexit, runpy, sys
 atexit.register(lambda: sys.stderr.write(open("/proc/self/status").read()))
-runpy.run_module(sys.argv[1], run_name="__main__")
+runpy.run_module({MODULE!r}, run_name="__main__")
 """
 MOST_MEGABYTES = 400
 # Token, count, and three more.
@@ -87,7 +87,7 @@ def test_no_request_is_made_that_is_not_needed(run_playbook: PlaybookRunner, sim
 @pytest.mark.parametrize("simulator", [50_000], indirect=True)
 def test_fifty_thousand_ids_fit_in_memory(simulator: Handle) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", RUN_AND_TELL_MEMORY, MODULE],
+        [sys.executable, "-c", RUN_AND_TELL_MEMORY],
         env={**os.environ, "PYTHONPATH": str(LINKED_TREE)},
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments(simulator)}),
         capture_output=True,
