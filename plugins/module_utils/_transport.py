@@ -318,7 +318,7 @@ def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optiona
 
 def _tunnel_status(causes: list[BaseException]) -> Optional[int]:
     """Return what a proxy answered instead of connecting; only the text of the error tells."""
-    found = [_TUNNEL_FAILED.match(str(cause)) for cause in causes if type(cause) is OSError]
+    found = [_TUNNEL_FAILED.match(str(cause)) for cause in causes if isinstance(cause, OSError)]
     return next((int(match.group(1)) for match in found if match), None)
 
 
