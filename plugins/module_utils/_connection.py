@@ -88,10 +88,13 @@ def connection_secrets(params: Mapping[str, Any], environ: Mapping[str, str]) ->
         for value in (params.get(option), environ.get(ENVIRONMENT[option])):
             if value:
                 found.add(str(value))
-                found.update(_proxy_passwords(str(value)) if option == "proxy" else ())
+                found.update(_passwords(str(value)) if option == "proxy" else ())
+    for value in (params.get("base_url"), environ.get(ENVIRONMENT["base_url"])):
+        # Such an address is refused, but it is shown among the options.
+        found.update(_passwords(str(value or "")))
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         for variable in (name, name.upper()):
-            found.update(_proxy_passwords(environ.get(variable, "")))
+            found.update(_passwords(environ.get(variable, "")))
     return found
 
 
@@ -207,7 +210,7 @@ def _checked_proxy(value: str) -> Optional[str]:
     return value
 
 
-def _proxy_passwords(value: str) -> set[str]:
+def _passwords(value: str) -> set[str]:
     try:
         password = urlsplit(value).password
     except ValueError:

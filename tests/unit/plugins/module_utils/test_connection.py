@@ -278,3 +278,10 @@ def test_every_secret_is_known_used_or_not() -> None:
     }
     assert found == expected
     assert set(connect(environ, **params).secrets) == expected
+
+
+def test_a_password_in_an_address_that_is_refused_is_a_secret_all_the_same() -> None:
+    task, environ = "https://someone:pass%20word@acme.run.ai", "https://someone:other-word@acme.run.ai"
+    assert connection_secrets({"base_url": task}, {"RUNAI_BASE_URL": environ}) == {
+        *("pass%20word", "pass word", "other-word"),
+    }
