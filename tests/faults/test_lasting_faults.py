@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._answers import BatchAnswer
+from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 
 from simulator.server import Handle
 from tests.faults.conftest import Start
@@ -184,8 +188,18 @@ def test_a_control_plane_without_the_batch_endpoint_stops(start: Start) -> None:
     assert "2.19" in run.result["msg"]
 
 
-def test_the_breaker_awaits_and_counts_what_is_in_flight(start: Start) -> None:
+def test_the_breaker_awaits_and_counts_what_is_in_flight(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulator = start(60)
+    all_three_are_on_their_way = threading.Barrier(3)
+    send = Client.batch
+
+    def send_together(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
+        all_three_are_on_their_way.wait(timeout=60)
+        return send(client, action, ids)
+
+    monkeypatch.setattr(Client, "batch", send_together)
     simulator.faults(
         {"match": {**BATCH, "ids": MANY[:1]}, "fault": {"kind": "refuse_ids", "count": "all"}},
         {"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 0.5}},

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rehearsal of an outage that the guide describes, played as it stands there; and what it promises."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import yaml
+
+from simulator.server import running
+from simulator.settings import Settings
+from tests.e2e.playbook import PlaybookRunner
+from tools.paths import CHECKOUT
+
+GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_faults.rst"
+BLOCK = re.compile(r"\.\. code-block:: yaml\n\n((?:    .*\n|\n)+)")
+
+
+def blocks() -> list[str]:
+    """The guide's YAML: the fault plan and the playbook."""
+    return [textwrap.dedent(block) for block in BLOCK.findall(GUIDE.read_text())]
+
+
+def test_the_rehearsed_outage(run_playbook_on_each_core: PlaybookRunner) -> None:
+    faults, playbook = blocks()
+    with running(Settings(workloads=250, faults=yaml.safe_load(faults))) as simulator:
+        run = run_playbook_on_each_core(playbook.replace("http://127.0.0.1:8080", simulator.url))
+        sent = simulator.summary()["ids_sent"]["suspend"]
+    assert run.rc == 0, run.output
+    result = run.one("runai_workload_batch")
+    assert result["summary"]["changed"] == result["summary"]["requested"] > 50
+    assert sorted(sent.values()) == [1] * (len(sent) - 10) + [2] * 10
+    warnings = [warning for warning in result["warnings"] if "retried" in str(warning)]
+    assert len(warnings) == len(result["warnings"]) == 2
+
+
+def test_the_tests_that_the_guide_names_are_there() -> None:
+    named = set(re.findall(r"``(test_\w+)``", GUIDE.read_text()))
+    there = {
+        path.stem for folder in ("faults", "e2e") for path in (CHECKOUT / "tests" / folder).glob("test_*.py")
+    }
+    assert len(named) > 7
+    assert named <= there

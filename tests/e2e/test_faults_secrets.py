@@ -1,0 +1,163 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever fails, no secret is shown: not with -vvvv, not in results, warnings, progress lines or reports."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from simulator.server import Handle, running
+from simulator.settings import Settings
+from tests.e2e.playbook import PlaybookRunner
+from tests.faults.rehearsal import BATCH, COUNT, LIST, READS, TOKENS, fleet, workload_id
+
+SECRET = "kept-secret-e7c1b0"
+TOKEN = "given-token-5d2a94"
+PASSWORD = "proxy-pass/90f3ae"
+ENCODED = "proxy-pass%2F90f3ae"
+FROM_ENVIRONMENT = "environment-secret-3b8d11"
+IDS = [workload_id(number) for number in range(60)]
+OUTAGE = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that goes wrong: a fault plan, the options of the task, what its message must hold."""
+
+    words: str
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def always(match: dict[str, Any], fault: Any) -> dict[str, Any]:
+    return {"match": match, "times": "always", "fault": fault}
+
+
+def telling(status: int, secret: str) -> dict[str, Any]:
+    """A control plane that repeats what it was sent."""
+    return {
+        "kind": "status",
+        "status": status,
+        "message": f"not with {secret}",
+        "details": f"Bearer {secret}",
+    }
+
+
+GIVEN_TOKEN = {"token": "{{ token }}", "client_id": "", "client_secret": ""}
+PROXY = f"http://ops:{ENCODED}@127.0.0.1:9"
+# Of ansible-playbook itself: what stands under a task's `environment` is shown by -vvv.
+ENVIRONMENT = {"RUNAI_CLIENT_SECRET": FROM_ENVIRONMENT, "HTTPS_PROXY": PROXY, "no_proxy": "127.0.0.1"}
+
+SCENARIOS = {
+    "the secret is wrong": Scenario("401", options={"client_secret": "{{ secret }}-not"}),
+    "the token is dead": Scenario("401", options={**GIVEN_TOKEN, "token": "{{ token }}-not"}),
+    "the token endpoint repeats the secret": Scenario("HTTP 400", [always(TOKENS, telling(400, SECRET))]),
+    "the list repeats the token": Scenario("HTTP 403", [always(LIST, telling(403, TOKEN))], GIVEN_TOKEN),
+    "a batch repeats the token": Scenario("403", [always(BATCH, telling(403, TOKEN))], GIVEN_TOKEN),
+    "ids are refused with the secret": Scenario(
+        "409", [always(BATCH, {"kind": "refuse_ids", "count": "all", "message": f"not with {SECRET}"})]
+    ),
+    "a page of a proxy repeats the secret": Scenario(
+        "HTTP 407", [always(COUNT, {"kind": "status", "status": 407, "body": f"<html>{SECRET}</html>"})]
+    ),
+    "answers get lost": Scenario("unknown", [always(BATCH, "cut")]),
+    "answers are half": Scenario(
+        "unknown",
+        [always(BATCH, {"kind": "cut_in_body", "reset": True}), always(READS, "half_json") | {"nth": 3}],
+    ),
+    "an outage in the middle": Scenario(
+        "not attempted",
+        [{"match": BATCH, "nth": 2, "fault": {"kind": "down", "seconds": 3600}}],
+        {"concurrency": 1},
+    ),
+    "no control plane": Scenario("connection refused", options={"base_url": OUTAGE}),
+    "no TLS": Scenario(
+        "TLS failed", options={"base_url": "{{ urls['no TLS'] | replace('http:', 'https:') }}"}
+    ),
+    "no proxy": Scenario("by the proxy", options={"proxy": PROXY}),
+    "a proxy of the environment": Scenario("by the proxy", options={"base_url": "https://plane.test"}),
+    "a proxy without a scheme": Scenario("proxy must be", options={"proxy": f"ops:{ENCODED}@127.0.0.1"}),
+    "a secret of the environment": Scenario("401", options={"client_secret": ""}),
+    "a token that can not be sent": Scenario(
+        "token holds", options={**GIVEN_TOKEN, "token": "{{ token }}\tx"}
+    ),
+    "a breaker": Scenario(
+        "max_failures", [always(BATCH, {"kind": "refuse_ids"})], {"max_failures": "0", "concurrency": 1}
+    ),
+    "a ceiling": Scenario("max_affected", options={"max_affected": 1}),
+}
+
+
+def tasks(folder: Path) -> list[dict[str, Any]]:
+    found = []
+    for number, (name, scenario) in enumerate(SCENARIOS.items()):
+        options = {
+            "base_url": f"{{{{ urls['{name}'] }}}}",
+            "client_id": "rehearsal",
+            "client_secret": "{{ secret }}",
+            "action": "suspend",
+            "ids": "{{ ids }}",
+            "batch_size": 20,
+            "retry_timeout": 0.4,
+            "timeout": 2,
+            "report_path": str(folder / f"report-{number}.jsonl"),
+        }
+        task = {"name": name, "gpuops.runai.runai_workload_batch": {**options, **scenario.options}}
+        found.append({**task, "ignore_errors": True})
+    return found
+
+
+def minted(simulator: Handle) -> set[str]:
+    """Every token that it made; none was revoked."""
+    return set(simulator.plane.tokens._expiry)
+
+
+def test_no_secret_is_shown(run_playbook_on_each_core: PlaybookRunner, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        simulators: dict[str, Handle] = {}
+        for name, scenario in SCENARIOS.items():
+            settings = Settings(
+                fleet=fleet(60),
+                client_secret=SECRET,
+                token=TOKEN,
+                transition_seconds=3600,
+                faults=scenario.faults,
+            )
+            simulators[name] = stack.enter_context(running(settings))
+        given = {"secret": SECRET, "token": TOKEN, "ids": IDS}
+        variables = tmp_path / "variables.json"
+        variables.write_text(
+            json.dumps({**given, "urls": {name: one.url for name, one in simulators.items()}})
+        )
+        play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks(tmp_path)}]
+        run = run_playbook_on_each_core(yaml.safe_dump(play), "-vvvv", "-e", f"@{variables}", env=ENVIRONMENT)
+        secrets = {SECRET, TOKEN, PASSWORD, ENCODED, FROM_ENVIRONMENT}
+        secrets.add(base64.b64encode(f"ops:{PASSWORD}".encode()).decode())
+        for simulator in simulators.values():
+            secrets |= minted(simulator)
+    assert len(secrets) > 10, "no token was made"
+
+    # Each failed as it was meant to.
+    assert run.rc == 0, run.output
+    results = {task.task: task.result for task in run.of("runai_workload_batch") if task.status == "ignored"}
+    assert set(results) == set(SCENARIOS)
+    for name, scenario in SCENARIOS.items():
+        assert scenario.words in results[name]["msg"], (name, results[name]["msg"])
+
+    reports = [path for path in tmp_path.glob("report-*") if path.is_file()]
+    shown = {path.name: path.read_text() for path in reports}
+    shown["output"] = run.output
+    shown["results"] = json.dumps(results)
+    for where, text in shown.items():
+        for secret in secrets:
+            assert secret not in text, (where, text[max(0, text.index(secret) - 300) :][:500])
+    assert len(reports) > 8
+    assert {path.stat().st_mode & 0o777 for path in reports} == {0o600}
