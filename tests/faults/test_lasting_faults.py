@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -188,18 +188,28 @@ def test_a_control_plane_without_the_batch_endpoint_stops(start: Start) -> None:
     assert "2.19" in run.result["msg"]
 
 
+@pytest.fixture
+def sent_together(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Hold the first so many batches back until all of them are on their way."""
+
+    def hold(number: int) -> None:
+        all_are_on_their_way = threading.Barrier(number)
+        send = Client.batch
+
+        def send_together(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
+            all_are_on_their_way.wait(timeout=60)
+            return send(client, action, ids)
+
+        monkeypatch.setattr(Client, "batch", send_together)
+
+    return hold
+
+
 def test_the_breaker_awaits_and_counts_what_is_in_flight(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    start: Start, sent_together: Callable[[int], None]
 ) -> None:
     simulator = start(60)
-    all_three_are_on_their_way = threading.Barrier(3)
-    send = Client.batch
-
-    def send_together(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
-        all_three_are_on_their_way.wait(timeout=60)
-        return send(client, action, ids)
-
-    monkeypatch.setattr(Client, "batch", send_together)
+    sent_together(3)
     simulator.faults(
         {"match": {**BATCH, "ids": MANY[:1]}, "fault": {"kind": "refuse_ids", "count": "all"}},
         {"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 0.5}},
@@ -212,8 +222,11 @@ def test_the_breaker_awaits_and_counts_what_is_in_flight(
     assert {row["reason"] for row in run.rows("not_attempted")} == {"stopped"}
 
 
-def test_the_breaker_lets_a_lost_answer_in_flight_be_settled(start: Start) -> None:
+def test_the_breaker_lets_a_lost_answer_in_flight_be_settled(
+    start: Start, sent_together: Callable[[int], None]
+) -> None:
     simulator = start(60)
+    sent_together(2)
     simulator.faults(
         {"match": {**BATCH, "ids": MANY[:1]}, "fault": {"kind": "refuse_ids", "count": "all"}},
         {"match": {**BATCH, "ids": MANY[10:11]}, "fault": {"kind": "status", "status": 504, "apply": True}},
@@ -227,12 +240,12 @@ def test_the_breaker_lets_a_lost_answer_in_flight_be_settled(start: Start) -> No
 
 def test_the_deadline_awaits_and_counts_what_is_in_flight(start: Start) -> None:
     simulator = start(60)
-    simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 1.5}})
-    run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=2, deadline=1)
+    simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 2.5}})
+    run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=2, deadline=2)
     assert run.counts == {"changed": 20, "not_attempted": 40}
     assert run.batches == 2
     assert run.failed
-    assert "the deadline of 1 s has passed" in run.result["msg"]
+    assert "the deadline of 2 s has passed" in run.result["msg"]
     assert {row["reason"] for row in run.rows("not_attempted")} == {"deadline"}
 
 
