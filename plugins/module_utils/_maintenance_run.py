@@ -63,6 +63,7 @@ PLAN, BEGIN, FOLD, BEGUN, END, ENDED, STATUS, SAMPLE, SETTLE, WHICH = STEPS = (
 )
 # Steps that hand on a packed record, and those after which a page is written for people.
 _HANDS_ON = (PLAN, BEGUN, ENDED)
+_ONLY_READ = (STATUS, SAMPLE, SETTLE, WHICH)
 _LAST_STEPS = (PLAN, BEGUN, ENDED, STATUS)
 _DEFAULT_SAMPLES = 5
 # Names told for one owner; the record has them all.
@@ -107,8 +108,8 @@ def _context(
     durable = settings.said("record_dir")
     path = settings.get("record_dir") or params.get("scratch_dir")
     folder = RecordFolder(path) if path else None
-    if folder is not None:
-        folder.check(may_create=not check_mode and params["step"] in (PLAN, BEGIN, END))
+    if folder is not None and params["step"] not in _ONLY_READ:
+        folder.check(may_create=not check_mode)
     return Context(
         settings=settings,
         folder=folder,

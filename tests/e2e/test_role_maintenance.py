@@ -24,7 +24,7 @@ from simulator.settings import Settings
 from tests.e2e.playbook import PLUGINS, PlaybookRunner
 from tests.e2e.site import SECRET, Site, told, workload
 
-FLEET = {
+FLEET: dict[str, Any] = {
     "workloads": [
         *(workload(number) for number in range(1, 7)),
         *(workload(number, "Pending") for number in range(7, 9)),
@@ -35,7 +35,7 @@ FLEET = {
     ]
 }
 ACTIVE = [f"00000000-0000-4000-8000-{number:012d}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 12)]
-SAID = {
+SAID: dict[str, Any] = {
     "name": "night",
     "reason": "new fan",
     "projects": "vision,nlp",
@@ -64,7 +64,7 @@ def test_plan_begin_status_and_end_in_both_modes(
     open_site: Open, run_playbook_on_each_core: PlaybookRunner
 ) -> None:
     with open_site(run_playbook_on_each_core) as site:
-        where = {"record_dir": str(site.folder)}
+        where: dict[str, Any] = {"record_dir": str(site.folder)}
         before = site.phases()
 
         for playbook, said in (("maintenance_plan", SAID), ("maintenance_begin", SAID)):
@@ -169,7 +169,12 @@ def test_a_failure_is_told_in_one_sentence_with_the_worst_rows(open_site: Open) 
                 "fault": {"kind": "refuse_ids", "ids": refused, "message": "conflict, try later"},
             }
         )
-        said = {**SAID, "record_dir": str(site.folder), "max_affected": "none", "max_failures": "100%"}
+        said: dict[str, Any] = {
+            **SAID,
+            "record_dir": str(site.folder),
+            "max_affected": "none",
+            "max_failures": "100%",
+        }
         run = site.play("maintenance_begin", **said)
         assert run.rc == 2
         sentence = told(run)
@@ -203,7 +208,7 @@ def _connection(site: Site, said: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("after", [1, 2, 3, 4])
 def test_a_begin_killed_between_any_two_steps_is_ended(open_site: Open, after: int) -> None:
     with open_site() as site:
-        where = {"record_dir": str(site.folder)}
+        where: dict[str, Any] = {"record_dir": str(site.folder)}
         before = site.phases()
         run = _killed(site, "maintenance_begin", after, **where, **SAID)
         assert run == -signal.SIGKILL
@@ -211,13 +216,13 @@ def test_a_begin_killed_between_any_two_steps_is_ended(open_site: Open, after: i
         ended = site.play("maintenance_end", name="night", **where)
         assert ended.rc == 0, ended.output
         assert site.record()["state"] == "ended"
-        assert _settled(site) == before
+        assert _settled(site, before) == before
 
 
 @pytest.mark.parametrize("after", [1, 2, 3, 4])
 def test_a_begin_killed_between_any_two_steps_goes_on(open_site: Open, after: int) -> None:
     with open_site() as site:
-        where = {"record_dir": str(site.folder)}
+        where: dict[str, Any] = {"record_dir": str(site.folder)}
         before = site.phases()
         assert _killed(site, "maintenance_begin", after, **where, **SAID) == -signal.SIGKILL
         begun = site.play("maintenance_begin", **where, **SAID)
@@ -227,20 +232,20 @@ def test_a_begin_killed_between_any_two_steps_goes_on(open_site: Open, after: in
         } == {one: before[one] for one in ACTIVE}
         assert set(site.sent("suspend").values()) == {1}
         assert site.play("maintenance_end", name="night", **where).rc == 0
-        assert _settled(site) == before
+        assert _settled(site, before) == before
 
 
 @pytest.mark.parametrize("after", [2, 3, 4, 5, 6, 7])
 def test_an_end_killed_between_any_two_steps_goes_on(open_site: Open, after: int) -> None:
     with open_site() as site:
-        where = {"record_dir": str(site.folder)}
+        where: dict[str, Any] = {"record_dir": str(site.folder)}
         before = site.phases()
         assert site.play("maintenance_begin", **where, **SAID).rc == 0
         assert _killed(site, "maintenance_end", after, name="night", **where) == -signal.SIGKILL
         ended = site.play("maintenance_end", name="night", **where)
         assert ended.rc == 0, ended.output
         assert site.record()["state"] == "ended"
-        assert _settled(site) == before
+        assert _settled(site, before) == before
         assert set(site.sent("resume").values()) == {1}
 
 
@@ -248,7 +253,7 @@ def test_a_begin_killed_in_the_middle_of_its_batches_is_ended(open_site: Open) -
     fleet = {"workloads": [workload(number) for number in range(1, 451)]}
     with open_site(fleet=fleet, latency_per_id=0.01) as site:
         before = site.phases()
-        where = {"record_dir": str(site.folder)}
+        where: dict[str, Any] = {"record_dir": str(site.folder)}
         process = _started(site, "maintenance_begin", {}, **where, **{**SAID, "max_affected": "none"})
         try:
             while not site.writes():
@@ -265,14 +270,14 @@ def test_a_begin_killed_in_the_middle_of_its_batches_is_ended(open_site: Open) -
         ended = site.play("maintenance_end", name="night", settle_time=4, **where)
         assert ended.rc == 0, ended.output
         assert site.record()["state"] == "ended"
-        assert _settled(site) == before
+        assert _settled(site, before) == before
         assert 0 < len(site.sent("suspend")) < 450
 
 
 def test_a_plan_travels_by_the_jobs_artifacts(open_site: Open) -> None:
     with open_site() as site:
         before = site.phases()
-        show = {"ANSIBLE_SHOW_CUSTOM_STATS": "1"}
+        show: dict[str, str] = {"ANSIBLE_SHOW_CUSTOM_STATS": "1"}
         planned = site.play("maintenance_plan", env=show, **SAID)
         assert planned.rc == 0, planned.output
         packed = _artifact(planned.stdout)
@@ -286,7 +291,7 @@ def test_a_plan_travels_by_the_jobs_artifacts(open_site: Open) -> None:
             ended = site.play("maintenance_end", name="night", record=artifact)
             assert ended.rc == 0, ended.output
             assert expected in ended.stdout
-        assert _settled(site) == before
+        assert _settled(site, before) == before
         assert not site.folder.exists()
 
 
@@ -299,7 +304,7 @@ def test_nodes_are_fenced_first_and_found_without_pods_after(open_site: Open) ->
         ]
     }
     with open_site(fleet=fleet) as site:
-        said = {**SAID, "projects": ..., "nodes": "gpu-17", "record_dir": str(site.folder)}
+        said: dict[str, Any] = {**SAID, "projects": ..., "nodes": "gpu-17", "record_dir": str(site.folder)}
         run = site.play("maintenance_begin", **said)
         assert "keep new pods off the nodes first" in told(run)
         assert site.simulator.requests() == []
@@ -321,8 +326,14 @@ def test_an_emergency_takes_the_lowest_priority_until_enough_is_free(open_site: 
         ]
     }
     with open_site(fleet=fleet) as site:
-        said = {**SAID, "projects": ..., "preemptible": "true", "sort_by": "priority", "until_gpus": 4}
-        where = {"record_dir": str(site.folder)}
+        said: dict[str, Any] = {
+            **SAID,
+            "projects": ...,
+            "preemptible": "true",
+            "sort_by": "priority",
+            "until_gpus": 4,
+        }
+        where: dict[str, Any] = {"record_dir": str(site.folder)}
         begun = site.play("maintenance_begin", **where, **said)
         assert begun.rc == 0, begun.output
         assert sorted(site.sent("suspend")) == [workload(2)["id"], workload(3)["id"]]
@@ -332,7 +343,7 @@ def test_an_emergency_takes_the_lowest_priority_until_enough_is_free(open_site: 
 
 def test_a_control_plane_that_is_down_is_waited_for_with_reads_only(open_site: Open) -> None:
     with open_site() as site:
-        where = {"record_dir": str(site.folder)}
+        where: dict[str, Any] = {"record_dir": str(site.folder)}
         assert site.play("maintenance_begin", **where, **SAID).rc == 0
         number = len(site.writes())
         site.simulator.faults({"match": {"path": "/api/*"}, "times": 3, "fault": "cut"})
@@ -365,7 +376,7 @@ def test_the_record_fits_its_schema(open_site: Open) -> None:
     )
     jsonschema.Draft202012Validator.check_schema(schema)
     with open_site() as site:
-        where = {"record_dir": str(site.folder)}
+        where: dict[str, Any] = {"record_dir": str(site.folder)}
         for playbook, said in (
             ("maintenance_plan", SAID),
             ("maintenance_begin", SAID),
@@ -384,17 +395,14 @@ def test_the_role_by_itself_says_how_to_use_it(run_playbook: PlaybookRunner) -> 
     assert "use tasks_from with plan, begin, end or status" in told(run)
 
 
-def _settled(site: Site) -> dict[str, str]:
-    """Phases once nothing moves any more; what was Pending and came back may run."""
+def _settled(site: Site, before: dict[str, str]) -> dict[str, str]:
+    """Phases once nothing moves any more; what only waited to run before may find room now."""
     moving = ("Resuming", "Creating", "Initializing", "Stopping")
     while any(phase in moving for phase in site.phases().values()):
         time.sleep(0.02)
-    # Those that only waited to run find room in the simulator once they are asked again.
-    waited = {row["id"] for row in FLEET["workloads"] if row["phase"] == "Pending"}
-    return {
-        one: "Pending" if one in waited and phase == "Running" else phase
-        for one, phase in site.phases().items()
-    }
+    waited = [one for one, phase in before.items() if phase == "Pending"]
+    now = site.phases()
+    return {one: "Pending" if one in waited and now[one] == "Running" else now[one] for one in now}
 
 
 def _artifact(stdout: str) -> str:

@@ -16,13 +16,13 @@ from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
 from tests.e2e.site import Site, told, workload
 
-FLEET = [
+FLEET: list[dict[str, Any]] = [
     workload(1, idleAllocatedGpus=2),
     workload(2, idleAllocatedGpus=2, submittedBy="bob@example.com"),
     workload(3, idleAllocatedGpus=0),
     workload(4, "Stopped"),
 ]
-SAID = {
+SAID: dict[str, Any] = {
     "name": "weekend",
     "reason": "idle",
     "min_idle_gpus": 1,
@@ -40,7 +40,7 @@ def site(run_playbook: PlaybookRunner, tmp_path: Path) -> Iterator[Site]:
 
 
 def test_what_idles_at_every_read_is_suspended_and_comes_back(site: Site) -> None:
-    where = {"record_dir": str(site.folder)}
+    where: dict[str, Any] = {"record_dir": str(site.folder)}
     checked = site.play("reclaim", check=True, **where, **SAID)
     assert checked.rc == 0, checked.output
     assert "Idle for 1s: at each of 2 reads spread over it" in checked.stdout

@@ -18,7 +18,7 @@ from tests.e2e.playbook import PlaybookRunner
 from tests.e2e.site import told
 
 ENVIRONMENT = {"RUNAI_CLIENT_ID": "rehearsal", "RUNAI_CLIENT_SECRET": "rehearsal-secret"}
-SAID = {
+SAID: dict[str, Any] = {
     "workload_maintenance_name": "night",
     "workload_maintenance_reason": "new fan",
     "workload_maintenance_all": True,
@@ -53,7 +53,11 @@ def test_the_real_fleet_is_exported_and_rehearsed_on(run_playbook: PlaybookRunne
     with running(Settings(fleet=path, transition_seconds=0.05)) as rehearsal:
         assert {one.id: one.phase for one in rehearsal.state.live()} == phases
         # All that could lead elsewhere is there, and leads nowhere.
-        said = {**SAID, "rehearsal_base_url": rehearsal.url, "workload_maintenance_base_url": NOWHERE}
+        said: dict[str, Any] = {
+            **SAID,
+            "rehearsal_base_url": rehearsal.url,
+            "workload_maintenance_base_url": NOWHERE,
+        }
         said |= {
             "workload_maintenance_record_dir": str(tmp_path / "real"),
             "workload_maintenance_proxy": NOWHERE,
@@ -113,7 +117,7 @@ def test_what_is_no_simulator_is_refused(run_playbook: PlaybookRunner) -> None:
                 "fault": {"kind": "status", "status": 404},
             }
         )
-        said = {**SAID, "rehearsal_base_url": tunnel.url}
+        said: dict[str, Any] = {**SAID, "rehearsal_base_url": tunnel.url}
         run = run_playbook("gpuops.runai.maintenance_rehearse", extra_vars=said)
         if "REHEARSAL" in run.stdout:
             pytest.skip("the simulator's own pages can't be made to fail")

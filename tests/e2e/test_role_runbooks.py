@@ -11,8 +11,10 @@ import shlex
 import signal
 import subprocess
 import textwrap
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,11 +26,12 @@ from tools.paths import CHECKOUT
 
 PAGES = sorted((CHECKOUT / "docs" / "docsite" / "rst").glob("runbook_*.rst"))
 LONG_AGO = (datetime.now(UTC) - timedelta(days=20)).isoformat().replace("+00:00", "Z")
-FLEET = {
+FLEET: dict[str, Any] = {
     "workloads": [
         *(workload(number, nodes=["gpu-17"]) for number in (1, 2)),
         *(workload(number, nodes=["gpu-18"], preemptible=True, priority=number) for number in (3, 4, 5, 6)),
         workload(7, nodes=["gpu-18"], idleAllocatedGpus=2),
+        *(workload(number, nodes=["gpu-19"]) for number in range(20, 25)),
         *(
             workload(number, "Completed", completedAt=LONG_AGO, phaseUpdatedAt=LONG_AGO)
             for number in range(8, 18)
@@ -104,8 +107,8 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
 def _simulator(command: str, folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     words = shlex.split(command.replace("--port 8080", f"--port 0 --port-file {folder / 'port'}"))
     collection = Path(environment["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections" / "gpuops" / "runai"
-    process = subprocess.Popen(words, cwd=collection, env=environment, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    # It says where it is once it listens.
-    process.stdout.readline()
+    process = subprocess.Popen(words, cwd=collection, env=environment, stdout=subprocess.DEVNULL)
+    while not (folder / "port").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
     return process
