@@ -56,7 +56,7 @@ def compare(results: Results, sizes: list[int], repeat: int, contenders: list[Co
             for turn in range(repeat):
                 for contender in contenders:
                     runs = results.runs.setdefault(contender.key, {}).setdefault(size, [])
-                    if sum(run.cost.seconds for run in runs) > LONG:
+                    if size > contender.most or sum(run.cost.seconds for run in runs) > LONG:
                         continue
                     runs.append(run_contender(contender, plane))
                     print(

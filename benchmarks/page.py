@@ -17,25 +17,31 @@ _TEMPLATE = Path(__file__).with_name("page.rst")
 
 def comparison_rows(results: Results) -> list[list[str]]:
     """A heading, then a row for each number of ids and contender."""
-    rows = [["Workloads", "What", "Seconds", "Ratio", "Requests", "Runs"]]
+    rows = [["Workloads", "What", "Seconds", "To the floor", "To the module", "Requests", "Runs"]]
     for size in results.sizes:
         for contender in CONTENDERS:
             runs = results.runs.get(contender.key, {}).get(size)
             if not runs:
                 continue
             seconds = median(run.cost.seconds for run in runs)
-            ratio = results.of_the_floor(contender.key, size) if contender.acts else None
+            to_floor = results.of_the_floor(contender.key, size) if contender.acts else None
+            to_module = results.as_fast("module 8", contender.key, size) if contender.acts else None
             rows.append(
                 [
                     f"{size:,}",
                     contender.title,
                     f"{seconds:.2f}",
-                    "" if ratio is None else f"{ratio:.2f}",
+                    _ratio(to_floor),
+                    _ratio(to_module),
                     str(runs[-1].requests),
                     str(len(runs)),
                 ]
             )
     return rows
+
+
+def _ratio(number: float | None) -> str:
+    return "" if number is None else f"{number:.2f}"
 
 
 def growth_rows(results: Results) -> list[list[str]]:

@@ -16,7 +16,7 @@ from matplotlib import pyplot
 
 # The colours of Okabe and Ito, which all eyes can tell apart.
 LINES = {
-    "uri": ("ansible.builtin.uri in a loop", "#D55E00", "s"),
+    "uri": ("ansible.builtin.uri, batches of 100", "#D55E00", "s"),
     "runapy": ("runapy, one call after another", "#E69F00", "^"),
     "module 4": ("runai_workload_batch, concurrency 4", "#56B4E9", "o"),
     "module 8": ("runai_workload_batch, concurrency 8", "#0072B2", "o"),
