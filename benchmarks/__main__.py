@@ -36,7 +36,7 @@ SAVED = WORK / "results.json"
 PAGE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_speed.rst"
 PLOT = CHECKOUT / "docs" / "speed.svg"
 # A contender that has taken so many seconds at one size is not run again at it.
-LONG = 100.0
+LONG = 60.0
 
 
 def numbers(text: str) -> list[int]:
@@ -104,9 +104,11 @@ def main() -> None:
         results = Results(machine())
         only = [word for word in options.only.split(",") if word]
         contenders = [one for one in CONTENDERS if not only or one.key in only]
-        compare(results, options.sizes, options.repeat, contenders)
-        grow(results, options.growth, min(options.repeat, 3))
-        results.save(SAVED)
+        try:
+            compare(results, options.sizes, options.repeat, contenders)
+            grow(results, options.growth, min(options.repeat, 3))
+        finally:
+            results.save(SAVED)
     if results.runs:
         show(comparison_rows(results))
     if results.alone:
