@@ -14,6 +14,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANG
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 MOST_LINES = 50
+# However long a wait may take, nobody should wonder whether it still lives.
+_LONGEST_SILENCE = 300.0
 
 
 def spelled(outcome: str) -> str:
@@ -24,8 +26,8 @@ def spelled(outcome: str) -> str:
 class Progress:
     """Says through ``say`` what is going on, a line at a time.
 
-    However large the task, there are at most 50 lines for its batches, and about as many for each
-    time that it waits.
+    However large the task, there are at most 50 lines for its batches; while it waits, there is one
+    every fiftieth part of that time, and at least every five minutes.
     """
 
     def __init__(
@@ -64,12 +66,12 @@ class Progress:
         )
 
     def waiting(self, left: int, words: str, timeout: float) -> None:
-        """Say how many workloads are still waited for: at once, then every fiftieth part of ``timeout``."""
+        """Say how many workloads are still waited for, of a wait that takes at most ``timeout`` seconds."""
         now = self._clock()
         if not left or (words == self._waited_for and now < self._next_waiting_line):
             return
         self._waited_for = words
-        self._next_waiting_line = now + timeout / MOST_LINES
+        self._next_waiting_line = now + min(timeout / MOST_LINES, _LONGEST_SILENCE)
         self._say("{0}waiting for {1} {2}".format(self._prefix, counted(left, "workload"), words))
 
     def end(self, message: str) -> None:

@@ -56,6 +56,16 @@ def test_waiting_is_told_at_once_and_then_by_the_share_of_time_that_is_gone() ->
     assert lines == ["runai suspend: waiting for 7 workloads to get there"] * MOST_LINES
 
 
+def test_no_wait_is_silent_for_long() -> None:
+    told: list[float] = []
+    now = [0.0]
+    progress = Progress("resume", lambda line: told.append(now[0]), clock=lambda: now[0])
+    for _look in range(1000):
+        progress.waiting(7, "to get there", 86400.0)
+        now[0] += 60.0
+    assert max(later - earlier for earlier, later in zip(told, told[1:])) == 300.0
+
+
 def test_another_wait_is_told_at_once() -> None:
     lines: list[str] = []
     progress = Progress("resume", lines.append, clock=lambda: 5.0)
