@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -107,19 +110,46 @@ def test_any_other_address_is_refused(run_playbook: PlaybookRunner, address: str
     assert "only ever talks to this machine" in told(run)
 
 
-def test_what_is_no_simulator_is_refused(run_playbook: PlaybookRunner) -> None:
-    """A tunnel to the real control plane is on this machine, too."""
-    with running(Settings(workloads=5)) as tunnel:
-        tunnel.faults(
-            {
-                "match": {"path": "/_simulator/*"},
-                "times": "always",
-                "fault": {"kind": "status", "status": 404},
-            }
+class Tunnel(BaseHTTPRequestHandler):
+    """Hands everything on but what only a simulator has, as a tunnel to a real control plane would."""
+
+    target = ""
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        if self.path.startswith("/_simulator"):
+            self._answer(404, b"{}")
+            return
+        request = urllib.request.Request(
+            self.target + self.path, headers={"Authorization": "Bearer rehearsal-token"}
         )
-        said: dict[str, Any] = {**SAID, "rehearsal_base_url": tunnel.url}
+        with urllib.request.urlopen(request) as answer:
+            self._answer(answer.status, answer.read())
+
+    def do_POST(self) -> None:
+        self.asked.append("POST " + self.path)
+        self._answer(500, b"{}")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+def test_a_tunnel_to_a_real_control_plane_is_refused(run_playbook: PlaybookRunner) -> None:
+    with running(Settings(workloads=5)) as real, ThreadingHTTPServer(("127.0.0.1", 0), Tunnel) as tunnel:
+        Tunnel.target = real.url
+        threading.Thread(target=tunnel.serve_forever, daemon=True).start()
+        said = {**SAID, "rehearsal_base_url": f"http://127.0.0.1:{tunnel.server_port}"}
         run = run_playbook("gpuops.runai.maintenance_rehearse", extra_vars=said)
-        if "REHEARSAL" in run.stdout:
-            pytest.skip("the simulator's own pages can't be made to fail")
-        assert run.rc == 2
-        assert tunnel.summary()["batches"] == {}
+        tunnel.shutdown()
+    assert run.rc == 2, run.output
+    assert run.tasks[-1].task == "Make sure that it is a simulator, and say what it simulates"
+    assert "/_simulator/summary" in Tunnel.asked
+    assert not [one for one in Tunnel.asked if one.startswith("POST")]
