@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import fcntl
 import json
@@ -14,9 +15,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils import _record_file
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import OUTCOMES
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
     PLANNED,
+    STATES,
     Asked,
     ControlPlane,
     Entry,
@@ -27,6 +30,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     from_json,
     to_json,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_end import STANDINGS
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder, write_whole
 
 ID = "00000000-0000-4000-8000-000000000001"
@@ -169,3 +173,26 @@ def test_only_other_open_records_are_open(tmp_path: Path) -> None:
 def test_names_that_are_no_file_names_are_refused(name: object) -> None:
     with pytest.raises(RecordError):
         check_name(name, "name")
+
+
+def test_the_schema_names_every_field_that_a_record_can_hold() -> None:
+    path = (
+        Path(__file__).resolve().parents[4]
+        / "roles"
+        / "workload_maintenance"
+        / "files"
+        / "record.schema.json"
+    )
+    schema = json.loads(path.read_text())
+    described = {
+        Record: set(schema["properties"]) - {"schema"},
+        Entry: set(schema["$defs"]["workload"]["properties"]),
+        Asked: set(schema["$defs"]["asked"]["properties"]),
+        ControlPlane: set(schema["properties"]["control_plane"]["properties"]),
+        Report: set(schema["properties"]["reports"]["items"]["properties"]),
+    }
+    for kind, names in described.items():
+        assert names == {field.name for field in dataclasses.fields(kind)}
+    assert schema["properties"]["state"]["enum"] == list(STATES)
+    assert schema["$defs"]["workload"]["properties"]["standing"]["enum"] == list(STANDINGS)
+    assert set(schema["$defs"]["asked"]["properties"]["outcome"]["enum"]) == {None, *OUTCOMES}
