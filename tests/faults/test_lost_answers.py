@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils import _deliver
+from ansible_collections.gpuops.runai.plugins.module_utils._answers import BatchAnswer
+from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 
 from simulator.clock import ManualClock
 from tests.faults.conftest import Start
@@ -128,6 +131,31 @@ def test_a_refusal_on_a_later_call_is_looked_up(
     run = rehearse(simulator, action, IDS[:1])
     assert run.counts == {"changed": 1}, run.result["msg"]
     assert run.batches == 2
+
+
+def test_what_another_deleted_first_has_not_failed_to_be_deleted(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator = start(3)
+    refuse = {"kind": "refuse_ids", "ids": IDS[2:]}
+    simulator.faults({"match": BATCH, "fault": refuse, "times": "always"})
+    send = Client.batch
+
+    def send_after_another(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
+        simulator.state.remove(IDS[0])
+        return send(client, action, ids)
+
+    monkeypatch.setattr(Client, "batch", send_after_another)
+    run = rehearse(simulator, "delete", IDS)
+    assert run.result["outcomes"] == {
+        "skipped": [],
+        "unknown": [],
+        "not_attempted": [],
+        "unchanged": IDS[:1],
+        "changed": IDS[1:2],
+        "failed": IDS[2:],
+    }
+    assert run.rows("unchanged")[0]["reason"] == "not_found"
 
 
 @pytest.mark.parametrize("action", ACTIONS)

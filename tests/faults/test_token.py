@@ -121,17 +121,6 @@ def test_a_new_one_that_is_refused_too_is_the_end(
     assert tokens_made(simulator) <= 3
 
 
-def test_a_call_that_is_refused_while_others_get_through_does_not_go_on_for_ever(start: Start) -> None:
-    simulator = start(60)
-    simulator.faults(
-        {"match": {**BATCH, "ids": MANY[:1]}, "times": "always", "fault": {"kind": "status", "status": 401}}
-    )
-    run = rehearse(simulator, "suspend", MANY, batch_size=1, concurrency=4, max_failures="100%")
-    assert run.sent[MANY[0]] == 2
-    assert run.result["outcomes"]["failed"] == MANY[:1]
-    assert run.counts.get("not_attempted")
-
-
 def test_many_readers_renew_it_once(start: Start) -> None:
     simulator = start(16)
     simulator.faults({"match": ONE, "fault": "revoke_tokens"})
