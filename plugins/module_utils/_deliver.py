@@ -29,14 +29,15 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     FAILED,
     NOT_ATTEMPTED,
     REFUSED,
+    UNCHANGED,
     UNKNOWN_OUTCOME,
     UNREACHABLE,
     UNSETTLED,
     BatchRecord,
     Outcome,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import SEND, THERE, WAIT, meaning
-from ansible_collections.gpuops.runai.plugins.module_utils._plan import Rules, decide
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE, SEND, THERE, WAIT, meaning
+from ansible_collections.gpuops.runai.plugins.module_utils._plan import NOT_FOUND, Rules, decide
 from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience
 from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
@@ -159,25 +160,33 @@ class _Batch:
         self._settle(
             [Outcome(workload_id, CHANGED, batch_id=answer.batch_id) for workload_id in answer.succeeded]
         )
-        self._refuse(answer.refused)
+        self._refuse(answer.refused, is_moot_when_gone=self._courier.action == DELETE)
         if self._owed:
             self._courier.tally.remark(
                 "the control plane named a workload neither as succeeded nor as failed; it was looked up"
             )
             self._after_silence()
 
-    def _refuse(self, refused: dict[str, Refusal]) -> None:
-        """Settle what was refused; look first where an earlier call may have done it."""
+    def _refuse(self, refused: dict[str, Refusal], is_moot_when_gone: bool = False) -> None:
+        """Settle what was refused; look first where an earlier call may have done it.
+
+        ``is_moot_when_gone`` looks in any case: finished workloads are also deleted by the control
+        plane itself, and what is gone by then has not failed to be deleted.
+        """
         seen: dict[str, Workload] = {}
-        if self._may_have_arrived and refused:
-            seen = self._look(list(refused), self._lag_left())
+        stop = self._stop
+        if refused and (self._may_have_arrived or is_moot_when_gone):
+            seen = self._look(list(refused), self._lag_left() if self._may_have_arrived else 0)
+        if not self._may_have_arrived:
+            # The refusal stands, whether it can be looked behind or not.
+            self._stop = stop
         outcomes = []
         for workload_id, refusal in refused.items():
             if self._may_have_arrived and workload_id not in seen:
                 words = "refused on a later call, and the state could not be read"
                 outcomes.append(self._unknown(workload_id, words))
             elif workload_id in seen and self._is_done(seen[workload_id]):
-                outcomes.append(Outcome(workload_id, CHANGED, batch_id=self._batch_id))
+                outcomes.append(self._done_before(seen[workload_id]))
             else:
                 outcomes.append(
                     Outcome(
@@ -185,6 +194,15 @@ class _Batch:
                     )
                 )
         self._settle(outcomes)
+
+    def _done_before(self, workload: Workload) -> Outcome:
+        """Return the outcome of what was refused, but is done: by an earlier call of ours, or by another."""
+        if self._may_have_arrived:
+            return Outcome(workload.id, CHANGED, batch_id=self._batch_id)
+        reason = NOT_FOUND if workload.presence == MISSING else ""
+        return Outcome(
+            workload.id, UNCHANGED, reason, "deleted by another meanwhile", batch_id=self._batch_id
+        )
 
     def _after_lost_answer(self, fault: RequestError) -> None:
         self._may_have_arrived = True
