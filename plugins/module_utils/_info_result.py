@@ -74,7 +74,9 @@ def selection_words(selection: Selection) -> str:
     """Return the one sentence of a selection."""
     if not selection.ids:
         return "no workload selected"
-    words = "{0} selected, holding {1:g} GPUs".format(counted(len(selection.ids), "workload"), selection.gpus)
+    words = "{0} selected, holding {1:g} GPU{2}".format(
+        counted(len(selection.ids), "workload"), selection.gpus, "" if selection.gpus == 1 else "s"
+    )
     return words + (", and more that limit left out" if selection.is_limited else "")
 
 

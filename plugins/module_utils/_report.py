@@ -167,9 +167,7 @@ def result_words(finding: Finding) -> str:
 
 def _failure_reasons(finding: Finding) -> str:
     kinds = Counter(
-        "{0} {1}".format(
-            "" if outcome.code is None else outcome.code, clean(outcome.message, 120) or outcome.reason
-        ).strip()
+        _reason(outcome)
         for outcome in finding.outcomes
         # What is said of a stop covers the unknown ones.
         if outcome.outcome == FAILED or (outcome.outcome == UNKNOWN_OUTCOME and not finding.notes)
@@ -178,6 +176,14 @@ def _failure_reasons(finding: Finding) -> str:
     if len(kinds) > _MOST_REASONS:
         told.append("and {0} other reasons".format(len(kinds) - _MOST_REASONS))
     return ", ".join(told)
+
+
+def _reason(outcome: Outcome) -> str:
+    words = clean(outcome.message, 120) or outcome.reason
+    # What no JSON came with is told as e.g. "HTTP 502, Bad Gateway".
+    if outcome.code is None or words.startswith("HTTP {0}".format(outcome.code)):
+        return words
+    return "{0} {1}".format(outcome.code, words)
 
 
 def _diff(finding: Finding, budget: int) -> dict[str, str]:

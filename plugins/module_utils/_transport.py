@@ -131,7 +131,7 @@ class Transport:
                 return answer
             target = _redirect_target(url, answer.headers.get("Location", ""))
             if method != "GET" or not _same_origin(url, target):
-                raise StatusError(method, path, answer.status, _redirect_words(target))
+                raise StatusError(method, path, answer.status, _redirect_words(url, target))
             url, query = target, None
         raise StatusError(method, path, answer.status, "redirected again and again")
 
@@ -230,7 +230,9 @@ def _same_origin(url: str, target: str) -> bool:
         return False
 
 
-def _redirect_words(target: str) -> str:
+def _redirect_words(url: str, target: str) -> str:
+    if _same_origin(url, target):
+        return "redirected within the host, which is not followed for a POST; is the path in base_url right?"
     try:
         scheme, host, port = _origin(target)
     except ValueError:

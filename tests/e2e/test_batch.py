@@ -265,7 +265,7 @@ class Case:
     """A task, the simulator it runs against, and after the run what it returned."""
 
     def __init__(
-        self, settings: Mapping[str, Any], environment: Mapping[str, str] | None = None, **options: Any
+        self, settings: Mapping[str, Any], environment: Mapping[str, str] | None = None, /, **options: Any
     ) -> None:
         self.settings = {"transition_seconds": 0.05, **settings}
         self.environment = dict(environment or {})
