@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any, Callable, Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
-from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
 from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError, RunaiError, StatusError
@@ -20,6 +19,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._finished import Fini
 from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import fleet_document
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
+from ansible_collections.gpuops.runai.plugins.module_utils._info_places import all_rows
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import page_offsets, read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._record import utc_now
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import write_whole
@@ -28,7 +28,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 _WORKERS = 4
 _NO_SUCH_ENDPOINT = (404, 405, 501)
-_MOST_PAGES = 200
 
 
 def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> Finished:
@@ -94,7 +93,7 @@ def _read(client: Client) -> dict[str, Any]:
 
 def _nodes(client: Client, clusters: list[dict[str, Any]]) -> list[dict[str, Any]]:
     try:
-        return list(_all_rows(client.nodes_page))
+        return list(all_rows(client.nodes_page))
     except StatusError as fault:
         # Run:ai before 2.23 lists the nodes of a cluster only.
         if fault.status not in _NO_SUCH_ENDPOINT:
@@ -105,13 +104,3 @@ def _nodes(client: Client, clusters: list[dict[str, Any]]) -> list[dict[str, Any
         if cluster_id is not None:
             found += [{"clusterUuid": cluster_id, **row} for row in client.nodes_of_cluster(cluster_id)]
     return found
-
-
-def _all_rows(fetch: Callable[[int], Page]) -> Iterator[dict[str, Any]]:
-    offset: Optional[int] = 0
-    for _page in range(_MOST_PAGES):
-        if offset is None:
-            return
-        page = fetch(offset)
-        yield from page.rows
-        offset = page.next

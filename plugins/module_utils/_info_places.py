@@ -100,10 +100,10 @@ def workloads_on_nodes(
     Only pods that this account may see are known. Raises RequestError, and RunaiError for a node
     name that is met in several clusters although ``cluster_ids`` does not say which is meant.
     """
-    pods = _pods_on(client, nodes, cluster_ids, workers, warn)
+    pods = pods_on_nodes(client, nodes, cluster_ids, workers, warn)
     found = {}
     for node in nodes:
-        here = [pod for pod in pods if _is_on(pod, node, cluster_ids)]
+        here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]
         met = sorted({fold_id(pod.get("clusterId")) or "" for pod in here})
         if len(met) > 1 and cluster_ids is None:
             raise RunaiError(
@@ -117,7 +117,7 @@ def workloads_on_nodes(
 
 def unlisted_projects(client: Client, names: Sequence[str]) -> list[str]:
     """Return those of ``names`` that are no project's. Raises RequestError."""
-    listed = {text(row, "name") for row in _all_rows(client.projects_page)}
+    listed = {text(row, "name") for row in all_rows(client.projects_page)}
     return [name for name in names if name not in listed]
 
 
@@ -129,7 +129,7 @@ def unlisted_nodes(
     try:
         rows = [
             row
-            for row in _all_rows(client.nodes_page)
+            for row in all_rows(client.nodes_page)
             if cluster_ids is None or fold_id(row.get("clusterUuid")) in meant
         ]
     except StatusError as fault:
@@ -153,9 +153,11 @@ def warn_of_unlisted(kind: str, look_up: Callable[[], list[str]], warn: Warn) ->
         warn("{0}: the control plane lists no {1}".format(kind, shown))
 
 
-def _pods_on(
+def pods_on_nodes(
     client: Client, nodes: Sequence[str], cluster_ids: Optional[frozenset[str]], workers: int, warn: Warn
 ) -> list[dict[str, Any]]:
+    """Return pods, at least all that are on ``nodes`` in the clusters meant and have not ended."""
+
     def read(filters: Sequence[str]) -> Mapping[str, dict[str, Any]]:
         query = {"completed": "false"}
         if filters:
@@ -177,7 +179,8 @@ def _pods_on(
     return list(read(()).values())
 
 
-def _is_on(pod: Row, node: str, cluster_ids: Optional[frozenset[str]]) -> bool:
+def is_on_node(pod: Row, node: str, cluster_ids: Optional[frozenset[str]]) -> bool:
+    """Tell whether a pod is on the node, in one of the clusters meant, and has not ended."""
     has_ended = (
         moment(pod, "completedAt") is not None
         or moment(pod, "deletedAt") is not None
@@ -187,7 +190,8 @@ def _is_on(pod: Row, node: str, cluster_ids: Optional[frozenset[str]]) -> bool:
     return text(pod, "nodeName") == node and is_meant and not has_ended
 
 
-def _all_rows(fetch: Callable[[int], Page]) -> Iterator[dict[str, Any]]:
+def all_rows(fetch: Callable[[int], Page]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a list page by page. Raises what ``fetch`` raises."""
     offset: Optional[int] = 0
     for _page in range(_MOST_PAGES):
         if offset is None:

@@ -26,16 +26,17 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._info_places import read_clusters, resolve_clusters
-from ansible_collections.gpuops.runai.plugins.module_utils._info_rows import is_refused_filter
+from ansible_collections.gpuops.runai.plugins.module_utils._info_places import (
+    is_on_node,
+    pods_on_nodes,
+    read_clusters,
+    resolve_clusters,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_info
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Identity, Selected
-from ansible_collections.gpuops.runai.plugins.module_utils._pages import read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._record import ControlPlane
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen, seen_from_row
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import PodsOnNode
-from ansible_collections.gpuops.runai.plugins.module_utils._row import moment, text
-from ansible_collections.gpuops.runai.plugins.module_utils._select_server import is_plain
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 from ansible_collections.gpuops.runai.plugins.module_utils._transport import Transport
 
@@ -43,8 +44,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._transport import Tra
 _ALL_ROWS = 10_000_000
 _BETWEEN_TRIES = 2.0
 _SHORT_RETRY = 5.0
-# A pod in one of these has ended, also where its completedAt is missing.
-_ENDED = ("Succeeded", "Failed")
 
 _Read = TypeVar("_Read")
 
@@ -96,7 +95,8 @@ class ControlPlaneReader:
                 resolve_clusters(clusters, read_clusters(client), self.warnings.append) if clusters else {}
             )
             meant = frozenset[str]().union(*known.values()) if clusters else None
-            return [_pods_on(client, node, meant) for node in nodes]
+            pods = pods_on_nodes(client, nodes, meant, 1, self.warnings.append)
+            return [_pods_of(pods, node, meant) for node in nodes]
 
         return self._with_client(connect_options(self._params, self._environ), read)
 
@@ -184,27 +184,8 @@ def _seen(result: Mapping[str, Any]) -> dict[str, Seen]:
     return found
 
 
-def _pods_on(client: Client, node: str, cluster_ids: Optional[frozenset[str]]) -> PodsOnNode:
-    query = {"completed": "false"}
-    if is_plain(node):
-        query["filterBy"] = "nodeName==" + node
-    try:
-        pods = _read_pods(client, query)
-    except RequestError as fault:
-        if "filterBy" not in query or not is_refused_filter(fault):
-            raise
-        pods = _read_pods(client, {"completed": "false"})
-    here = [pod for pod in pods if _is_on(pod, node, cluster_ids)]
+def _pods_of(
+    pods: Sequence[Mapping[str, Any]], node: str, cluster_ids: Optional[frozenset[str]]
+) -> PodsOnNode:
+    here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]
     return PodsOnNode(node, len(here), len({str(pod.get("projectId")) for pod in here}))
-
-
-def _read_pods(client: Client, query: Mapping[str, str]) -> list[dict[str, Any]]:
-    return list(read_pages(lambda offset: client.pods_page(offset, query), [0], 1).values())
-
-
-def _is_on(pod: Mapping[str, Any], node: str, cluster_ids: Optional[frozenset[str]]) -> bool:
-    has_ended = text(pod, "k8sPhase") in _ENDED or any(
-        moment(pod, key) is not None for key in ("completedAt", "deletedAt")
-    )
-    is_meant = cluster_ids is None or fold_id(pod.get("clusterId")) in cluster_ids
-    return text(pod, "nodeName") == node and is_meant and not has_ended
