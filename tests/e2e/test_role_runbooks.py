@@ -104,6 +104,22 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
             }
 
 
+@pytest.mark.parametrize("role", ["workload_maintenance", "workload_cleanup", "workload_reclaim"])
+def test_the_example_of_a_role_works(role: str, run_playbook: PlaybookRunner, tmp_path: Path) -> None:
+    text = (CHECKOUT / "roles" / role / "README.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    example = example.replace("/srv/runai", str(tmp_path)).replace("idle_for: 2h", "idle_for: 2s")
+    with running(Settings(fleet=FLEET, transition_seconds=0.05)) as simulator:
+        environment = {"RUNAI_BASE_URL": simulator.url, "RUNAI_BEARER_TOKEN": "rehearsal-token"}
+        checked = run_playbook(example, env=environment, check=True)
+        assert checked.rc == 0, checked.output
+        assert simulator.summary()["batches"] == {}
+        done = run_playbook(example, env=environment)
+        assert done.rc == 0, done.output
+        assert done.warnings == []
+        assert sum(simulator.summary()["batches"].values()) == 1
+
+
 def _simulator(command: str, folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     words = shlex.split(command.replace("--port 8080", f"--port 0 --port-file {folder / 'port'}"))
     collection = Path(environment["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections" / "gpuops" / "runai"
