@@ -32,6 +32,7 @@ FLEET: dict[str, Any] = {
         *(workload(number, nodes=["gpu-18"], preemptible=True, priority=number) for number in (3, 4, 5, 6)),
         workload(7, nodes=["gpu-18"], idleAllocatedGpus=2),
         *(workload(number, nodes=["gpu-19"]) for number in range(20, 25)),
+        workload(25, nodes=["gpu-19"], actionsSupport={"suspend": False, "delete": True}),
         *(
             workload(number, "Completed", completedAt=LONG_AGO, phaseUpdatedAt=LONG_AGO)
             for number in range(8, 18)
