@@ -13,7 +13,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +260,7 @@ def test_a_begin_killed_in_the_middle_of_its_batches_is_ended(open_site: Open) -
                 assert process.poll() is None
                 time.sleep(0.02)
         finally:
+            workers = _children(process.pid)
             process.kill()
             process.wait()
         record = site.record()
@@ -272,6 +273,10 @@ def test_a_begin_killed_in_the_middle_of_its_batches_is_ended(open_site: Open) -
         assert site.record()["state"] == "ended"
         assert _settled(site, before) == before
         assert 0 < len(site.sent("suspend")) < 450
+    # A worker that outlives its play waits for ever to tell it the result.
+    for worker in workers:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
 
 
 def test_a_plan_travels_by_the_jobs_artifacts(open_site: Open) -> None:
@@ -408,6 +413,10 @@ def _settled(site: Site, before: dict[str, str]) -> dict[str, str]:
 def _artifact(stdout: str) -> str:
     (found,) = set(re.findall(r"runai-record-1:[A-Za-z0-9+/=]+", stdout))
     return str(found)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _killed(site: Site, playbook: str, after: int, /, **variables: Any) -> int:
