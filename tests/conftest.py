@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis.configuration
@@ -14,6 +15,11 @@ import hypothesis.configuration
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent.parent / ".cache" / "hypothesis")
+
+# A shell starts what it puts in the background with interrupts ignored, and so would be all that is
+# started here; there are tests of what an interrupt does.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test may reach a control plane that somebody's environment names.
 for name in [name for name in os.environ if name.startswith("RUNAI_")]:
