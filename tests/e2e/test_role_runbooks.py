@@ -95,6 +95,9 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
             for process in started:
                 process.send_signal(signal.SIGTERM)
                 process.wait()
+        for reason in set(re.findall(r'_reason="(.+?)"', page.read_text())):
+            records = [path.read_text() for path in (place / "records").glob("*.record.json")]
+            assert "rehearsal" in page.stem or any(f'"reason": "{reason}"' in one for one in records)
         if "cleanup" not in page.stem:
             assert {one.phase for one in simulator.state.live()} <= {
                 "Running",
