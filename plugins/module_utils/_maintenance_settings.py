@@ -273,6 +273,19 @@ class Settings:
         """Return a variable's value; ``default`` where it was not given."""
         return self.values.get(name, default)
 
+    def as_said(self, name: str) -> Any:
+        """Return what to give the variable to say the same again; it must have been given."""
+        value = self.values[name]
+        return VARIABLES[self.role][name].word if value is None else value
+
+    def selection_names(self) -> list[str]:
+        """Return the names of the variables that make the selection."""
+        return [
+            name
+            for name, variable in VARIABLES[self.role].items()
+            if variable.option is not None and self.values.get(name) is not None
+        ]
+
     def variable(self, name: str) -> str:
         """Return the name under which people know a variable."""
         return "{0}_{1}".format(self.role, name)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Optional
+from typing import Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
     CLEANUP_ROLE,
+    MAINTENANCE_ROLE,
     RECLAIM_ROLE,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import BAD as BAD_OUTCOMES
@@ -34,7 +35,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_words import 
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
+_BEGIN = "maintenance_begin"
 _PLAYBOOKS = {CLEANUP_ROLE: "cleanup", RECLAIM_ROLE: "reclaim"}
+# What a playbook asks for again although the record has it; a reclaim's selection, too.
+_ASKED_AGAIN = {
+    _BEGIN: ("reason",),
+    "cleanup": ("older_than",),
+    "reclaim": ("reason", "idle_for", "max_affected", "max_percent"),
+}
 
 
 def begin_trouble(
@@ -57,7 +65,7 @@ def begin_trouble(
         words = ", ".join("{0} {1}".format(number, kind) for kind, number in kinds.most_common())
         parts.append("{0} of {1} did not get there: {2}".format(len(bad), counted(asked, "workload"), words))
     parts += [one.words() for one in left]
-    playbook = _PLAYBOOKS.get(context.settings.role, "maintenance_begin")
+    playbook = _PLAYBOOKS.get(context.settings.role, _BEGIN)
     return Trouble("; ".join(parts), trouble_rows(bad, resume=False), again(context, playbook))
 
 
@@ -94,14 +102,19 @@ def status_trouble(context: Context, record: Record, pods: Sequence[PodsOnNode])
 
 def again(context: Context, playbook: str) -> str:
     """Return the command that goes on with this record."""
-    role = context.settings.role if playbook in _PLAYBOOKS.values() else "workload_maintenance"
-    variables = [(role + "_name", context.settings.name)]
+    settings = context.settings
+    role = settings.role if playbook in _PLAYBOOKS.values() else MAINTENANCE_ROLE
+    variables: list[tuple[str, Any]] = [(role + "_name", settings.name)]
     if context.durable and context.folder is not None:
         variables.append((role + "_record_dir", context.folder.path))
     else:
         variables.append((role + "_record", "<the packed record>"))
-    if playbook == "maintenance_begin" and context.settings.get("node_fenced"):
-        variables.append((role + "_node_fenced", "true"))
+    names = list(_ASKED_AGAIN.get(playbook, ()))
+    if playbook == _BEGIN and settings.get("node_fenced"):
+        names.append("node_fenced")
+    if playbook == _PLAYBOOKS[RECLAIM_ROLE]:
+        names += settings.selection_names()
+    variables += [(settings.variable(name), settings.as_said(name)) for name in names if settings.said(name)]
     return command(playbook, variables)
 
 

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import html
+import json
+import re
 import shlex
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
@@ -27,6 +29,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import M
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
 
 REHEARSAL = "REHEARSAL on a simulator"
+# What Ansible takes as it stands: after name=, and in a YAML mapping.
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./*?-]+\Z")
+_PLAIN_WORDS = re.compile(r"[A-Za-z/][A-Za-z0-9_@%+./-]*( [A-Za-z0-9_@%+./-]+)+\Z")
 
 
 class Table(NamedTuple):
@@ -200,12 +205,26 @@ def trouble_rows(entries: Iterable[Entry], resume: bool) -> list[str]:
     return rows[:MOST_ROWS]
 
 
-def command(playbook: str, variables: Sequence[tuple[str, str]]) -> str:
-    """Return the command to type next."""
+def command(playbook: str, variables: Sequence[tuple[str, Any]]) -> str:
+    """Return the command to type next; values are text, numbers, booleans or lists of text."""
     words = ["ansible-playbook", "gpuops.runai." + playbook]
     for name, value in variables:
-        words += ["-e", shlex.quote("{0}={1}".format(name, value))]
+        words += ["-e", shlex.quote(_extra_var(name, value))]
     return " ".join(words)
+
+
+def _extra_var(name: str, value: Any) -> str:
+    """Say one variable. Ansible cuts ``name=value`` at blanks, and viewers show a ``"`` with a backslash."""
+    if isinstance(value, (list, tuple)) and not any("," in one for one in value):
+        value = ",".join(value)
+    if isinstance(value, float) and value == int(value):
+        value = int(value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    if _PLAIN.match(text):
+        return "{0}={1}".format(name, text)
+    if _PLAIN_WORDS.match(text):
+        return "{{{0}: {1}}}".format(name, text)
+    return json.dumps({name: value})
 
 
 def as_text(page: Page) -> list[str]:

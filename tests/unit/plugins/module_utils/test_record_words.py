@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from typing import Any
 
+import pytest
+from ansible.parsing.splitter import parse_kv
+from ansible.parsing.utils.yaml import from_yaml
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
     LEAVE,
@@ -106,8 +110,34 @@ def test_pods_are_never_called_none_left() -> None:
     assert PodsOnNode("gpu-17", 1, 1).words() == "gpu-17: 1 pod visible to this account in 1 project"
 
 
-def test_the_next_command_can_be_typed() -> None:
-    assert (
-        command("maintenance_end", [("a", "b c")])
-        == "ansible-playbook gpuops.runai.maintenance_end -e 'a=b c'"
-    )
+@pytest.mark.parametrize(
+    "value",
+    [
+        "b",
+        "b c",
+        "it's",
+        'say "b c"',
+        "a, b",
+        "yes, b: c",
+        "{b}",
+        "null",
+        "no",
+        "b #1 c",
+        "b=c d",
+        "/a b/c",
+        "\u00e4 b",
+    ],
+)
+def test_the_next_command_can_be_typed(value: str) -> None:
+    words = shlex.split(command("maintenance_end", [("a", value), ("n", 2.0), ("c", ["x-*", "y"])]))
+    assert words[:2] == ["ansible-playbook", "gpuops.runai.maintenance_end"]
+    assert [word for word in words if word == "-e"] == ["-e"] * 3
+    said: dict[str, Any] = {}
+    for word in words[3::2]:
+        said |= from_yaml(word) if word.startswith("{") else parse_kv(word)
+    assert said == {"a": value, "n": "2", "c": "x-*,y"}
+
+
+def test_the_next_command_has_no_double_quotes_where_it_can_do_without() -> None:
+    command_line = command("maintenance_begin", [("a", "broken fan in gpu-17"), ("b", "/srv/two words")])
+    assert '"' not in command_line
