@@ -64,6 +64,9 @@ class Reader(Protocol):
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that the list of deleted workloads shows."""
 
+    def unlisted_nodes(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
+        """Return those of ``nodes`` that the control plane does not list; none where it can't tell."""
+
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
 

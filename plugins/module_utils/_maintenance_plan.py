@@ -38,7 +38,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import plan_page
-from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
+from ansible_collections.gpuops.runai.plugins.module_utils._text import counted, some_of
 
 # What a later `begin` must know of what the plan was allowed.
 _KEPT_SETTINGS = (
@@ -95,12 +95,20 @@ def check_plan_settings(settings: Settings) -> None:
         )
 
 
+def _check_nodes(context: Context, selection: Mapping[str, Any], unmatched: Sequence[str]) -> None:
+    """Raise RecordError for a node that does not exist: a misspelt one must not look like a free one."""
+    unlisted = context.reader.unlisted_nodes(unmatched, selection.get("clusters")) if unmatched else []
+    if unlisted:
+        raise RecordError("nodes: the control plane lists no {0}; nothing was done".format(some_of(unlisted)))
+
+
 def make_plan_record(context: Context, identity: Identity, sampled: Optional[Sequence[str]]) -> Planned:
     """Select and check; return the plan as a record that is not written yet."""
     settings = context.settings
     selection = selection_of(settings)
     selected = context.reader.select(selection)
     _check_exemptions(settings, selected.unmatched.get("exclude", ()))
+    _check_nodes(context, selection, selected.unmatched.get("nodes", ()))
     workloads = selected.workloads
     if sampled is not None:
         wanted = set(sampled)

@@ -31,6 +31,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._info_places import (
     pods_on_nodes,
     read_clusters,
     resolve_clusters,
+    unlisted_nodes,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_info
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Identity, Selected
@@ -87,18 +88,34 @@ class ControlPlaneReader:
         """Return those of ``ids`` that the list of deleted workloads shows."""
         return set(_seen(self._info({"ids": list(ids), "deleted": True}, quiet=True)))
 
+    def unlisted_nodes(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
+        """Return those of ``nodes`` that the control plane does not list; none where it can't tell."""
+
+        def read(client: Client, _guard: Guard) -> list[str]:
+            return unlisted_nodes(client, nodes, self._meant(client, clusters), read_clusters(client) or [])
+
+        try:
+            return self._with_client(connect_options(self._params, self._environ), read)
+        except RequestError:
+            # The selection has warned that it could not look them up.
+            return []
+
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
 
         def read(client: Client, _guard: Guard) -> list[PodsOnNode]:
-            known = (
-                resolve_clusters(clusters, read_clusters(client), self.warnings.append) if clusters else {}
-            )
-            meant = frozenset[str]().union(*known.values()) if clusters else None
+            meant = self._meant(client, clusters)
             pods = pods_on_nodes(client, nodes, meant, 1, self.warnings.append)
             return [_pods_of(pods, node, meant) for node in nodes]
 
         return self._with_client(connect_options(self._params, self._environ), read)
+
+    def _meant(self, client: Client, clusters: Optional[Sequence[str]]) -> Optional[frozenset[str]]:
+        """Return the uuids that ``clusters`` stand for; ``None`` where any is meant."""
+        if not clusters:
+            return None
+        known = resolve_clusters(clusters, read_clusters(client), self.warnings.append)
+        return frozenset[str]().union(*known.values())
 
     def _info(self, selection: Mapping[str, Any], quiet: bool = False) -> dict[str, Any]:
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}

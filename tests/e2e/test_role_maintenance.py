@@ -313,6 +313,9 @@ def test_nodes_are_fenced_first_and_found_without_pods_after(open_site: Open) ->
         run = site.play("maintenance_begin", **said)
         assert "keep new pods off the nodes first" in told(run)
         assert site.simulator.requests() == []
+        misspelt = site.play("maintenance_plan", **{**said, "nodes": "gpu-71"})
+        assert "nodes: the control plane lists no gpu-71; nothing was done" in told(misspelt)
+        assert not site.folder.exists() or not list(site.folder.glob("*.json"))
         run = site.play("maintenance_begin", node_fenced="yes", **said)
         assert told(run).startswith("gpu-17: 1 pod visible to this account in 1 project. Next:")
         status = site.play("maintenance_status", name="night", record_dir=str(site.folder))

@@ -144,6 +144,10 @@ class FakePlane:
         self.reads += 1
         return {seen.id: seen for seen in self.select({"ids": list(ids)}).workloads}
 
+    def unlisted_nodes(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
+        """Every node is listed."""
+        return []
+
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those that were deleted."""
         return self.gone & set(ids)
