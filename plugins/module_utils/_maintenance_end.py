@@ -38,6 +38,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
 from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import ask_to_resume
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_claimed
 from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
+    TO_RESUME,
     ids_to_resume,
     is_over,
     judge_resumes,
@@ -45,6 +46,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
     stand,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import standing_page
+
+_BEFORE_END = (PLANNED, ACTING, BEGUN)
 
 
 def end_step(context: Context) -> Step:
@@ -94,8 +97,12 @@ def ended_step(context: Context) -> Step:
 def status_step(context: Context) -> Step:
     """Compare the record with what is true now; nothing is written."""
     record = copy.deepcopy(context.need())
+    state = record.state
+    _assume_begun(context, record)
     _look(context, record)
-    pods = pods_on_nodes(context, record.selection) if record.state in (ACTING, BEGUN) else []
+    record.state = state
+    has_begun = state in (ACTING, BEGUN) or any(entry.standing in TO_RESUME for entry in record.workloads)
+    pods = pods_on_nodes(context, record.selection) if has_begun and state in _BEFORE_END else []
     return Step(record, standing_page(record, pods), trouble=status_trouble(context, record, pods))
 
 
@@ -105,6 +112,10 @@ def seconds_to_settle(context: Context) -> float:
     What it sent last may not show yet: the control plane is asynchronous.
     """
     record = context.load()
+    patience = float(context.settings.get("settle_time", 0))
+    if record is not None and record.state == PLANNED and _is_handed_over(context):
+        # When the begin was, if there was one, can't be known.
+        return patience
     if record is None or record.state != ACTING:
         return 0.0
     asked = [parse_timestamp(entry.act.at) for entry in record.workloads if entry.act is not None]
@@ -112,7 +123,6 @@ def seconds_to_settle(context: Context) -> float:
     if not moments:
         return 0.0
     since = (datetime.now(timezone.utc) - max(moments)).total_seconds()
-    patience = float(context.settings.get("settle_time", 0))
     return max(0.0, min(patience, patience - since))
 
 
@@ -120,17 +130,22 @@ def _restorable(context: Context) -> Record:
     record = context.need()
     if record.action != SUSPEND:
         raise RecordError("the record {0} is a {1}: it can't be undone".format(record.name, record.kind))
-    if context.packed is not None and record.state == PLANNED and not _is_kept(context):
-        # Handed over by the plan job: whatever began since could not say what it did.
+    _assume_begun(context, record)
+    return record
+
+
+def _assume_begun(context: Context, record: Record) -> None:
+    """Take a plan that was handed over as begun: whatever began since could not say what it did."""
+    if record.state == PLANNED and record.action == SUSPEND and _is_handed_over(context):
         for entry in record.workloads:
             if entry.plan == ACT:
                 entry.act = Asked(at=record.times.get(PLANNED, utc_now()), unsettled=True)
         context.enter(record, ACTING)
-    return record
 
 
-def _is_kept(context: Context) -> bool:
-    return context.folder is not None and context.folder.load(context.settings.name) is not None
+def _is_handed_over(context: Context) -> bool:
+    is_kept = context.folder is not None and context.folder.load(context.settings.name) is not None
+    return context.packed is not None and not is_kept
 
 
 def _look(context: Context, record: Record) -> None:

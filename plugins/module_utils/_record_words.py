@@ -177,7 +177,7 @@ def standing_page(record: Record, pods: Sequence[PodsOnNode] = ()) -> Page:
             record.kind.capitalize(), record.name, record.state, counted(len(entries), "workload")
         ),
     ]
-    if record.state == PLANNED:
+    if record.state == PLANNED and all(entry.act is None for entry in entries):
         lines.append("Nothing was sent yet.")
     lines += [one.words() for one in pods]
     tables = []

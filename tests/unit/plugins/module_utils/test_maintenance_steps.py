@@ -362,6 +362,21 @@ def test_what_begin_hands_on_tells_a_later_stop_from_ours(plane: FakePlane, tmp_
     assert standing(ended, 2) == "back"
 
 
+def test_a_plan_that_was_handed_over_does_not_deny_what_was_begun_since(
+    plane: FakePlane, tmp_path: Path
+) -> None:
+    packed, _record = handed_over(plane, "")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    later = context(plane, str(tmp_path / "two"), durable=False, packed=packed, settle_time=7.0)
+    assert seconds_to_settle(later) == 7.0
+    begin(plane, context(plane, str(tmp_path / "one"), durable=False, packed=packed))
+    told = status_step(later)
+    assert told.page is not None
+    assert "Nothing was sent yet." not in told.page.lines
+    assert "4 are stopped, by us as far as can be told after a crash" in told.page.lines
+
+
 def test_a_packed_record_of_another_plan_is_refused(plane: FakePlane, folder: str) -> None:
     packed, _record = handed_over(plane, "")
     with pytest.raises(RecordError, match="is of night, not of other"):
