@@ -93,7 +93,7 @@ def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: 
 
 def refused(words: str, reader: Optional[ControlPlaneReader] = None) -> Finished:
     """Return the result of a step that could not be taken, in the usual shape."""
-    result = {**_result(Step(None), {}), "msg": words}
+    result = {**_result(Step(None), {}), "msg": words, "refused": True}
     return Finished(result, True, reader.warnings if reader else [], reader.secrets if reader else set())
 
 
@@ -250,6 +250,7 @@ def _result(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
     lines = as_text(step.page) if step.page is not None else []
     return {
         "changed": step.changed,
+        "refused": False,
         "msg": lines[1] if len(lines) > 1 else "",
         "state": record.state if record is not None else None,
         "record_path": None,

@@ -216,6 +216,11 @@ owners:
       type: list
       elements: str
       sample: [vision/llama-finetune-3]
+refused:
+  description: Whether the step was not taken, for the reason in RV(msg); the task fails then.
+  returned: always
+  type: bool
+  sample: false
 trouble:
   description: Why the role is going to fail; null if it is not.
   returned: always
