@@ -20,6 +20,7 @@ LINES = {
     "runapy": ("runapy, one call after another", "#E69F00", "^"),
     "module 4": ("runai_workload_batch, concurrency 4", "#56B4E9", "o"),
     "module 8": ("runai_workload_batch, concurrency 8", "#0072B2", "o"),
+    "module 16": ("runai_workload_batch, concurrency 16", "#CC79A7", "o"),
     "floor": ("asyncio client, 8 in flight", "#009E73", "v"),
     "empty": ("an empty play", "#999999", "x"),
 }

@@ -46,6 +46,7 @@ CONTENDERS = (
     Contender("uri", "ansible.builtin.uri, batches of 100", "uri.yml"),
     Contender("module 4", "runai_workload_batch, concurrency 4", "module.yml", concurrency=4),
     Contender("module 8", "runai_workload_batch, concurrency 8", "module.yml", concurrency=8),
+    Contender("module 16", "runai_workload_batch, concurrency 16", "module.yml", concurrency=16),
 )
 
 
