@@ -47,16 +47,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._token import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._transport import Answer, Transport
 
-_WORKLOADS = "/api/v1/workloads"
-_BATCH = _WORKLOADS + "/batch"
-_COUNT = _WORKLOADS + "/count"
-_PODS = _WORKLOADS + "/pods"
+WORKLOADS = "/api/v1/workloads"
+PODS = WORKLOADS + "/pods"
+NODES = "/api/v1/nodes"
+PROJECTS = "/api/v1/org-unit/projects"
+_BATCH = WORKLOADS + "/batch"
+_COUNT = WORKLOADS + "/count"
 _CLUSTERS = "/api/v1/clusters"
-_NODES = "/api/v1/nodes"
-_PROJECTS = "/api/v1/org-unit/projects"
-
-# What an older control plane says to an endpoint that it does not have.
-_NO_SUCH_ENDPOINT = (404, 405, 501)
 
 _Parsed = TypeVar("_Parsed")
 
@@ -90,17 +87,23 @@ class Client:
         return parse_batch(_BATCH, answer.json(), ids, self._tally.remark, secrets)
 
     def count(self, query: Mapping[str, str]) -> Optional[int]:
-        """Return how many workloads the list would show; ``None`` where there is no such endpoint.
+        """Return how many workloads the list would show; ``None`` where the control plane does not say.
 
-        ``query`` takes the list's ``deleted``, ``filterBy`` and ``search``. Raises RequestError.
+        The count only saves time, so that one that makes no sense is none. ``query`` takes the list's
+        ``deleted``, ``filterBy`` and ``search``. Raises other RequestErrors.
         """
         try:
             return self._read(_COUNT, query, lambda answer: parse_count(_COUNT, answer))
         except StatusError as fault:
             # Without the endpoint, "count" is taken for a workload's id, which is a bad request.
-            if fault.status in (*_NO_SUCH_ENDPOINT, 400):
+            if fault.is_no_such_endpoint or fault.status == 400:
                 return None
             raise
+        except RequestError as fault:
+            if not isinstance(fault.ended_on, MalformedAnswer):
+                raise
+            self._tally.remark("the control plane's count can't be used; the list was read without it")
+            return None
 
     def list_page(self, offset: int, query: Mapping[str, str], patience: Optional[Patience] = None) -> Page:
         """Return one page of workloads, sorted by creation so that it holds still while it is read.
@@ -115,12 +118,12 @@ class Client:
             "offset": str(offset),
         }
         return self._read(
-            _WORKLOADS, full, lambda answer: parse_page(_WORKLOADS, answer, "workloads", offset), patience
+            WORKLOADS, full, lambda answer: parse_page(WORKLOADS, answer, "workloads", offset), patience
         )
 
     def workload(self, workload_id: str, patience: Optional[Patience] = None) -> dict[str, Any]:
         """Return one workload as the API gives it. Raises NotFound, AccessDenied and other RequestErrors."""
-        path = "{0}/{1}".format(_WORKLOADS, workload_id)
+        path = "{0}/{1}".format(WORKLOADS, workload_id)
         return self._read(path, {}, lambda answer: parse_one(path, answer, workload_id), patience)
 
     def pods_page(self, offset: int, query: Mapping[str, str]) -> Page:
@@ -129,7 +132,7 @@ class Client:
         ``query`` takes ``filterBy`` and ``completed``. Raises RequestError.
         """
         full = {**query, "limit": str(PAGE_SIZE), "sortBy": "createdAt", "offset": str(offset)}
-        return self._read(_PODS, full, lambda answer: parse_page(_PODS, answer, "pods", offset))
+        return self._read(PODS, full, lambda answer: parse_page(PODS, answer, "pods", offset))
 
     def clusters(self) -> list[dict[str, Any]]:
         """Return the clusters, without their status. Raises RequestError."""
@@ -140,15 +143,15 @@ class Client:
     def projects_page(self, offset: int) -> Page:
         """Return one page of projects. Raises RequestError."""
         query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
-        return self._read(_PROJECTS, query, lambda answer: parse_page(_PROJECTS, answer, "projects", offset))
+        return self._read(PROJECTS, query, lambda answer: parse_page(PROJECTS, answer, "projects", offset))
 
     def nodes_page(self, offset: int) -> Page:
         """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""
         query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
-        page = self._read(_NODES, query, lambda answer: parse_page(_NODES, answer, "nodes", offset))
+        page = self._read(NODES, query, lambda answer: parse_page(NODES, answer, "nodes", offset))
         # The API describes no "next" for this list: it goes on for as long as pages are full.
         if page.next is None and len(page.rows) >= PAGE_SIZE:
-            return Page(page.rows, offset + len(page.rows))
+            return page._replace(next=offset + len(page.rows))
         return page
 
     def nodes_of_cluster(self, cluster_id: str) -> list[dict[str, Any]]:

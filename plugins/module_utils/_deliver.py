@@ -49,8 +49,6 @@ _FIRST_LOOK_PAUSE = 0.5
 _LONGEST_LOOK_PAUSE = 2.0
 # A control plane that keeps silent about an id is asked once more for it, not for ever.
 _CALLS_FOR_SILENCE = 2
-# The endpoint itself is not there: no other batch will fare better.
-_NO_SUCH_ENDPOINT = (404, 405, 501)
 
 
 class Delivery(NamedTuple):
@@ -143,7 +141,8 @@ class _Batch:
                 self._after_lost_answer(fault)
             elif isinstance(fault, StatusError) and not fault.refused_for_now:
                 self._answered = True
-                if fault.status in _NO_SUCH_ENDPOINT:
+                # Without the endpoint itself no other batch will fare better.
+                if fault.is_no_such_endpoint:
                     self._stop = "{0}; batches need Run:ai 2.19 or later".format(fault)
                 self._refuse(
                     {workload_id: Refusal(fault.code, fault.text or fault.words) for workload_id in sent}

@@ -46,6 +46,11 @@ class RequestError(RunaiError):
         self.words = message
 
     @property
+    def ended_on(self) -> RequestError:
+        """The fault itself, or the last one where retries ran out."""
+        return self
+
+    @property
     def passing(self) -> bool:
         """Whether the same request may get through later."""
         return True
@@ -106,6 +111,11 @@ class StatusError(RequestError):
         self.retry_after = retry_after
 
     @property
+    def is_no_such_endpoint(self) -> bool:
+        """Whether it is what a control plane of another version says to an endpoint that it does not have."""
+        return self.status in (404, 405, 501)
+
+    @property
     def refused_for_now(self) -> bool:
         """Whether the status says that nothing was done and that later may be better."""
         return self.status in (429, 503)
@@ -150,14 +160,18 @@ class NotFound(StatusError):
 
 
 class RetriesExhausted(RequestError):
-    """Retrying did not help within ``retry_timeout``; ``last`` is what it ended on."""
+    """Retrying did not help within ``retry_timeout``."""
 
     def __init__(self, last: RequestError, seconds: float, tries: int) -> None:
         words = "{0} (tried {1}, for {2:.0f} s)".format(
             last.words, "once" if tries == 1 else "{0} times".format(tries), seconds
         )
         super().__init__(last.method, last.path, last.kind, words)
-        self.last = last
+        self._last = last
+
+    @property
+    def ended_on(self) -> RequestError:
+        return self._last
 
     @property
     def passing(self) -> bool:

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
-from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._client import PODS, WORKLOADS, Client
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connect_options
-from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError, RunaiError, StatusError
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError, RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
 from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import fleet_document
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
-from ansible_collections.gpuops.runai.plugins.module_utils._info_places import all_rows
+from ansible_collections.gpuops.runai.plugins.module_utils._nodes import read_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import page_offsets, read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._record import utc_now
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import write_whole
@@ -27,7 +27,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 _WORKERS = 4
-_NO_SUCH_ENDPOINT = (404, 405, 501)
 
 
 def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> Finished:
@@ -84,23 +83,9 @@ def _checked_path(value: object) -> str:
 def _read(client: Client) -> dict[str, Any]:
     exported_at = utc_now()
     workloads = read_pages(
-        lambda offset: client.list_page(offset, {}), page_offsets(client.count({})), _WORKERS
+        WORKLOADS, lambda offset: client.list_page(offset, {}), page_offsets(client.count({})), _WORKERS
     )
-    pods = read_pages(lambda offset: client.pods_page(offset, {"completed": "false"}), [0], 1)
+    pods = read_pages(PODS, lambda offset: client.pods_page(offset, {"completed": "false"}), [0], 1)
     clusters = client.clusters()
-    return fleet_document(workloads.values(), pods.values(), clusters, _nodes(client, clusters), exported_at)
-
-
-def _nodes(client: Client, clusters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    try:
-        return list(all_rows(client.nodes_page))
-    except StatusError as fault:
-        # Run:ai before 2.23 lists the nodes of a cluster only.
-        if fault.status not in _NO_SUCH_ENDPOINT:
-            raise
-    found = []
-    for cluster in clusters:
-        cluster_id = fold_id(cluster.get("uuid"))
-        if cluster_id is not None:
-            found += [{"clusterUuid": cluster_id, **row} for row in client.nodes_of_cluster(cluster_id)]
-    return found
+    nodes = read_nodes(client, filter(None, (fold_id(cluster.get("uuid")) for cluster in clusters)))
+    return fleet_document(workloads.values(), pods.values(), clusters, nodes, exported_at)

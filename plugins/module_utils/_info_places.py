@@ -6,20 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
-from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._client import PODS, PROJECTS, Client
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     AccessDenied,
     NotFound,
     RequestError,
     RunaiError,
-    StatusError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._info_rows import is_refused_filter
+from ansible_collections.gpuops.runai.plugins.module_utils._nodes import read_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
 from ansible_collections.gpuops.runai.plugins.module_utils._row import Row, moment, text
@@ -30,9 +29,6 @@ Warn = Callable[[str], None]
 
 # A pod in one of these has ended, also where its completedAt is missing.
 _ENDED = ("Succeeded", "Failed")
-_NO_SUCH_ENDPOINT = (404, 405, 501)
-# The largest list behind this is that of projects; 100,000 are none that anybody has.
-_MOST_PAGES = 200
 
 
 class Cluster(NamedTuple):
@@ -117,7 +113,7 @@ def workloads_on_nodes(
 
 def unlisted_projects(client: Client, names: Sequence[str]) -> list[str]:
     """Return those of ``names`` that are no project's. Raises RequestError."""
-    listed = {text(row, "name") for row in all_rows(client.projects_page)}
+    listed = read_pages(PROJECTS, client.projects_page, [0], 1, identity=lambda row: text(row, "name"))
     return [name for name in names if name not in listed]
 
 
@@ -125,19 +121,12 @@ def unlisted_nodes(
     client: Client, names: Sequence[str], cluster_ids: Optional[frozenset[str]], clusters: Sequence[Cluster]
 ) -> list[str]:
     """Return those of ``names`` that are no node's of the clusters meant. Raises RequestError."""
-    meant = frozenset(one.id for one in clusters) if cluster_ids is None else cluster_ids
-    try:
-        rows = [
-            row
-            for row in all_rows(client.nodes_page)
-            if cluster_ids is None or fold_id(row.get("clusterUuid")) in meant
-        ]
-    except StatusError as fault:
-        # Run:ai before 2.23 lists the nodes of a cluster only.
-        if fault.status not in _NO_SUCH_ENDPOINT:
-            raise
-        rows = [row for cluster_id in sorted(meant) for row in client.nodes_of_cluster(cluster_id)]
-    listed = {text(row, "name") for row in rows}
+    meant = sorted(one.id for one in clusters) if cluster_ids is None else sorted(cluster_ids)
+    listed = {
+        text(row, "name")
+        for row in read_nodes(client, meant)
+        if cluster_ids is None or fold_id(row.get("clusterUuid")) in cluster_ids
+    }
     return [name for name in names if name not in listed]
 
 
@@ -162,7 +151,7 @@ def pods_on_nodes(
         query = {"completed": "false"}
         if filters:
             query["filterBy"] = ",".join(filters)
-        return read_pages(lambda offset: client.pods_page(offset, query), [0], 1)
+        return read_pages(PODS, lambda offset: client.pods_page(offset, query), [0], 1)
 
     asked: list[tuple[str, ...]] = []
     for node in nodes:
@@ -188,14 +177,3 @@ def is_on_node(pod: Row, node: str, cluster_ids: Optional[frozenset[str]]) -> bo
     )
     is_meant = cluster_ids is None or fold_id(pod.get("clusterId")) in cluster_ids
     return text(pod, "nodeName") == node and is_meant and not has_ended
-
-
-def all_rows(fetch: Callable[[int], Page]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a list page by page. Raises what ``fetch`` raises."""
-    offset: Optional[int] = 0
-    for _page in range(_MOST_PAGES):
-        if offset is None:
-            return
-        page = fetch(offset)
-        yield from page.rows
-        offset = page.next

@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
-from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._client import WORKLOADS, Client
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     RequestError,
-    RetriesExhausted,
     RunaiError,
     StatusError,
 )
@@ -53,9 +52,8 @@ class Question(NamedTuple):
 
 def is_refused_filter(fault: RequestError) -> bool:
     """Tell whether a request with a filter may have failed because of it."""
-    if isinstance(fault, RetriesExhausted):
-        fault = fault.last
-    return isinstance(fault, StatusError) and fault.status in _REFUSES_FILTER
+    found = fault.ended_on
+    return isinstance(found, StatusError) and found.status in _REFUSES_FILTER
 
 
 class RowReader:
@@ -108,25 +106,29 @@ class RowReader:
             return self._read_all(question.query())
         query = {**question.query(), "limit": str(min(size, PAGE_SIZE))}
         enough = is_enough
-        return read_pages(self._fetch(query), [0], 1, lambda rows: enough(rows.values()))
+        return read_pages(WORKLOADS, self._fetch(query), [0], 1, lambda rows: enough(rows.values()))
 
     def _read_all(
         self, query: Mapping[str, str], is_enough: Callable[[Rows], bool] = lambda rows: False
     ) -> Rows:
         total, first = self._count_and_first_page(query)
         if first.next is None and (total is None or len(first.rows) >= total):
-            return read_pages(lambda _offset: first, [0], 1)
+            return read_pages(WORKLOADS, lambda _offset: first, [0], 1)
 
         fetch = self._fetch(query)
         offsets = page_offsets(total)
         rows = read_pages(
-            lambda offset: fetch(offset) if offset else first, offsets, self._workers, is_enough
+            WORKLOADS,
+            lambda offset: fetch(offset) if offset else first,
+            offsets,
+            self._workers,
+            is_enough,
         )
         if total is None or len(rows) >= total or is_enough(rows):
             return rows
         # Where something goes away while pages are read, what comes after it moves up a place, and rows
         # at the seams of pages are missed. They are few, so that one more look is enough.
-        return {**rows, **read_pages(fetch, offsets, self._workers)}
+        return {**rows, **read_pages(WORKLOADS, fetch, offsets, self._workers)}
 
     def _fetch(self, query: Mapping[str, str]) -> Callable[[int], Page]:
         return lambda offset: slim(self._client.list_page(offset, query), self._keys)

@@ -29,18 +29,24 @@ def page_offsets(total: Optional[int]) -> list[int]:
     return list(range(0, max(total, 1), PAGE_SIZE))
 
 
+def uuid_of(row: dict[str, Any]) -> Optional[str]:
+    """Return the uuid of a row in lower case, ``None`` if it has none."""
+    return fold_id(row.get("id"))
+
+
 def read_pages(
+    path: str,
     fetch: Callable[[int], Page],
     offsets: Iterable[int],
     workers: int,
     is_enough: Callable[[dict[str, dict[str, Any]]], bool] = lambda rows: False,
-    key: str = "id",
+    identity: Callable[[dict[str, Any]], Optional[str]] = uuid_of,
 ) -> dict[str, dict[str, Any]]:
-    """Read the pages at ``offsets`` and all that they lead to; return the rows by their uuid in lower case.
+    """Read the pages of ``path`` at ``offsets`` and all that they lead to; return the rows by identity.
 
     ``fetch`` gets an offset and returns that page; ``workers`` run at once. No new page is begun once
-    ``is_enough`` says so of the rows so far. Rows without a uuid under ``key`` are left out. Raises
-    what ``fetch`` raised first, and MalformedAnswer for a list that repeats or never ends.
+    ``is_enough`` says so of the rows so far. Rows without an ``identity`` are left out. Raises what
+    ``fetch`` raised first, and MalformedAnswer for a list that repeats or never ends.
     """
     rows: dict[str, dict[str, Any]] = {}
     known = set()
@@ -62,7 +68,7 @@ def read_pages(
                     offset = running.pop(future)
                     page = future.result()
                     before = len(rows)
-                    _add(rows, page.rows, key)
+                    _add(rows, page.rows, identity)
                     leads_on = bool(page.rows) or page.next is not None
                     repeated += leads_on and len(rows) == before
                     if is_enough(rows):
@@ -71,7 +77,7 @@ def read_pages(
                     if repeated > _MOST_REPEATED or len(known) > _MOST_PAGES:
                         raise MalformedAnswer(
                             "GET",
-                            "list",
+                            path,
                             "a list that never ends",
                             "the pages of the list repeat or never end",
                         )
@@ -85,8 +91,12 @@ def read_pages(
     return rows
 
 
-def _add(rows: dict[str, dict[str, Any]], page: list[dict[str, Any]], key: str) -> None:
+def _add(
+    rows: dict[str, dict[str, Any]],
+    page: list[dict[str, Any]],
+    identity: Callable[[dict[str, Any]], Optional[str]],
+) -> None:
     for row in page:
-        row_id = fold_id(row.get(key))
+        row_id = identity(row)
         if row_id is not None:
             rows[row_id] = row

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Callable, Optional, Union
 
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
-from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._client import WORKLOADS, Client
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import AccessDenied, NotFound
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import page_offsets, read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
@@ -111,7 +111,8 @@ class StateReader:
         def fetch(offset: int) -> Page:
             return pages[offset] if offset in pages else self._page(offset, patience)
 
-        rows = read_pages(fetch, page_offsets(self._fleet), self._workers, lambda rows: wanted <= rows.keys())
+        offsets = page_offsets(self._fleet)
+        rows = read_pages(WORKLOADS, fetch, offsets, self._workers, lambda rows: wanted <= rows.keys())
         return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}
 
     def _read_singly(

@@ -158,6 +158,30 @@ def test_a_control_plane_without_the_count(loopback: Loopback, connect: Connect,
     assert connect().client.count({}) is None
 
 
+@pytest.mark.parametrize(
+    "body", [b"<html>Sign in</html>", b"", b'{"count": ', [], 7, {}, {"count": -1}, {"count": "7"}]
+)
+def test_a_count_that_makes_no_sense_is_none(loopback: Loopback, connect: Connect, body: object) -> None:
+    script(loopback, count=[loopback.reply(200, body)])
+    for retry_timeout, asked in ((0.0, 1), (60.0, 3)):
+        loopback.asked.clear()
+        made = connect(retry_timeout=retry_timeout)
+        assert made.client.count({}) is None
+        # It may have been half an answer: that is asked for again, like any other.
+        assert len(loopback.asked) == asked
+        assert any("the list was read without it" in warning for warning in made.tally.warnings())
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_a_count_that_is_refused_or_fails_is_a_fault(
+    loopback: Loopback, connect: Connect, status: int
+) -> None:
+    script(loopback, count=[loopback.reply(status)])
+    fault = fault_of(lambda: connect().client.count({}))
+    assert isinstance(fault, StatusError)
+    assert fault.status == status
+
+
 def test_a_path_before_the_endpoints_is_kept(loopback: Loopback, connect: Connect) -> None:
     loopback.answer = lambda asked: page(loopback)
     connect(base_url=loopback.url + "/gpu/runai/").client.list_page(0, {})

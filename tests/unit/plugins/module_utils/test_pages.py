@@ -15,6 +15,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SI
 from hypothesis import given
 from hypothesis import strategies as st
 
+PATH = "/api/v1/workloads"
+ENDLESS = "GET /api/v1/workloads: the pages of the list repeat or never end"
+
 
 def row(number: int) -> dict[str, Any]:
     return {"id": str(uuid.UUID(int=2**127 + number)), "number": number}
@@ -50,7 +53,7 @@ def test_where_the_pages_of_a_list_begin(total: Optional[int], offsets: list[int
 @given(st.integers(0, 2200), st.sampled_from([100, 170, 499, 500]), st.integers(-700, 700), st.integers(1, 5))
 def test_all_rows_are_read_once_whatever_was_counted(total: int, most: int, off: int, workers: int) -> None:
     listing = Listing(total, most)
-    rows = read_pages(listing.page, page_offsets(max(0, total + off)), workers)
+    rows = read_pages(PATH, listing.page, page_offsets(max(0, total + off)), workers)
     assert {one["number"] for one in rows.values()} == set(range(total))
     assert list(rows) == [one["id"] for one in rows.values()]
     assert len(listing.asked) == len(set(listing.asked))
@@ -58,18 +61,19 @@ def test_all_rows_are_read_once_whatever_was_counted(total: int, most: int, off:
 
 def test_upper_case_ids_are_folded_and_rows_without_one_left_out() -> None:
     page = Page([{"id": row(1)["id"].upper()}, {"id": None}, {}, {"id": "x"}], None)
-    assert list(read_pages(lambda offset: page, [0], 1)) == [row(1)["id"]]
+    assert list(read_pages(PATH, lambda offset: page, [0], 1)) == [row(1)["id"]]
 
 
-def test_another_key_may_hold_the_id() -> None:
-    page = Page([{"uuid": row(1)["id"]}], None)
-    assert list(read_pages(lambda offset: page, [0], 1, key="uuid")) == [row(1)["id"]]
+def test_rows_may_be_known_by_something_else_than_a_uuid() -> None:
+    pages = {0: Page([{"name": "a"}, {"name": "b"}], 2), 2: Page([{"name": "b"}, {"name": None}], None)}
+    rows = read_pages(PATH, pages.__getitem__, [0], 1, identity=lambda row: row["name"])
+    assert list(rows) == ["a", "b"]
 
 
 def test_rows_that_move_up_a_place_are_not_told_twice_as_two() -> None:
     first, second = [row(number) for number in range(500)], [row(number) for number in range(499, 700)]
     pages = {0: Page(first, 500), 500: Page(second, None)}
-    assert len(read_pages(pages.__getitem__, [0, 500], 2)) == 700
+    assert len(read_pages(PATH, pages.__getitem__, [0, 500], 2)) == 700
 
 
 def test_reading_ends_when_it_is_enough() -> None:
@@ -85,7 +89,7 @@ def test_reading_ends_when_it_is_enough() -> None:
         looked.release()
         return len(found) >= 1000
 
-    assert len(read_pages(page, page_offsets(100_000), 1, is_enough)) == 1000
+    assert len(read_pages(PATH, page, page_offsets(100_000), 1, is_enough)) == 1000
     assert listing.asked[:2] == [0, 500]
     assert len(listing.asked) <= 4
 
@@ -97,16 +101,16 @@ def test_a_list_that_repeats_itself_is_given_up() -> None:
         asked.append(offset)
         return Page([row(1)], offset + 1)
 
-    with pytest.raises(MalformedAnswer, match="repeat or never end"):
-        read_pages(same, [0], 1)
+    with pytest.raises(MalformedAnswer, match=ENDLESS):
+        read_pages(PATH, same, [0], 1)
     assert len(asked) < 10
 
 
 def test_a_list_without_end_is_given_up() -> None:
-    with pytest.raises(MalformedAnswer, match="repeat or never end"):
-        read_pages(lambda offset: Page([row(offset)], offset + 1), [0], 2)
-    with pytest.raises(MalformedAnswer, match="repeat or never end"):
-        read_pages(lambda offset: Page([], offset + 1), [0], 2)
+    with pytest.raises(MalformedAnswer, match=ENDLESS):
+        read_pages(PATH, lambda offset: Page([row(offset)], offset + 1), [0], 2)
+    with pytest.raises(MalformedAnswer, match=ENDLESS):
+        read_pages(PATH, lambda offset: Page([], offset + 1), [0], 2)
 
 
 def test_the_first_fault_is_raised_and_no_page_begun_after_it() -> None:
@@ -117,7 +121,7 @@ def test_the_first_fault_is_raised_and_no_page_begun_after_it() -> None:
         raise StatusError("GET", "/x", 500, "")
 
     with pytest.raises(StatusError):
-        read_pages(broken, range(0, 50_000, 500), 2)
+        read_pages(PATH, broken, range(0, 50_000, 500), 2)
     assert len(asked) < 50
 
 
@@ -128,4 +132,4 @@ def test_pages_are_read_at_once() -> None:
         together.wait(timeout=30)
         return Page([row(offset)], None)
 
-    assert len(read_pages(page, [0, 500, 1000], 3)) == 3
+    assert len(read_pages(PATH, page, [0, 500, 1000], 3)) == 3
