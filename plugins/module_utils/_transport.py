@@ -10,7 +10,6 @@ import json
 import re
 import socket
 import ssl
-import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     RequestError,
     StatusError,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._in_time import pools_in_time
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, first_line, hide
 from ansible_collections.gpuops.runai.plugins.module_utils._version import VERSION
@@ -39,14 +39,13 @@ except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
 else:
     REQUESTS_IMPORT_ERROR = None
-    # All that sending and reading can raise; reading goes past requests, straight to urllib3.
+    # All that sending and reading can raise.
     _FAULTS = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
 _TUNNEL_FAILED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _CHUNK = 256 * 1024
-_SMALL_CHUNK = 1024
 # A page of 500 workloads is about 2 MB; what is far larger is not an answer of the control plane.
 _LARGEST_ANSWER = 64 * 1024 * 1024
 
@@ -98,7 +97,7 @@ class Transport:
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         self._session.headers["User-Agent"] = "gpuops.runai/" + VERSION
         self._session.headers["Accept"] = "application/json"
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections, max_retries=0)
+        adapter = _adapter(connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         if connection.proxy:
@@ -147,7 +146,6 @@ class Transport:
     ) -> Answer:
         timeout = self._connection.timeout
         self._tally.count_request()
-        until = time.monotonic() + timeout
         try:
             response = self._session.request(
                 method,
@@ -166,7 +164,7 @@ class Transport:
             raise _explained(fault, method, path, timeout, self._is_proven) from None
         self._is_proven = True
         with response:
-            body = _body(response, method, path, timeout, until)
+            body = _body(response, method, path, timeout)
         if response.status_code >= 400 or not body.lstrip().startswith((b"{", b"[")):
             # What will be quoted, and cut: it may repeat what it was sent.
             body = self._without_secrets(body)
@@ -178,37 +176,39 @@ class Transport:
         return hide(body.decode("utf-8", "replace"), secrets | in_json).encode()
 
 
-def _body(response: Any, method: str, path: str, timeout: float, until: float) -> bytes:
+def _adapter(connections: int) -> requests.adapters.HTTPAdapter:
+    """Return what keeps ``connections`` to each host, and gives up answers that do not come in time."""
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = pools_in_time(self.poolmanager.pool_classes_by_scheme)
+
+        def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+            is_new = proxy not in self.proxy_manager
+            manager = super().proxy_manager_for(proxy, **kwargs)
+            if is_new:
+                manager.pool_classes_by_scheme = pools_in_time(manager.pool_classes_by_scheme)
+            return manager
+
+    return Adapter(pool_maxsize=connections, max_retries=0)
+
+
+def _body(response: Any, method: str, path: str, timeout: float) -> bytes:
     """Return the whole body; raise AnswerLost or MalformedAnswer, whatever keeps it from coming in."""
     body = bytearray()
-    late = AnswerLost(method, path, "a timeout", "the answer was not complete after {0:g} s".format(timeout))
     try:
-        for piece in _pieces(response):
+        for piece in response.iter_content(_CHUNK):
             body += piece
             if len(body) > _LARGEST_ANSWER:
                 raise MalformedAnswer(method, path, "an endless answer", "the answer is larger than 64 MiB")
-            if time.monotonic() > until:
-                raise late
     except _FAULTS as fault:
         if _among(list(_causes(fault)), socket.timeout):
-            raise late from None
+            words = "the answer was not complete after {0:g} s".format(timeout)
+            raise AnswerLost(method, path, "a timeout", words) from None
         words = "the connection was cut within the answer"
         raise AnswerLost(method, path, "half an answer", words) from None
     return bytes(body)
-
-
-def _pieces(response: Any) -> Iterator[bytes]:
-    """Yield the body as it comes in, so that an answer that only trickles can be given up in time."""
-    read1 = getattr(response.raw, "read1", None)
-    if read1 is None:
-        # urllib3 before 2.1 gives a piece only when it is whole: small ones are the best there is.
-        yield from response.iter_content(_SMALL_CHUNK)
-        return
-    while True:
-        piece = read1(_CHUNK, decode_content=True)
-        if not piece:
-            return
-        yield piece
 
 
 def _redirect_target(url: str, location: str) -> str:

@@ -633,6 +633,68 @@ def test_an_answer_may_take_no_longer_than_the_timeout(loopback: Loopback, conne
         over.set()
 
 
+@contextlib.contextmanager
+def dripping(answer: bytes, at_once: int) -> Iterator[int]:
+    """A server that sends ``at_once`` bytes of its answer, and the rest byte by byte; yields its port."""
+    gone = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        with contextlib.suppress(OSError), listening.accept()[0] as peer:
+            peer.recv(65536)
+            peer.sendall(answer[:at_once])
+            for position in range(at_once, len(answer)):
+                if gone.wait(timeout=0.02):
+                    return
+                peer.sendall(answer[position : position + 1])
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            gone.set()
+            thread.join(timeout=30)
+
+
+# Each is an answer if one waits for long enough, though never for long without a byte.
+LONG = b'{"workloads": []' + b" " * 400 + b"}"
+HEAD = b"HTTP/1.1 200 OK\r\n"
+DRIPPING = {
+    "the status": (b"HTTP/1.1 200 " + b"O" * 400 + b"K\r\nContent-Length: 17\r\n\r\n", 0),
+    "a header": (HEAD + b"X-Long: " + b"x" * 400 + b"\r\nContent-Length: 17\r\n\r\n", len(HEAD)),
+    "many headers": (HEAD + b"X: y\r\n" * 80 + b"Content-Length: 17\r\n\r\n", len(HEAD)),
+    "a body": (HEAD + b"Content-Length: 417\r\n\r\n" + LONG, 60),
+    "a body until the end": (HEAD + b"\r\n" + LONG, len(HEAD) + 2),
+    "a chunked body": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 80 + b"2\r\n{}\r\n0\r\n\r\n",
+        60,
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "at_once"), DRIPPING.values(), ids=DRIPPING)
+def test_an_answer_in_drops_may_take_no_longer_as_a_whole(
+    connect: Connect, answer: bytes, at_once: int
+) -> None:
+    with dripping(answer, at_once) as port:
+        client = connect(base_url="http://127.0.0.1:{0}".format(port), timeout=0.5).client
+        fault = fault_of(lambda: client.batch("suspend", [ID]))
+        client.close()
+    assert isinstance(fault, AnswerLost)
+    assert fault.kind == "a timeout"
+    assert str(fault).endswith(" 0.5 s")
+
+
+def test_neither_may_the_answer_of_a_proxy(connect: Connect) -> None:
+    with dripping(b"HTTP/1.1 200 " + b"O" * 400 + b"K\r\n\r\n", 0) as port:
+        proxy = "http://127.0.0.1:{0}".format(port)
+        client = connect(base_url="https://control-plane.example", proxy=proxy, timeout=0.5).client
+        fault = fault_of(lambda: client.batch("suspend", [ID]))
+        client.close()
+    assert "0.5 s" in str(fault)
+
+
 def test_a_connection_may_take_no_longer_than_the_timeout_either(connect: Connect) -> None:
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.socket())
