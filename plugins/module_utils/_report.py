@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     BAD,
@@ -29,12 +29,20 @@ from ansible_collections.gpuops.runai.plugins.module_utils._workload import Work
 
 # Job viewers blank a result over 700,000 characters, and many ways to print one add to it.
 _LARGEST_RESULT = 460_000
+# An event holds the result and, where it is printed, its text. What is left of a million characters is
+# for the options and the words around them.
+_LARGEST_EVENT = 990_000
+# From -vvv on, results are printed with a line for each of their values.
+_INDENTED_FROM = 3
+_INDENT = 4
 # Shares of what the outcomes leave over, each of what the one before left; the rows get the rest.
 _BATCHES_SHARE = 0.5
-_NOT_REACHED_SHARE = 0.5
+_NOT_REACHED_SHARE = 0.8
 _DIFF_SHARE = 0.3
 # What a list may take however many ids there are: 150 batches, or 500 ids.
 _LEAST_SHARE = 20_000
+# The same where an event of 10,000 ids is nearly full: 10 batches, or 40 ids.
+_LEAST_INDENTED_SHARE = 2_000
 _MOST_REASONS = 3
 
 
@@ -93,8 +101,13 @@ def is_failed(finding: Finding) -> bool:
     )
 
 
-def make_result(finding: Finding, workloads_limit: int, with_diff: bool) -> dict[str, Any]:
-    """Return the keys of the result, always the same ones, within the size that job viewers keep."""
+def make_result(
+    finding: Finding, workloads_limit: int, with_diff: bool, verbosity: int = 0
+) -> dict[str, Any]:
+    """Return the keys of the result, always the same ones, within the size that job viewers keep.
+
+    ``verbosity`` is how many ``v`` the play was started with: how a result is printed depends on it.
+    """
     by_outcome: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
     for outcome in finding.outcomes:
         by_outcome[outcome.outcome].append(outcome.id)
@@ -113,33 +126,56 @@ def make_result(finding: Finding, workloads_limit: int, with_diff: bool) -> dict
         "workloads_truncated": False,
         "batches": [],
     }
-    left = _LARGEST_RESULT - len(json.dumps(result))
+    is_indented = verbosity >= _INDENTED_FROM
+    size = _indented_size if is_indented else _size
+    least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
+    left = _LARGEST_RESULT - size(result)
     batches = [{**batch._asdict(), "id": batch.id or ""} for batch in finding.batches]
     for key, items, share in (
         ("batches", batches, _BATCHES_SHARE),
         ("not_reached", finding.not_reached, _NOT_REACHED_SHARE),
     ):
-        result[key] = _fitting(items, max(int(left * share), _LEAST_SHARE))
-        left -= len(json.dumps(result[key]))
+        result[key], taken = _fitting(items, max(int(left * share), least), size)
+        left -= taken
+    if len(result["not_reached"]) < len(finding.not_reached):
+        result["msg"] += "; not_reached holds the first {0} of them".format(len(result["not_reached"]))
     if with_diff:
-        result["diff"] = _diff(finding, int(left * _DIFF_SHARE))
-        left -= len(json.dumps(result["diff"]))
+        result["diff"] = _diff(finding, int(left * _DIFF_SHARE), size)
+        left -= size(result["diff"])
     ranked = sorted(finding.outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
     rows = (report_row(outcome, finding.state.get(outcome.id)) for outcome in ranked[:workloads_limit])
-    result["workloads"] = _fitting(rows, left)
+    result["workloads"], _taken = _fitting(rows, left, size)
     result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
     return result
 
 
-def _fitting(items: Iterable[Any], budget: int) -> list[Any]:
-    """Return the first of ``items``, as many as fit into ``budget`` characters."""
+def _size(value: Any) -> int:
+    """Return how many characters a part of a result takes."""
+    return len(json.dumps(value))
+
+
+def _indented_size(value: Any) -> int:
+    """Return the same where the result is printed indented, so that it is the event that gets full.
+
+    Told as characters of a result: what is all of an event is all of a result.
+    """
+    printed = json.dumps(value, indent=_INDENT, ensure_ascii=False).replace("\n", "\r\n")
+    in_event = _size(value) + _size(printed)
+    return max(_size(value), in_event * _LARGEST_RESULT // _LARGEST_EVENT)
+
+
+def _fitting(items: Iterable[Any], budget: int, size: Callable[[Any], int]) -> tuple[list[Any], int]:
+    """Return the first of ``items``, as many as fit into ``budget`` characters, and how many they take."""
     fitting = []
+    taken = 0
     for item in items:
-        budget -= len(json.dumps(item)) + 2
-        if budget < 0:
+        # What one more of its kind takes at its place, which is deep in the result.
+        more = size([[item, item]]) - size([[item]])
+        if taken + more > budget:
             break
+        taken += more
         fitting.append(item)
-    return fitting
+    return fitting, taken
 
 
 def result_words(finding: Finding) -> str:
@@ -186,7 +222,7 @@ def _reason(outcome: Outcome) -> str:
     return "{0} {1}".format(outcome.code, words)
 
 
-def _diff(finding: Finding, budget: int) -> dict[str, str]:
+def _diff(finding: Finding, budget: int, size: Callable[[Any], int]) -> dict[str, str]:
     """Return the phase before and after of what changes, cut to about ``budget`` characters."""
     after_phase = {DELETE: "gone", RESUME: RUNNING}.get(finding.action, STOPPED)
     before: list[str] = []
@@ -195,13 +231,13 @@ def _diff(finding: Finding, budget: int) -> dict[str, str]:
     for position, outcome in enumerate(changed):
         workload = finding.state.get(outcome.id) or Workload(outcome.id, "")
         name = "{0} {1}: ".format(outcome.id, workload.name)
-        # Counted as it stands in JSON, where a character may take six.
-        budget -= 2 * len(json.dumps(name)) + len(workload.phase) + len(after_phase)
+        old = name + workload.phase + "\n"
+        new = name + after_phase + "\n"
+        budget -= size(old + new)
         if budget < 0:
-            rest = "and {0} more\n".format(len(changed) - position)
-            before.append(rest)
-            after.append(rest)
+            old = new = "and {0} more\n".format(len(changed) - position)
+        before.append(old)
+        after.append(new)
+        if budget < 0:
             break
-        before.append(name + workload.phase + "\n")
-        after.append(name + after_phase + "\n")
     return {"before": "".join(before), "after": "".join(after)}

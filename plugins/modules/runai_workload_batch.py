@@ -290,14 +290,18 @@ outcomes:
            "not_attempted": []}
 not_reached:
   description:
-    - Ids that O(wait) did not see arrive. Where the whole result would grow too large for job viewers only the
-      first of them; RV(msg) says how many they are.
+    - Ids that O(wait) did not see arrive.
+    - Where the whole result would grow too large for job viewers only the first of them; RV(msg) then says how many
+      they are and how many stand here. The same task again waits for all of them.
   returned: always
   type: list
   elements: str
   sample: []
 workloads:
-  description: One row for each id, worst first (failed, unknown, not attempted, skipped, changed, unchanged).
+  description:
+    - One row for each id, worst first (failed, unknown, not attempted, skipped, changed, unchanged), and at most
+      O(workloads_limit) of them.
+    - Fewer where the whole result would grow too large for job viewers.
   returned: always
   type: list
   elements: dict

@@ -64,6 +64,8 @@ ROW = [
 BATCH = ["id", "size", "succeeded", "failed", "attempts", "seconds"]
 # What job viewers keep of a task's result.
 LARGEST = 700_000
+# What an event may hold, less the options and the words that the result does not have.
+LARGEST_EVENT = 990_000
 
 FIGURES = Figures(duplicates=1, requests=2, batches=3, retries=4, seconds=5.5)
 outcome_names = st.sampled_from(OUTCOMES)
@@ -248,28 +250,77 @@ def test_without_changes_both_sides_of_the_diff_are_alike() -> None:
     assert diff["before"] == diff["after"]
 
 
+def large_finding(size: int, failures: int, batch_size: int, is_late: bool) -> Finding:
+    """What is the longest for so many ids: each text is six characters where it is written as ASCII."""
+    ids = numbered(size)
+    long = "\u00fc" * 253
+    outcomes = [Outcome(one, "failed", "refused", "\u00e4" * 500, 409, one) for one in ids[:failures]]
+    outcomes += [Outcome(one, "changed", batch_id=one) for one in ids[failures:]]
+    batches = size // batch_size
+    return finding(
+        outcomes,
+        state={one: Workload(one, "seen", long, long, long, long, "Running") for one in ids},
+        not_reached=ids if is_late else [],
+        batches=[BatchRecord(ids[0], batch_size, 0, 0, 1, 12.345)] * batches,
+        figures=FIGURES._replace(batches=batches),
+    )
+
+
+def in_event(result: dict[str, Any]) -> int:
+    """Characters that a result takes of an event where it is printed indented to a terminal."""
+    printed = json.dumps(result, indent=4, ensure_ascii=False).replace("\n", "\r\n")
+    return len(json.dumps(result)) + len(json.dumps(printed))
+
+
+@pytest.mark.parametrize("verbosity", [0, 3])
 @pytest.mark.parametrize("with_diff", [False, True])
 @pytest.mark.parametrize(("is_late", "batch_size"), [(False, 100), (True, 1)])
 @pytest.mark.parametrize("failures", [0, 1000, 10_000])
 def test_a_result_of_ten_thousand_ids_is_kept_by_job_viewers(
-    failures: int, batch_size: int, is_late: bool, with_diff: bool
+    failures: int, batch_size: int, is_late: bool, with_diff: bool, verbosity: int
 ) -> None:
-    ids = numbered(10_000)
-    # Six characters each where it is written as ASCII.
-    long = "\u00fc" * 253
-    outcomes = [Outcome(one, "failed", "refused", "\u00e4" * 500, 409, one) for one in ids[:failures]]
-    outcomes += [Outcome(one, "changed", batch_id=one) for one in ids[failures:]]
-    whole = finding(
-        outcomes,
-        state={one: Workload(one, "seen", long, long, long, long, "Running") for one in ids},
-        not_reached=ids if is_late else [],
-        batches=[BatchRecord(ids[0], batch_size, 0, 0, 1, 12.345)] * (10_000 // batch_size),
-    )
-    result = make_result(whole, 100_000, with_diff)
+    whole = large_finding(10_000, failures, batch_size, is_late)
+    result = make_result(whole, 100_000, with_diff, verbosity)
     assert len(json.dumps(result)) < LARGEST
     # As callbacks print it under a host's name.
     assert len(json.dumps(result, indent=4)) < LARGEST
+    assert verbosity < 3 or in_event(result) < LARGEST_EVENT
     assert sum(map(len, result["outcomes"].values())) == 10_000
     assert result["summary"]["failed"] == failures
     assert result["workloads_truncated"]
+    assert result["batches"]
     assert ("10000 did not get there" in result["msg"]) is is_late
+
+
+@pytest.mark.parametrize("verbosity", [0, 3])
+def test_a_result_that_is_not_large_is_whole_however_it_is_printed(verbosity: int) -> None:
+    ids = numbered(1000)
+    outcomes = [Outcome(one, "changed", batch_id=one) for one in ids]
+    batches = [BatchRecord(one, 100, 100, 0, 1, 0.5) for one in ids[:10]]
+    whole = finding(outcomes, batches=batches, not_reached=ids[:100])
+    result = make_result(whole, 1000, False, verbosity)
+    assert not result["workloads_truncated"]
+    assert len(result["batches"]) == 10
+    assert result["not_reached"] == ids[:100]
+    assert result["msg"] == "suspend: 1000 changed of 1000; 100 did not get there"
+
+
+@pytest.mark.parametrize("verbosity", [0, 3])
+@pytest.mark.parametrize("batch_size", [1, 100])
+def test_of_fifty_thousand_ids_only_the_outcomes_grow_and_what_is_cut_is_said(
+    batch_size: int, verbosity: int
+) -> None:
+    result = make_result(large_finding(50_000, 100, batch_size, True), 1000, True, verbosity)
+    assert result["outcomes"]["failed"] == numbered(100)
+    assert result["outcomes"]["changed"] == numbered(50_000)[100:]
+    beside = {key: value for key, value in result.items() if key != "outcomes"}
+    assert len(json.dumps(beside)) < 50_000
+    late = result["not_reached"]
+    assert late == numbered(50_000)[: len(late)]
+    assert late
+    assert result["msg"].endswith(
+        "; 50000 did not get there; not_reached holds the first {0} of them".format(len(late))
+    )
+    assert 0 < len(result["batches"]) < result["summary"]["batches"] == 50_000 // batch_size
+    assert result["workloads_truncated"]
+    assert result["diff"]["before"].endswith(" more\n")
