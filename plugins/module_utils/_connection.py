@@ -125,6 +125,15 @@ def connect_options(params: Mapping[str, Any], environ: Mapping[str, str]) -> Co
     )
 
 
+def is_usable_address(base_url: object) -> bool:
+    """Tell whether ``base_url`` is an address as ``connect_options`` takes it."""
+    try:
+        _checked_base_url(str(base_url).strip(), [])
+    except OptionError:
+        return False
+    return True
+
+
 def is_loopback(hostname: Optional[str]) -> bool:
     """Tell whether a host name or address is this machine's own."""
     host = (hostname or "").lower()

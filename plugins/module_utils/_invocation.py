@@ -9,20 +9,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
+    connection_argument_spec,
+    is_usable_address,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._text import HIDDEN, some_of
+
 _SHOWN = 3
 # A survey's text may hold thousands of ids in one string.
 _LONGEST = 500
+# These stay whole, for Ansible to take out: a secret that is cut is not recognised as one any more.
+_SECRET = frozenset(option for option, spec in connection_argument_spec().items() if spec.get("no_log"))
 
 
 def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what goes under ``invocation``: the options, with long lists and their texts cut short."""
-    return {"module_args": {option: _short(value) for option, value in params.items()}}
+    """Return what goes under ``invocation``: the options, with long lists and texts cut short.
+
+    An address that can't be used is hidden: what makes it one may be a password or a token.
+    """
+    shown = {option: value if option in _SECRET else _short(value) for option, value in params.items()}
+    if shown.get("base_url") and not is_usable_address(shown["base_url"]):
+        shown["base_url"] = HIDDEN
+    return {"module_args": shown}
 
 
 def _short(value: Any) -> Any:
-    # An option's own text stays whole: a secret that is cut is not recognised as one any more.
+    if isinstance(value, dict):
+        # No option takes one: most often it is the whole of what was registered.
+        return "a dictionary: {0}".format(some_of([str(key) for key in value]))
     if not isinstance(value, list):
-        return value
+        return _shorter(value)
     shown = [_shorter(element) for element in value[:_SHOWN]]
     rest = value[_SHOWN:]
     return [*shown, "and {0} more".format(len(rest))] if len(rest) > 1 else [*shown, *map(_shorter, rest)]

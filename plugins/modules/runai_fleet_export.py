@@ -66,12 +66,10 @@ nodes:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
-    connection_argument_spec,
-    connection_secrets,
-)
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export_run import refused, run_export
+from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 from ansible_collections.gpuops.runai.plugins.module_utils._transport import REQUESTS_IMPORT_ERROR
 
 ARGUMENT_SPEC = {**connection_argument_spec(), "path": {"type": "path", "required": True}}
@@ -79,17 +77,12 @@ ARGUMENT_SPEC = {**connection_argument_spec(), "path": {"type": "path", "require
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(connection_secrets(module.params, os.environ))
+    module = RunaiModule(ARGUMENT_SPEC)
     if REQUESTS_IMPORT_ERROR is None:
         finished = run_export(module.params, os.environ, module.check_mode)
     else:
         finished = refused(missing_required_lib("requests"))
-    module.no_log_values.update(finished.secrets)
-    for warning in finished.warnings:
-        module.warn(warning)
-    end = module.fail_json if finished.failed else module.exit_json
-    end(**finished.result)
+    module.end(finished)
 
 
 if __name__ == "__main__":

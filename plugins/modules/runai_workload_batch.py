@@ -415,13 +415,10 @@ batches:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.gpuops.runai.plugins.module_utils._batch_run import refused, run_batch
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
-    connection_argument_spec,
-    connection_secrets,
-)
-from ansible_collections.gpuops.runai.plugins.module_utils._invocation import shown_options
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import ACTIONS
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import TOLERABLE, TOLERATED
 from ansible_collections.gpuops.runai.plugins.module_utils._progress_pipe import progress_sink
@@ -450,18 +447,13 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(connection_secrets(module.params, os.environ))
+    module = RunaiModule(ARGUMENT_SPEC)
     if REQUESTS_IMPORT_ERROR is None:
         say = progress_sink(os.environ)
         finished = run_batch(module.params, os.environ, module.check_mode, module._diff, say)  # noqa: SLF001
     else:
         finished = refused(module.params, missing_required_lib("requests"))
-    module.no_log_values.update(finished.secrets)
-    for warning in finished.warnings:
-        module.warn(warning)
-    end = module.fail_json if finished.failed else module.exit_json
-    end(invocation=shown_options(module.params), **finished.result)
+    module.end(finished)
 
 
 if __name__ == "__main__":

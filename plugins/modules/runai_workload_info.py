@@ -420,14 +420,11 @@ control_plane:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule, _load_params, missing_required_lib
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
-    connection_argument_spec,
-    connection_secrets,
-)
+from ansible.module_utils.basic import _load_params, missing_required_lib
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._info_run import refused, run_info
-from ansible_collections.gpuops.runai.plugins.module_utils._invocation import shown_options
+from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 from ansible_collections.gpuops.runai.plugins.module_utils._transport import REQUESTS_IMPORT_ERROR
 
 ARGUMENT_SPEC = {**connection_argument_spec(), **selection_argument_spec()}
@@ -435,18 +432,14 @@ ARGUMENT_SPEC = {**connection_argument_spec(), **selection_argument_spec()}
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(connection_secrets(module.params, os.environ))
+    module = RunaiModule(ARGUMENT_SPEC)
     if REQUESTS_IMPORT_ERROR is None:
-        # Only the arguments as they came tell a null from an option that was left out.
+        # Only the arguments as they came tell a null from an option that was left out. ansible-core has
+        # this function for modules that need them, and no other way.
         finished = run_info(module.params, _load_params(), os.environ)
     else:
         finished = refused(missing_required_lib("requests"))
-    module.no_log_values.update(finished.secrets)
-    for warning in finished.warnings:
-        module.warn(warning)
-    end = module.fail_json if finished.failed else module.exit_json
-    end(invocation=shown_options(module.params), **finished.result)
+    module.end(finished)
 
 
 if __name__ == "__main__":

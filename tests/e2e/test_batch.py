@@ -368,6 +368,36 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path:
             assert case.told() == {"not_attempted": ids}
 
 
+REFUSED_BY_ANSIBLE = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: misspelt
+      gpuops.runai.runai_workload_batch: {action: suspend, ids: "{{ ids }}", maximum: 3}
+    - name: not a choice
+      gpuops.runai.runai_workload_batch: {action: stop, ids: "{{ ids | join(' ') }}"}
+    - name: not a number
+      gpuops.runai.runai_workload_batch: {action: suspend, ids: "{{ ids }}", batch_size: few}
+    - name: a whole result
+      gpuops.runai.runai_workload_batch: {action: suspend, ids: "{{ {'changed': false, 'ids': ids} }}"}
+    - name: of the other modules
+      gpuops.runai.runai_workload_info: {ids: "{{ ids }}", maximum: 3}
+"""
+
+
+def test_what_ansible_refuses_itself_does_not_repeat_the_ids(
+    run_playbook_on_each_core: PlaybookRunner,
+) -> None:
+    # Each task fails, and the play goes on all the same.
+    playbook = REFUSED_BY_ANSIBLE.replace("\n    - name", "\n    - ignore_errors: true\n      name")
+    ids = numbered(2000)
+    run = run_playbook_on_each_core(playbook, extra_vars={"ids": ids})
+    assert [task.status for task in run.tasks] == ["ignored"] * 5, run.output
+    for task in run.tasks:
+        assert len(json.dumps(task.result)) < 10_000, task.task
+        assert ids[50] not in json.dumps(task.result), task.task
+
+
 def test_what_can_not_be_reached_or_is_forbidden_stops_everything(play: Play) -> None:
     ids = numbered(150)
     many = {"fleet": same(150)}

@@ -89,6 +89,15 @@ SCENARIOS = {
     "a token that can not be sent": Scenario(
         "token holds", options={**GIVEN_TOKEN, "token": "{{ token }}\tx"}
     ),
+    "an address with a token": Scenario(
+        "without a query", options={"base_url": f"{OUTAGE}/?token={{{{ token }}}}"}
+    ),
+    "an address with a password": Scenario(
+        "must not hold", options={"base_url": f"http://ops:{ENCODED}@127.0.0.1:9"}
+    ),
+    "an address with a token in what Ansible refuses": Scenario(
+        "Unsupported parameters", options={"base_url": f"{OUTAGE}/?token={{{{ token }}}}", "protected": []}
+    ),
     "a breaker": Scenario(
         "max_failures", [always(BATCH, {"kind": "refuse_ids"})], {"max_failures": "0", "concurrency": 1}
     ),

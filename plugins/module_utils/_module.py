@@ -1,0 +1,43 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way into a module and out of it, the same for all that talk to a control plane."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_secrets
+from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._invocation import shown_options
+
+
+class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not typed
+    """Shows neither a secret nor a long list among its options, however it ends.
+
+    That goes for what Ansible itself refuses as well, such as a misspelt option.
+    """
+
+    def __init__(self, argument_spec: Mapping[str, Any]) -> None:
+        super().__init__(argument_spec=dict(argument_spec), supports_check_mode=True)
+        self.no_log_values.update(connection_secrets(self.params, os.environ))
+
+    def exit_json(self, **result: Any) -> None:
+        """End well."""
+        super().exit_json(**{"invocation": shown_options(self.params), **result})
+
+    def fail_json(self, msg: str, **result: Any) -> None:
+        """End badly."""
+        super().fail_json(msg, **{"invocation": shown_options(self.params), **result})
+
+    def end(self, finished: Finished) -> None:
+        """End as a run did."""
+        self.no_log_values.update(finished.secrets)
+        for warning in finished.warnings:
+            self.warn(warning)
+        end = self.fail_json if finished.failed else self.exit_json
+        end(**finished.result)
