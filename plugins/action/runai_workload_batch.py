@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
 from ansible.plugins.action.normal import ActionModule as AnyModule
@@ -25,8 +26,16 @@ class ActionModule(AnyModule):  # type: ignore[misc] # ansible-core is not typed
         """Run the module and return its result."""
         if not self._has_lines():
             return super().run(tmp, task_vars)
-        with progress_lines(C.DEFAULT_LOCAL_TMP, os.environ, Display().display):
+        with progress_lines(C.DEFAULT_LOCAL_TMP, os.environ, self._display_for(task_vars or {})):
             return super().run(tmp, task_vars)
+
+    def _display_for(self, task_vars: Mapping[str, Any]) -> Callable[[str], None]:
+        """Return what shows a line, with the name of its host where several hosts work at once."""
+        display: Callable[[str], None] = Display().display
+        if self._task.run_once or len(task_vars.get("ansible_play_batch", ())) < 2:
+            return display
+        host = task_vars["inventory_hostname"]
+        return lambda line: display("[{0}] {1}".format(host, line))
 
     def _has_lines(self) -> bool:
         return not (

@@ -14,7 +14,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANG
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 MOST_LINES = 50
-# However long a wait may take, nobody should wonder whether it still lives.
+# However long a wait takes, or the batches between two lines, nobody should wonder whether it still lives.
 _LONGEST_SILENCE = 300.0
 
 
@@ -27,7 +27,7 @@ class Progress:
     """Says through ``say`` what is going on, a line at a time.
 
     However large the task, there are at most 50 lines for its batches; while it waits, there is one
-    every fiftieth part of that time, and at least every five minutes.
+    every fiftieth part of that time. Where that would make a silence of five minutes, there are more.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Progress:
         self._say = say
         self._clock = clock
         self._batch_lines = 0
+        self._last_batch_line = clock()
         self._waited_for = ""
         self._next_waiting_line = 0.0
 
@@ -50,9 +51,11 @@ class Progress:
         ``counts`` are ids by outcome, ``settled`` of the ``asked`` ids have one.
         """
         due = done * min(MOST_LINES, batches) // max(batches, 1)
-        if due <= self._batch_lines:
+        now = self._clock()
+        if due <= self._batch_lines and now - self._last_batch_line < _LONGEST_SILENCE:
             return
-        self._batch_lines = due
+        self._batch_lines = max(due, self._batch_lines)
+        self._last_batch_line = now
         told = ["{0} changed".format(counts.get(CHANGED, 0))]
         told += [
             "{0} {1}".format(counts[outcome], spelled(outcome))

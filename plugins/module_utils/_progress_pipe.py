@@ -13,15 +13,19 @@ changes. Nor does a pipe that is full, or that nobody reads any more, ever hold 
 from __future__ import annotations
 
 import os
+import select
 import stat
 import threading
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Callable, Optional
 
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
+
 _VARIABLE = "_GPUOPS_RUNAI_PROGRESS"
-# A write up to this long arrives whole (POSIX: PIPE_BUF is at least 512 bytes).
-_LONGEST = 511
+# What arrives whole, whoever else writes, less the line's end. POSIX wants at least 512, Linux has 4096.
+_LONGEST = select.PIPE_BUF - 1
+_CUT = "…".encode()
 # No line of text is this one.
 _END = b"\0"
 
@@ -55,15 +59,11 @@ def progress_lines(
     means for a pipe, the block runs without lines.
     """
     path = os.path.join(folder, "runai-" + os.urandom(8).hex())
-    try:
-        os.mkfifo(path, 0o600)
-        # Not blocking, since both ends are opened here, one after the other.
-        reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        writing = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-    except (OSError, AttributeError):
+    ends = _make_pipe(path)
+    if ends is None:
         yield
         return
-    os.set_blocking(reading, True)
+    reading, writing = ends
     reader = threading.Thread(target=_read, args=(reading, path, show), name="progress", daemon=True)
     reader.start()
     environ[_VARIABLE] = path
@@ -71,12 +71,31 @@ def progress_lines(
         yield
     finally:
         environ.pop(_VARIABLE, None)
-        # A module that outlives its task holds the other end open, so there may be no end of file.
-        os.set_blocking(writing, True)
-        with suppress(OSError):
-            os.write(writing, _END + b"\n")
-        reader.join()
-        os.close(writing)
+        try:
+            # A module that outlives its task holds the other end open, so there may be no end of file.
+            os.set_blocking(writing, True)
+            with suppress(OSError):
+                os.write(writing, _END + b"\n")
+            reader.join()
+        finally:
+            os.close(writing)
+
+
+def _make_pipe(path: str) -> Optional[tuple[int, int]]:
+    """Return both ends of a new pipe, the one to read from first; ``None`` where there can be none."""
+    with ExitStack() as undo:
+        try:
+            os.mkfifo(path, 0o600)
+            undo.callback(os.unlink, path)
+            # Not blocking, since both ends are opened here, one after the other.
+            reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            undo.callback(os.close, reading)
+            writing = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return None
+        undo.pop_all()
+    os.set_blocking(reading, True)
+    return reading, writing
 
 
 def _open_for_writing(path: str) -> Optional[int]:
@@ -91,12 +110,15 @@ def _open_for_writing(path: str) -> Optional[int]:
 
 
 def _encoded(line: str) -> bytes:
-    flat = " ".join(line.replace("\0", " ").splitlines())
-    return flat.encode("utf-8", "replace")[:_LONGEST] + b"\n"
+    text = clean(line, _LONGEST).encode("utf-8", "replace")
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - len(_CUT)].decode("utf-8", "ignore").encode() + _CUT
+    return text + b"\n"
 
 
 def _read(descriptor: int, path: str, show: Callable[[str], None]) -> None:
-    with open(descriptor, "rb") as pipe:
+    # When lines can't be shown any more, the play is gone.
+    with open(descriptor, "rb") as pipe, suppress(OSError):
         for line in pipe:
             # Whoever wrote this has opened it.
             with suppress(OSError):

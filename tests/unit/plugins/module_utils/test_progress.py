@@ -46,6 +46,17 @@ def test_more_batches_than_foreseen_do_not_make_more_lines() -> None:
     assert len(lines) <= MOST_LINES
 
 
+def test_slow_batches_are_not_silent_for_long() -> None:
+    said: list[float] = []
+    now = [0.0]
+    progress = Progress("delete", lambda line: said.append(now[0]), clock=lambda: now[0])
+    for done in range(1, 501):
+        now[0] += 60.0
+        progress.batch(Counter(changed=done * 100), done * 100, 50_000, done, 500)
+    assert max(later - earlier for earlier, later in zip([0.0, *said], said)) == 300.0
+    assert said[-1] == now[0]
+
+
 def test_waiting_is_told_at_once_and_then_by_the_share_of_time_that_is_gone() -> None:
     lines: list[str] = []
     now = [1000.0]

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -60,12 +62,24 @@ def test_lines_stay_lines(tmp_path: Path) -> None:
         say = progress_sink(environ)
         say("one\ntwo\r\n\0")
         say("\0")
-        say("ü" * 1000)
         say("")
+        say("\x1b[2Jred\u202e \x9b31mlast")
     assert shown[0].split() == ["one", "two"]
-    assert len(shown[2]) == 255
-    assert set(shown[2]) == {"ü"}
-    assert shown[3] == ""
+    assert shown[1:3] == ["", ""]
+    assert shown[3].isprintable()
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "世", "\U0001f5a7"])
+def test_a_line_that_a_pipe_does_not_take_at_once_is_cut_and_says_so(tmp_path: Path, letter: str) -> None:
+    shown: list[str] = []
+    environ: dict[str, str] = {}
+    with progress_lines(str(tmp_path), environ, shown.append):
+        progress_sink(environ)(letter * 10_000)
+    (line,) = shown
+    assert set(line[:-1]) == {letter}
+    assert line[-1] == "…"
+    # With the line's end, and but for a part of a character.
+    assert select.PIPE_BUF - 4 < len(line.encode()) + 1 <= select.PIPE_BUF
 
 
 def test_the_variable_is_gone_after_the_block_even_when_it_fails(tmp_path: Path) -> None:
@@ -79,6 +93,8 @@ def test_the_variable_is_gone_after_the_block_even_when_it_fails(tmp_path: Path)
     with pytest.raises(ZeroDivisionError):
         fail()
     assert environ == {}
+    # Nor does its name stay where no module has found it.
+    assert list(tmp_path.iterdir()) == []
     assert [thread.name for thread in threading.enumerate() if thread.name == "progress"] == []
 
 
@@ -123,18 +139,44 @@ def test_without_pipes_the_block_runs_without_lines(tmp_path: Path) -> None:
     assert ran
 
 
-def test_lines_that_can_not_be_shown_do_not_end_the_task(
+@pytest.mark.parametrize("successes", [0, 1])
+def test_without_descriptors_the_block_runs_without_lines_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, successes: int
+) -> None:
+    opened: list[int] = []
+    really_open = os.open
+
+    def open_some(path: str, flags: int) -> int:
+        if len(opened) == successes:
+            raise OSError(errno.EMFILE, "too many open files")
+        opened.append(really_open(path, flags))
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", open_some)
+    environ: dict[str, str] = {}
+    with progress_lines(str(tmp_path), environ, print):
+        assert environ == {}
+    assert list(tmp_path.iterdir()) == []
+    for descriptor in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
+def test_lines_that_can_not_be_shown_end_nothing_but_the_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed = threading.Event()
-    monkeypatch.setattr(threading, "excepthook", lambda args: failed.set())
+    tracebacks: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", tracebacks.append)
+    tried: list[str] = []
 
     def show(line: str) -> None:
+        tried.append(line)
         raise BrokenPipeError
 
     environ: dict[str, str] = {}
     with progress_lines(str(tmp_path), environ, show):
         say = progress_sink(environ)
-        say("one")
-        assert failed.wait(60)
-        say("two")
+        for number in range(10_000):
+            say("line {0}".format(number))
+    assert tried == ["line 0"]
+    assert tracebacks == []
