@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ import yaml
 from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import PLUGINS, PlaybookRun, PlaybookRunner
+from tools.cores import LATEST, OLDEST, environment_with, python_for_latest
 
 # Apart from the plugins that every run gets, which would take these for its own kind.
 FOLDER = Path(__file__).parent
@@ -33,6 +35,24 @@ PATIENCE = 120
 def fleet(size: int) -> Settings:
     workloads = [{"id": str(uuid.UUID(int=number + 1)), "phase": "Running"} for number in range(size)]
     return Settings(fleet={"workloads": workloads}, transition_seconds=0.1)
+
+
+@pytest.fixture(params=["newest", "oldest", "latest"])
+def run_playbook_on_every_core(
+    request: pytest.FixtureRequest, collections: Path, tmp_path: Path
+) -> PlaybookRunner:
+    """Run a playbook with the two ansible-cores that all is tested with, and with the latest of all."""
+    core = Path(sys.prefix)
+    if request.param == "oldest":
+        core = environment_with(OLDEST)
+    elif request.param == "latest":
+        python = python_for_latest()
+        if sys.version_info >= (3, 12) or python is None:
+            pytest.skip(
+                "the newest here is the latest" if python else "no Python for the latest ansible-core"
+            )
+        core = environment_with(LATEST, python)
+    return PlaybookRunner(collections, core, tmp_path)
 
 
 @pytest.fixture
@@ -79,10 +99,10 @@ def assert_worked(run: PlaybookRun, simulator: Handle) -> dict[str, Any]:
 
 
 def test_lines_come_while_the_module_works(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle, tmp_path: Path
+    run_playbook_on_every_core: PlaybookRunner, simulator: Handle, tmp_path: Path
 ) -> None:
     simulator.configure(transition_seconds=3600)
-    runner = run_playbook_on_each_core
+    runner = run_playbook_on_every_core
     playbook = tmp_path / "play.yml"
     playbook.write_text(play(simulator, options={"wait": True, "wait_interval": 0.1}))
     child = pexpect.spawn(
@@ -120,7 +140,7 @@ def test_each_phase_and_each_batch_is_told_and_the_message_last(
 
 
 def test_job_events_have_the_words_of_the_terminal(
-    run_playbook: PlaybookRunner, simulator: Handle, tmp_path: Path
+    run_playbook_on_every_core: PlaybookRunner, simulator: Handle, tmp_path: Path
 ) -> None:
     data = tmp_path / "runner"
     (data / "project").mkdir(parents=True)
@@ -128,7 +148,7 @@ def test_job_events_have_the_words_of_the_terminal(
     run = ansible_runner.run(
         private_data_dir=str(data),
         playbook="play.yml",
-        envvars=run_playbook.environment(tmp_path / "record"),
+        envvars=run_playbook_on_every_core.environment(tmp_path / "record"),
         quiet=True,
     )
     assert run.rc == 0
@@ -204,9 +224,9 @@ def test_defaults_of_the_group_reach_the_module(
 
 @pytest.mark.parametrize("verbosity", [(), ("-vvvv",)])
 def test_no_log_has_no_lines(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle, verbosity: tuple[str, ...]
+    run_playbook_on_every_core: PlaybookRunner, simulator: Handle, verbosity: tuple[str, ...]
 ) -> None:
-    run = run_playbook_on_each_core(play(simulator, no_log=True), *verbosity)
+    run = run_playbook_on_every_core(play(simulator, no_log=True), *verbosity)
     assert run.rc == 0
     assert lines_of(run.output) == []
     assert "5 changed" not in run.output
@@ -228,15 +248,15 @@ def test_secrets_in_the_control_planes_words_are_hidden(
 
 
 def test_nothing_of_the_channel_is_shown(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
+    run_playbook_on_every_core: PlaybookRunner, simulator: Handle
 ) -> None:
     playbook = play(simulator) + yaml.safe_dump(
         [{"hosts": "localhost", "gather_facts": False, "tasks": [{"ansible.builtin.command": "env"}]}]
     )
-    run = run_playbook_on_each_core(playbook, "-vvvv")
+    run = run_playbook_on_every_core(playbook, "-vvvv", env={"ANSIBLE_INJECT_INVOCATION": "true"})
     assert run.rc == 0, run.output
     result = run.one(MODULE)
-    documented = set(yaml.safe_load(_documentation(run_playbook_on_each_core))["options"])
+    documented = set(yaml.safe_load(_documentation(run_playbook_on_every_core))["options"])
     assert documented < set(result["invocation"]["module_args"])
     assert "_GPUOPS" not in json.dumps([task.result for task in run.tasks]) + run.output
     assert "/progress" not in run.output
@@ -250,18 +270,18 @@ def _documentation(runner: PlaybookRunner) -> str:
 
 
 def test_an_asynchronous_task_works_without_lines(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
+    run_playbook_on_every_core: PlaybookRunner, simulator: Handle
 ) -> None:
     in_background: dict[str, Any] = {"async": 60, "poll": 1}
-    run = run_playbook_on_each_core(play(simulator, **in_background))
+    run = run_playbook_on_every_core(play(simulator, **in_background))
     assert_worked(run, simulator)
     assert lines_of(run.output) == []
 
 
 def test_another_host_works_without_lines(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
+    run_playbook_on_every_core: PlaybookRunner, simulator: Handle
 ) -> None:
-    run = run_playbook_on_each_core(
+    run = run_playbook_on_every_core(
         play(simulator, vars={"ansible_connection": "elsewhere"}),
         env={"ANSIBLE_CONNECTION_PLUGINS": str(FOLDER / "connection")},
     )
@@ -269,21 +289,21 @@ def test_another_host_works_without_lines(
     assert lines_of(run.output) == []
 
 
-def test_a_delegated_task_has_lines(run_playbook_on_each_core: PlaybookRunner, simulator: Handle) -> None:
+def test_a_delegated_task_has_lines(run_playbook_on_every_core: PlaybookRunner, simulator: Handle) -> None:
     playbook = play(simulator, delegate_to="localhost").replace("hosts: localhost", "hosts: all")
-    run = run_playbook_on_each_core(playbook, "-i", "far.example.com,")
+    run = run_playbook_on_every_core(playbook, "-i", "far.example.com,")
     assert_worked(run, simulator)
     assert lines_of(run.stdout)[-1] == "runai suspend: 5 changed of 5"
 
 
 def test_another_user_works_without_lines(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle, tmp_path: Path
+    run_playbook_on_every_core: PlaybookRunner, simulator: Handle, tmp_path: Path
 ) -> None:
     # Hands on nothing of the environment, as sudo does.
     sudo = tmp_path / "sudo"
     sudo.write_text('#!/bin/sh\nwhile [ "$1" != /bin/sh ]; do shift; done\nexec env -i PATH="$PATH" "$@"\n')
     sudo.chmod(0o755)
-    run = run_playbook_on_each_core(
+    run = run_playbook_on_every_core(
         play(simulator, become=True, become_method="sudo"),
         env={"ANSIBLE_BECOME_EXE": str(sudo), "ANSIBLE_BECOME_ALLOW_SAME_USER": "true"},
     )
@@ -291,10 +311,24 @@ def test_another_user_works_without_lines(
     assert lines_of(run.output) == []
 
 
-def test_an_environment_of_the_task_reaches_the_module(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
+def test_lines_of_several_hosts_at_once_name_theirs(
+    run_playbook_on_every_core: PlaybookRunner, simulator: Handle
 ) -> None:
-    run = run_playbook_on_each_core(
+    playbook = play(simulator).replace("hosts: localhost", "hosts: all\n  strategy: free")
+    run = run_playbook_on_every_core(playbook, "--inventory=red,blue,", "--connection=local", check=True)
+    assert run.rc == 0, run.output
+    for host in ("red", "blue"):
+        assert re.findall(rf"(?m)^\[{host}\] (runai [^\r\n]*)", run.stdout) == [
+            "runai suspend: reading the state of 5 workloads",
+            "runai suspend: 5 would change of 5",
+        ]
+    assert lines_of(run.stdout) == []
+
+
+def test_an_environment_of_the_task_reaches_the_module(
+    run_playbook_on_every_core: PlaybookRunner, simulator: Handle
+) -> None:
+    run = run_playbook_on_every_core(
         play(simulator, options={"base_url": ""}, environment={"RUNAI_BASE_URL": simulator.url})
     )
     assert_worked(run, simulator)
