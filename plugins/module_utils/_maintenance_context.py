@@ -75,7 +75,7 @@ class Context(NamedTuple):
     """One step's surroundings.
 
     ``folder`` is ``None`` where nothing is kept beyond the step; ``durable`` says whether it outlives
-    the job. ``by`` names who asks.
+    the job. ``by`` names who asks. ``at_work`` says which other run acts on the record at this moment.
     """
 
     settings: Settings
@@ -85,6 +85,7 @@ class Context(NamedTuple):
     reader: Reader
     by: Mapping[str, str]
     check_mode: bool
+    at_work: str = ""
 
     @property
     def kind(self) -> str:

@@ -103,7 +103,8 @@ def status_step(context: Context) -> Step:
     record.state = state
     has_begun = state in (ACTING, BEGUN) or any(entry.standing in TO_RESUME for entry in record.workloads)
     pods = pods_on_nodes(context, record.selection) if has_begun and state in _BEFORE_END else []
-    return Step(record, standing_page(record, pods), trouble=status_trouble(context, record, pods))
+    page = standing_page(record, pods, context.at_work)
+    return Step(record, page, trouble=status_trouble(context, record, pods))
 
 
 def seconds_to_settle(context: Context) -> float:

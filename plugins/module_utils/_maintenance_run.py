@@ -38,8 +38,22 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
     Settings,
     read_settings,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record import ACT, PLANNED, Record, RecordError
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    ACT,
+    CLEANUP,
+    PLANNED,
+    RECLAIM,
+    Record,
+    RecordError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record import ENDED as HAS_ENDED
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder, write_whole
+from ansible_collections.gpuops.runai.plugins.module_utils._record_lock import (
+    RunLock,
+    busy_words,
+    this_play,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
     Page,
@@ -63,8 +77,12 @@ PLAN, BEGIN, FOLD, BEGUN, END, ENDED, STATUS, SAMPLE, SETTLE, WHICH = STEPS = (
 )
 # Steps that hand on a packed record, and those after which a page is written for people.
 _HANDS_ON = (PLAN, BEGUN, ENDED)
-_ONLY_READ = (STATUS, SAMPLE, SETTLE, WHICH)
+_ONLY_READ = (STATUS, SAMPLE, WHICH)
 _LAST_STEPS = (PLAN, BEGUN, ENDED, STATUS)
+# Steps of a run that acts on a record; others are kept out of it from its first step to its last.
+_ALONE = (BEGIN, FOLD, BEGUN, SETTLE, END, ENDED)
+_ENDS_RUN = (BEGUN, ENDED)
+_MAY_CREATE = (PLAN, BEGIN)
 _DEFAULT_SAMPLES = 5
 # Names told for one owner; the record has them all.
 _MOST_NAMES = 20
@@ -85,7 +103,7 @@ def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: 
         settings = read_settings(params["role"], params["variables"])
         reader = ControlPlaneReader(params, environ, settings.get("wait_for_api") or 0.0)
         run = _Run(params, _context(params, settings, reader, environ, check_mode), settings)
-        result = _STEPS[params["step"]](run)
+        result = _take(run)
     except RunaiError as fault:
         return refused(str(fault), reader)
     return Finished(result, False, reader.warnings, reader.secrets)
@@ -109,7 +127,8 @@ def _context(
     path = settings.get("record_dir") or params.get("scratch_dir")
     folder = RecordFolder(path) if path else None
     if folder is not None and params["step"] not in _ONLY_READ:
-        folder.check(may_create=not check_mode)
+        may_create = params["step"] in _MAY_CREATE or settings.said("record")
+        folder.check(may_create and not check_mode)
     return Context(
         settings=settings,
         folder=folder,
@@ -119,6 +138,42 @@ def _context(
         by=_by(settings, environ),
         check_mode=check_mode,
     )
+
+
+def _take(run: _Run) -> dict[str, Any]:
+    """Take the step; where it acts on a record, other runs are kept off that until this one is through.
+
+    Where nothing outlives the job nobody else has the record. Check mode looks, and keeps nobody out.
+    """
+    step, context = run.params["step"], run.context
+    if step not in (*_ALONE, STATUS) or context.folder is None or not context.durable:
+        return _STEPS[step](run)
+    if step != BEGIN:
+        # A misspelt name needs no lock.
+        context.need()
+    lock = RunLock(context.folder.lock_of(run.settings.name), this_play())
+    if step == STATUS or context.check_mode:
+        other = lock.other()
+        if other is not None and step != STATUS:
+            raise RecordError(busy_words(other))
+        at_work = other.words() if other is not None else ""
+        return _STEPS[step](run._replace(context=context._replace(at_work=at_work)))
+    lock.take(_what(run), context.by)
+    is_over = True
+    try:
+        result = _STEPS[step](run)
+        is_over = step in _ENDS_RUN or result["state"] == HAS_ENDED
+    finally:
+        if is_over:
+            lock.leave()
+    return result
+
+
+def _what(run: _Run) -> str:
+    """Name the run that this is a step of."""
+    if run.params["step"] in (SETTLE, END, ENDED) or run.params.get("action") == RESUME:
+        return "an end"
+    return {CLEANUP: "a clean-up", RECLAIM: "a reclaim"}.get(run.context.kind, "a begin")
 
 
 def _by(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

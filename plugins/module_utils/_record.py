@@ -15,7 +15,7 @@ import dataclasses
 import datetime
 import re
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
@@ -46,8 +46,23 @@ PLANS = (ACT, JOIN, LEAVE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+class Remedy(NamedTuple):
+    """How the next command differs from the one that was refused.
+
+    ``say``: variables, without the role's prefix, and what to say; ``None`` leaves one out.
+    ``playbook``: another one to run, with what it needs and what ``say`` holds alone.
+    """
+
+    say: Mapping[str, Any] = {}
+    playbook: Optional[str] = None
+
+
 class RecordError(RunaiError):
     """A record that can't be used, or a step that its state does not allow; one sentence."""
+
+    def __init__(self, sentence: str, remedy: Optional[Remedy] = None) -> None:
+        super().__init__(sentence)
+        self.remedy = remedy or Remedy()
 
 
 @dataclasses.dataclass
@@ -136,6 +151,9 @@ class Record:
     reports: list[Report] = dataclasses.field(default_factory=list)
     # Workloads that met the selection when `begin` looked again; never acted on.
     drift: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    # Ids of what was active in scope at the plan, but was not taken by `limit` or `until_gpus`.
+    # None: not known, or all was taken.
+    passed_over: Optional[list[str]] = None
 
     def entry_ids(self) -> list[str]:
         """Ids of the workloads that the record is about, without those it leaves alone."""

@@ -6,7 +6,8 @@
 
 A file is written beside its place, flushed to the disk, and moved over the old one, so that a crash
 at any moment leaves either the old record or the new one. One lock file a folder keeps two jobs from
-writing at once. Nothing here deletes a record.
+writing at once; that one run at a time acts on a record is the concern of ``_record_lock``. Nothing here
+deletes a record.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ class RecordFolder:
         """Return where the record of this name lies."""
         return os.path.join(self.path, name + _SUFFIX)
 
+    def lock_of(self, name: str) -> str:
+        """Return the path of the file that a run locks while it acts on the record of this name."""
+        return os.path.join(self.path, ".{0}{1}".format(name, _LOCK))
+
     def beside(self, name: str) -> str:
         """Return the path of another file in the folder."""
         return os.path.join(self.path, name)
@@ -64,7 +69,7 @@ class RecordFolder:
             try:
                 os.makedirs(self.path, mode=0o700, exist_ok=True)
             except OSError as fault:
-                raise _refused(self.path, fault) from fault
+                raise refused_write(self.path, fault) from fault
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise RecordError("the record folder {0} is not writable for this user".format(self.path))
         self._check_locks()
@@ -75,7 +80,7 @@ class RecordFolder:
         handle = self._open_lock()
         try:
             end = time.monotonic() + _LOCK_WAIT
-            while not _try_lock(handle, self.path):
+            while not try_lock(handle, self.path):
                 if time.monotonic() >= end:
                     raise RecordError(
                         "another job has held the lock of {0} for {1:g} s".format(self.path, _LOCK_WAIT)
@@ -119,7 +124,7 @@ class RecordFolder:
         try:
             return os.open(os.path.join(self.path, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as fault:
-            raise _refused(self.path, fault) from fault
+            raise refused_write(self.path, fault) from fault
 
     def _check_locks(self) -> None:
         """Take the lock twice: storage that grants both, or none, does not know locks."""
@@ -127,7 +132,7 @@ class RecordFolder:
         first = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         second = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            if not _try_lock(first, self.path) or _try_lock(second, self.path):
+            if not try_lock(first, self.path) or try_lock(second, self.path):
                 raise _no_locks(self.path)
         finally:
             os.close(first)
@@ -152,7 +157,7 @@ def write_whole(path: str, text: str) -> None:
             raise
         _flush_folder(folder)
     except OSError as fault:
-        raise _refused(path, fault) from fault
+        raise refused_write(path, fault) from fault
 
 
 def _flush_folder(folder: str) -> None:
@@ -163,9 +168,19 @@ def _flush_folder(folder: str) -> None:
         os.close(handle)
 
 
-def _try_lock(handle: int, where: str) -> bool:
+def try_lock(handle: int, where: str) -> bool:
+    """Tell whether the lock of an open file could be had at once. Raises RecordError where there are none."""
+    return _flock(handle, fcntl.LOCK_EX, where)
+
+
+def try_shared_lock(handle: int, where: str) -> bool:
+    """Tell whether nobody has locked an open file for himself."""
+    return _flock(handle, fcntl.LOCK_SH, where)
+
+
+def _flock(handle: int, how: int, where: str) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
     except OSError as fault:
         if fault.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
             return False
@@ -180,5 +195,6 @@ def _no_locks(where: str) -> RecordError:
     )
 
 
-def _refused(path: str, fault: OSError) -> RecordError:
+def refused_write(path: str, fault: OSError) -> RecordError:
+    """Return what to raise for a file that can't be written."""
     return RecordError("{0} can't be written: {1}".format(path, fault.strerror or fault))

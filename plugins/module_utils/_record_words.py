@@ -168,8 +168,8 @@ def begun_page(record: Record, pods: Sequence[PodsOnNode]) -> Page:
     return Page(lines, tables)
 
 
-def standing_page(record: Record, pods: Sequence[PodsOnNode] = ()) -> Page:
-    """Say where each workload of the record stands, worst first."""
+def standing_page(record: Record, pods: Sequence[PodsOnNode] = (), at_work: str = "") -> Page:
+    """Say where each workload of the record stands, worst first. ``at_work``: which run acts on it now."""
     entries = record.concerned()
     lines = [
         first_line(record.control_plane),
@@ -179,6 +179,8 @@ def standing_page(record: Record, pods: Sequence[PodsOnNode] = ()) -> Page:
     ]
     if record.state == PLANNED and all(entry.act is None for entry in entries):
         lines.append("Nothing was sent yet.")
+    if at_work:
+        lines.append("At work now: {0}".format(at_work))
     lines += [one.words() for one in pods]
     tables = []
     for standing in STANDINGS:

@@ -6,7 +6,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +24,8 @@ SECRET = "rehearsal-secret"
 ENV_SECRET = "{{ lookup('ansible.builtin.env', 'SECRET') }}"
 # Seconds; the simulator shows at once what it was asked.
 SETTLE = "0.5"
+# Far above what anything here takes; only a hang runs into it.
+PATIENCE = 120.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,34 @@ class Site:
         self, playbook: str, /, *arguments: str, check: bool = False, env: Any = None, **variables: Any
     ) -> PlaybookRun:
         """Run a playbook with the connection's variables and those given."""
+        return self.run(
+            f"gpuops.runai.{playbook}",
+            *arguments,
+            extra_vars=self._given(playbook, variables),
+            check=check,
+            env={"SECRET": SECRET, **(env or {})},
+        )
+
+    def start(
+        self, playbook: str, /, env: dict[str, str] | None = None, **variables: Any
+    ) -> subprocess.Popen[str]:
+        """The same, without waiting for its end."""
+        return subprocess.Popen(
+            [
+                str(self.run.core / "bin" / "ansible-playbook"),
+                f"gpuops.runai.{playbook}",
+                "--extra-vars",
+                json.dumps(self._given(playbook, variables)),
+            ],
+            env={**self.run.environment(Path(os.devnull)), "SECRET": SECRET, **(env or {})},
+            cwd=self.run.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def _given(self, playbook: str, variables: dict[str, Any]) -> dict[str, Any]:
         role = "workload_" + playbook.partition("_")[0]
         said: dict[str, Any] = {
             "base_url": self.simulator.url,
@@ -42,14 +78,7 @@ class Site:
             said["wait_interval"] = "0.1"
         if playbook == "maintenance_end":
             said["settle_time"] = SETTLE
-        given = {f"{role}_{key}": value for key, value in {**said, **variables}.items() if value is not ...}
-        return self.run(
-            f"gpuops.runai.{playbook}",
-            *arguments,
-            extra_vars=given,
-            check=check,
-            env={"SECRET": SECRET, **(env or {})},
-        )
+        return {f"{role}_{key}": value for key, value in {**said, **variables}.items() if value is not ...}
 
     def record(self, name: str = "night") -> dict[str, Any]:
         """The record as it lies in the folder."""
@@ -67,6 +96,32 @@ class Site:
     def sent(self, action: str) -> Counter[str]:
         """How often each id was sent."""
         return Counter(one for batch in self.writes() if batch["action"] == action for one in batch["ids"])
+
+
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Return as soon as it is so; fail when the play ends before, or it never is."""
+    until = time.monotonic() + PATIENCE
+    while not is_so():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@contextmanager
+def killed(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Kill a play; what outlives it may go on within the block, and no longer."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+    try:
+        yield
+    finally:
+        # A worker that outlives its play waits for ever to tell it the result.
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
 
 def workload(number: int, phase: str = "Running", **fields: Any) -> dict[str, Any]:

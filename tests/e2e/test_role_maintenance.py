@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import signal
 import stat
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ import pytest
 from simulator.server import running
 from simulator.settings import Settings
 from tests.e2e.playbook import PLUGINS, PlaybookRunner
-from tests.e2e.site import SECRET, Site, told, workload
+from tests.e2e.site import PATIENCE, SECRET, Site, killed, told, wait_until, workload
 
 FLEET: dict[str, Any] = {
     "workloads": [
@@ -254,29 +252,19 @@ def test_a_begin_killed_in_the_middle_of_its_batches_is_ended(open_site: Open) -
     with open_site(fleet=fleet, latency_per_id=0.01) as site:
         before = site.phases()
         where: dict[str, Any] = {"record_dir": str(site.folder)}
-        process = _started(site, "maintenance_begin", {}, **where, **{**SAID, "max_affected": "none"})
-        try:
-            while not site.writes():
-                assert process.poll() is None
-                time.sleep(0.02)
-        finally:
-            workers = _children(process.pid)
-            process.kill()
-            process.wait()
-        record = site.record()
-        assert record["state"] == "acting"
-        assert len(record["workloads"]) == 450
-        site.simulator.configure(latency_per_id=0)
-        # The module sees that its play is gone and stops before the next batch; settling covers the rest.
-        ended = site.play("maintenance_end", name="night", settle_time=4, **where)
+        process = site.start("maintenance_begin", **where, **{**SAID, "max_affected": "none"})
+        wait_until(lambda: bool(site.writes()), process)
+        with killed(process):
+            record = site.record()
+            assert record["state"] == "acting"
+            assert len(record["workloads"]) == 450
+            site.simulator.configure(latency_per_id=0)
+            # The module sees that its play is gone and stops before the next batch; settling covers the rest.
+            ended = site.play("maintenance_end", name="night", settle_time=4, **where)
         assert ended.rc == 0, ended.output
         assert site.record()["state"] == "ended"
         assert _settled(site, before) == before
         assert 0 < len(site.sent("suspend")) < 450
-    # A worker that outlives its play waits for ever to tell it the result.
-    for worker in workers:
-        with suppress(ProcessLookupError):
-            os.kill(worker, signal.SIGKILL)
 
 
 def test_a_plan_travels_by_the_jobs_artifacts(open_site: Open) -> None:
@@ -418,30 +406,8 @@ def _artifact(stdout: str) -> str:
     return str(found)
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def _killed(site: Site, playbook: str, after: int, /, **variables: Any) -> int:
-    return _started(site, playbook, {"DIE_AFTER": str(after)}, **variables).wait(timeout=120)
-
-
-def _started(site: Site, playbook: str, env: dict[str, str], /, **variables: Any) -> subprocess.Popen[bytes]:
-    given = {"base_url": site.simulator.url, "token": "rehearsal-token", "wait_interval": 0.1, **variables}
-    return subprocess.Popen(
-        [
-            str(site.run.core / "bin" / "ansible-playbook"),
-            f"gpuops.runai.{playbook}",
-            "--extra-vars",
-            json.dumps({f"workload_maintenance_{key}": value for key, value in given.items()}),
-        ],
-        env={
-            **site.run.environment(Path(os.devnull)),
-            "ANSIBLE_CALLBACKS_ENABLED": "die" if env else "record",
-            **env,
-        },
-        cwd=site.run.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    env = {"DIE_AFTER": str(after), "ANSIBLE_CALLBACKS_ENABLED": "die"}
+    process = site.start(playbook, env, **variables)
+    process.communicate(timeout=PATIENCE)
+    return process.returncode
