@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
@@ -26,6 +26,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     CHANGED,
     FAILED,
     NOT_ATTEMPTED,
+    NOT_REACHED,
     ORPHANED,
     SKIPPED,
     STILL_STOPPING,
@@ -35,13 +36,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     Outcome,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
-    DELETE,
     RESUME,
     SEND,
     THERE,
     WAIT,
-    can_still_arrive,
-    has_arrived,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import (
     Plan,
@@ -61,11 +59,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._report import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
-from ansible_collections.gpuops.runai.plugins.module_utils._text import counted, hide
-from ansible_collections.gpuops.runai.plugins.module_utils._wait import polls
-from ansible_collections.gpuops.runai.plugins.module_utils._workload import MISSING, SEEN, Workload
+from ansible_collections.gpuops.runai.plugins.module_utils._text import counted, hide, some_of
+from ansible_collections.gpuops.runai.plugins.module_utils._wait import Goal, last_seen, polls
+from ansible_collections.gpuops.runai.plugins.module_utils._workload import Workload
 
 _LEAST_READERS = 4
+_MOST_PLACES = 5
 
 
 def run_batch(
@@ -74,14 +73,18 @@ def run_batch(
     check_mode: bool,
     with_diff: bool,
     say: Callable[[str], None] = lambda line: None,
+    verbosity: int = 0,
 ) -> Finished:
-    """Do what the options say. Never raises for what users or control planes do wrong."""
+    """Do what the options say. Never raises for what users or control planes do wrong.
+
+    ``say`` gets lines on how far it is; ``verbosity`` is how many ``v`` the play was started with.
+    """
     try:
         options = batch_options(params)
         connection = connect_options(params, environ)
     except OptionError as fault:
         return refused(params, str(fault))
-    return _Run(options, connection, check_mode, with_diff, say).finish()
+    return _Run(options, connection, check_mode, with_diff, say, verbosity).finish()
 
 
 def refused(params: Mapping[str, Any], words: str) -> Finished:
@@ -115,11 +118,13 @@ class _Run:
         check_mode: bool,
         with_diff: bool,
         say: Callable[[str], None],
+        verbosity: int,
     ) -> None:
         self._options = options
         self._connection = connection
         self._check_mode = check_mode
         self._with_diff = with_diff
+        self._verbosity = verbosity
         self._tally = Tally()
         self._progress = Progress(options.action, lambda line: say(self._scrub(line)))
         self._guard = Guard(options.deadline, watch_ancestors())
@@ -164,7 +169,7 @@ class _Run:
             notes=self._notes,
             stopped=self._stopped,
         )
-        result = make_result(finding, self._options.workloads_limit, self._with_diff)
+        result = make_result(finding, self._options.workloads_limit, self._with_diff, self._verbosity)
         self._progress.end(result["msg"])
         return Finished(
             result,
@@ -232,7 +237,7 @@ class _Run:
     ) -> None:
         """Send a resume for what was still stopping, as it stops; a full batch at once, the rest together."""
         options = self._options
-        left = list(ids)
+        left: Collection[str] = ids
         ready: list[str] = []
         try:
             for settled, left in polls(
@@ -260,48 +265,50 @@ class _Run:
             return
         dispatcher.send(ready)
         if self._guard.write_stop is not None:
-            dispatcher.leave(left)
+            dispatcher.leave(list(left))
         else:
             words = "still Stopping after {0:g} s".format(options.wait_timeout)
             self._settle([Outcome(workload_id, FAILED, STILL_STOPPING, words) for workload_id in left])
 
     def _wait(self, reader: StateReader) -> None:
         options = self._options
-
-        def is_on_its_way(outcome: Outcome) -> bool:
-            if outcome.outcome == CHANGED:
-                return True
-            seen = self._state[outcome.id]
-            return (
-                outcome.outcome == UNCHANGED
-                and seen.presence == SEEN
-                and not has_arrived(options.action, seen.phase, options.content_with_active)
-            )
-
-        def is_over(workload: Workload) -> bool:
-            if workload.presence != SEEN:
-                return True
-            return has_arrived(
-                options.action, workload.phase, options.content_with_active
-            ) or not can_still_arrive(options.action, workload.phase)
-
-        def arrived(workload: Workload) -> bool:
-            if options.action == DELETE:
-                return workload.presence == MISSING
-            return has_arrived(options.action, workload.phase, options.content_with_active)
-
-        ids = [workload_id for workload_id, outcome in self._outcomes.items() if is_on_its_way(outcome)]
-        short = set(ids)
+        goal = Goal(options.action, options.content_with_active)
+        ids = [
+            workload_id
+            for workload_id, outcome in self._outcomes.items()
+            if goal.is_ahead_of(outcome.outcome, self._state[workload_id])
+        ]
+        short: dict[str, Optional[Workload]] = dict.fromkeys(ids)
         if not (self._dispatcher and self._dispatcher.is_broken_off):
             try:
                 for settled, left in polls(
-                    ids, reader, self._guard, options.wait_timeout, options.wait_interval, is_over
+                    ids, reader, self._guard, options.wait_timeout, options.wait_interval, goal.is_settled_by
                 ):
-                    short -= {workload.id for workload in settled.values() if arrived(workload)}
+                    short.update(left)
+                    short.update(settled)
+                    for workload in settled.values():
+                        if goal.is_reached_by(workload):
+                            del short[workload.id]
                     self._progress.waiting(len(left), "to get there", options.wait_timeout)
             except RunaiError as fault:
                 self._stop_for(fault)
+        self._tell_short(short)
+
+    def _tell_short(self, short: Mapping[str, Optional[Workload]]) -> None:
+        """Say of the ids that did not get there where they were seen last; ``None`` were not looked at."""
         self._not_reached = [workload_id for workload_id in self._options.ids.ids if workload_id in short]
+        if not short:
+            return
+        places = {workload_id: last_seen(workload) for workload_id, workload in short.items()}
+        for workload_id, place in places.items():
+            words = "did not get there, last seen: " + place
+            outcome = self._outcomes[workload_id]
+            self._outcomes[workload_id] = outcome._replace(reason=NOT_REACHED, message=words)
+        self._journal.amend(
+            report_row(self._outcomes[workload_id], self._state.get(workload_id)) for workload_id in places
+        )
+        told = ["{0} {1}".format(count, place) for place, count in Counter(places.values()).most_common()]
+        self._notes.append("last seen: " + some_of(told, _MOST_PLACES))
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         settled = list(outcomes)

@@ -16,6 +16,7 @@ from typing import Any, Callable, Optional, TextIO
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
 
 PART = ".part"
+_ANEW = ".new"
 
 
 class Journal:
@@ -29,6 +30,7 @@ class Journal:
         self._scrub = scrub
         self._file: Optional[TextIO] = None
         self._fault: Optional[OSError] = None
+        self._amended: dict[str, Mapping[str, Any]] = {}
         self.kept: Optional[str] = None
 
     def open(self) -> None:
@@ -47,7 +49,7 @@ class Journal:
                 os.replace(part, self.kept)
             elif os.path.lexists(part):
                 os.unlink(part)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = _own_file(part)
         except OSError as fault:
             raise OptionError("report_path can't be written: {0}: {1}".format(part, fault.strerror)) from None
         self._file = os.fdopen(descriptor, "w", encoding="utf-8")
@@ -65,6 +67,10 @@ class Journal:
             with contextlib.suppress(OSError):
                 self._file.close()
 
+    def amend(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Have rows take the place of those that were written of their ids, once the file is completed."""
+        self._amended.update((row["id"], row) for row in rows)
+
     def complete(self) -> Optional[str]:
         """Give the file its name; return what went wrong, if anything did."""
         if self._file is None or self._path is None:
@@ -74,6 +80,8 @@ class Journal:
                 raise self._fault
             os.fsync(self._file.fileno())
             self._file.close()
+            if self._amended:
+                self._write_anew(self._path + PART)
             os.replace(self._path + PART, self._path)
         except OSError as fault:
             return "the report could not be completed, what there is of it is in {0}{1}: {2}".format(
@@ -81,6 +89,24 @@ class Journal:
             )
         return None
 
+    def _write_anew(self, part: str) -> None:
+        """Replace the amended rows; whenever it is killed, all rows are in ``part``, in either form."""
+        anew = part + _ANEW
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(anew)
+        with os.fdopen(_own_file(anew), "w", encoding="utf-8") as new, open(part, encoding="utf-8") as old:
+            for line in old:
+                row = self._amended.get(json.loads(line)["id"])
+                new.write(line if row is None else self._line(row))
+            new.flush()
+            os.fsync(new.fileno())
+        os.replace(anew, part)
+
     def _line(self, row: Mapping[str, Any]) -> str:
         safe = {key: self._scrub(value) if isinstance(value, str) else value for key, value in row.items()}
         return json.dumps(safe, ensure_ascii=False) + "\n"
+
+
+def _own_file(path: str) -> int:
+    """Make a file that was not there, readable by its owner alone; return its descriptor."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -26,6 +26,16 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
         super().__init__(argument_spec=dict(argument_spec), supports_check_mode=True)
         self.no_log_values.update(connection_secrets(self.params, os.environ))
 
+    @property
+    def is_diff_wanted(self) -> bool:
+        """Whether the play runs with --diff."""
+        return bool(self._diff)
+
+    @property
+    def verbosity(self) -> int:
+        """How many ``v`` the play was started with."""
+        return int(self._verbosity)
+
     def exit_json(self, **result: Any) -> None:
         """End well."""
         super().exit_json(**{"invocation": shown_options(self.params), **result})

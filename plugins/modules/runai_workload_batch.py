@@ -95,7 +95,8 @@ options:
     description:
       - Whether to wait until every workload that was changed, or was on its way already, has got there, which
         is Stopped, Running, or gone.
-      - If the time runs out, the task fails and RV(not_reached) holds the ids that are short.
+      - If the time runs out, the task fails and RV(not_reached) holds the ids that are short; RV(msg) and their rows say
+        in which phase they were last seen.
     type: bool
     default: false
   wait_timeout:
@@ -341,6 +342,7 @@ workloads:
           V(finished) and V(unsupported).
         - While acting come V(refused) by the control plane, V(still_stopping), V(unreachable), V(unsettled) after a
           lost answer, V(deadline), V(stopped), V(orphaned), V(internal).
+        - Where O(wait) ended short it is V(not_reached), and the message says in which phase the workload was last seen.
       type: str
       sample: refused
     code:
@@ -450,7 +452,9 @@ def main() -> None:
     module = RunaiModule(ARGUMENT_SPEC)
     if REQUESTS_IMPORT_ERROR is None:
         say = progress_sink(os.environ)
-        finished = run_batch(module.params, os.environ, module.check_mode, module._diff, say)  # noqa: SLF001
+        finished = run_batch(
+            module.params, os.environ, module.check_mode, module.is_diff_wanted, say, module.verbosity
+        )
     else:
         finished = refused(module.params, missing_required_lib("requests"))
     module.end(finished)

@@ -452,6 +452,51 @@ def test_waiting_ends_where_nothing_can_come_of_it() -> None:
     assert time.monotonic() - began < 60
 
 
+def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
+    ids = numbered(7)
+    after = dict(zip(ids, ["Running", "Pending", "Pending", "Failed", None, "Completed"]))
+    fleet = Fleet({**dict.fromkeys(ids, "Stopped"), ids[6]: "Pending"})
+    fleet.apply = lambda action, one: fleet.phases.update({one: after[one]})  # type: ignore[method-assign]
+    report = tmp_path / "report.jsonl"
+    finished = run(fleet, action="resume", ids=ids, wait=True, report_path=str(report))
+    result = finished.result
+    assert result["not_reached"] == [*ids[1:5], ids[6]]
+    assert result["msg"] == (
+        "resume: 6 changed, 1 unchanged of 7; last seen: 3 Pending, 1 Failed, 1 gone; 5 did not get there"
+    )
+    rows = {row["id"]: (row["outcome"], row["reason"], row["message"]) for row in result["workloads"]}
+    short = "did not get there, last seen: "
+    assert rows == {
+        ids[0]: ("changed", "", ""),
+        ids[1]: ("changed", "not_reached", short + "Pending"),
+        ids[2]: ("changed", "not_reached", short + "Pending"),
+        ids[3]: ("changed", "not_reached", short + "Failed"),
+        ids[4]: ("changed", "not_reached", short + "gone"),
+        ids[5]: ("changed", "", ""),
+        ids[6]: ("unchanged", "not_reached", short + "Pending"),
+    }
+    # The report says the same, a line an id.
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert sorted(map(str, lines)) == sorted(map(str, result["workloads"]))
+
+
+def test_what_is_not_awaited_is_told_as_not_looked_at() -> None:
+    ids = numbered(20)
+    fleet = same(20, "Running")
+    send = FleetClient.batch
+
+    def batch(client: FleetClient, action: str, sent: Sequence[str]) -> BatchAnswer:
+        if ids[0] not in sent:
+            raise AccessDenied("POST", "/batch", 403, "no more")
+        return send(client, action, sent)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FleetClient, "batch", batch)
+        finished = run(fleet, ids=ids, batch_size=10, concurrency=1, wait=True)
+    assert finished.result["outcomes"]["changed"] == finished.result["not_reached"] == ids[:10]
+    assert "last seen: 10 not looked at; 10 did not get there" in finished.result["msg"]
+
+
 @pytest.mark.parametrize(
     ("fault", "outcome", "said"),
     [

@@ -58,6 +58,8 @@ def test_it_is_its_owners_alone(path: Path, part: Path, umask: int) -> None:
         report = journal(path)
         report.open()
         assert part.stat().st_mode & 0o077 == 0
+        report.write(ROWS)
+        report.amend(ROWS[:1])
         report.complete()
     finally:
         os.umask(before)
@@ -92,6 +94,19 @@ def test_an_empty_part_is_not_worth_keeping(path: Path, part: Path) -> None:
     report.open()
     assert report.kept is None
     report.complete()
+
+
+def test_amended_rows_take_the_place_of_those_written_when_it_is_complete(path: Path, part: Path) -> None:
+    report = journal(path)
+    report.open()
+    report.write(ROWS)
+    report.amend([{**ROWS[0], "message": "late, and s3cret"}])
+    # Until then a kill leaves what was written first.
+    assert lines(part) == ROWS
+    Path(f"{part}.new").write_text("left by one that was killed meanwhile")
+    assert report.complete() is None
+    assert lines(path) == [{**ROWS[0], "message": "late, and ***"}, ROWS[1]]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_link_in_the_way_is_not_followed(path: Path, part: Path, tmp_path: Path) -> None:
