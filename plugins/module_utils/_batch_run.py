@@ -14,7 +14,11 @@ from typing import Any, Callable, Optional
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
 from ansible_collections.gpuops.runai.plugins.module_utils._batch_options import BatchOptions, batch_options
 from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import Connection, connect_options
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
+    Connection,
+    connect_options,
+    no_connection,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._deliver import Courier
 from ansible_collections.gpuops.runai.plugins.module_utils._dispatch import Dispatcher
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import Interrupted, OptionError, RunaiError
@@ -81,7 +85,9 @@ def run_batch(
     """
     try:
         options = batch_options(params)
-        connection = connect_options(params, environ)
+        # What selected nothing has nothing to do, also where nobody may connect.
+        connect = connect_options if options.ids.ids else no_connection
+        connection = connect(params, environ)
     except OptionError as fault:
         return refused(params, str(fault))
     return _Run(options, connection, check_mode, with_diff, say, verbosity).finish()

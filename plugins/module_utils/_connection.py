@@ -125,6 +125,20 @@ def connect_options(params: Mapping[str, Any], environ: Mapping[str, str]) -> Co
     )
 
 
+def no_connection(params: Mapping[str, Any], environ: Mapping[str, str]) -> Connection:
+    """Return what stands for a connection where no call is made: it knows the secrets and leads nowhere."""
+    return Connection(
+        base_url="",
+        credentials=GivenToken(""),
+        verify=True,
+        proxy=None,
+        timeout=0,
+        retry_timeout=0,
+        secrets=tuple(sorted(connection_secrets(params, environ))),
+        warnings=(),
+    )
+
+
 def is_usable_address(base_url: object) -> bool:
     """Tell whether ``base_url`` is an address as ``connect_options`` takes it."""
     try:

@@ -38,7 +38,8 @@ options:
     choices: [suspend, resume, delete]
   ids:
     description:
-      - UUIDs of the workloads. An empty list makes no call and is unchanged; it never means all.
+      - UUIDs of the workloads. An empty list makes no call, needs no control plane and is unchanged; it never
+        means all.
       - Every element is split on commas and white space, so that the text of a survey can be used. Repeated
         ids count once, in upper and lower case alike.
       - One malformed id, or an element that is empty, refuses the whole task before any call.

@@ -341,6 +341,7 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path:
         "blank phases": Case(small, action="delete", ids=ids, only_phases=""),
         "no library": Case(small, {"PYTHONPATH": str(tmp_path)}, action="delete", ids=ids),
         "no folder": Case(small, action="delete", ids=ids, report_path="/no/such/folder/report"),
+        "query": Case(small, action="delete", ids=ids, base_url="https://acme.run.ai/?token=t0p"),
     }
     said = {
         "no library": "Failed to import the required Python library (requests)",
@@ -355,6 +356,7 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path:
         "odd breaker": "max_failures must be a number of ids, or a percentage",
         "no time at all": "deadline must be",
         "blank phases": "only_phases is empty",
+        "query": "base_url must be an address without a query or a fragment",
         "no folder": "report_path can't be written: /no/such/folder/report.part: No such file or directory",
     }
     run = play(cases)
@@ -364,6 +366,7 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path:
         assert said[name] in case.result["msg"], name
         assert case.result["changed"] is False
         assert case.simulator.requests() == [], name
+        assert "t0p" not in json.dumps(case.result)
         if name not in ("bad id", "empty element"):
             assert case.told() == {"not_attempted": ids}
 

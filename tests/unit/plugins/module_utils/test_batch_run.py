@@ -317,6 +317,19 @@ def test_no_ids_make_no_call() -> None:
     assert finished.result["msg"] == "suspend: 0 changed of 0"
 
 
+def test_no_ids_need_no_control_plane(tmp_path: Path) -> None:
+    report = tmp_path / "report.jsonl"
+    nowhere: dict[str, Any] = {"base_url": None, "token": None, "report_path": str(report)}
+    for check_mode in (True, False):
+        finished = run(same(1, "Running"), check_mode, ids=[" \n"], **nowhere)
+        assert (finished.failed, finished.result["changed"], finished.warnings) == (False, False, [])
+        assert finished.result["summary"]["requested"] == 0
+    assert report.read_text() == ""
+    # That it was meant to be none is still made sure of.
+    assert run(same(1, "Running"), ids=[""], **nowhere).failed
+    assert run(same(1, "Running"), ids=numbered(1), **nowhere).failed
+
+
 def test_more_than_max_affected_sends_nothing_in_both_modes() -> None:
     for check_mode in (True, False):
         fleet = same(12, "Running")
