@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
@@ -14,13 +13,20 @@ from typing import Any, NamedTuple, Optional
 from ansible_collections.gpuops.runai.plugins.module_utils._dispatch import MaxFailures
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import Ids, parse_ids
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE, canonical, is_known
+from ansible_collections.gpuops.runai.plugins.module_utils._option_values import (
+    MOST_CONCURRENT,
+    names,
+    phases,
+    refuse_blank,
+    seconds,
+    whole,
+    within,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import Rules
-from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
 
 # The API's own limit (Run:ai API 2.24, workloads batch).
 LARGEST_BATCH = 100
-_MOST_CONCURRENT = 16
 
 _DEFAULT_CONCURRENCY = 4
 _DEFAULT_MAX_FAILURES = "10%"
@@ -69,37 +75,30 @@ def batch_options(params: Mapping[str, Any]) -> BatchOptions:
         ids=parse_ids(params["ids"], "ids"),
         rules=Rules(
             protect=frozenset(parse_ids(params["protect"], "protect").ids),
-            only_phases=_phases(params["only_phases"], warnings),
+            only_phases=_only_phases(params["only_phases"], warnings),
             tolerate=frozenset(params["tolerate"] or ()),
         ),
-        max_affected=_whole("max_affected", params["max_affected"], 0),
+        max_affected=whole("max_affected", params["max_affected"], 0),
         max_failures=_max_failures(str(max_failures)),
-        batch_size=_within("batch_size", params["batch_size"], LARGEST_BATCH),
-        concurrency=_within("concurrency", concurrency, _MOST_CONCURRENT),
+        batch_size=within("batch_size", params["batch_size"], LARGEST_BATCH),
+        concurrency=within("concurrency", concurrency, MOST_CONCURRENT),
         wait=params["wait"],
-        wait_timeout=_seconds("wait_timeout", params["wait_timeout"], 0),
-        wait_interval=_seconds("wait_interval", params["wait_interval"], 0.01),
+        wait_timeout=seconds("wait_timeout", params["wait_timeout"], 0),
+        wait_interval=seconds("wait_interval", params["wait_interval"], 0.01),
         content_with_active=params["wait_for"] == "active",
         deadline=deadline,
         report_path=params["report_path"] or None,
-        workloads_limit=_whole("workloads_limit", params["workloads_limit"], 0) or 0,
+        workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,
         warnings=tuple(warnings),
     )
 
 
-def _phases(value: Optional[list[str]], warnings: list[str]) -> Optional[frozenset[str]]:
+def _only_phases(value: Optional[list[str]], warnings: list[str]) -> Optional[frozenset[str]]:
     if value is None:
         return None
-    phases = [str(phase).strip() for phase in value]
-    if not phases or not all(phases):
-        # An unanswered question must not widen what is acted on.
-        raise OptionError("only_phases is empty or holds an empty element; leave it out to act in any phase")
-    warnings.extend(
-        "only_phases: '{0}' is not a phase that this collection knows".format(clean(phase, 40))
-        for phase in phases
-        if not is_known(phase)
-    )
-    return frozenset(canonical(phase) for phase in phases)
+    # An unanswered question must not widen what is acted on.
+    refuse_blank("only_phases", value)
+    return frozenset(phases("only_phases", names("only_phases", value), warnings).values())
 
 
 def _max_failures(value: str) -> MaxFailures:
@@ -107,21 +106,3 @@ def _max_failures(value: str) -> MaxFailures:
     if match is None or (match.group(2) and int(match.group(1)) > 100):
         raise OptionError("max_failures must be a number of ids, or a percentage from 0% to 100%")
     return MaxFailures(int(match.group(1)), bool(match.group(2)))
-
-
-def _within(option: str, value: int, most: int) -> int:
-    if not 1 <= value <= most:
-        raise OptionError("{0} must be from 1 to {1}".format(option, most))
-    return value
-
-
-def _whole(option: str, value: Optional[int], least: int) -> Optional[int]:
-    if value is not None and value < least:
-        raise OptionError("{0} must be at least {1}".format(option, least))
-    return value
-
-
-def _seconds(option: str, value: float, least: float) -> float:
-    if not math.isfinite(value) or value < least:
-        raise OptionError("{0} must be a number of seconds, at least {1:g}".format(option, least))
-    return value

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional, Union
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from ansible.module_utils.common.parameters import env_fallback
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
+from ansible_collections.gpuops.runai.plugins.module_utils._option_values import seconds
 
 # The environment variables of NVIDIA's own tools, and ours beside them.
 ENVIRONMENT = {
@@ -118,8 +118,8 @@ def connect_options(params: Mapping[str, Any], environ: Mapping[str, str]) -> Co
         credentials=_credentials(given, lambda option: environ.get(ENVIRONMENT[option], "").strip()),
         verify=_verify(params["validate_certs"], lookup("ca_path"), environ, warnings),
         proxy=_checked_proxy(lookup("proxy")),
-        timeout=_seconds(params, "timeout", least=0.001),
-        retry_timeout=_seconds(params, "retry_timeout", least=0),
+        timeout=seconds("timeout", params["timeout"], least=0.001),
+        retry_timeout=seconds("retry_timeout", params["retry_timeout"], least=0),
         secrets=tuple(sorted(connection_secrets(params, environ))),
         warnings=tuple(warnings),
     )
@@ -257,10 +257,3 @@ def _verify(wanted: bool, ca_path: str, environ: Mapping[str, str], warnings: li
                 raise OptionError("{0}: there is no readable file or folder {1}".format(name, path))
             return path
     return True
-
-
-def _seconds(params: Mapping[str, Any], option: str, least: float) -> float:
-    value = float(params[option])
-    if not math.isfinite(value) or value < least:
-        raise OptionError("{0} must be a number of seconds, at least {1:g}".format(option, least))
-    return value

@@ -15,7 +15,14 @@ from typing import Any, NamedTuple, Optional
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_before
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id, parse_ids
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import PHASES, canonical, is_known
+from ansible_collections.gpuops.runai.plugins.module_utils._option_values import (
+    MOST_CONCURRENT,
+    names,
+    phases,
+    refuse_blank,
+    whole,
+    within,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._select import AMOUNTS, MOMENTS, Criteria
 from ansible_collections.gpuops.runai.plugins.module_utils._select_fields import ALL_FIELDS, DEFAULT_FIELDS
 from ansible_collections.gpuops.runai.plugins.module_utils._select_order import SORT_KEYS, Order
@@ -29,7 +36,6 @@ CRITERIA = (*_LISTS, "name", "search", *AMOUNTS, *MOMENTS, "preemptible", "suspe
 
 # Run:ai API 2.25, list of workloads.
 _MOST_FILTERS = 10
-_MOST_CONCURRENT = 16
 _EXPRESSION = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:==|!=|<=|>=|=@|!@|=\^|=\$)[^,]+")
 
 
@@ -90,24 +96,27 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
     """
     for option in selection_argument_spec():
         if option in given:
-            _refuse_blank(option, given[option])
+            refuse_blank(option, given[option], may_be_empty=option == "ids")
     if not params["all"] and all(params[option] is None for option in CRITERIA):
         raise OptionError("no criterion was given; say which workloads are meant, or all: true for every one")
     warnings: list[str] = []
-    names = {
-        option: _names(option, params[option]) for option in (*_LISTS, "exclude", "fields") if option != "ids"
+    lists = {
+        option: None if params[option] is None else names(option, params[option])
+        for option in (*_LISTS, "exclude", "fields")
+        if option != "ids"
     }
-    if names["nodes"] is not None and params["deleted"]:
+    if lists["nodes"] is not None and params["deleted"]:
         raise OptionError("nodes and deleted can't go together: a deleted workload is on no node")
     any_of = {
         option: {value: frozenset((value,)) for value in values}
-        for option, values in names.items()
+        for option, values in lists.items()
         if option in _EXACT and values is not None
     }
     if params["ids"] is not None:
         any_of["ids"] = {value: frozenset((value,)) for value in _ids(params["ids"])}
-    if names["phases"] is not None:
-        any_of["phases"] = {value: frozenset((_phase(value, warnings),)) for value in names["phases"]}
+    if lists["phases"] is not None:
+        known = phases("phases", lists["phases"], warnings)
+        any_of["phases"] = {value: frozenset((phase,)) for value, phase in known.items()}
     criteria = Criteria(
         any_of=any_of,
         name=params["name"],
@@ -122,47 +131,23 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
     until_gpus = params["until_gpus"]
     return InfoOptions(
         criteria=criteria,
-        clusters=names["clusters"],
-        nodes=names["nodes"],
+        clusters=lists["clusters"],
+        nodes=lists["nodes"],
         search=params["search"],
-        filter_by=_expressions(names["filter_by"] or ()),
-        exclude=tuple(fold_id(element) or element for element in names["exclude"] or ()),
+        filter_by=_expressions(lists["filter_by"] or ()),
+        exclude=tuple(fold_id(element) or element for element in lists["exclude"] or ()),
         order=Order(
             sort_by=params["sort_by"],
             is_descending=params["sort_order"] == "desc",
-            limit=_whole("limit", params["limit"], 1),
+            limit=whole("limit", params["limit"], 1),
             until_gpus=None if until_gpus is None else _gpus("until_gpus", until_gpus),
         ),
         is_partial_allowed=params["partial"],
-        fields=_fields(names["fields"] or ()),
-        workloads_limit=_whole("workloads_limit", params["workloads_limit"], 0),
-        concurrency=_concurrency(params["concurrency"]),
+        fields=_fields(lists["fields"] or ()),
+        workloads_limit=whole("workloads_limit", params["workloads_limit"], 0),
+        concurrency=within("concurrency", params["concurrency"], MOST_CONCURRENT),
         warnings=tuple(warnings),
     )
-
-
-def _refuse_blank(option: str, value: object) -> None:
-    """Raise OptionError for null, "" and what is as empty: it must neither widen nor narrow a selection."""
-    elements = value if isinstance(value, (list, tuple)) else [value]
-    is_blank = any(
-        element is None or (isinstance(element, str) and not element.strip()) for element in elements
-    )
-    if is_blank or (not elements and option != "ids"):
-        raise OptionError(
-            "{0} was given but is empty, or holds an empty element (an unanswered question arrives "
-            "like that); leave it out, or say what is meant".format(option)
-        )
-
-
-def _names(option: str, values: Optional[Sequence[object]]) -> Optional[tuple[str, ...]]:
-    """Return distinct names; an element of several lines, as text areas give them, is several."""
-    if values is None:
-        return None
-    found = []
-    for element in values:
-        _refuse_blank(option, element)
-        found += [line.strip() for line in str(element).splitlines() if line.strip()]
-    return tuple(dict.fromkeys(found))
 
 
 def _ids(values: Sequence[object]) -> list[str]:
@@ -170,18 +155,6 @@ def _ids(values: Sequence[object]) -> list[str]:
     if values and not ids:
         raise OptionError("ids holds no id; give an empty list to select nothing")
     return ids
-
-
-def _phase(value: str, warnings: list[str]) -> str:
-    phase = canonical(value.capitalize())
-    if is_known(phase):
-        return phase
-    warnings.append(
-        "phases: '{0}' is not a phase that this collection knows ({1})".format(
-            clean(value, 40), ", ".join(PHASES)
-        )
-    )
-    return value
 
 
 def _gpus(option: str, value: float) -> float:
@@ -213,15 +186,3 @@ def _fields(values: Sequence[str]) -> tuple[str, ...]:
     if ALL_FIELDS in values and len(values) > 1:
         raise OptionError("fields: 'all' stands alone")
     return tuple(values)
-
-
-def _whole(option: str, value: Optional[int], least: int) -> Optional[int]:
-    if value is not None and value < least:
-        raise OptionError("{0} must be at least {1}".format(option, least))
-    return value
-
-
-def _concurrency(value: int) -> int:
-    if not 1 <= value <= _MOST_CONCURRENT:
-        raise OptionError("concurrency must be from 1 to {0}".format(_MOST_CONCURRENT))
-    return value

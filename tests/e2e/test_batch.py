@@ -355,7 +355,7 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path:
         "too many at once": "concurrency must be from 1 to 16",
         "odd breaker": "max_failures must be a number of ids, or a percentage",
         "no time at all": "deadline must be",
-        "blank phases": "only_phases is empty",
+        "blank phases": "only_phases was given but is empty",
         "query": "base_url must be an address without a query or a fragment",
         "no folder": "report_path can't be written: /no/such/folder/report.part: No such file or directory",
     }

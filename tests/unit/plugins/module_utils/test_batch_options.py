@@ -120,9 +120,13 @@ def test_blank_phases_never_mean_any_phase(phases: list[str]) -> None:
 
 
 def test_phases_are_told_by_any_of_their_names_and_doubtful_ones_are_warned_of() -> None:
-    options = settle(only_phases=[" Completed ", "Suspending", "completed"])
-    assert options.rules.only_phases == frozenset(("Completed", "Stopping", "completed"))
-    assert options.warnings == ("only_phases: 'completed' is not a phase that this collection knows",)
+    options = settle(only_phases=[" Completed ", "Suspending", "running\nPENDING\n"])
+    assert options.rules.only_phases == frozenset(("Completed", "Stopping", "Running", "Pending"))
+    assert options.warnings == ()
+    options = settle(only_phases=["Completed", "complete"])
+    assert options.rules.only_phases == frozenset(("Completed", "complete"))
+    (warning,) = options.warnings
+    assert warning.startswith("only_phases: 'complete' is not a phase that this collection knows (Creating, ")
     assert settle(only_phases=None).rules.only_phases is None
 
 
