@@ -243,6 +243,9 @@ class _Run:
     ) -> None:
         """Send a resume for what was still stopping, as it stops; a full batch at once, the rest together."""
         options = self._options
+        if self._guard.write_stop is not None:
+            dispatcher.leave(ids)
+            return
         left: Collection[str] = ids
         ready: list[str] = []
         try:
@@ -266,8 +269,12 @@ class _Run:
                     ready = []
                 if self._guard.write_stop is not None:
                     break
+        except Interrupted as stop:
+            self._stop_for(stop)
+            return
         except RunaiError as fault:
-            self._stop_for(fault)
+            dispatcher.break_off(str(fault))
+            dispatcher.leave([*ready, *left])
             return
         dispatcher.send(ready)
         if self._guard.write_stop is not None:

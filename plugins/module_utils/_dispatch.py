@@ -98,6 +98,11 @@ class Dispatcher:
                 [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, str(stop)) for workload_id in ids]
             )
 
+    def break_off(self, message: str) -> None:
+        """Send no further batch because of a fault that lasts."""
+        self.is_broken_off = True
+        self._guard.stop_writing(message)
+
     def _may_send(self) -> bool:
         try:
             self._guard.check_write()
@@ -123,8 +128,7 @@ class Dispatcher:
         )
         self._on_settled(delivery.outcomes)
         if delivery.stop is not None:
-            self.is_broken_off = True
-            self._guard.stop_writing(delivery.stop)
+            self.break_off(delivery.stop)
         elif self._max_failures.is_exceeded(self._refused, self._planned):
             self._guard.stop_writing(
                 "max_failures ({0}) is exceeded: {1} of {2} refused".format(

@@ -61,8 +61,14 @@ def parse_ids(value: Optional[Sequence[object]], option: str) -> Ids:
             else:
                 found.append(folded)
     if bad:
-        shown = ", ".join("'{0}'".format(clean(piece, 60)) for piece in bad[:_SHOWN])
+        shown = ", ".join("'{0}'".format(clean(_spelt_out(piece), 60)) for piece in bad[:_SHOWN])
         more = " and {0} more".format(len(bad) - _SHOWN) if len(bad) > _SHOWN else ""
         raise OptionError("{0}: not a uuid: {1}{2}; nothing was done".format(option, shown, more))
     ids = list(dict.fromkeys(found))
     return Ids(ids, len(found) - len(ids))
+
+
+def _spelt_out(piece: str) -> str:
+    """Return ``piece`` with what can't be seen in it as an escape: it may be all that is wrong."""
+    text = piece[:100]
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

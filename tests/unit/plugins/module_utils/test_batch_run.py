@@ -465,6 +465,38 @@ def test_waiting_ends_where_nothing_can_come_of_it() -> None:
     assert time.monotonic() - began < 60
 
 
+def test_after_a_breaker_nobody_waits_for_what_is_still_stopping() -> None:
+    ids = numbered(4)
+    fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), refused=ids[:2])
+    finished = run(fleet, action="resume", ids=ids, max_failures="0", wait_timeout=600.0)
+    assert fleet.batches == [ids[:2]]
+    assert [fleet.reads[one] for one in ids] == [1, 1, 1, 1]
+    assert told(finished) == {**dict.fromkeys(ids[:2], "failed"), **dict.fromkeys(ids[2:], "not_attempted")}
+    assert "max_failures (0) is exceeded: 2 of 4 refused" in finished.result["msg"]
+
+
+def test_a_state_that_can_not_be_read_any_more_ends_all_waiting() -> None:
+    ids = numbered(4)
+    fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), frozen=ids)
+    row, asked = fleet.row, list[str]()
+
+    def failing(one: str) -> dict[str, Any]:
+        asked.append(one)
+        if len(asked) > 4:
+            raise StatusError("GET", "/" + one, 500, "broken")
+        return row(one)
+
+    fleet.row = failing  # type: ignore[method-assign]
+    finished = run(
+        fleet, action="resume", ids=ids, wait=True, wait_timeout=600.0, batch_size=1, max_failures="0"
+    )
+    assert told(finished) == {**dict.fromkeys(ids[:2], "changed"), **dict.fromkeys(ids[2:], "not_attempted")}
+    assert "HTTP 500, broken" in finished.result["msg"]
+    assert finished.result["not_reached"] == ids[:2]
+    # The two that were still stopping; not the others as well, for which the wait would come next.
+    assert set(asked[4:]) <= set(ids[2:])
+
+
 def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
     ids = numbered(7)
     after = dict(zip(ids, ["Running", "Pending", "Pending", "Failed", None, "Completed"]))

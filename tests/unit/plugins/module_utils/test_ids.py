@@ -66,6 +66,20 @@ def test_the_bad_ones_are_named() -> None:
     assert TWO not in str(fault.value)
 
 
+@pytest.mark.parametrize(
+    ("pasted", "told"),
+    [
+        (ONE + "\u200b", ONE + "\\u200b"),
+        ("\ufeff" + ONE, "\\ufeff" + ONE),
+        (ONE[:-1] + "\0", ONE[:-1] + "\\x00"),
+    ],
+)
+def test_what_can_not_be_seen_in_an_id_is_spelt_out(pasted: str, told: str) -> None:
+    with pytest.raises(OptionError) as fault:
+        parse_ids([pasted], "ids")
+    assert str(fault.value) == "ids: not a uuid: '{0}'; nothing was done".format(told)
+
+
 @given(st.lists(st.text(max_size=2000).map(lambda text: "x" + text), min_size=1, max_size=200))
 def test_bad_ones_never_make_a_long_or_unsafe_message(elements: list[str]) -> None:
     with pytest.raises(OptionError) as fault:
