@@ -303,7 +303,8 @@ workloads:
   description:
     - One row for each id, worst first (failed, unknown, not attempted, skipped, changed, unchanged), and at most
       O(workloads_limit) of them.
-    - Fewer where the whole result would grow too large for job viewers.
+    - Fewer where the whole result would grow too large for job viewers. With C(-vvv) and more that is sooner, since
+      results are printed at length then.
   returned: always
   type: list
   elements: dict

@@ -25,6 +25,8 @@ LARGEST_RESULT = 700_000
 LARGEST_EVENT = 1_000_000
 # The longest that Kubernetes allows, and each character escaped in JSON.
 LONG_NAMES = {"plain": "x" * 63, "escaped": "\u00fc\u4e16\U0001f5a7" * 21}
+# The latest ansible-core leaves it out unless it is asked for.
+INJECT_INVOCATION = {"ANSIBLE_INJECT_INVOCATION": "true"}
 
 PLAYBOOK = """
 - hosts: localhost
@@ -92,7 +94,7 @@ def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
                 private_data_dir=str(data),
                 playbook="play.yml",
                 cmdline=" ".join(["--extra-vars", f"@{variables}", *arguments]),
-                envvars=run_playbook.environment(tmp_path / "record"),
+                envvars=run_playbook.environment(tmp_path / "record") | INJECT_INVOCATION,
                 quiet=True,
             )
         files = list(Path(done.config.artifact_dir, "job_events").glob("*.json"))
@@ -104,8 +106,24 @@ def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
 @pytest.mark.parametrize("name", LONG_NAMES.values(), ids=LONG_NAMES)
 @pytest.mark.parametrize(
     ("arguments", "failures"),
-    [((), 0), (("--diff",), 0), ((), FAILURES), (("--diff",), FAILURES), (("--diff", "-v"), 0)],
-    ids=["changed", "diff", "failures", "failures and diff", "all is printed"],
+    [
+        ((), 0),
+        (("--diff",), 0),
+        ((), FAILURES),
+        (("--diff",), FAILURES),
+        (("--diff", "-v"), 0),
+        (("--diff", "-vvvv"), 0),
+        (("-vvvv",), FAILURES),
+    ],
+    ids=[
+        "changed",
+        "diff",
+        "failures",
+        "failures and diff",
+        "all is printed",
+        "all is printed indented",
+        "failures are printed indented",
+    ],
 )
 def test_a_viewer_keeps_the_whole_result(
     run_job: Any, name: str, arguments: tuple[str, ...], failures: int
@@ -116,7 +134,7 @@ def test_a_viewer_keeps_the_whole_result(
     assert result["summary"]["changed"] == IDS - failures
     assert sum(len(ids) for ids in result["outcomes"].values()) == IDS
     assert len(str(result)) < LARGEST_RESULT
-    # As it is printed, be it because it failed or because of -v.
+    # As it is printed, be it because it failed or because of -v; from -vvv on with a line for each id.
     assert all(len(event["stdout"]) < LARGEST_RESULT for event in job.events)
     assert max(job.sizes) < LARGEST_EVENT
     assert len(job.events) < 100
@@ -126,9 +144,11 @@ def test_a_viewer_keeps_the_whole_result(
 
 
 def test_a_long_list_of_ids_is_not_repeated_in_the_invocation(run_job: Any) -> None:
-    job = run_job("-vvvv", name="w" * 63, failures=0)
-    # At this level each id is printed on a line of its own, and still the viewer keeps it.
-    assert all(len(event["stdout"]) < LARGEST_RESULT for event in job.events)
+    job = run_job("-vvv", name="w" * 63, failures=0)
     shown = job.result()["invocation"]["module_args"]
     assert len(shown["ids"]) < 10
     assert "9997 more" in shown["ids"][-1]
+    # Each id of the outcomes stands on a line of its own, and they leave little room.
+    assert max(job.sizes) < LARGEST_EVENT
+    assert job.result()["workloads"]
+    assert job.result()["batches"]
