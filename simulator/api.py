@@ -6,39 +6,21 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
-from . import filters
 from .contract import Operation
 from .control_plane import ControlPlane
 from .errors import ApiError
-from .filters import Condition
-from .rows import pod_rows, workload_row
+from .filters import check_sort_field, parse
+from .place_lists import DEPARTMENTS, NODE_POOLS, NODES, PROJECTS
+from .rows import VERBOSE_POD_FIELDS, node_rows, pod_rows, workload_row
 from .workload import Workload
-
-_ORG_FILTERS = frozenset(
-    {
-        "name",
-        "clusterId",
-        "departmentId",
-        "parentId",
-        "parentName",
-        "phase",
-        "createdAt",
-        "updatedAt",
-        "status",
-        "nodePool",
-        "clusterUuid",
-    }
-)
-_VERBOSE_POD_FIELDS = ("workloadName", "projectName")
 
 
 @dataclass
@@ -68,22 +50,30 @@ class RawRequest:
     content_type: str
     data: bytes
 
-    def body(self) -> Any:
-        """The body, read as its content type says; None when there is none. Raises ApiError 400."""
+    def body(self, content_type: str) -> Any:
+        """The body, which must be of this type; None when there is none. Raises ApiError 400."""
         if not self.data:
             return None
-        if re.match(r"application/x-www-form-urlencoded\b", self.content_type, re.IGNORECASE):
-            try:
-                return dict(parse_qsl(self.data.decode("ascii"), keep_blank_values=True))
-            except ValueError:
-                raise ApiError(400, "bad request body", "not a form") from None
-        if not re.match(r"application/json\b", self.content_type, re.IGNORECASE):
-            raise ApiError(400, "bad request body", f"content type {self.content_type!r}")
-        try:
-            return orjson.loads(self.data)
-        except orjson.JSONDecodeError:
-            raise ApiError(400, "bad request body", "not JSON") from None
+        if self.content_type.partition(";")[0].strip().lower() != content_type:
+            raise ApiError(400, "bad request body", f"{content_type} is needed, not {self.content_type!r}")
+        return _READERS[content_type](self.data)
 
+
+def _read_json(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise ApiError(400, "bad request body", "not JSON") from None
+
+
+def _read_form(data: bytes) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(data.decode("ascii"), keep_blank_values=True))
+    except ValueError:
+        raise ApiError(400, "bad request body", "not a form") from None
+
+
+_READERS = {"application/json": _read_json, "application/x-www-form-urlencoded": _read_form}
 
 Endpoint = Callable[[Call], Awaitable[Answer]]
 
@@ -96,6 +86,17 @@ def _page(things: list[Any], query: dict[str, Any]) -> tuple[list[Any], int | No
     start, size = query["offset"], query["limit"]
     end = start + size
     return things[start:end], end if end < len(things) else None
+
+
+def _listed(key: str, found: list[Any], query: dict[str, Any], left_out: Collection[str] = ()) -> Answer:
+    """A page of what was found, without some fields, and the offset of the page after it."""
+    page, following = _page(found, query)
+    if left_out:
+        page = [{name: row[name] for name in row if name not in left_out} for row in page]
+    body: dict[str, Any] = {key: page}
+    if following is not None:
+        body["next"] = following
+    return _answer(body)
 
 
 class Api:
@@ -145,7 +146,7 @@ class Api:
             query=operation.read_query(
                 [pair for pair in pairs if version.has_parameter(operation.name, pair[0])], refuse_unknown
             ),
-            body=request.body(),
+            body=None if operation.content_type is None else request.body(operation.content_type),
         )
         if operation.name == "createToken" and isinstance(call.body, dict):
             call.body = {name.lower(): value for name, value in call.body.items()}
@@ -186,9 +187,10 @@ class Api:
 
     async def workloads(self, call: Call) -> Answer:
         """A page of the list. Rows are checked when they are made, the page around them here."""
-        query = call.query
+        query, known = call.query, self._plane.version.workload_fields()
+        check_sort_field(query.get("sortBy"), known)
         found = self._plane.views.workloads(
-            self._workload_conditions(query),
+            parse(query.get("filterBy", ()), known),
             query.get("search", ""),
             query["deleted"],
             query.get("sortBy"),
@@ -205,9 +207,8 @@ class Api:
     async def count(self, call: Call) -> Answer:
         """How many the list would show."""
         query = call.query
-        found = self._plane.views.workloads(
-            self._workload_conditions(query), query.get("search", ""), query["deleted"]
-        )
+        conditions = parse(query.get("filterBy", ()), self._plane.version.workload_fields())
+        found = self._plane.views.workloads(conditions, query.get("search", ""), query["deleted"])
         return _answer({"count": len(found)})
 
     async def workload(self, call: Call) -> Answer:
@@ -218,26 +219,26 @@ class Api:
 
     async def pods(self, call: Call) -> Answer:
         """A page of all pods."""
-        query = call.query
-        completed = {"true": True, "false": False}.get(query["completed"])
+        query, known = call.query, self._plane.version.pod_fields()
+        check_sort_field(query.get("sortBy"), known)
         found = self._plane.views.pods(
-            filters.parse(query.get("filterBy", ()), self._plane.version.pod_filters()),
+            parse(query.get("filterBy", ()), known),
             query.get("search", ""),
             query["deleted"],
-            completed,
+            {"true": True, "false": False}.get(query["completed"]),
             query.get("sortBy"),
             query["sortOrder"],
         )
-        return self._pod_page(found, query, verbose=query["verbosity"] == "full")
+        return _listed("pods", found, query, () if query["verbosity"] == "full" else VERBOSE_POD_FIELDS)
 
     async def pods_of_workload(self, call: Call) -> Answer:
-        """A page of one workload's pods."""
+        """A page of one live workload's pods."""
         workload = self._visible(call.path["workloadId"])
-        found = pod_rows(workload, self._plane.fleet.places)
         search = call.query.get("search", "").lower()
-        return self._pod_page(
-            [pod for pod in found if search in pod["name"].lower()], call.query, verbose=False
-        )
+        # Deleted pods are only those of deleted workloads.
+        found = [] if call.query["deleted"] else pod_rows(workload, self._plane.fleet.places)
+        found = [pod for pod in found if search in pod["name"].lower()]
+        return _listed("pods", found, call.query, VERBOSE_POD_FIELDS)
 
     async def token(self, call: Call) -> Answer:
         """A token, asked for in JSON. Wrong credentials are a 400: the API names no 401 here."""
@@ -275,25 +276,27 @@ class Api:
         cluster_id = call.path["clusterId"].lower()
         if all(cluster["uuid"] != cluster_id for cluster in self._plane.fleet.places.clusters):
             raise ApiError(404, "cluster not found")
-        return _answer([row for row in self._node_rows() if row["clusterUuid"] == cluster_id])
+        return _answer(
+            [row for row in node_rows(self._plane.fleet.places) if row["clusterUuid"] == cluster_id]
+        )
 
     async def node_pools(self, call: Call) -> Answer:
         """A page of node pools, without `next`."""
-        page, _following = self._plain_page(self._plane.fleet.places.node_pools, call.query)
+        page, _following = _page(NODE_POOLS.find(self._plane.fleet.places, call.query), call.query)
         return _answer({"nodepools": page})
 
     async def nodes(self, call: Call) -> Answer:
         """A page of nodes, without `next`."""
-        page, _following = self._plain_page(self._node_rows(), call.query)
+        page, _following = _page(NODES.find(self._plane.fleet.places, call.query), call.query)
         return _answer({"nodes": page})
 
     async def projects(self, call: Call) -> Answer:
         """A page of projects."""
-        return self._named_page("projects", self._plane.fleet.places.projects, call.query)
+        return _listed("projects", PROJECTS.find(self._plane.fleet.places, call.query), call.query)
 
     async def departments(self, call: Call) -> Answer:
         """A page of departments."""
-        return self._named_page("departments", self._plane.fleet.places.departments, call.query)
+        return _listed("departments", DEPARTMENTS.find(self._plane.fleet.places, call.query), call.query)
 
     def _visible(self, workload_id: str) -> Workload:
         fleet = self._plane.fleet
@@ -315,54 +318,3 @@ class Api:
         # A copy, since orjson's own object keeps the eight kilobytes that it was written into.
         workload.encoded = bytes(memoryview(orjson.dumps(row)))
         return workload.encoded
-
-    def _workload_conditions(self, query: dict[str, Any]) -> tuple[Condition, ...]:
-        return filters.parse(query.get("filterBy", ()), self._plane.version.workload_filters())
-
-    def _pod_page(self, pods: list[dict[str, Any]], query: dict[str, Any], verbose: bool) -> Answer:
-        page, following = _page(pods, query)
-        if not verbose:
-            page = [{name: pod[name] for name in pod if name not in _VERBOSE_POD_FIELDS} for pod in page]
-        body: dict[str, Any] = {"pods": page}
-        if following is not None:
-            body["next"] = following
-        return _answer(body)
-
-    def _node_rows(self) -> list[dict[str, Any]]:
-        places = self._plane.fleet.places
-        created = places.clusters[0]["createdAt"] if places.clusters else ""
-        return [
-            {
-                "id": str(uuid.uuid5(uuid.UUID(node.cluster_id), node.name)),
-                "name": node.name,
-                "clusterUuid": node.cluster_id,
-                "status": "Ready",
-                "nodePool": node.pool,
-                "conditions": [],
-                "taints": [{"key": "runai", "value": "drain", "effect": "NoExecute"}]
-                if (node.cluster_id, node.name) in places.fenced
-                else [],
-                "createdAt": created,
-                "updatedAt": created,
-            }
-            for node in places.nodes
-        ]
-
-    def _named_page(self, key: str, rows: list[dict[str, Any]], query: dict[str, Any]) -> Answer:
-        page, following = self._plain_page(rows, query)
-        body: dict[str, Any] = {key: page}
-        if following is not None:
-            body["next"] = following
-        return _answer(body)
-
-    def _plain_page(
-        self, rows: list[dict[str, Any]], query: dict[str, Any]
-    ) -> tuple[list[dict[str, Any]], int | None]:
-        conditions = filters.parse(query.get("filterBy", ()), _ORG_FILTERS)
-        found = filters.select(conditions, rows, lambda row, name: row.get(name))
-        search = query.get("search", "").lower()
-        found = [row for row in found if search in row["name"].lower()]
-        sort_by = query.get("sortBy")
-        if sort_by is not None:
-            found.sort(key=lambda row: str(row.get(sort_by, "")), reverse=query["sortOrder"] == "desc")
-        return _page(found, query)

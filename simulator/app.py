@@ -14,12 +14,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .api import Api, RawRequest
+from .connection import Listener
 from .contract import ContractError, Operation
 from .control import routes as control_routes
 from .control_plane import ControlPlane
 from .errors import ApiError
 from .gate import Gate
-from .misbehaviour import Listener
 
 
 def build(plane: ControlPlane, listener: Listener) -> Gate:
@@ -34,8 +34,11 @@ def build(plane: ControlPlane, listener: Listener) -> Gate:
     ]
     app = Starlette(
         routes=[*routes, *control_routes(plane, listener)],
-        exception_handlers={HTTPException: _unrouted},
+        # What the simulator itself fails at is answered, too, and told on the standard error stream.
+        exception_handlers={HTTPException: _unrouted, Exception: _unrouted},
     )
+    # A path with a slash too many is another path.
+    app.router.redirect_slashes = False
     return Gate(app, plane, listener)
 
 
@@ -67,5 +70,5 @@ def _refusal(operation: Operation, error: ApiError) -> Response:
 
 def _unrouted(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    message = {404: "not found", 405: "method not allowed"}.get(status, "error")
+    message = {404: "not found", 405: "method not allowed"}.get(status, "simulator: internal error")
     return JSONResponse(ApiError(status, message).body(), status)

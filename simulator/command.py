@@ -19,6 +19,7 @@ import yaml
 
 from .clock import ManualClock, RealClock
 from .control_plane import ControlPlane
+from .fault_grammar import FaultPlanError, parse_rules
 from .server import Server
 from .settings import Settings
 from .versions import SUPPORTED
@@ -130,7 +131,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         redundant=options.redundant,
         gpu_capacity=options.gpu_capacity,
         actions_support=not options.no_actions_support,
-        forbidden_ids=frozenset(one.lower() for one in options.forbid_id),
+        forbidden_ids=frozenset(options.forbid_id),
         forbidden_paths=tuple(options.forbid_path),
         faults=[] if options.faults is None else _read_faults(options.faults),
         validate_answers=options.validate_answers,
@@ -143,12 +144,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         server = Server(ControlPlane(settings_from(options)))
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(_serve(server, options.port_file))
     except (OSError, ValueError) as error:
-        print(f"simulator: {error}", file=sys.stderr)
+        print(f"simulator: {_in_a_line(error)}", file=sys.stderr)
         return 1
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(_serve(server, options.port_file))
+    except KeyboardInterrupt:
+        pass  # it came before there was anything to stop
     return 0
+
+
+def _in_a_line(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 async def _serve(server: Server, port_file: Path | None) -> None:
@@ -156,18 +165,26 @@ async def _serve(server: Server, port_file: Path | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
     serving = asyncio.ensure_future(server.serve())
-    await loop.run_in_executor(None, server.ready.wait)
-    if not serving.done():
-        count = sum(server.plane.fleet.counts().values())
-        print(f"Run:ai SIMULATOR with {count} workloads on {server.url} (Ctrl-C stops it)", flush=True)
-        if port_file is not None:
-            _write_whole(port_file, server.url + "\n")
-    await serving
+    try:
+        await loop.run_in_executor(None, server.ready.wait)
+        if server.started:
+            count = sum(server.plane.fleet.counts().values())
+            print(f"Run:ai SIMULATOR with {count} workloads on {server.url} (Ctrl-C stops it)", flush=True)
+            if port_file is not None:
+                _write_whole(port_file, server.url + "\n")
+    except OSError:
+        server.stop()
+        raise
+    finally:
+        await serving
 
 
 def _write_whole(path: Path, text: str) -> None:
     """Write a file so that nobody ever reads a part of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -179,11 +196,14 @@ def _write_whole(path: Path, text: str) -> None:
 
 def _read_faults(path: Path) -> list[dict[str, Any]]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            found = yaml.safe_load(file)
+        rules: list[dict[str, Any]] = (
+            found["rules"] if isinstance(found, dict) and "rules" in found else found
+        )
+        parse_rules(rules)
     except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {error}") from None
-    if isinstance(found, dict):
-        found = found.get("rules")
-    if not isinstance(found, list):
-        raise ValueError(f"{path}: a list of rules is needed")
-    return found
+        raise ValueError(f"not YAML: {error}") from None
+    except (FaultPlanError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    return rules

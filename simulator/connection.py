@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one thing that an ASGI application can't do by itself: drop the client's TCP connection."""
+"""What an ASGI application can't reach by itself: the client's TCP connection, and what takes connections."""
 
 from __future__ import annotations
 
@@ -9,11 +9,24 @@ import asyncio
 import os
 import socket
 import struct
-from typing import Any
+from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 EXTENSION = "gpuops.connection"
+
+
+class Listener(Protocol):
+    """Whatever takes connections for the application."""
+
+    def interrupt(self, seconds: float) -> None:
+        """Drop every connection and refuse new ones for so long."""
+
+    async def stopping(self) -> None:
+        """Return when the server is about to stop."""
+
+    async def pause(self, seconds: float) -> None:
+        """Return after so long, or when the server is about to stop."""
 
 
 class Connection:

@@ -11,13 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import yaml
 
 from .errors import ApiError
+from .shape import Shape
 
-_LONGEST_PROBLEM = 300
 DESCRIPTION = Path(__file__).with_name("openapi.yaml")
+
+
+ROWS = ("Workload", "Pod", "Cluster", "Node", "NodePool", "Project", "Department")
+"""Schemas of rows of lists."""
 
 
 class ContractError(Exception):
@@ -31,7 +34,7 @@ class _Parameter:
         self.name: str = described["name"]
         self.place: str = described["in"]
         self.schema: dict[str, Any] = described["schema"]
-        self._validator = _compile(self.schema, components)
+        self._shape = Shape(self.schema, components["schemas"])
 
     def read(self, text: str) -> Any:
         kind = self.schema.get("type")
@@ -42,7 +45,7 @@ class _Parameter:
             value = text == "true"
         elif kind == "array":
             value = text.split(",") if text else []
-        problem = _first_problem(self._validator, value)
+        problem = self._shape.problem(value)
         if problem is not None:
             raise ApiError(400, f"bad {self.name}", problem)
         return value
@@ -56,12 +59,15 @@ class Operation:
         self.needs_token = described.get("security") != []
         parameters = [_resolve(one, components) for one in described.get("parameters", [])]
         self._parameters = {one["name"]: _Parameter(one, components) for one in parameters}
-        body = described.get("requestBody", {}).get("content", {})
-        self._body = next((_compile(media["schema"], components) for media in body.values()), None)
+        schemas = components["schemas"]
+        content = described.get("requestBody", {}).get("content", {})
+        # Every operation that takes a body takes one kind of body.
+        self.content_type: str | None = next(iter(content), None)
+        self._body = (
+            None if self.content_type is None else Shape(content[self.content_type]["schema"], schemas)
+        )
         self._answers = {
-            status: _compile(
-                _resolve(answer, components)["content"]["application/json"]["schema"], components
-            )
+            status: Shape(_resolve(answer, components)["content"]["application/json"]["schema"], schemas)
             for status, answer in described["responses"].items()
         }
 
@@ -91,14 +97,14 @@ class Operation:
 
     def check_body(self, body: Any) -> None:
         """Raises ApiError 400 when the request's body is not as described."""
-        problem = None if self._body is None else _first_problem(self._body, body)
+        problem = None if self._body is None else self._body.problem(body)
         if problem is not None:
             raise ApiError(400, "bad request body", problem)
 
     def check_answer(self, status: int, body: Any) -> None:
         """Raises ContractError when an answer is not as described."""
-        validator = self._answers.get(str(status)) or self._answers["default"]
-        problem = _first_problem(validator, body)
+        shape = self._answers.get(str(status)) or self._answers["default"]
+        problem = shape.problem(body)
         if problem is not None:
             raise ContractError(f"{self.name} {status}: {problem}")
 
@@ -115,16 +121,20 @@ class Contract:
                 operation = Operation(described, components)
                 self.operations[operation.name] = operation
                 self.routes.append((method.upper(), path, operation.name))
-        self._rows = {
-            name: _compile({"$ref": f"#/components/schemas/{name}"}, components)
-            for name in ("Workload", "Pod")
-        }
+        schemas = components["schemas"]
+        self._rows = {name: Shape(schemas[name], schemas) for name in ROWS}
+        self._parts = {name: Shape({**schemas[name], "required": []}, schemas) for name in ROWS}
 
     def check_row(self, schema: str, row: dict[str, Any]) -> None:
-        """Raises ContractError when a `Workload` or a `Pod` is not as described."""
-        problem = _first_problem(self._rows[schema], row)
+        """Raises ContractError when a row of a list, one of ROWS, is not as described."""
+        problem = self._rows[schema].problem(row)
         if problem is not None:
-            raise ContractError(f"{schema} {row.get('id')}: {problem}")
+            name = row.get("id") or row.get("uuid") or row.get("name")
+            raise ContractError(f"{schema} {name}: {problem}")
+
+    def problem_of_part(self, schema: str, row: Any) -> str | None:
+        """What is wrong with a row of a list, one of ROWS, that need not have every field."""
+        return self._parts[schema].problem(row)
 
 
 @cache
@@ -140,17 +150,3 @@ def _resolve(described: dict[str, Any], components: dict[str, Any]) -> dict[str,
     section, name = reference.split("/")[-2:]
     found: dict[str, Any] = components[section][name]
     return found
-
-
-def _compile(schema: dict[str, Any], components: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
-    whole = {**schema, "components": {"schemas": components["schemas"]}}
-    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
-
-
-def _first_problem(validator: jsonschema_rs.Draft202012Validator, value: Any) -> str | None:
-    if validator.is_valid(value):
-        return None
-    error = next(iter(validator.iter_errors(value)))
-    place = "/".join(str(part) for part in error.instance_path)
-    text = f"{place}: {error.message}" if place else str(error.message)
-    return text if len(text) <= _LONGEST_PROBLEM else text[:_LONGEST_PROBLEM] + " ..."

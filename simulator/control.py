@@ -15,47 +15,124 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from . import page
-from .clock import ManualClock
-from .connection import EXTENSION
+from .connection import EXTENSION, Listener
 from .control_plane import ControlPlane
-from .fleet_file import workload_from_row
-from .misbehaviour import Listener
+from .fleet_row import workload_from_row
+from .phases import PHASES
+from .shape import Shape
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+_SECONDS = {"type": "number", "minimum": 0}
+_BODIES: dict[str, dict[str, Any]] = {
+    "workloads": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "set": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["id"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "id": {"type": "string"},
+                        "phase": {"type": "string"},
+                        "frozen": {"type": "boolean"},
+                        "hidden": {"type": "boolean"},
+                    },
+                },
+            },
+            "add": {"type": "array", "items": {"type": "object"}},
+            "remove": {"type": "array", "items": {"type": "string"}},
+        },
+    },
+    "nodes": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["clusterUuid", "name"],
+            "additionalProperties": False,
+            "properties": {
+                "clusterUuid": {"type": "string"},
+                "name": {"type": "string"},
+                "fenced": {"type": "boolean"},
+            },
+        },
+    },
+    "settings": {"type": "object"},
+    "faults": {
+        "type": ["array", "object"],
+        "required": ["rules"],
+        "additionalProperties": False,
+        "properties": {"rules": {"type": "array"}, "add": {"type": "boolean"}},
+    },
+    "clock": {"type": "object", "required": ["seconds"], "properties": {"seconds": _SECONDS}},
+    "down": {"type": "object", "required": ["seconds"], "properties": {"seconds": _SECONDS}},
+    "reset": {},
+    "tokens/revoke": {},
+}
+"""What the body of a POST must look like, by the path under `/_simulator`."""
 
 
 def routes(plane: ControlPlane, listener: Listener) -> list[Route]:
     """Routes under `/_simulator`, and the page at `/`."""
     control = _Control(plane, listener)
+    shown = {
+        "requests": control.requests,
+        "summary": control.summary,
+        "fleet": control.fleet,
+        "faults": control.faults,
+    }
+    done = {
+        "workloads": control.workloads,
+        "nodes": control.nodes,
+        "settings": control.settings,
+        "faults": control.set_faults,
+        "clock": control.clock,
+        "reset": control.reset,
+        "tokens/revoke": control.revoke,
+    }
     return [
         Route("/", control.page),
-        Route("/_simulator/requests", control.requests),
-        Route("/_simulator/summary", control.summary),
-        Route("/_simulator/fleet", control.fleet),
-        Route("/_simulator/reset", _guarded(control.reset), methods=["POST"]),
-        Route("/_simulator/workloads", _guarded(control.workloads), methods=["POST"]),
-        Route("/_simulator/clock", _guarded(control.clock), methods=["POST"]),
-        Route("/_simulator/settings", _guarded(control.settings), methods=["POST"]),
-        Route("/_simulator/nodes", _guarded(control.nodes), methods=["POST"]),
-        Route("/_simulator/down", control.down, methods=["POST"]),
-        Route("/_simulator/tokens/revoke", _guarded(control.revoke), methods=["POST"]),
-        Route("/_simulator/faults", control.faults),
-        Route("/_simulator/faults", _guarded(control.set_faults), methods=["POST"]),
+        *(Route(f"/_simulator/{path}", handler) for path, handler in shown.items()),
+        *(
+            Route(f"/_simulator/{path}", _post(_BODIES[path], handler), methods=["POST"])
+            for path, handler in done.items()
+        ),
+        Route(
+            "/_simulator/down",
+            _post(_BODIES["down"], lambda body: body, control.go_down),
+            methods=["POST"],
+        ),
     ]
 
 
-def _guarded(handler: Callable[[Any], Any]) -> Handler:
-    """Reads a JSON body (or none) and answers 400 with the reason for what the handler can't take."""
+def _post(
+    schema: dict[str, Any],
+    handler: Callable[[Any], Any],
+    afterwards: Callable[[Request, Any], Awaitable[None]] | None = None,
+) -> Handler:
+    """Reads a JSON body (or none) and answers; 400 or, for what is not there, 404 with the reason.
+
+    `afterwards` is for what must wait until the answer is on its way.
+    """
+    shape = Shape(schema)
 
     async def endpoint(request: Request) -> Response:
         data = await request.body()
         try:
-            found = handler(orjson.loads(data) if data else None)
+            body = orjson.loads(data) if data else None
+            problem = shape.problem(body)
+            if problem is not None:
+                raise ValueError(problem)
+            then = BackgroundTask(afterwards, request, body) if afterwards else None
+            return JSONResponse(handler(body), background=then)
         except KeyError as error:
             return JSONResponse({"error": f"not there: {error}"}, 404)
-        except (TypeError, ValueError, AttributeError) as error:
+        except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse(found)
 
     return endpoint
 
@@ -69,8 +146,10 @@ class _Control:
         return HTMLResponse(page.render(self._plane))
 
     async def requests(self, request: Request) -> Response:
-        since = int(request.query_params.get("since", "0"))
-        return JSONResponse({"simulator": True, "requests": self._plane.log.since(since)})
+        since = request.query_params.get("since", "0")
+        if not since.isdecimal():
+            return JSONResponse({"error": f"since is the number of a request, not {since!r}"}, 400)
+        return JSONResponse({"simulator": True, "requests": self._plane.log.since(int(since))})
 
     async def summary(self, request: Request) -> Response:
         return JSONResponse({"simulator": True, **self._plane.log.summary()})
@@ -87,28 +166,17 @@ class _Control:
             }
         )
 
-    async def down(self, request: Request) -> Response:
-        try:
-            seconds = float((await request.json())["seconds"])
-        except (KeyError, TypeError, ValueError):
-            return JSONResponse({"error": "an object with seconds is needed"}, 400)
-
-        async def interrupt() -> None:
-            await request.scope["extensions"][EXTENSION]["connection"].drained()
-            self._listener.interrupt(seconds)
-
-        return JSONResponse({"seconds": seconds}, background=BackgroundTask(interrupt))
+    async def go_down(self, request: Request, body: Any) -> None:
+        await request.scope["extensions"][EXTENSION]["connection"].drained()
+        self._listener.interrupt(body["seconds"])
 
     async def faults(self, request: Request) -> Response:
         return JSONResponse({"simulator": True, "rules": self._plane.faults.state()})
 
     def set_faults(self, body: Any) -> dict[str, Any]:
         plan = self._plane.faults
-        if isinstance(body, dict):
-            rules, add = body.get("rules", []), bool(body.get("add", False))
-        else:
-            rules, add = body or [], False
-        (plan.add if add else plan.replace)(rules)
+        asked = body if isinstance(body, dict) else {"rules": body}
+        (plan.add if asked.get("add") else plan.replace)(asked["rules"])
         return {"rules": plan.state()}
 
     def reset(self, body: Any) -> dict[str, Any]:
@@ -119,12 +187,8 @@ class _Control:
         return {"revoked": self._plane.tokens.revoke()}
 
     def clock(self, body: Any) -> dict[str, Any]:
-        clock = self._plane.clock
-        if not isinstance(clock, ManualClock):
-            raise ValueError("this simulator runs on the machine's clock")
-        clock.advance(float(body["seconds"]))
-        self._plane.fleet.settle()
-        return {"now": clock.now()}
+        self._plane.advance(body["seconds"])
+        return {"now": self._plane.clock.now()}
 
     def settings(self, body: Any) -> dict[str, Any]:
         self._plane.configure(body)
@@ -133,21 +197,23 @@ class _Control:
     def nodes(self, body: Any) -> dict[str, Any]:
         places = self._plane.fleet.places
         for one in body:
-            places.fence(one["clusterUuid"], one["name"], bool(one.get("fenced", True)))
+            places.fence(one["clusterUuid"], one["name"], one.get("fenced", True))
         return {"fenced": sorted(places.fenced)}
 
     def workloads(self, body: Any) -> dict[str, Any]:
         fleet = self._plane.fleet
-        if not isinstance(body, dict):
-            raise ValueError("an object with set, add or remove is needed")
+        changes = body.get("set", [])
+        unknown = {change["phase"] for change in changes if "phase" in change} - set(PHASES)
+        if unknown and self._plane.settings.validate_answers:
+            raise ValueError(f"the API has no phase {', '.join(sorted(unknown))}")
         for row in body.get("add", []):
             fleet.add(workload_from_row(row, fleet.places, self._plane.clock.now()))
-        for change in body.get("set", []):
+        for change in changes:
             workload_id = change["id"].lower()
             if "hidden" in change:
-                fleet.update(workload_id, hidden=bool(change["hidden"]))
+                fleet.update(workload_id, hidden=change["hidden"])
             if "phase" in change:
-                fleet.set_phase(workload_id, change["phase"], bool(change.get("frozen", False)))
+                fleet.set_phase(workload_id, change["phase"], change.get("frozen", False))
         for workload_id in body.get("remove", []):
             fleet.remove(workload_id.lower())
         return {"phases": fleet.counts()}

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from . import contract, fleet_file
-from .faults import FaultPlan
+from .clock import ManualClock
+from .fault_plan import FaultPlan
 from .fleet import generate
 from .listing import Views
 from .model import Behaviour, Fleet
@@ -29,6 +30,7 @@ class ControlPlane:
     """Everything but HTTP."""
 
     def __init__(self, settings: Settings) -> None:
+        self._at_start = settings
         self.settings = settings
         self.clock = settings.clock
         self.contract = contract.load()
@@ -41,27 +43,36 @@ class ControlPlane:
         self.fleet, self.views = self._new_fleet()
 
     def reset(self) -> None:
-        """The fleet, the fault plan, the tokens and the log as they were at the start."""
+        """Settings, fleet, fault plan, tokens and log as they were at the start."""
+        self.settings = self._at_start
         self.fleet, self.views = self._new_fleet()
         self.faults.replace(self.settings.faults)
         self.tokens.revoke()
         self.log.clear()
 
     def configure(self, changes: dict[str, Any]) -> None:
-        """Change settings while it runs: those of `Behaviour` and CHANGEABLE; ValueError for others."""
-        known = {field.name for field in fields(Behaviour)}
-        unknown = set(changes) - known - set(CHANGEABLE)
+        """Change settings while it runs: those of `Behaviour` and CHANGEABLE.
+
+        Raises ValueError for others and for values without sense, and then changes nothing.
+        """
+        of_phases = {field.name for field in fields(Behaviour)}
+        unknown = set(changes) - of_phases - set(CHANGEABLE)
         if unknown:
-            raise ValueError(f"can't be set while running: {', '.join(sorted(unknown))}")
-        with self.fleet.lock:
-            self.fleet.settle()
-            for name, value in changes.items():
-                if name in known:
-                    setattr(self.fleet.behaviour, name, set(value) if name == "forbidden_ids" else value)
-                else:
-                    setattr(self.settings, name, value)
-            self.fleet.version += 1
-            self.fleet.reconsider()
+            raise ValueError(f"can't be set while it runs: {', '.join(sorted(unknown))}")
+        behaviour = replace(
+            self.fleet.behaviour, **{name: changes[name] for name in changes if name in of_phases}
+        )
+        self.settings = replace(
+            self.settings, **{name: changes[name] for name in changes if name in CHANGEABLE}
+        )
+        self.fleet.behave(behaviour)
+
+    def advance(self, seconds: float) -> None:
+        """Move a manual clock on. Raises ValueError with another clock."""
+        if not isinstance(self.clock, ManualClock):
+            raise ValueError("this simulator runs on the machine's clock")
+        self.clock.advance(seconds)
+        self.fleet.settle()
 
     def _new_fleet(self) -> tuple[Fleet, Views]:
         settings = self.settings
@@ -71,14 +82,7 @@ class ControlPlane:
         if not settings.actions_support:
             for workload in workloads:
                 workload.actions_support = None
-        behaviour = Behaviour(
-            transition_seconds=settings.transition_seconds,
-            lag_seconds=settings.lag_seconds,
-            redundant=settings.redundant,
-            gpu_capacity=settings.gpu_capacity,
-            forbidden_ids=set(settings.forbidden_ids),
-        )
-        fleet = Fleet(workloads, places, settings.clock, behaviour)
+        fleet = Fleet(workloads, places, settings.clock, settings.behaviour())
         return fleet, Views(fleet)
 
     def _population(self) -> tuple[list[Workload], Places]:
@@ -86,5 +90,6 @@ class ControlPlane:
         now = settings.clock.now()
         if settings.fleet is None:
             return generate(settings.workloads, settings.seed, now, settings.tenant_id)
-        described = fleet_file.read(settings.fleet) if isinstance(settings.fleet, Path) else settings.fleet
-        return fleet_file.build(described, now, settings.tenant_id)
+        if isinstance(settings.fleet, Path):
+            return fleet_file.load(settings.fleet, now, settings.tenant_id)
+        return fleet_file.build(settings.fleet, now, settings.tenant_id)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,16 +131,6 @@ class Exchange:
         """Return when the client or we have ended the connection."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-
-    async def idle(self, seconds: float, stopping: Any) -> bool:
-        """Wait, at most until the client is gone or `stopping` returns. True: the whole time went by."""
-        others = [asyncio.ensure_future(self.disconnected()), asyncio.ensure_future(stopping)]
-        try:
-            done, _pending = await asyncio.wait(others, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in others:
-                task.cancel()
-        return not done
 
     def _replay(self, body: bytes) -> Receive:
         given = False

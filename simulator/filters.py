@@ -21,7 +21,9 @@ MAX_ITEMS = 10
 _ITEM = re.compile(r"(?s)\A([A-Za-z]+)(==|!=|<=|>=|=@|!@|=\^|=\$)(.+)\Z")
 _ORDERED = frozenset({"==", "!=", "<=", ">="})
 
-DATES = frozenset({"createdAt", "deletedAt", "completedAt", "phaseUpdatedAt", "guaranteedRuntimeEndsAt"})
+DATES = frozenset(
+    {"createdAt", "updatedAt", "deletedAt", "completedAt", "phaseUpdatedAt", "guaranteedRuntimeEndsAt"}
+)
 NUMBERS = frozenset(
     {
         "allocatedGPU",
@@ -32,6 +34,12 @@ NUMBERS = frozenset(
         "totalRunningTimeSeconds",
     }
 )
+
+
+def comparable(field: str, value: Any) -> Any:
+    """A row's value as conditions compare it: timestamps as seconds since 1970."""
+    return from_text(value) if field in DATES and isinstance(value, str) else value
+
 
 Getter = Callable[[Any, str], Any]
 """From an object and a field's name to its value: a text, a number, seconds since 1970, a list or None."""
@@ -89,14 +97,20 @@ def parse(items: Iterable[str], known: Collection[str]) -> tuple[Condition, ...]
     return tuple(conditions)
 
 
+def check_sort_field(field: str | None, known: Collection[str]) -> None:
+    """Raises ApiError 400 when a list can't be sorted by the field; None asks for no order."""
+    if field is not None and field not in known:
+        raise ApiError(400, "bad sortBy", f"field {field!r} is not known")
+
+
 def _value(field: str, operator: str, text: str) -> str | float:
     if field in DATES:
         if operator not in _ORDERED:
             raise ApiError(400, "bad filterBy", f"operator {operator} is not for dates such as {field}")
         try:
             return from_text(text)
-        except ValueError:
-            raise ApiError(400, "bad filterBy", f"{text!r} is not an ISO 8601 timestamp") from None
+        except ValueError as error:
+            raise ApiError(400, "bad filterBy", str(error)) from None
     if field in NUMBERS and operator in _ORDERED:
         try:
             return float(text)

@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .connection import Listener
 from .control_plane import ControlPlane
 from .exchange import Exchange
 from .faults import Request
-from .misbehaviour import Listener, misbehave
+from .misbehaviour import misbehave
 from .request_log import Entry
 
 BANNER = [(b"x-simulator", b"gpuops.runai: a simulator, not a Run:ai control plane")]

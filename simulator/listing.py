@@ -9,10 +9,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from .filters import DATES, Condition, select
+from .filters import Condition, Getter, comparable, select
 from .model import Fleet
 from .rows import pod_rows
-from .timestamps import from_text
 from .workload import Workload
 
 _KEPT_VIEWS = 32
@@ -35,19 +34,16 @@ def workload_value(workload: Workload, field: str) -> Any:
     getter = _FROM_WORKLOAD.get(field)
     if getter is not None:
         return getter(workload)
-    value = workload.fixed.get(field)
-    return from_text(value) if field in DATES and isinstance(value, str) else value
+    return comparable(field, workload.fixed.get(field))
 
 
 def pod_value(pod: dict[str, Any], field: str) -> Any:
     """The value of a field of the pods' `filterBy` or `sortBy`."""
-    value = pod.get("currentNodePool" if field == "currentNodepool" else field)
-    return from_text(value) if field in DATES and isinstance(value, str) else value
+    return comparable(field, pod.get("currentNodePool" if field == "currentNodepool" else field))
 
 
-def _sorted(
-    things: list[Any], sort_by: str | None, order: str, value_of: Callable[[Any, str], Any]
-) -> list[Any]:
+def in_order(things: list[Any], sort_by: str | None, order: str, value_of: Getter) -> list[Any]:
+    """Sorted by a field, `asc` or `desc`, those without it last; as they are when `sort_by` is None."""
     if sort_by is None:
         return things
     keyed = [(value_of(thing, sort_by), thing) for thing in things]
@@ -79,7 +75,7 @@ class Views:
             found = select(conditions, self._population(deleted), workload_value)
             if search:
                 found = [one for one in found if search.lower() in _searched(one)]
-            return _sorted(found, sort_by, order, workload_value)
+            return in_order(found, sort_by, order, workload_value)
 
         return self._view(("workloads", conditions, search, deleted, sort_by, order), compute)
 
@@ -100,7 +96,7 @@ class Views:
                 found = [pod for pod in found if (pod["completedAt"] is not None) == completed]
             if search:
                 found = [pod for pod in found if search.lower() in pod["name"].lower()]
-            return _sorted(found, sort_by, order, pod_value)
+            return in_order(found, sort_by, order, pod_value)
 
         return self._view(("pods", conditions, search, deleted, completed, sort_by, order), compute)
 

@@ -5,38 +5,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
+from .connection import Listener
 from .control_plane import ControlPlane
 from .errors import ApiError
 from .exchange import Exchange, Reply
-from .faults import SHAPES, Fault
+from .fault_grammar import SHAPES
+from .faults import Fault
 
 HTML = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body>proxy</body></html>"
+_LOOK_SECONDS = 0.02  # how often what waits looks whether the fault plan was replaced
 _LISTS = ("succeeded", "failed")  # of a batch's answer
 _PAGES = ("workloads", "pods")
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-class Listener(Protocol):
-    """Whatever takes connections for the application."""
-
-    def interrupt(self, seconds: float) -> None:
-        """Drop every connection and refuse new ones for so long."""
-
-    async def stopping(self) -> None:
-        """Return when the server is about to stop."""
-
-    async def pause(self, seconds: float) -> None:
-        """Return after so long, or when the server is about to stop."""
 
 
 class Strike:
@@ -47,6 +38,24 @@ class Strike:
         self.exchange = exchange
         self.plane = plane
         self.listener = listener
+
+    async def idle(self, seconds: float) -> bool:
+        """Let so much time pass, or less if the plan is replaced. False: the client or the server leaves."""
+        replaced = asyncio.ensure_future(self._replaced())
+        leaving = [
+            asyncio.ensure_future(self.exchange.disconnected()),
+            asyncio.ensure_future(self.listener.stopping()),
+        ]
+        try:
+            await asyncio.wait([replaced, *leaving], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            return not any(one.done() for one in leaving)
+        finally:
+            for task in (replaced, *leaving):
+                task.cancel()
+
+    async def _replaced(self) -> None:
+        while self.plane.faults.is_in_force(self.fault):
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def apply_if_told(self) -> None:
         """Let the endpoints do their work, and drop their answer, when the fault comes after it."""
@@ -97,25 +106,25 @@ async def _status(strike: Strike) -> None:
 
 async def _hang(strike: Strike) -> None:
     await strike.apply_if_told()
-    await strike.exchange.idle(strike.fault["seconds"], strike.listener.stopping())
+    await strike.idle(strike.fault["seconds"])
     await strike.exchange.cut()
 
 
 async def _slow(strike: Strike) -> None:
     reply = await strike.exchange.answer()
-    if await strike.exchange.idle(strike.fault["seconds"], strike.listener.stopping()):
+    if await strike.idle(strike.fault["seconds"]):
         await strike.exchange.deliver(reply)
     else:
         await strike.exchange.cut()
 
 
 async def _dribble(strike: Strike) -> None:
-    exchange, pieces = strike.exchange, int(strike.fault["pieces"])
+    exchange, pieces = strike.exchange, strike.fault["pieces"]
     reply = await exchange.answer()
     await exchange.begin(reply)
     size = max(1, math.ceil(len(reply.body) / pieces))
     for start in range(0, max(1, len(reply.body)), size):
-        if not await exchange.idle(strike.fault["seconds"] / pieces, strike.listener.stopping()):
+        if not await strike.idle(strike.fault["seconds"] / pieces):
             await exchange.cut()
             return
         end = start + size
@@ -196,7 +205,7 @@ def _replace(answer: dict[str, Any], name: str, found: list[Any]) -> None:
 
 async def _foreign_ids(strike: Strike) -> None:
     def change(answer: dict[str, Any]) -> None:
-        ids = [str(uuid.uuid4()) for _number in range(int(strike.fault["count"]))]
+        ids = [str(uuid.uuid4()) for _number in range(strike.fault["count"])]
         rows: list[Any] = ids
         if strike.fault["list"] == "failed":
             rows = [{"id": one, "code": 500, "message": "nobody asked"} for one in ids]
@@ -262,7 +271,7 @@ async def _repeat_page(strike: Strike) -> None:
 
 
 async def _shift_rows(strike: Strike) -> None:
-    await _deliver_page(strike, _asked(strike)[0] + int(strike.fault["rows"]))
+    await _deliver_page(strike, _asked(strike)[0] + strike.fault["rows"])
 
 
 async def _stuck_next(strike: Strike) -> None:
@@ -307,7 +316,7 @@ async def _edit_rows(strike: Strike) -> None:
 async def _down(strike: Strike) -> None:
     await strike.apply_if_told()
     strike.exchange.about_to_end()
-    strike.listener.interrupt(float(strike.fault["seconds"]))
+    strike.listener.interrupt(strike.fault["seconds"])
     await strike.exchange.disconnected()
 
 
@@ -329,7 +338,7 @@ async def _change_phase(strike: Strike) -> None:
     def change() -> None:
         for one in fault["ids"]:
             if fleet.phase(one.lower()) is not None:
-                fleet.set_phase(one.lower(), fault["phase"], bool(fault["frozen"]))
+                fleet.set_phase(one.lower(), fault["phase"], fault["frozen"])
 
     if not fault["after"]:
         change()

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .checks import check_choice, check_number, check_texts
 from .clock import Clock
 from .phases import ACTIVE, ENTERED_BY, FINISHED, GONE, NEXT, ON_NODES, PHASES
 from .places import Places
@@ -41,20 +42,30 @@ class BatchResult:
 
 @dataclass
 class Behaviour:
-    """What may be set about the way phases move.
+    """What may be set about the way phases move. Raises ValueError for what makes no sense.
 
     transition_seconds: from Stopping to Stopped, from Resuming to Running, from Deleting to gone.
     lag_seconds: from a batch's answer to the first phase that shows it.
     redundant: `succeed` or `fail`, the answer to suspending what is Stopped, resuming what runs, and the
         like; Run:ai does not document which of the two a control plane gives.
     gpu_capacity: GPUs that the whole fleet may hold; what does not fit stays Pending. None: no limit.
+    forbidden_ids: workloads that the caller may neither see nor act on.
     """
 
     transition_seconds: float = 2.0
     lag_seconds: float = 0.0
     redundant: str = "succeed"
     gpu_capacity: float | None = None
-    forbidden_ids: set[str] = field(default_factory=set)
+    forbidden_ids: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        check_number("transition_seconds", self.transition_seconds)
+        check_number("lag_seconds", self.lag_seconds)
+        check_choice("redundant", self.redundant, ("succeed", "fail"))
+        if self.gpu_capacity is not None:
+            check_number("gpu_capacity", self.gpu_capacity)
+        check_texts("forbidden_ids", self.forbidden_ids)
+        self.forbidden_ids = frozenset(one.lower() for one in self.forbidden_ids)
 
 
 class Fleet:
@@ -126,16 +137,11 @@ class Fleet:
 
     def live(self) -> list[Workload]:
         """Every live workload that the caller may see, oldest entry first."""
-        with self.lock:
-            self.settle()
-            forbidden = self.behaviour.forbidden_ids
-            return [one for one in self._live.values() if not one.hidden and one.id not in forbidden]
+        return self._seen(self._live)
 
     def deleted(self) -> list[Workload]:
         """Every deleted workload that the caller may see, in the order of their deletion."""
-        with self.lock:
-            self.settle()
-            return [one for one in self._deleted.values() if not one.hidden]
+        return self._seen(self._deleted)
 
     def phase(self, workload_id: str) -> str | None:
         """The phase of a live workload, hidden or not; None when it is not there."""
@@ -197,11 +203,19 @@ class Fleet:
                 setattr(workload, name, value)
             self._changed(workload)
 
-    def reconsider(self) -> None:
-        """Give waiting workloads another chance, after the capacity was raised."""
+    def behave(self, behaviour: Behaviour) -> None:
+        """Go on in another way; waiting workloads get another chance, should the capacity be larger now."""
         with self.lock:
             self.settle()
+            self.behaviour = behaviour
+            self.version += 1
             self._serve_queue(self.clock.now())
+
+    def _seen(self, workloads: dict[str, Workload]) -> list[Workload]:
+        with self.lock:
+            self.settle()
+            forbidden = self.behaviour.forbidden_ids
+            return [one for one in workloads.values() if not one.hidden and one.id not in forbidden]
 
     def _admit(self, workload: Workload, now: float) -> None:
         if workload.deleted_at is not None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Workloads and pods as the API shows them."""
+"""Workloads, pods and nodes as the API shows them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from .timestamps import to_text
 from .workload import Workload
 
 _K8S_PHASES = {"Completed": "Succeeded", "Failed": "Failed", "Stopped": "Suspended", "Running": "Running"}
+
+VERBOSE_POD_FIELDS = ("workloadName", "projectName")
+"""Fields of a pod that only `verbosity=full` shows."""
 
 
 def _optional_time(seconds: float | None) -> str | None:
@@ -53,7 +56,7 @@ def workload_row(workload: Workload, places: Places) -> dict[str, Any]:
 
 
 def pod_rows(workload: Workload, places: Places) -> list[dict[str, Any]]:
-    """The pods of a workload, with the two fields that only `verbosity=full` shows.
+    """The pods of a workload, with VERBOSE_POD_FIELDS.
 
     Stopped ones have none; those of finished ones are completed; those that wait have no node.
     """
@@ -95,4 +98,25 @@ def pod_rows(workload: Workload, places: Places) -> list[dict[str, Any]]:
             "projectName": fixed["projectName"],
         }
         for number, node in enumerate(nodes)
+    ]
+
+
+def node_rows(places: Places) -> list[dict[str, Any]]:
+    """Every node of every cluster."""
+    created = places.clusters[0]["createdAt"] if places.clusters else ""
+    return [
+        {
+            "id": str(uuid.uuid5(uuid.UUID(node.cluster_id), node.name)),
+            "name": node.name,
+            "clusterUuid": node.cluster_id,
+            "status": "Ready",
+            "nodePool": node.pool,
+            "conditions": [],
+            "taints": [{"key": "runai", "value": "drain", "effect": "NoExecute"}]
+            if (node.cluster_id, node.name) in places.fenced
+            else [],
+            "createdAt": created,
+            "updatedAt": created,
+        }
+        for node in places.nodes
     ]

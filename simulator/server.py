@@ -16,7 +16,6 @@ from typing import Any
 import uvicorn
 
 from .app import build
-from .clock import ManualClock
 from .connection import CuttableProtocol
 from .control_plane import ControlPlane
 from .model import Fleet
@@ -55,6 +54,10 @@ class Server(uvicorn.Server):
                 ssl_keyfile=None if settings.key is None else str(settings.key),
             )
         )
+        try:
+            self.config.load()
+        except OSError as error:
+            raise ValueError(f"certificate and key can't be used: {error}") from None
         self._socket = _bind(settings.address, settings.port)
         self.port: int = self._socket.getsockname()[1]
 
@@ -70,6 +73,13 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leaves signals to whoever runs the server."""
         yield
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Run until told to stop; `ready` is set as soon as it listens or can't."""
+        try:
+            await super().serve(sockets)
+        finally:
+            self.ready.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
@@ -149,9 +159,9 @@ def _bind(address: str, port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
-    except OSError:
+    except OSError as error:
         found.close()
-        raise
+        raise OSError(error.errno, error.strerror, f"{address} port {port}") from None
     return found
 
 
@@ -201,12 +211,8 @@ class Handle:
         self.plane.reset()
 
     def advance(self, seconds: float) -> None:
-        """Move a manual clock on. Raises TypeError with another clock."""
-        clock = self.plane.clock
-        if not isinstance(clock, ManualClock):
-            raise TypeError("this simulator does not run on a manual clock")
-        clock.advance(seconds)
-        self.plane.fleet.settle()
+        """Move a manual clock on. Raises ValueError with another clock."""
+        self.plane.advance(seconds)
 
 
 @contextlib.contextmanager
@@ -223,7 +229,6 @@ def running(settings: Settings | None = None) -> Iterator[Handle]:
             server.run()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for it
             failure.append(error)
-        finally:
             server.ready.set()
 
     thread = threading.Thread(target=serve, name="simulator", daemon=True)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .checks import check_choice, check_number, check_switch, check_texts
 from .clock import Clock, RealClock
 from .fleet import DEFAULT_TENANT_ID
+from .model import Behaviour
 
 CLIENT_ID = "rehearsal"
 CLIENT_SECRET = "rehearsal-secret"  # noqa: S105 - a dummy, as the README says
@@ -57,13 +59,23 @@ class Settings:
     def __post_init__(self) -> None:
         if self.address != "localhost" and not ipaddress.ip_address(self.address).is_loopback:
             raise ValueError(f"{self.address} is not a loopback address")
-        if self.redundant not in ("succeed", "fail"):
-            raise ValueError("redundant is either succeed or fail")
-        if self.unknown_parameters not in ("refuse", "ignore"):
-            raise ValueError("unknown_parameters is either refuse or ignore")
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key go together")
         if not 0 <= self.port <= 65535:
-            raise ValueError("port is a number from 0 to 65535")
-        if self.workloads < 0:
-            raise ValueError("workloads is a number from 0")
+            raise ValueError(f"port is a number from 0 to 65535, not {self.port}")
+        for name in ("workloads", "token_seconds", "latency", "latency_per_id"):
+            check_number(name, getattr(self, name))
+        check_switch("count_endpoint", self.count_endpoint)
+        check_choice("unknown_parameters", self.unknown_parameters, ("refuse", "ignore"))
+        check_texts("forbidden_paths", self.forbidden_paths)
+        self.behaviour()
+
+    def behaviour(self) -> Behaviour:
+        """How phases move at the start."""
+        return Behaviour(
+            transition_seconds=self.transition_seconds,
+            lag_seconds=self.lag_seconds,
+            redundant=self.redundant,
+            gpu_capacity=self.gpu_capacity,
+            forbidden_ids=self.forbidden_ids,
+        )

@@ -33,7 +33,10 @@ def from_text(text: str) -> float:
     """Seconds since 1970; a timestamp without a zone is UTC. Raises ValueError for anything else."""
     plain = text.strip().replace("Z", "+00:00").replace("z", "+00:00")
     plain = _FRACTION.sub(lambda match: "." + (match.group(1) + "000000")[:6], plain, count=1)
-    moment = datetime.fromisoformat(plain)
+    try:
+        moment = datetime.fromisoformat(plain)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an ISO 8601 timestamp") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) / timedelta(seconds=1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 SUPPORTED = ("2.18", "2.19", "2.20", "2.21", "2.22", "2.23", "2.24", "2.25")
 
-_WORKLOAD_FILTERS = {
+_WORKLOAD_FIELDS = {
     18: (
         "type name clusterId projectId projectName departmentId departmentName createdAt deletedAt"
         " submittedBy phase completedAt nodepool allocatedGPU distributedFramework"
@@ -22,11 +22,11 @@ _WORKLOAD_FILTERS = {
         " aiApplicationId aiApplicationName"
     ),
 }
-_POD_FILTERS = {
+_POD_FIELDS = {
     18: "clusterId nodeName currentNodepool createdAt completedAt deletedAt",
     21: "workloadId revisionId",
 }
-_WORKLOAD_FIELDS_SINCE = {"priority": 19, "phaseReason": 19, "idleAllocatedGpus": 20, "category": 22}
+_ROW_FIELDS_SINCE = {"priority": 19, "phaseReason": 19, "idleAllocatedGpus": 20, "category": 22}
 _OPERATIONS_SINCE = {
     "batchWorkloads": 19,
     "listNodePools": 19,
@@ -64,17 +64,17 @@ class ApiVersion:
         """Whether the endpoint knows the query parameter."""
         return self.minor >= _PARAMETERS_SINCE.get((operation, parameter), 0)
 
-    def workload_filters(self) -> frozenset[str]:
-        """Fields that `filterBy` of the workloads list knows."""
-        return _up_to(self.minor, _WORKLOAD_FILTERS)
+    def workload_fields(self) -> frozenset[str]:
+        """Fields that `filterBy` and `sortBy` of the workloads list know."""
+        return _up_to(self.minor, _WORKLOAD_FIELDS)
 
-    def pod_filters(self) -> frozenset[str]:
-        """Fields that `filterBy` of the pods list knows."""
-        return _up_to(self.minor, _POD_FILTERS)
+    def pod_fields(self) -> frozenset[str]:
+        """Fields that `filterBy` and `sortBy` of the pods list know."""
+        return _up_to(self.minor, _POD_FIELDS)
 
     def unknown_workload_fields(self) -> frozenset[str]:
         """Fields of a workload that this version does not have yet."""
-        return frozenset(name for name, since in _WORKLOAD_FIELDS_SINCE.items() if self.minor < since)
+        return frozenset(name for name, since in _ROW_FIELDS_SINCE.items() if self.minor < since)
 
 
 def _up_to(minor: int, added: dict[int, str]) -> frozenset[str]:

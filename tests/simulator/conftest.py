@@ -18,6 +18,8 @@ from simulator.server import Handle, running
 from simulator.settings import TOKEN, Settings
 
 Start = Callable[..., Handle]
+# Seconds. Far above what anything here takes; only a hang runs into it.
+PATIENCE = 60.0
 
 
 class Client(requests.Session):
@@ -30,7 +32,7 @@ class Client(requests.Session):
         self.headers["Authorization"] = f"Bearer {TOKEN}"
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
-        kwargs.setdefault("timeout", 10)
+        kwargs.setdefault("timeout", PATIENCE)
         return super().request(method, self.url + url, *args, **kwargs)
 
     def batch(self, action: str, ids: list[str], **kwargs: Any) -> requests.Response:

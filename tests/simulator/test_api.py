@@ -144,6 +144,11 @@ def test_oauth2_errors_have_their_own_shape(
     assert "code" not in answer.json()
 
 
+def test_an_oauth2_token_is_asked_for_as_a_form(start: Start, connect: Connect) -> None:
+    answer = connect(start(workloads=1)).post("/api/v2/token", json=form())
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
 @pytest.mark.parametrize("spelling", ["clientId", "clientID"])
 def test_the_older_token_takes_both_spellings(start: Start, connect: Connect, spelling: str) -> None:
     client = connect(start(workloads=1))
@@ -154,16 +159,21 @@ def test_the_older_token_takes_both_spellings(start: Start, connect: Connect, sp
     assert client.get("/api/v1/workloads/count").json() == {"count": 1}
     assert is_error(client.post("/api/v1/token", json={**body, "clientSecret": "wrong"}), 400)
     assert is_error(client.post("/api/v1/token", json={"grantType": "client_credentials"}), 400)
+    assert is_error(client.post("/api/v1/token", data=body), 400)
 
 
 def test_one_workload(start: Start, connect: Connect) -> None:
-    simulator = start(fleet=fleet_of("Running", "Running"), forbidden_ids=frozenset({workload_id(1)}))
+    deleted = {"id": workload_id(2), "phase": "Completed", "deletedAt": "2025-01-01T00:00:00Z"}
+    fleet = fleet_of("Running", "Running")
+    fleet["workloads"].append(deleted)
+    simulator = start(fleet=fleet, forbidden_ids=frozenset({workload_id(1), workload_id(2)}))
     client = connect(simulator)
     assert client.get(f"/api/v1/workloads/{workload_id(0)}").json()["phase"] == "Running"
     assert is_error(client.get(f"/api/v1/workloads/{workload_id(1)}"), 403)
     assert is_error(client.get(f"/api/v1/workloads/{ABSENT}"), 404)
     assert is_error(client.get("/api/v1/workloads/not-a-uuid"), 400)
     assert [row["id"] for row in client.rows()] == [workload_id(0)]
+    assert client.rows(deleted="true") == []
 
 
 def test_pages_hold_every_row_once(start: Start, connect: Connect) -> None:
@@ -289,6 +299,7 @@ def test_pods_of_a_workload_and_their_pages(start: Start, connect: Connect) -> N
     assert len(whole) == distributed["runningPods"]
     first = client.get(path, params={"limit": 2}).json()
     assert (first["pods"], first["next"]) == (whole[:2], 2)
+    assert client.get(path, params={"deleted": "true"}).json() == {"pods": []}
     assert is_error(client.get(f"/api/v1/workloads/{ABSENT}/pods"), 404)
 
 
@@ -310,6 +321,58 @@ def test_the_other_lists(start: Start, connect: Connect) -> None:
     assert is_error(client.get("/api/v1/projects"), 404)
 
 
+PLACES = {
+    "node-pools": {"name", "clusterId", "phase", "createdAt", "updatedAt"},
+    "nodes": {"name", "status", "nodePool", "clusterUuid"},
+    "org-unit/projects": {
+        "name",
+        "clusterId",
+        "departmentId",
+        "parentId",
+        "parentName",
+        "phase",
+        "createdAt",
+    },
+    "org-unit/departments": {"name"},
+}
+
+
+@pytest.mark.parametrize("path", sorted(PLACES))
+def test_each_list_knows_its_own_fields(start: Start, connect: Connect, path: str) -> None:
+    client = connect(start(workloads=5))
+
+    def asked(**query: str) -> requests.Response:
+        return client.get(f"/api/v1/{path}", params=query)
+
+    (whole,) = asked().json().values()
+    for field in set().union(*PLACES.values(), {"colour"}):
+        value = "2020-01-01T00:00:00Z" if field.endswith("At") else "none such"
+        if field in PLACES[path]:
+            (found,) = asked(filterBy=f"{field}!={value}").json().values()
+            (ordered,) = asked(sortBy=field, sortOrder="desc").json().values()
+            assert found == whole
+            assert sorted(row["name"] for row in ordered) == sorted(row["name"] for row in whole)
+        else:
+            assert is_error(asked(filterBy=f"{field}!={value}"), 400)
+            assert is_error(asked(sortBy=field), 400)
+
+
+def test_what_projects_can_be_asked_for(start: Start, connect: Connect) -> None:
+    client = connect(start(workloads=5))
+
+    def names(*conditions: str) -> list[str]:
+        query = {"filterBy": ",".join(conditions), "sortBy": "name"}
+        found = client.get("/api/v1/org-unit/projects", params=query).json()["projects"]
+        return [project["name"] for project in found]
+
+    (science,) = client.get("/api/v1/org-unit/departments", params={"filterBy": "name==science"}).json()[
+        "departments"
+    ]
+    assert names("parentName==science") == names(f"departmentId=={science['id']}") == ["climate", "genomics"]
+    assert names("phase==Ready", "createdAt<=2000-01-01T00:00:00Z") == []
+    assert len(names("phase==Ready", "createdAt>=2000-01-01T00:00:00Z")) == 8
+
+
 def test_what_older_versions_lack(start: Start, connect: Connect) -> None:
     old = connect(start(workloads=5, api_version="2.18"))
     assert is_error(old.batch("suspend", [ABSENT]), 404)
@@ -318,6 +381,8 @@ def test_what_older_versions_lack(start: Start, connect: Connect) -> None:
     assert is_error(old.post("/api/v2/token", data=form()), 404)
     assert is_error(old.get("/api/v1/workloads", params={"search": "x"}), 400)
     assert is_error(old.get("/api/v1/workloads", params={"filterBy": "category==Train"}), 400)
+    assert is_error(old.get("/api/v1/workloads", params={"sortBy": "phaseUpdatedAt"}), 400)
+    assert is_error(old.get("/api/v1/workloads/pods", params={"sortBy": "workloadId"}), 400)
     assert not {"priority", "category", "idleAllocatedGpus"} & set(old.rows()[0])
     assert old.get("/api/v1/clusters").json()[0]["version"].startswith("2.18")
     lenient = connect(start(workloads=5, api_version="2.18", unknown_parameters="ignore"))
@@ -340,6 +405,7 @@ def test_options_that_take_things_away(start: Start, connect: Connect) -> None:
 def test_unknown_paths_and_methods_have_the_error_shape(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=1))
     assert is_error(client.get("/api/v1/nothing"), 404)
+    assert is_error(client.get("/api/v1/workloads/"), 404)
     assert is_error(client.delete("/api/v1/workloads"), 405)
 
 

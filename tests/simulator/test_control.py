@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 import requests
 
 from simulator.clock import RealClock
 from simulator.server import Handle
 from simulator.settings import CLIENT_SECRET, TOKEN
 
-from .conftest import Client, Start, fleet_of, workload_id
+from .conftest import PATIENCE, Client, Start, fleet_of, workload_id
 
 Connect = Callable[[Handle], Client]
 IDS = [workload_id(number) for number in range(3)]
@@ -22,8 +24,8 @@ IDS = [workload_id(number) for number in range(3)]
 def test_it_says_everywhere_that_it_is_a_simulator(start: Start) -> None:
     simulator = start(workloads=5)
     for path in ("/", "/api/v1/workloads", "/api/v1/nothing", "/_simulator/summary", "/nothing"):
-        assert "simulator" in requests.get(simulator.url + path, timeout=10).headers["x-simulator"]
-    page = requests.get(simulator.url, timeout=10).text
+        assert "simulator" in requests.get(simulator.url + path, timeout=PATIENCE).headers["x-simulator"]
+    page = requests.get(simulator.url, timeout=PATIENCE).text
     assert "SIMULATOR" in page
     assert "Fleet of 5 workloads" in page
 
@@ -37,7 +39,7 @@ def test_the_log_says_what_was_asked_and_no_secret(start: Start, connect: Connec
     client.get("/api/v1/workloads", params={"limit": 2})
     client.batch("suspend", IDS[:2])
     client.batch("suspend", IDS[1:])
-    answer = requests.get(simulator.url + "/_simulator/requests", timeout=10)
+    answer = requests.get(simulator.url + "/_simulator/requests", timeout=PATIENCE)
     entries = answer.json()["requests"]
     assert [(one["method"], one["path"], one["status"]) for one in entries] == [
         ("POST", "/api/v2/token", 200),
@@ -50,9 +52,10 @@ def test_the_log_says_what_was_asked_and_no_secret(start: Start, connect: Connec
     assert {one["user_agent"] for one in entries} == {"test/1"}
     for secret in (CLIENT_SECRET, TOKEN, minted):
         assert secret not in answer.text
-    later = requests.get(simulator.url + "/_simulator/requests?since=3", timeout=10).json()["requests"]
+    assert requests.get(simulator.url + "/_simulator/requests?since=x", timeout=PATIENCE).status_code == 400
+    later = requests.get(simulator.url + "/_simulator/requests?since=3", timeout=PATIENCE).json()["requests"]
     assert later == entries[3:]
-    summary = requests.get(simulator.url + "/_simulator/summary", timeout=10).json()
+    summary = requests.get(simulator.url + "/_simulator/summary", timeout=PATIENCE).json()
     assert summary["by_path"]["POST /api/v1/workloads/batch"] == 2
     assert summary["batches"] == {"suspend": 2}
     assert summary["ids_sent"] == {"suspend": {IDS[0]: 1, IDS[1]: 2, IDS[2]: 1}}
@@ -62,7 +65,7 @@ def test_the_page_shows_names_as_text(start: Start, connect: Connect) -> None:
     simulator = start(workloads=1)
     connect(simulator).get("/api/v1/workloads", params={"search": "<script>alert(1)</script>"})
     connect(simulator).get("/api/v1/<script>")
-    assert "<script>" not in requests.get(simulator.url, timeout=10).text
+    assert "<script>" not in requests.get(simulator.url, timeout=PATIENCE).text
 
 
 def test_phases_can_be_set_and_rows_added_and_removed(start: Start, connect: Connect) -> None:
@@ -107,7 +110,45 @@ def test_settings_change_while_it_runs(start: Start, connect: Connect) -> None:
     answer = client.batch("suspend", IDS[:2]).json()
     assert [row["code"] for row in answer["failed"]] == [403, 409]
     assert client.get("/api/v1/workloads/count").status_code == 404
-    assert client.post("/_simulator/settings", json={"port": 1}).status_code == 400
+    assert client.post("/_simulator/settings", json={"latency": 0.0}).status_code == 200
+    client.post("/_simulator/reset")
+    assert client.get("/api/v1/workloads/count").json() == {"count": 2}
+    assert client.batch("suspend", IDS[1:2]).json()["succeeded"] == IDS[1:2]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("settings", {"port": 1}),
+        ("settings", {"latency": -1}),
+        ("settings", {"latency": "slow"}),
+        ("settings", {"redundant": "maybe"}),
+        ("settings", {"gpu_capacity": "all"}),
+        ("settings", {"count_endpoint": "no"}),
+        ("settings", {"forbidden_ids": "all"}),
+        ("settings", []),
+        ("workloads", {"set": [{"phase": "Running"}]}),
+        ("workloads", {"set": [{"id": IDS[0], "phase": "Asleep"}]}),
+        ("workloads", {"add": [{"id": "none"}]}),
+        ("workloads", {"remove": IDS[0]}),
+        ("nodes", {"name": "gpu-1"}),
+        ("nodes", [{"name": "gpu-1"}]),
+        ("clock", {"seconds": "x"}),
+        ("down", {}),
+        ("faults", {"add": True}),
+        ("faults", {"rules": "cut"}),
+    ],
+)
+def test_what_makes_no_sense_is_told_and_changes_nothing(
+    start: Start, connect: Connect, path: str, body: Any
+) -> None:
+    simulator = start(fleet=fleet_of("Running"))
+    client = connect(simulator)
+    answer = client.post(f"/_simulator/{path}", json=body)
+    assert answer.status_code == 400
+    # In words, not in those of the code.
+    assert "object has no attribute" not in answer.json()["error"]
+    assert client.batch("suspend", IDS[:1]).json()["succeeded"] == IDS[:1]
 
 
 def test_raised_capacity_lets_waiting_ones_run(start: Start, connect: Connect) -> None:

@@ -18,12 +18,14 @@ import pytest
 import requests
 
 from simulator.clock import RealClock
-from simulator.faults import KINDS, FaultPlan, FaultPlanError, Request
+from simulator.fault_grammar import KINDS, FaultPlanError
+from simulator.fault_plan import FaultPlan
+from simulator.faults import Request
 from simulator.misbehaviour import _CARRIED_OUT_BY
 from simulator.server import Handle
 from simulator.settings import TOKEN
 
-from .conftest import Client, Start, fleet_of, workload_id
+from .conftest import PATIENCE, Client, Start, fleet_of, workload_id
 
 Connect = Callable[[Handle], Client]
 IDS = [workload_id(number) for number in range(4)]
@@ -69,12 +71,29 @@ def test_every_kind_can_be_carried_out() -> None:
         {"fault": {"kind": "hang", "seconds": "long"}},
         {"fault": {"kind": "status", "status": "503"}},
         {"fault": {"kind": "cut", "apply": "yes"}},
+        {"fault": {"kind": ["cut"]}},
+        {"fault": {"kind": "cut", 5: 6}},
+        {"fault": {"kind": "status", "status": 99999}},
+        {"fault": {"kind": "status", "retry_after_date": "soon"}},
+        {"fault": {"kind": "hang", "seconds": -1}},
+        {"fault": {"kind": "slow", "seconds": float("nan")}},
+        {"fault": {"kind": "dribble", "pieces": 0}},
+        {"fault": {"kind": "foreign_ids", "list": "both"}},
+        {"fault": {"kind": "change_phase", "ids": None}},
+        {"fault": "cut", 5: 6},
+        {"fault": "cut", "times": True},
+        {"fault": "cut", "probability": [1]},
+        {"fault": "cut", "probability": 7},
+        {"fault": "cut", "seed": "x"},
+        {"fault": "cut", "match": {"ids": IDS[0]}},
+        {"fault": "cut", "match": {"path": 5}},
+        {"fault": "cut", "match": {"query": "offset=0"}},
     ],
 )
 def test_rules_outside_the_grammar_are_refused(rule: Any) -> None:
     plan = FaultPlan([{"fault": "cut"}])
-    with pytest.raises(FaultPlanError):
-        plan.replace([rule])
+    with pytest.raises(FaultPlanError, match=r"^rule 2: "):
+        plan.replace([{"fault": "empty"}, rule])
     assert [one["kind"] for one in plan.state()] == ["cut"]
 
 
@@ -188,7 +207,7 @@ def test_hang_does_not_keep_it_from_stopping(start: Start, connect: Connect) -> 
 
     def ask() -> None:
         try:
-            client.get("/api/v1/workloads", timeout=60)
+            client.get("/api/v1/workloads", timeout=PATIENCE)
         except requests.ConnectionError as error:
             failures.append(error)
 
@@ -196,13 +215,38 @@ def test_hang_does_not_keep_it_from_stopping(start: Start, connect: Connect) -> 
     thread.start()
     wait_until(lambda: bool(simulator.requests()))
     simulator.stop()
-    thread.join(timeout=20)
+    thread.join(timeout=PATIENCE)
     assert len(failures) == 1
+
+
+def test_replacing_the_plan_ends_what_hangs_or_is_slow(simulator: Handle, client: Client) -> None:
+    slow = {"match": LIST, "fault": {"kind": "slow", "seconds": 3600}}
+    simulator.faults(slow, {"match": BATCH, "fault": {"kind": "hang", "apply": True}})
+    ends: dict[str, Any] = {}
+
+    def read() -> None:
+        ends["slow"] = client.rows()
+
+    def send() -> None:
+        with Client(simulator.url) as other, pytest.raises(requests.ConnectionError) as ended:
+            other.batch("suspend", IDS, timeout=PATIENCE)
+        ends["hang"] = str(ended.value)
+
+    threads = [threading.Thread(target=read), threading.Thread(target=send)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(simulator.requests()) == 2 and bool(stopped(simulator)))
+    assert ends == {}
+    simulator.faults()
+    for thread in threads:
+        thread.join(timeout=PATIENCE)
+    assert len(ends["slow"]) == 4
+    assert "without response" in ends["hang"]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
     """Return once it holds; fails the test after a generous time."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -220,7 +264,9 @@ def test_what_comes_before_a_cut_arrives(start: Start) -> None:
     simulator = start(fleet=fleet_of(*["Running"] * 500, name="x" * 20_000))
     simulator.faults({"fault": "cut_in_body"})
     request = f"GET /api/v1/workloads?limit=500 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", int(simulator.url.rsplit(":", 1)[1])), timeout=10) as raw:
+    with socket.create_connection(
+        ("127.0.0.1", int(simulator.url.rsplit(":", 1)[1])), timeout=PATIENCE
+    ) as raw:
         raw.sendall(request.encode())
         wait_until(lambda: select.select([raw], [], [], 0)[0] != [])
         received = b"".join(iter(lambda: raw.recv(65536), b""))
@@ -385,7 +431,7 @@ def test_down_may_be_told_over_http(simulator: Handle, client: Client) -> None:
 
 def refuses(simulator: Handle) -> bool:
     try:
-        requests.get(simulator.url, timeout=10)
+        requests.get(simulator.url, timeout=PATIENCE)
     except requests.ConnectionError:
         return True
     return False

@@ -13,7 +13,7 @@ from simulator.errors import ApiError
 from simulator.filters import parse, select
 from simulator.versions import ApiVersion
 
-KNOWN = ApiVersion("2.25").workload_filters()
+KNOWN = ApiVersion("2.25").workload_fields()
 
 
 def holds(item: str, value: Any) -> bool:
@@ -104,9 +104,9 @@ def test_ten_items_and_no_more() -> None:
 )
 def test_fields_by_version(field: str, since: int) -> None:
     for minor in range(18, 26):
-        assert (field in ApiVersion(f"2.{minor}").workload_filters()) == (minor >= since)
+        assert (field in ApiVersion(f"2.{minor}").workload_fields()) == (minor >= since)
 
 
 def test_pod_fields_by_version() -> None:
-    assert "workloadId" not in ApiVersion("2.20").pod_filters()
-    assert "workloadId" in ApiVersion("2.21").pod_filters()
+    assert "workloadId" not in ApiVersion("2.20").pod_fields()
+    assert "workloadId" in ApiVersion("2.21").pod_fields()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from simulator.clock import ManualClock
-from simulator.fleet_file import FleetFileError, build, read
+from simulator.fleet_file import FleetFileError, build, load
 from simulator.server import Handle
 from simulator.timestamps import from_text, to_text
 
@@ -92,17 +92,41 @@ def test_little_is_needed_and_times_move_to_now(start: Start, connect: Connect) 
         {"workloads": [{"id": workload_id(0), "phase": "Sleeping"}]},
         {"workloads": [{"id": workload_id(0), "createdAt": "yesterday"}]},
         {"workloads": [{"id": workload_id(0), "projectName": 5}]},
+        {"workloads": [{"id": workload_id(0), "nodes": "gpu-1"}]},
+        {"workloads": [{"id": workload_id(0), "frozen": "yes"}]},
+        {"workloads": [{"id": workload_id(0), "allocatedResources": 4}]},
+        {"workloads": [{"id": workload_id(0)}, {"id": workload_id(0).upper()}]},
         {"workloads": ["row"]},
+        {"workloads": [], "workload": []},
+        {"workloads": [], "exportedAt": "yesterday"},
+        {"workloads": [], "clusters": {}},
+        {"workloads": [], "clusters": [{"name": "berlin"}]},
+        {"workloads": [], "clusters": [{"uuid": "berlin"}]},
+        {"workloads": [], "nodes": [{"name": "gpu-1"}]},
+        {"workloads": [], "projects": [{"name": "vision"}]},
+        {"workloads": [], "pods": [{"workloadId": None}]},
     ],
 )
-def test_what_is_no_fleet_is_refused(described: dict[str, Any]) -> None:
-    with pytest.raises(FleetFileError):
+def test_what_is_no_fleet_is_refused_in_words(described: dict[str, Any]) -> None:
+    with pytest.raises(FleetFileError) as refused:
         build(described, now=0.0, tenant_id=1)
+    # Those of the format, not of the code that reads it.
+    assert "object has no attribute" not in str(refused.value)
+
+
+def test_null_is_as_good_as_missing(start: Start, connect: Connect) -> None:
+    names = ("name", "clusterId", "projectName", "priorityClassName", "phaseMessage", "allocatedResources")
+    simulator = start(fleet={"workloads": [{"id": workload_id(0), **dict.fromkeys(names)}]})
+    (row,) = connect(simulator).rows()
+    assert row["clusterId"] == connect(simulator).get("/api/v1/clusters").json()[0]["uuid"]
+    assert [
+        project["name"] for project in connect(simulator).get("/api/v1/org-unit/projects").json()["projects"]
+    ] == [row["projectName"]]
 
 
 def test_a_file_that_is_no_json_object_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fleet.json"
     for text in ("[]", "{", ""):
         path.write_text(text)
-        with pytest.raises(FleetFileError):
-            read(path)
+        with pytest.raises(FleetFileError, match=r"fleet\.json: "):
+            load(path, now=0.0, tenant_id=1)

@@ -129,7 +129,7 @@ def test_refusals_by_id() -> None:
     fleet, _ = fleet_in("Running", "Running", "Running", "Running")
     fleet.update(workload_id(0), hidden=True)
     fleet.update(workload_id(1), actions_support={"delete": True, "suspend": False})
-    fleet.behaviour.forbidden_ids = {workload_id(2)}
+    fleet.behaviour.forbidden_ids = frozenset({workload_id(2)})
     asked = [workload_id(number) for number in (9, 0, 1, 2, 3, 3)]
     result = fleet.act("suspend", asked)
     assert [(one.id, one.code) for one in result.failed] == [

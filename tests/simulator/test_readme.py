@@ -14,7 +14,8 @@ import yaml
 
 from simulator.command import parser
 from simulator.control_plane import CHANGEABLE
-from simulator.faults import KINDS, FaultPlan
+from simulator.fault_grammar import KINDS
+from simulator.fault_plan import FaultPlan
 from simulator.fleet_file import build
 from simulator.model import Behaviour
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, TOKEN

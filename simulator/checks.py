@@ -1,0 +1,43 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of values that can be set; each raises ValueError with a sentence that names the value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+
+def check_number(name: str, value: Any) -> None:
+    """A number from 0, such as seconds."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or value < 0
+    ):
+        raise ValueError(f"{name} is a number from 0, not {value!r}")
+
+
+def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
+    """One of some words."""
+    if value not in choices:
+        raise ValueError(f"{name} is {' or '.join(choices)}, not {value!r}")
+
+
+def check_switch(name: str, value: Any) -> None:
+    """On or off."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is true or false, not {value!r}")
+
+
+def check_texts(name: str, value: Any) -> None:
+    """Any number of texts."""
+    if (
+        isinstance(value, str)
+        or not isinstance(value, Collection)
+        or not all(isinstance(one, str) for one in value)
+    ):
+        raise ValueError(f"{name} is a list of texts, not {value!r}")
