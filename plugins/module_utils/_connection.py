@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional, Union
@@ -234,11 +235,16 @@ def _checked_proxy(value: str) -> Optional[str]:
 
 
 def _passwords(value: str) -> set[str]:
+    """Return the password in an address, as it stands there, as it is meant, and as a proxy is sent it."""
     try:
-        password = urlsplit(value).password
+        parts = urlsplit(value)
     except ValueError:
         return set()
-    return {password, unquote(password)} if password else set()
+    if not parts.password:
+        return set()
+    user, password = unquote(parts.username or ""), unquote(parts.password)
+    sent = base64.b64encode("{0}:{1}".format(user, password).encode(errors="surrogateescape")).decode()
+    return {parts.password, password, sent}
 
 
 def _verify(wanted: bool, ca_path: str, environ: Mapping[str, str], warnings: list[str]) -> Union[bool, str]:

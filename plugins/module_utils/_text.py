@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import quote, quote_plus
 
 MESSAGE_LENGTH = 500
 NAME_LENGTH = 253
 HIDDEN = "********"
 
+_PERCENT_CODE = re.compile("%[0-9A-F]{2}")
 _UNSAFE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
@@ -35,11 +39,27 @@ def clean(value: object, length: int = MESSAGE_LENGTH) -> str:
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
-    """Return ``text`` without ``secrets``; called before it is cut, since half a secret is not recognised."""
+    """Return ``text`` without ``secrets``, also where it has them as JSON, a form or an address would.
+
+    Called before it is cut, since half a secret is not recognised.
+    """
+    shapes = {shape for secret in secrets for shape in _shapes(secret)}
     # The longest first: one secret may be part of another.
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
+    for shape in sorted(shapes, key=len, reverse=True):
+        text = text.replace(shape, HIDDEN)
     return text
+
+
+def _shapes(secret: str) -> Iterator[str]:
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    for quoted in (
+        quote(secret, safe="", errors="surrogateescape"),
+        quote(secret, errors="surrogateescape"),
+        quote_plus(secret, errors="surrogateescape"),
+    ):
+        yield quoted
+        yield _PERCENT_CODE.sub(lambda code: code.group().lower(), quoted)
 
 
 def first_line(body: bytes) -> str:

@@ -172,8 +172,7 @@ class Transport:
 
     def _without_secrets(self, body: bytes) -> bytes:
         secrets = {*self._connection.secrets, *self._tally.secrets}
-        in_json = {json.dumps(secret)[1:-1] for secret in secrets}
-        return hide(body.decode("utf-8", "replace"), secrets | in_json).encode()
+        return hide(body.decode("utf-8", "replace"), secrets).encode()
 
 
 def _adapter(connections: int) -> requests.adapters.HTTPAdapter:
@@ -285,8 +284,8 @@ def _explained(fault: BaseException, method: str, path: str, timeout: float, is_
     if _among(causes, socket.gaierror):
         words = "the host name can't be resolved at the moment"
         return NotDelivered(method, path, "a host name that can't be resolved", words)
-    names = {type(cause).__name__ for cause in causes}
-    if "NewConnectionError" in names or (at and "ProtocolError" not in names):
+    # urllib3 blames the proxy for a connection that is cut behind it, too, after the request was sent.
+    if _among(causes, urllib3.exceptions.NewConnectionError) or _tunnel_status(causes) is not None:
         return NotDelivered(
             method, path, "no connection", "no connection{0}: {1}".format(at, _system_words(causes))
         )

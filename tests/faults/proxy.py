@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A forward proxy on loopback that wants a user name and a password, for tunnels (CONNECT) only."""
+"""A forward proxy on loopback that wants a user name and a password, for tunnels (CONNECT) and plain http."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 _LONGEST_HEAD = 65536
 
@@ -25,20 +26,28 @@ class _Tunnel(socketserver.BaseRequestHandler):
             if not piece:
                 return
             head += piece
-        first, *lines = head.split(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        if headers.get("proxy-authorization") != self.server.expected:
-            body = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n"
-            self.request.sendall(body + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+        lines, body = head.split(b"\r\n\r\n", 1)
+        first, *fields = lines.decode("latin-1").split("\r\n")
+        headers = {
+            name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)
+        }
+        if headers.pop("proxy-authorization", None) != self.server.expected:
+            answer = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n"
+            self.request.sendall(answer + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
             return
-        method, target, _version = first.split(" ")
-        if method != "CONNECT":
-            self.request.sendall(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")
-            return
-        host, _, port = target.rpartition(":")
-        self.server.tunnels.append(target)
+        method, target, version = first.split(" ")
+        address = target if method == "CONNECT" else urlsplit(target).netloc
+        host, _, port = address.rpartition(":")
+        self.server.tunnels.append(address)
         with socket.create_connection((host, int(port))) as there:
-            self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            if method == "CONNECT":
+                self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                # One request a connection; what follows on it would have to be read as this one was.
+                path = urlsplit(target)._replace(scheme="", netloc="").geturl()
+                sent = {**headers, "connection": "close"}
+                head = "\r\n".join([f"{method} {path} {version}", *map(": ".join, sent.items()), "", ""])
+                there.sendall(head.encode("latin-1") + body)
             back = threading.Thread(target=_copy, args=(there, self.request), daemon=True)
             back.start()
             _copy(self.request, there)

@@ -181,6 +181,42 @@ def test_a_proxy_with_a_password(simulator: Handle, bundle: str, proxy: Proxy) -
     assert set(proxy.tunnels) == {simulator.url.removeprefix("https://")}
 
 
+@pytest.mark.parametrize("is_tls", [True, False])
+@pytest.mark.parametrize("fault", [{"kind": "cut"}, {"kind": "cut", "reset": True}, {"kind": "cut_in_body"}])
+@pytest.mark.parametrize("action", ["suspend", "delete"])
+def test_a_lost_answer_behind_a_proxy(
+    start: Start,
+    simulator: Handle,
+    bundle: str,
+    proxy: Proxy,
+    is_tls: bool,
+    fault: dict[str, Any],
+    action: str,
+) -> None:
+    there = simulator if is_tls else start()
+    there.faults(
+        {"match": BATCH, "fault": fault if fault["kind"] == "cut_in_body" else {**fault, "apply": True}}
+    )
+    run = rehearse(there, action, IDS, ca_path=bundle, proxy=f"http://ops:{ENCODED}@{proxy.address}")
+    assert run.counts == {"changed": 3}
+    assert set(run.sent.values()) == {1}
+    assert proxy.tunnels
+
+
+def test_a_proxy_that_always_loses_the_answer(simulator: Handle, bundle: str, proxy: Proxy) -> None:
+    simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "cut", "apply": True}})
+    run = rehearse(
+        simulator,
+        "delete",
+        IDS,
+        ca_path=bundle,
+        proxy=f"http://ops:{ENCODED}@{proxy.address}",
+        retry_timeout=0,
+    )
+    assert run.counts == {"changed": 3}
+    assert set(run.sent.values()) == {1}
+
+
 @pytest.mark.parametrize("variable", ["RUNAI_PROXY", "HTTPS_PROXY", "https_proxy"])
 def test_a_proxy_of_the_environment(
     simulator: Handle, bundle: str, proxy: Proxy, variable: str, monkeypatch: pytest.MonkeyPatch

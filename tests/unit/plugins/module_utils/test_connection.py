@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any, Optional
 
@@ -260,6 +261,11 @@ def test_a_bundle_that_is_not_there_is_told_by_its_option() -> None:
     assert refusal({"REQUESTS_CA_BUNDLE": "/no/such.pem"}).startswith("REQUESTS_CA_BUNDLE: ")
 
 
+def basic(pair: str) -> str:
+    """Return what a proxy is sent, and may send back."""
+    return base64.b64encode(pair.encode()).decode()
+
+
 def test_every_secret_is_known_used_or_not() -> None:
     environ = {
         "RUNAI_CLIENT_SECRET": "env-secret",
@@ -275,6 +281,7 @@ def test_every_secret_is_known_used_or_not() -> None:
         *("task-secret", "task-token", "task-word", params["proxy"]),
         *("env-secret", "env-token", "env%2Fword", "env/word", environ["RUNAI_PROXY"]),
         *("other-word", "third-word"),
+        *map(basic, ("u:task-word", "u:env/word", "u:other-word", "u:third-word")),
     }
     assert found == expected
     assert set(connect(environ, **params).secrets) == expected
@@ -284,4 +291,5 @@ def test_a_password_in_an_address_that_is_refused_is_a_secret_all_the_same() -> 
     task, environ = "https://someone:pass%20word@acme.run.ai", "https://someone:other-word@acme.run.ai"
     assert connection_secrets({"base_url": task}, {"RUNAI_BASE_URL": environ}) == {
         *("pass%20word", "pass word", "other-word"),
+        *map(basic, ("someone:pass word", "someone:other-word")),
     }

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import quote, quote_plus, urlencode
+
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._text import (
     clean,
@@ -65,3 +68,17 @@ def test_secrets_are_hidden_also_where_one_is_part_of_another(secrets: list[str]
     parts = [secret[: len(secret) // 2 + 1] for secret in secrets]
     shown = hide(text.join(["", *secrets, *parts, ""]), [*secrets, *parts])
     assert not any(secret in shown.replace("********", "") for secret in secrets if secret not in text)
+
+
+def test_secrets_are_hidden_however_they_are_written() -> None:
+    secret = 'p+w/1=Zq&"x ü'
+    for written in (
+        secret,
+        json.dumps(secret),
+        urlencode({"client_secret": secret}),
+        quote(secret),
+    ):
+        assert "Zq" not in hide(f"client_secret={written}", [secret]), written
+    secret = secret.lower()
+    assert hide(f"client_secret={quote_plus(secret).lower()}", [secret]) == "client_secret=********"
+    assert hide("a \udcff b", ["\udcff"]) == "a ******** b"
