@@ -39,10 +39,10 @@ _INDENT = 4
 _BATCHES_SHARE = 0.5
 _NOT_REACHED_SHARE = 0.8
 _DIFF_SHARE = 0.3
-# What a list may take however many ids there are: 150 batches, or 500 ids.
+# What a list may take however many ids there are: 150 batches, 500 ids, or some 50 rows.
 _LEAST_SHARE = 20_000
-# The same where an event of 10,000 ids is nearly full: 10 batches, or 40 ids.
-_LEAST_INDENTED_SHARE = 2_000
+# The same where 10,000 ids nearly fill an event: 5 batches, 20 ids, or 2 rows.
+_LEAST_INDENTED_SHARE = 1_000
 _MOST_REASONS = 3
 
 
@@ -144,7 +144,7 @@ def make_result(
         left -= size(result["diff"])
     ranked = sorted(finding.outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
     rows = (report_row(outcome, finding.state.get(outcome.id)) for outcome in ranked[:workloads_limit])
-    result["workloads"], _taken = _fitting(rows, left, size)
+    result["workloads"], _taken = _fitting(rows, max(left, least), size)
     result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
     return result
 

@@ -292,6 +292,17 @@ def test_a_result_of_ten_thousand_ids_is_kept_by_job_viewers(
     assert ("10000 did not get there" in result["msg"]) is is_late
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_result_of_fifteen_thousand_ids_is_kept_and_tells_why_the_worst_failed(is_late: bool) -> None:
+    ids = numbered(15_000)
+    whole = large_finding(15_000, 10, 1, is_late)._replace(state={})
+    result = make_result(whole, 1000, True)
+    # The options of a task come on top.
+    assert len(json.dumps(result)) < LARGEST - 20_000
+    assert [row["id"] for row in result["workloads"][:5]] == ids[:5]
+    assert result["workloads"][0]["message"]
+
+
 @pytest.mark.parametrize("verbosity", [0, 3])
 def test_a_result_that_is_not_large_is_whole_however_it_is_printed(verbosity: int) -> None:
     ids = numbered(1000)
@@ -314,7 +325,7 @@ def test_of_fifty_thousand_ids_only_the_outcomes_grow_and_what_is_cut_is_said(
     assert result["outcomes"]["failed"] == numbered(100)
     assert result["outcomes"]["changed"] == numbered(50_000)[100:]
     beside = {key: value for key, value in result.items() if key != "outcomes"}
-    assert len(json.dumps(beside)) < 50_000
+    assert len(json.dumps(beside)) < 70_000
     late = result["not_reached"]
     assert late == numbered(50_000)[: len(late)]
     assert late
