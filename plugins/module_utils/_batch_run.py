@@ -64,7 +64,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._report import (
 from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted, hide, some_of
-from ansible_collections.gpuops.runai.plugins.module_utils._wait import Goal, last_seen, polls
+from ansible_collections.gpuops.runai.plugins.module_utils._wait import Goal, place_of, polls
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import Workload
 
 _LEAST_READERS = 4
@@ -308,20 +308,20 @@ class _Run:
         self._tell_short(short)
 
     def _tell_short(self, short: Mapping[str, Optional[Workload]]) -> None:
-        """Say of the ids that did not get there where they were seen last; ``None`` were not looked at."""
+        """Say of the ids that did not get there where they were when the wait ended."""
         self._not_reached = [workload_id for workload_id in self._options.ids.ids if workload_id in short]
         if not short:
             return
-        places = {workload_id: last_seen(workload) for workload_id, workload in short.items()}
+        places = {workload_id: place_of(workload) for workload_id, workload in short.items()}
         for workload_id, place in places.items():
-            words = "did not get there, last seen: " + place
+            words = "did not get there, {0} when the wait ended".format(place)
             outcome = self._outcomes[workload_id]
             self._outcomes[workload_id] = outcome._replace(reason=NOT_REACHED, message=words)
         self._journal.amend(
             report_row(self._outcomes[workload_id], self._state.get(workload_id)) for workload_id in places
         )
         told = ["{0} {1}".format(count, place) for place, count in Counter(places.values()).most_common()]
-        self._notes.append("last seen: " + some_of(told, _MOST_PLACES))
+        self._notes.append("when the wait ended: " + some_of(told, _MOST_PLACES))
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         settled = list(outcomes)

@@ -253,7 +253,8 @@ class _Batch:
         except RequestError as end:
             self._stop = str(end)
             if self._may_have_arrived:
-                self._settle_by_state(_LAG_SECONDS)
+                # A user who wants no retries wants no long look either.
+                self._settle_by_state(min(_LAG_SECONDS, self._patience.seconds))
             if isinstance(fault, StatusError):
                 in_doubt, outcome, code = self._is_in_doubt, FAILED, fault.code
             else:

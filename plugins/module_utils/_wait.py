@@ -77,8 +77,8 @@ def polls(
         guard.sleep(max(0.0, min(interval, until - time.monotonic())))
 
 
-def last_seen(workload: Optional[Workload]) -> str:
-    """Say where a workload was when it was looked at last: mostly its phase. ``None`` was not looked at."""
+def place_of(workload: Optional[Workload]) -> str:
+    """Say where a workload was when it was looked at last: mostly its phase. ``None`` was not seen again."""
     if workload is None:
-        return "not looked at"
+        return "not seen again"
     return {MISSING: "gone", FORBIDDEN: "not visible"}.get(workload.presence, workload.phase)

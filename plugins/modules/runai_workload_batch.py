@@ -97,7 +97,7 @@ options:
       - Whether to wait until every workload that was changed, or was on its way already, has got there, which
         is Stopped, Running, or gone.
       - If the time runs out, the task fails and RV(not_reached) holds the ids that are short; RV(msg) and their rows say
-        in which phase they were last seen.
+        in which phase they were when the wait ended.
     type: bool
     default: false
   wait_timeout:
@@ -344,7 +344,7 @@ workloads:
           V(finished) and V(unsupported).
         - While acting come V(refused) by the control plane, V(still_stopping), V(unreachable), V(unsettled) after a
           lost answer, V(deadline), V(stopped), V(orphaned), V(internal).
-        - Where O(wait) ended short it is V(not_reached), and the message says in which phase the workload was last seen.
+        - Where O(wait) ended short it is V(not_reached), and the message says in which phase the workload was then.
       type: str
       sample: refused
     code:

@@ -600,10 +600,10 @@ def test_phases_waits_and_single_ids(play: Play) -> None:
     assert cases["target"].result["not_reached"] == ids[:2]
     assert cases["target"].result["changed"] is True
     assert cases["target"].result["msg"] == (
-        "resume: 2 changed of 2; last seen: 2 Resuming; 2 did not get there"
+        "resume: 2 changed of 2; when the wait ended: 2 Resuming; 2 did not get there"
     )
     assert {row["message"] for row in cases["target"].result["workloads"]} == {
-        "did not get there, last seen: Resuming"
+        "did not get there, Resuming when the wait ended"
     }
     assert (cases["active"].status, cases["active"].result["not_reached"]) == ("ok", [])
     assert (cases["gone"].status, cases["gone"].result["not_reached"]) == ("ok", [])

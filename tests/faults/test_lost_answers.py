@@ -257,6 +257,17 @@ def test_without_retries_the_state_is_read_once_and_nothing_is_sent_again(start:
     assert run.batches == 2
 
 
+def test_without_retries_a_503_is_looked_behind_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 10.0)
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 503}})
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
+    assert run.counts == {"failed": 3}
+    # The plan's looks and the one behind the 503.
+    reads = [one for one in simulator.requests() if one["method"] == "GET"]
+    assert len(reads) == 6
+
+
 def test_one_lost_answer_of_many_costs_one_batch_again(start: Start) -> None:
     simulator = start(60)
     simulator.faults({"match": {**BATCH, "ids": [workload_id(25)]}, "fault": "cut"})

@@ -507,25 +507,26 @@ def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
     result = finished.result
     assert result["not_reached"] == [*ids[1:5], ids[6]]
     assert result["msg"] == (
-        "resume: 6 changed, 1 unchanged of 7; last seen: 3 Pending, 1 Failed, 1 gone; 5 did not get there"
+        "resume: 6 changed, 1 unchanged of 7; when the wait ended: 3 Pending, 1 Failed, 1 gone; "
+        "5 did not get there"
     )
     rows = {row["id"]: (row["outcome"], row["reason"], row["message"]) for row in result["workloads"]}
-    short = "did not get there, last seen: "
+    short = "did not get there, {0} when the wait ended"
     assert rows == {
         ids[0]: ("changed", "", ""),
-        ids[1]: ("changed", "not_reached", short + "Pending"),
-        ids[2]: ("changed", "not_reached", short + "Pending"),
-        ids[3]: ("changed", "not_reached", short + "Failed"),
-        ids[4]: ("changed", "not_reached", short + "gone"),
+        ids[1]: ("changed", "not_reached", short.format("Pending")),
+        ids[2]: ("changed", "not_reached", short.format("Pending")),
+        ids[3]: ("changed", "not_reached", short.format("Failed")),
+        ids[4]: ("changed", "not_reached", short.format("gone")),
         ids[5]: ("changed", "", ""),
-        ids[6]: ("unchanged", "not_reached", short + "Pending"),
+        ids[6]: ("unchanged", "not_reached", short.format("Pending")),
     }
     # The report says the same, a line an id.
     lines = [json.loads(line) for line in report.read_text().splitlines()]
     assert sorted(map(str, lines)) == sorted(map(str, result["workloads"]))
 
 
-def test_what_is_not_awaited_is_told_as_not_looked_at() -> None:
+def test_what_is_not_awaited_is_told_as_not_seen_again() -> None:
     ids = numbered(20)
     fleet = same(20, "Running")
     send = FleetClient.batch
@@ -539,7 +540,7 @@ def test_what_is_not_awaited_is_told_as_not_looked_at() -> None:
         patch.setattr(FleetClient, "batch", batch)
         finished = run(fleet, ids=ids, batch_size=10, concurrency=1, wait=True)
     assert finished.result["outcomes"]["changed"] == finished.result["not_reached"] == ids[:10]
-    assert "last seen: 10 not looked at; 10 did not get there" in finished.result["msg"]
+    assert "when the wait ended: 10 not seen again; 10 did not get there" in finished.result["msg"]
 
 
 @pytest.mark.parametrize(
