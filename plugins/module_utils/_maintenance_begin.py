@@ -17,10 +17,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
     fold_reports,
     new_report,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import variables_of
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import (
     check_plan_settings,
     check_scope,
     make_plan_record,
+    scope_of,
     selection_of,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports import (
@@ -39,10 +41,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     CLEANUP,
     ENDED,
     ENDING,
+    MAINTENANCE,
     OPEN_STATES,
     PLANNED,
     Record,
     RecordError,
+    Remedy,
     utc_now,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import (
@@ -58,6 +62,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_cleanup impor
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
     check_crossing,
     check_unsuspendable,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
+    END_PLAYBOOK,
+    PLAN_PLAYBOOK,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
@@ -77,19 +85,21 @@ def begin_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Ste
             "nothing would outlive this job: a killed one would strand what it stopped. Give {0}, a folder "
             "that stays, or {1}, the record of a plan job that has finished; nothing was done".format(
                 context.settings.variable("record_dir"), context.settings.variable("record")
-            )
+            ),
+            Remedy({"record_dir": "<a folder that stays>"}),
         )
+    notes: list[str] = []
     with context.locked():
         record = context.load()
         if record is None:
             check_plan_settings(context.settings)
             _check_fence(context, selection_of(context.settings))
             identity = context.reader.identity()
-            record, now = make_plan_record(context, identity, sampled)
+            record, now, notes = make_plan_record(context, identity, sampled)
             if record.kind == CLEANUP and not record.workloads:
                 # Nothing to delete, so nothing to keep a record of.
                 context.enter(record, ENDED)
-                return Step(record, plan_page(record))
+                return Step(record, plan_page(record, notes))
             context.save(record)
         else:
             _check_may_begin(context, record)
@@ -98,7 +108,7 @@ def begin_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Ste
             fold_reports(context, record)
             now = context.reader.look(record.entry_ids())
             _note_drift(context, record)
-        return _act(context, record, now, identity)
+        return _act(context, record, now, identity, notes)
 
 
 def fold_step(
@@ -151,7 +161,9 @@ def pods_on_nodes(context: Context, selection: Mapping[str, Any]) -> list[PodsOn
     return context.reader.pods(nodes, selection.get("clusters")) if nodes else []
 
 
-def _act(context: Context, record: Record, now: Mapping[str, Seen], identity: Identity) -> Step:
+def _act(
+    context: Context, record: Record, now: Mapping[str, Seen], identity: Identity, notes: Sequence[str]
+) -> Step:
     settings, limits = context.settings, {**record.settings, **context.settings.values}
     already = ""
     if record.kind == CLEANUP:
@@ -164,9 +176,7 @@ def _act(context: Context, record: Record, now: Mapping[str, Seen], identity: Id
             already = "{0} finished, stopped or gone since the plan: left alone".format(
                 counted(left, "workload")
             )
-        check_unsuspendable(
-            record.workloads, limits.get("unsuspendable") or "refuse", settings.variable("unsuspendable")
-        )
+        check_unsuspendable(record.workloads, limits.get("unsuspendable") or "refuse", settings.variable(""))
         asked = [entry for entry in record.workloads if entry.id in set(ids)]
         check_crossing(asked, limits.get("crosses_version"), identity.versions)
     check_scope(context, len(ids), record.selection, limits)
@@ -179,17 +189,23 @@ def _act(context: Context, record: Record, now: Mapping[str, Seen], identity: Id
     context.save(record)
     now_words = "{0} to send now".format(counted(len(ids), "workload"))
     words = "{0}; {1}".format(now_words, already) if already else now_words
-    return Step(record, plan_page(record, words), changed=bool(ids), ids=ids, report=report)
+    return Step(record, plan_page(record, [*notes, words]), changed=bool(ids), ids=ids, report=report)
 
 
 def _check_may_begin(context: Context, record: Record) -> None:
     if record.kind != context.kind:
-        raise RecordError("the record {0} is a {1}, not a {2}".format(record.name, record.kind, context.kind))
+        raise RecordError(
+            "the record {0} is a {1}, not a {2}; nothing was sent".format(
+                record.name, record.kind, context.kind
+            ),
+            Remedy({"name": context.free_name()}),
+        )
     if record.state not in (PLANNED, ACTING, BEGUN):
         raise RecordError(
-            "the record {0} is already {1}; a new maintenance needs another {2}. Nothing was sent".format(
-                record.name, record.state, context.settings.variable("name")
-            )
+            "the record {0} is already {1}; a new {2} needs another {3}; nothing was sent".format(
+                record.name, record.state, record.kind, context.settings.variable("name")
+            ),
+            Remedy(playbook=END_PLAYBOOK) if record.state == ENDING else _anew(context, record),
         )
     said = selection_of(context.settings)
     if context.settings.selection and said != record.selection:
@@ -197,10 +213,14 @@ def _check_may_begin(context: Context, record: Record) -> None:
             key for key in {*said, *record.selection} if said.get(key) != record.selection.get(key)
         )
         raise RecordError(
-            "the record {0} was planned with another selection ({1} differs); leave the criteria out, or "
-            "choose another {2}. Nothing was sent".format(
-                record.name, ", ".join(differ), context.settings.variable("name")
-            )
+            "the record {0} was planned with another selection ({1} {2}); say the same again, or choose "
+            "another {3}; nothing was sent".format(
+                record.name,
+                ", ".join(differ),
+                "differs" if len(differ) == 1 else "differ",
+                context.settings.variable("name"),
+            ),
+            _as_planned(context, record),
         )
     _check_fence(context, record.selection)
 
@@ -209,29 +229,48 @@ def _check_fence(context: Context, selection: Mapping[str, Any]) -> None:
     if selection.get("nodes") and not context.settings.get("node_fenced") and not context.check_mode:
         raise RecordError(
             "keep new pods off the nodes first (taint them, runai=drain:NoExecute or a cordon), then say "
-            "{0}: true; nothing was sent".format(context.settings.variable("node_fenced"))
+            "{0}: true; nothing was sent".format(context.settings.variable("node_fenced")),
+            Remedy({"node_fenced": True}),
         )
 
 
-def _note_drift(context: Context, record: Record) -> None:
-    """List what meets the selection now and is not in the plan; it is never acted on.
+def _as_planned(context: Context, record: Record) -> Remedy:
+    """Return how to go on with the record; only a maintenance may leave its selection to it."""
+    selection = context.settings.selection_names()
+    planned = variables_of(record)
+    again = (
+        {} if record.kind == MAINTENANCE else {name: planned[name] for name in selection if name in planned}
+    )
+    return Remedy(again, leave_out=selection)
 
-    Once this begin has acted, or where the selection takes only so many, what is new can't be told
-    from what moved up.
+
+def _anew(context: Context, record: Record) -> Remedy:
+    """Return how to do the same once more under another name."""
+    if record.kind != MAINTENANCE:
+        return Remedy({"name": context.free_name()})
+    return Remedy({**variables_of(record), "name": context.free_name()}, playbook=PLAN_PLAYBOOK)
+
+
+def _note_drift(context: Context, record: Record) -> None:
+    """List what is active in scope now and was not when it was planned; it is never acted on.
+
+    The scope is the selection without what takes only so many of it: what such a cut has passed over
+    is not new. Where that is not known, and once this begin has acted, nothing is listed.
     """
-    is_cut = any(option in record.selection for option in ("limit", "until_gpus"))
-    if record.state != PLANNED or is_cut or record.kind != "maintenance" or not record.selection:
+    scope = scope_of(record.selection)
+    is_known = scope == record.selection or record.passed_over is not None
+    if record.state != PLANNED or record.kind != MAINTENANCE or not scope or not is_known:
         return
-    new = drift_of(record, context.reader.select(record.selection).workloads)
+    new = drift_of(record, context.reader.select(scope).workloads)
     record.drift = [
         {"id": seen.id, "name": seen.name, "project": seen.project, "owner": seen.owner, "phase": seen.phase}
         for seen in new
     ]
     most = context.settings.get("max_drift", record.settings.get("max_drift"))
     if most is not None and len(new) > most:
+        words = "1 workload meets" if len(new) == 1 else "{0} workloads meet".format(len(new))
         raise RecordError(
-            "{0} meet the selection that were not there when it was planned, more than {1} ({2}); nothing "
-            "was sent. Plan again under another name".format(
-                counted(len(new), "workload"), context.settings.variable("max_drift"), most
-            )
+            "{0} the selection now and did not when it was planned, more than {1} ({2}); nothing was sent. "
+            "Plan again under another name".format(words, context.settings.variable("max_drift"), most),
+            _anew(context, record),
         )

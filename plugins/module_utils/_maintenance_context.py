@@ -7,14 +7,18 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional, Protocol
 
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import Caller
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports import read_report
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
     CLEANUP_ROLE,
     RECLAIM_ROLE,
     Settings,
+    to_fill_in,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     CLEANUP,
@@ -23,6 +27,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ControlPlane,
     Record,
     RecordError,
+    Remedy,
     Report,
     utc_now,
 )
@@ -42,11 +47,18 @@ class Identity(NamedTuple):
     versions: Mapping[str, str]
 
 
+# Values of a selection that no workload met, by option.
+Unmatched = Mapping[str, Sequence[str]]
+
+# Options of a selection whose values a control plane lists, so that it can tell which are misspelt.
+LISTED = ("clusters", "projects", "nodes")
+
+
 class Selected(NamedTuple):
-    """The workloads that meet a selection, in order, and the values of it that matched none, by option."""
+    """The workloads that meet a selection, in order, and the values of it that none of them met."""
 
     workloads: list[Seen]
-    unmatched: Mapping[str, Sequence[str]]
+    unmatched: Unmatched
 
 
 class Reader(Protocol):
@@ -64,8 +76,11 @@ class Reader(Protocol):
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that the list of deleted workloads shows."""
 
-    def unlisted_nodes(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
-        """Return those of ``nodes`` that the control plane does not list; none where it can't tell."""
+    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
+        """Return those of ``names`` that the control plane does not list; none where it can't tell.
+
+        ``option`` is one of LISTED; nodes are looked for in ``clusters``, if any are given.
+        """
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
@@ -78,7 +93,7 @@ class Context(NamedTuple):
     the job. ``by`` names who asks. ``at_work`` says which other run acts on the record at this moment.
     """
 
-    settings: Settings
+    caller: Caller
     folder: Optional[RecordFolder]
     durable: bool
     packed: Optional[str]
@@ -86,6 +101,11 @@ class Context(NamedTuple):
     by: Mapping[str, str]
     check_mode: bool
     at_work: str = ""
+
+    @property
+    def settings(self) -> Settings:
+        """The role's variables."""
+        return self.caller.settings
 
     @property
     def kind(self) -> str:
@@ -107,23 +127,43 @@ class Context(NamedTuple):
         handed = unpack(self.packed)
         if handed.name != name:
             raise RecordError(
-                "the packed record is of {0}, not of {1}; nothing was done".format(handed.name, name)
+                "the packed record is of {0}, not of {1}; nothing was done".format(handed.name, name),
+                Remedy({"name": handed.name}),
             )
         if kept is not None and kept.id != handed.id:
             raise RecordError(
                 "the packed record and the one in {0} are of two different plans; nothing was done".format(
                     self.folder.file_of(name) if self.folder is not None else "the folder"
-                )
+                ),
+                Remedy(leave_out=("record",)),
             )
         return kept or handed
 
     def need(self) -> Record:
         """Return the record; raise RecordError where there is none."""
         record = self.load()
-        if record is None:
-            where = "" if self.folder is None else " in {0}".format(self.folder.path)
-            raise RecordError("there is no record {0}{1}; nothing was done".format(self.settings.name, where))
-        return record
+        if record is not None:
+            return record
+        role, name = self.settings.role, self.settings.name
+        if self.folder is None:
+            raise RecordError(
+                "neither {0} nor {1} says where the record {2} is; nothing was done".format(
+                    self.settings.variable("record_dir"), self.settings.variable("record"), name
+                ),
+                Remedy(to_fill_in(role, ["record_dir"])),
+            )
+        close = difflib.get_close_matches(name, self.folder.names(), n=1)
+        hint = "; did you mean {0}? Nothing was done".format(close[0]) if close else "; nothing was done"
+        raise RecordError(
+            "there is no record {0} in {1}{2}".format(name, self.folder.path, hint),
+            Remedy({"name": close[0]} if close else to_fill_in(role, ["name"])),
+        )
+
+    def free_name(self) -> str:
+        """Return a name for a new record that makes one think of this one."""
+        names = self.folder.names() if self.folder is not None else []
+        tried = ("{0}-{1}".format(self.settings.name[:90], number) for number in itertools.count(2))
+        return next(name for name in tried if name not in names)
 
     def save(self, record: Record) -> None:
         """Write the record, but in check mode or where there is no place for it."""
@@ -162,21 +202,24 @@ def check_same_plane(record: Record, now: ControlPlane) -> None:
     where = "the record {0} is of tenant {1} at {2}".format(
         record.name, then.tenant_id or "unknown", then.base_url
     )
+    there = Remedy({"base_url": then.base_url})
     if then.tenant_id and now.tenant_id and then.tenant_id != now.tenant_id:
         raise RecordError(
-            "{0}, but {1} is tenant {2}; nothing was sent".format(where, now.base_url, now.tenant_id)
+            "{0}, but {1} is tenant {2}; nothing was sent".format(where, now.base_url, now.tenant_id), there
         )
     needed = {entry.cluster_id for entry in record.concerned() if entry.cluster_id} or set(then.clusters)
     if needed and not needed & set(now.clusters):
         raise RecordError(
             "{0}, and {1} has none of the clusters that its workloads are on; nothing was sent".format(
                 where, now.base_url
-            )
+            ),
+            there,
         )
     if not needed and not (then.tenant_id and now.tenant_id):
         raise RecordError(
             "{0} can't be told to be the control plane of the record {1}: neither shows a tenant or a "
-            "cluster; nothing was sent".format(now.base_url, record.name)
+            "cluster; nothing was sent".format(now.base_url, record.name),
+            there,
         )
 
 

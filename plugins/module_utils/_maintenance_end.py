@@ -33,18 +33,22 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Asked,
     Record,
     RecordError,
+    Remedy,
     utc_now,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import ask_to_resume
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_claimed
 from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
     TO_RESUME,
+    foresee_refusals,
     ids_to_resume,
     is_over,
     judge_resumes,
     settle_stops,
     stand,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import STATUS_PLAYBOOK
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import standing_page
 
 _BEFORE_END = (PLANNED, ACTING, BEGUN)
@@ -57,7 +61,7 @@ def end_step(context: Context) -> Step:
         with_touched = bool(context.settings.get("resume_touched"))
         if record.state == ENDED and not with_touched:
             return Step(record, standing_page(record))
-        _look(context, record)
+        now = _look(context, record)
         if record.state == PLANNED:
             # Nothing was sent because of it, so there is nothing to bring back.
             context.enter(record, ENDED)
@@ -66,15 +70,18 @@ def end_step(context: Context) -> Step:
         settle_stops(record.workloads)
         before = record.state
         first, second = ids_to_resume(record.workloads, with_touched)
-        page = standing_page(record)
+        page, trouble = standing_page(record), None
         context.enter(record, ENDING)
         ask_to_resume(record.workloads, [*first, *second], utc_now())
+        if context.check_mode:
+            # No later step will look at what came of it.
+            foresee_refusals(record.workloads, now)
+            trouble = end_trouble(context, record)
         report = new_report(record, RESUME) if first else None
         report_after = new_report(record, RESUME) if second else None
         context.save(record)
-    return Step(
-        record, page, bool(first or second) or record.state != before, first, second, report, report_after
-    )
+    changed = bool(first or second) or record.state != before
+    return Step(record, page, changed, first, second, report, report_after, trouble)
 
 
 def ended_step(context: Context) -> Step:
@@ -130,7 +137,10 @@ def seconds_to_settle(context: Context) -> float:
 def _restorable(context: Context) -> Record:
     record = context.need()
     if record.action != SUSPEND:
-        raise RecordError("the record {0} is a {1}: it can't be undone".format(record.name, record.kind))
+        raise RecordError(
+            "the record {0} is a {1}: it can't be undone; nothing was sent".format(record.name, record.kind),
+            Remedy(playbook=STATUS_PLAYBOOK),
+        )
     _assume_begun(context, record)
     return record
 
@@ -149,7 +159,8 @@ def _is_handed_over(context: Context) -> bool:
     return context.packed is not None and not is_kept
 
 
-def _look(context: Context, record: Record) -> None:
+def _look(context: Context, record: Record) -> dict[str, Seen]:
+    """Compare the record with what is true now, and return that."""
     check_same_plane(record, context.reader.identity().plane)
     fold_reports(context, record)
     now = context.reader.look(record.entry_ids())
@@ -162,3 +173,4 @@ def _look(context: Context, record: Record) -> None:
             seen = now[entry.id]
             entry.name, entry.project, entry.owner = seen.name, seen.project, seen.owner
             entry.cluster_id, entry.gpus = seen.cluster_id, entry.gpus or seen.gpus
+    return now

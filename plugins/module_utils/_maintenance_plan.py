@@ -6,14 +6,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Optional
 from uuid import uuid4
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_age
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context, Identity, Step
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import Settings
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import (
+    LISTED,
+    Context,
+    Identity,
+    Selected,
+    Step,
+    Unmatched,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
+    CLEANUP_ROLE,
+    Settings,
+    to_fill_in,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
     DELETE,
     FINISHED_PHASES,
@@ -23,10 +34,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
     CLEANUP,
+    MAINTENANCE,
     PLANNED,
     Entry,
     Record,
     RecordError,
+    Remedy,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_cleanup import Keep, plan_cleanup
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
@@ -38,7 +51,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import plan_page
-from ansible_collections.gpuops.runai.plugins.module_utils._text import counted, some_of
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted, some_of
 
 # What a later `begin` must know of what the plan was allowed.
 _KEPT_SETTINGS = (
@@ -50,14 +63,21 @@ _KEPT_SETTINGS = (
     "phases",
     "idle_for",
     "samples",
+    "older_than",
+    "keep_names",
+    "keep_projects",
+    "keep_newest",
 )
+# What takes only so many of a selection.
+_CUTS = ("limit", "until_gpus", "partial")
 
 
 class Planned(NamedTuple):
-    """A new record, and the workloads as they were when it was made."""
+    """A new record, the workloads as they were when it was made, and what to say of the selection."""
 
     record: Record
     now: dict[str, Seen]
+    notes: list[str]
 
 
 def plan_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step:
@@ -72,7 +92,8 @@ def plan_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step
                     before.state,
                     before.times.get(before.state, "?"),
                     context.settings.variable("name"),
-                )
+                ),
+                Remedy({"name": context.free_name()}),
             )
         planned = make_plan_record(context, context.reader.identity(), sampled)
         record = planned.record
@@ -81,25 +102,53 @@ def plan_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step
             record = before
         else:
             context.save(record)
-    return Step(record, plan_page(record), changed)
+    return Step(record, plan_page(record, planned.notes), changed)
 
 
 def check_plan_settings(settings: Settings) -> None:
     """Raise RecordError unless all that a plan needs was said."""
     needed = ["name", "reason", "max_affected", "max_percent"]
     settings.require(*needed)
-    if not settings.has_criterion and settings.role != "workload_cleanup":
+    if not settings.has_criterion and settings.role != CLEANUP_ROLE:
         raise RecordError(
             "no criterion was given, so that every workload would be meant; give one, or say "
-            "{0}: true".format(settings.variable("all"))
+            "{0}: true; nothing was done".format(settings.variable("all")),
+            Remedy({"projects": "<projects>"}),
         )
 
 
-def _check_nodes(context: Context, selection: Mapping[str, Any], unmatched: Sequence[str]) -> None:
-    """Raise RecordError for a node that does not exist: a misspelt one must not look like a free one."""
-    unlisted = context.reader.unlisted_nodes(unmatched, selection.get("clusters")) if unmatched else []
-    if unlisted:
-        raise RecordError("nodes: the control plane lists no {0}; nothing was done".format(some_of(unlisted)))
+def _check_places(context: Context, selection: Mapping[str, Any], unmatched: Unmatched) -> None:
+    """Raise RecordError for a place that does not exist: a misspelt one must not look like an empty one."""
+    for option in LISTED:
+        names = unmatched.get(option, ())
+        unlisted = context.reader.unlisted(option, names, selection.get("clusters")) if names else []
+        if unlisted:
+            raise RecordError(
+                "{0}: the control plane lists no {1}; nothing was done".format(
+                    context.settings.variable(option), some_of(unlisted)
+                ),
+                Remedy(to_fill_in(context.settings.role, [option])),
+            )
+
+
+def _notes(settings: Settings, selected: Selected, entries: Sequence[Entry]) -> list[str]:
+    """Say what of the selection met nothing, and why a plan may be empty although something was selected."""
+    notes = []
+    said = [
+        "{0}={1}".format(settings.variable(option), clean(some_of(values), 300))
+        for option, values in selected.unmatched.items()
+        if option != "exclude" and option in settings.selection
+    ]
+    if said:
+        notes.append("No workload meets {0}".format("; ".join(said)))
+    number = len(selected.workloads)
+    if number and not entries and settings.role != CLEANUP_ROLE:
+        notes.append(
+            "1 workload meets the selection, but it is not active"
+            if number == 1
+            else "{0} workloads meet the selection, but none of them is active".format(number)
+        )
+    return notes
 
 
 def make_plan_record(context: Context, identity: Identity, sampled: Optional[Sequence[str]]) -> Planned:
@@ -107,8 +156,8 @@ def make_plan_record(context: Context, identity: Identity, sampled: Optional[Seq
     settings = context.settings
     selection = selection_of(settings)
     selected = context.reader.select(selection)
-    _check_exemptions(settings, selected.unmatched.get("exclude", ()))
-    _check_nodes(context, selection, selected.unmatched.get("nodes", ()))
+    _check_exemptions(settings, selected.unmatched.get("exclude", ()), ["exclude"])
+    _check_places(context, selection, selected.unmatched)
     workloads = selected.workloads
     if sampled is not None:
         wanted = set(sampled)
@@ -117,9 +166,7 @@ def make_plan_record(context: Context, identity: Identity, sampled: Optional[Seq
         entries = _cleanup_entries(settings, workloads)
     else:
         entries = plan_stop(workloads, context.others())
-        check_unsuspendable(
-            entries, settings.get("unsuspendable", "refuse"), settings.variable("unsuspendable")
-        )
+        check_unsuspendable(entries, settings.get("unsuspendable", "refuse"), settings.variable(""))
         check_crossing(entries, settings.get("crosses_version"), identity.versions)
     affected = sum(entry.plan == ACT for entry in entries)
     check_scope(context, affected, selection, settings.values)
@@ -136,14 +183,31 @@ def make_plan_record(context: Context, identity: Identity, sampled: Optional[Seq
         times={},
         by={},
         workloads=entries,
+        passed_over=_passed_over(context, selection, workloads),
     )
     context.enter(record, PLANNED)
-    return Planned(record, {seen.id: seen for seen in workloads})
+    return Planned(record, {seen.id: seen for seen in workloads}, _notes(settings, selected, entries))
+
+
+def scope_of(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the selection without what takes only so many of it."""
+    return {option: value for option, value in selection.items() if option not in _CUTS}
+
+
+def _passed_over(
+    context: Context, selection: Mapping[str, Any], taken: Iterable[Seen]
+) -> Optional[list[str]]:
+    """Return what was active in scope but not taken, for `begin` to know what is new by then."""
+    if context.kind != MAINTENANCE or scope_of(selection) == selection:
+        return None
+    ids = {seen.id for seen in taken}
+    scope = context.reader.select(scope_of(selection)).workloads
+    return [seen.id for seen in scope if seen.is_active and seen.id not in ids]
 
 
 def selection_of(settings: Settings) -> dict[str, Any]:
     """Return the options of the info module that say which workloads are meant."""
-    if settings.role == "workload_cleanup":
+    if settings.role == CLEANUP_ROLE:
         phases = clean_phases(settings)
         return {**settings.selection, "phases": phases}
     return dict(settings.selection)
@@ -156,7 +220,8 @@ def clean_phases(settings: Settings) -> list[str]:
         raise RecordError(
             "{0} can only hold {1}; nothing was done".format(
                 settings.variable("phases"), " and ".join(FINISHED_PHASES)
-            )
+            ),
+            Remedy({"phases": FINISHED_PHASES}),
         )
     return phases
 
@@ -190,19 +255,22 @@ def _cleanup_entries(settings: Settings, workloads: Sequence[Seen]) -> list[Entr
         settings.get("keep_newest") or 0,
     )
     cleanup = plan_cleanup(workloads, clean_phases(settings), latest, keep)
-    _check_exemptions(settings, cleanup.unmatched)
+    _check_exemptions(settings, cleanup.unmatched, ["keep_names", "keep_projects"])
     return cleanup.entries
 
 
-def _check_exemptions(settings: Settings, unmatched: Sequence[str]) -> None:
+def _check_exemptions(settings: Settings, unmatched: Sequence[str], variables: Sequence[str]) -> None:
     if unmatched and settings.get("unmatched_exemptions", "refuse") == "refuse":
+        wrong = [name for name in variables if set(settings.get(name) or ()) & set(unmatched)]
         raise RecordError(
-            "{0} that {1} no selected workload: {2}; nothing was done. Correct it, or say {3}: allow".format(
+            "{0} that {1} no selected workload: {2}; nothing was done. Correct what is misspelt, or say "
+            "{3}: allow".format(
                 counted(len(unmatched), "exemption"),
                 "matches" if len(unmatched) == 1 else "match",
-                ", ".join(unmatched[:10]),
+                some_of(unmatched),
                 settings.variable("unmatched_exemptions"),
-            )
+            ),
+            Remedy(to_fill_in(settings.role, wrong)),
         )
 
 

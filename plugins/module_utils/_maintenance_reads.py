@@ -32,9 +32,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._info_places import (
     read_clusters,
     resolve_clusters,
     unlisted_nodes,
+    unlisted_projects,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_info
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Identity, Selected
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import Settings
 from ansible_collections.gpuops.runai.plugins.module_utils._record import ControlPlane
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen, seen_from_row
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import PodsOnNode
@@ -52,14 +54,15 @@ _Read = TypeVar("_Read")
 class ControlPlaneReader:
     """Reads one control plane with a module's connection options; raises RunaiError when it does not answer.
 
-    ``wait`` is how many seconds to go on asking a control plane that is down. Warnings of the reads
-    collect in ``warnings``, values that must never be shown in ``secrets``.
+    It waits for a control plane that is down as long as the settings say. Warnings of the reads collect
+    in ``warnings``, values that must never be shown in ``secrets``.
     """
 
-    def __init__(self, params: Mapping[str, Any], environ: Mapping[str, str], wait: float) -> None:
+    def __init__(self, params: Mapping[str, Any], environ: Mapping[str, str], settings: Settings) -> None:
         self._params = params
         self._environ = environ
-        self._wait = wait
+        self._wait: float = settings.get("wait_for_api") or 0.0
+        self._in_own_words = settings.in_own_words
         self._identity: Optional[Identity] = None
         self.warnings: list[str] = []
         self.secrets: set[str] = set()
@@ -88,11 +91,17 @@ class ControlPlaneReader:
         """Return those of ``ids`` that the list of deleted workloads shows."""
         return set(_seen(self._info({"ids": list(ids), "deleted": True}, quiet=True)))
 
-    def unlisted_nodes(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
-        """Return those of ``nodes`` that the control plane does not list; none where it can't tell."""
+    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
+        """Return those of ``names`` that the control plane does not list; none where it can't tell."""
 
         def read(client: Client, _guard: Guard) -> list[str]:
-            return unlisted_nodes(client, nodes, self._meant(client, clusters), read_clusters(client) or [])
+            if option == "projects":
+                return unlisted_projects(client, names)
+            known = read_clusters(client)
+            if option == "nodes":
+                return unlisted_nodes(client, names, self._meant(client, clusters), known or [])
+            listed = {text for one in known or () for text in (one.id, one.name)}
+            return [name for name in names if known is not None and (fold_id(name) or name) not in listed]
 
         try:
             return self._with_client(connect_options(self._params, self._environ), read)
@@ -123,9 +132,9 @@ class ControlPlaneReader:
         finished = run_info(params, selection, self._environ)
         self.secrets |= finished.secrets
         if finished.failed:
-            raise RunaiError(finished.result["msg"])
-        if not quiet:
-            self.warnings += [one for one in finished.warnings if one not in self.warnings]
+            raise RunaiError(self._in_own_words(finished.result["msg"]))
+        for warning in () if quiet else map(self._in_own_words, finished.warnings):
+            self._tell_once(warning)
         return finished.result
 
     def _with_client(self, connection: Connection, read: Callable[[Client, Guard], _Read]) -> _Read:

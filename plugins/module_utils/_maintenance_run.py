@@ -28,6 +28,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end impo
     seconds_to_settle,
     status_step,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import (
+    Caller,
+    after_refusal,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import (
     check_plan_settings,
     plan_step,
@@ -35,8 +39,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan imp
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reads import ControlPlaneReader
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
+    CLEANUP_ROLE,
+    RECLAIM_ROLE,
     Settings,
+    VariablesError,
     read_settings,
+    to_fill_in,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
@@ -46,17 +54,28 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     RECLAIM,
     Record,
     RecordError,
+    Remedy,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record import ENDED as HAS_ENDED
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder, write_whole
 from ansible_collections.gpuops.runai.plugins.module_utils._record_lock import (
     RunLock,
-    busy_words,
+    busy,
     this_play,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
+from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
+    BEGIN_PLAYBOOK,
+    CLEANUP_PLAYBOOK,
+    END_PLAYBOOK,
+    PLAN_PLAYBOOK,
+    RECLAIM_PLAYBOOK,
+    REHEARSAL_PLAYBOOK,
+    STATUS_PLAYBOOK,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
     Page,
+    Trouble,
     as_html,
     as_markdown,
     as_text,
@@ -83,6 +102,16 @@ _LAST_STEPS = (PLAN, BEGUN, ENDED, STATUS)
 _ALONE = (BEGIN, FOLD, BEGUN, SETTLE, END, ENDED)
 _ENDS_RUN = (BEGUN, ENDED)
 _MAY_CREATE = (PLAN, BEGIN)
+_PLAYBOOKS = {CLEANUP_ROLE: CLEANUP_PLAYBOOK, RECLAIM_ROLE: RECLAIM_PLAYBOOK}
+_PLAYBOOK_OF_STEP = {
+    PLAN: PLAN_PLAYBOOK,
+    **dict.fromkeys((BEGIN, FOLD, BEGUN, SAMPLE), BEGIN_PLAYBOOK),
+    **dict.fromkeys((SETTLE, END, ENDED), END_PLAYBOOK),
+    STATUS: STATUS_PLAYBOOK,
+    WHICH: REHEARSAL_PLAYBOOK,
+}
+# Options of the connection that hold no secret.
+_SHOWN_CONNECTION = ("base_url", "validate_certs", "ca_path")
 _DEFAULT_SAMPLES = 5
 # Names told for one owner; the record has them all.
 _MOST_NAMES = 20
@@ -101,18 +130,30 @@ def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: 
     reader: Optional[ControlPlaneReader] = None
     try:
         settings = read_settings(params["role"], params["variables"])
-        reader = ControlPlaneReader(params, environ, settings.get("wait_for_api") or 0.0)
+        reader = ControlPlaneReader(params, environ, settings)
         run = _Run(params, _context(params, settings, reader, environ, check_mode), settings)
         result = _take(run)
+    except VariablesError as fault:
+        return refused(str(fault), after_refusal(_caller(params, fault.settings), fault.remedy))
     except RunaiError as fault:
-        return refused(str(fault), reader)
+        remedy = fault.remedy if isinstance(fault, RecordError) else Remedy()
+        return refused(str(fault), after_refusal(_caller(params, settings), remedy), reader)
     return Finished(result, False, reader.warnings, reader.secrets)
 
 
-def refused(words: str, reader: Optional[ControlPlaneReader] = None) -> Finished:
+def refused(words: str, next_command: str, reader: Optional[ControlPlaneReader] = None) -> Finished:
     """Return the result of a step that could not be taken, in the usual shape."""
-    result = {**_result(Step(None), {}), "msg": words, "refused": True}
+    trouble = Trouble(words, [], next_command)
+    result = {**_result(Step(None, trouble=trouble), {}), "msg": words, "refused": True}
     return Finished(result, True, reader.warnings if reader else [], reader.secrets if reader else set())
+
+
+def _caller(params: Mapping[str, Any], settings: Settings) -> Caller:
+    shown = {name: params[name] for name in _SHOWN_CONNECTION if params.get(name) is not None}
+    playbook = _PLAYBOOKS.get(settings.role) or _PLAYBOOK_OF_STEP[params["step"]]
+    if params["step"] == FOLD and params.get("action") == RESUME:
+        playbook = END_PLAYBOOK
+    return Caller(settings, playbook, shown, bool(params.get("rehearsal")))
 
 
 def _context(
@@ -123,6 +164,8 @@ def _context(
     check_mode: bool,
 ) -> Context:
     settings.require("name")
+    if settings.get("summary_path"):
+        _check_summary_path(settings.get("summary_path"), settings)
     durable = settings.said("record_dir")
     path = settings.get("record_dir") or params.get("scratch_dir")
     folder = RecordFolder(path) if path else None
@@ -130,7 +173,7 @@ def _context(
         may_create = params["step"] in _MAY_CREATE or settings.said("record")
         folder.check(may_create and not check_mode)
     return Context(
-        settings=settings,
+        caller=_caller(params, settings),
         folder=folder,
         durable=durable,
         packed=settings.get("record"),
@@ -155,7 +198,7 @@ def _take(run: _Run) -> dict[str, Any]:
     if step == STATUS or context.check_mode:
         other = lock.other()
         if other is not None and step != STATUS:
-            raise RecordError(busy_words(other))
+            raise busy(other)
         at_work = other.words() if other is not None else ""
         return _STEPS[step](run._replace(context=context._replace(at_work=at_work)))
     lock.take(_what(run), context.by)
@@ -221,7 +264,10 @@ def _sample(run: _Run) -> dict[str, Any]:
     if age and samples < 2:
         raise RecordError(
             "{0} must be at least 2: one read does not tell for how long something idles; say {1}: now for "
-            "what is idle now".format(run.settings.variable("samples"), run.settings.variable("idle_for"))
+            "what is idle now; nothing was done".format(
+                run.settings.variable("samples"), run.settings.variable("idle_for")
+            ),
+            Remedy({"samples": _DEFAULT_SAMPLES}),
         )
     if record is not None and record.state != PLANNED:
         return {**_result(Step(record), run.settings.values), "samples": 0}
@@ -273,7 +319,7 @@ def _finish(run: _Run, step: Step) -> dict[str, Any]:
         result["packed"] = _packed(record, must_fit=name == PLAN and not run.context.durable)
     path = run.settings.get("summary_path")
     if path and name in _LAST_STEPS and step.page is not None and not run.context.check_mode:
-        _write_page(os.path.expanduser(path), step.page)
+        _write_page(path, step.page)
     return result
 
 
@@ -287,9 +333,19 @@ def _packed(record: Record, must_fit: bool) -> Optional[str]:
 
 
 def _write_page(path: str, page: Page) -> None:
-    if not os.path.isabs(path):
-        raise RecordError("the summary's path must be absolute, not {0!r}".format(path))
+    path = os.path.expanduser(path)
     write_whole(path, as_html(page) if path.lower().endswith((".html", ".htm")) else as_markdown(page))
+
+
+def _check_summary_path(path: str, settings: Settings) -> None:
+    """Raise RecordError, before anything is asked, for a path that no summary can be written to."""
+    path = os.path.expanduser(path)
+    if not os.path.isabs(path) or not os.access(os.path.dirname(path), os.W_OK):
+        raise RecordError(
+            "{0} must be an absolute path in a folder that can be written to, not {1!r}; nothing was "
+            "done".format(settings.variable("summary_path"), path),
+            Remedy(to_fill_in(settings.role, ["summary_path"])),
+        )
 
 
 def _sampled(run: _Run) -> Optional[list[str]]:

@@ -14,12 +14,17 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_age
-from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError, check_name
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    NAME_RULE,
+    RecordError,
+    Remedy,
+    is_name,
+)
 
 MAINTENANCE_ROLE = "workload_maintenance"
 CLEANUP_ROLE = "workload_cleanup"
@@ -30,8 +35,13 @@ ANY = "any"
 NONE = "none"
 
 _SEPARATORS = re.compile(r"[,\n]")
+# How the info module's sentences name an option.
+_AS_OPTION = r"(?<![\w']){0}(?=:| must| holds)|(?<=with |that ){0}(?!\w)"
 # Values above these are slips of the keyboard.
 _MOST_SECONDS = 7 * 86400
+
+
+_NOTHING = object()
 
 
 class _BlankError(Exception):
@@ -57,6 +67,13 @@ def _text(value: Any) -> str:
     text = "" if value is None else str(value).strip()
     if not text.strip(", "):
         raise _BlankError
+    return text
+
+
+def _name(value: Any) -> str:
+    text = _text(value)
+    if not is_name(text):
+        raise ValueError(NAME_RULE)
     return text
 
 
@@ -134,6 +151,8 @@ class Variable:
     # The option of the info module that it becomes, if it is a part of the selection.
     option: Optional[str] = None
     is_criterion: bool = False
+    # What the role says where nobody else does.
+    usual: Any = _NOTHING
 
 
 def _criteria(**options: Callable[[Any], Any]) -> dict[str, Variable]:
@@ -174,59 +193,62 @@ _MORE_CRITERIA = {
     "sort_order": Variable(_choice("asc", "desc"), None, "sort_order"),
 }
 _RECORD = {
-    "name": Variable(_text),
+    "name": Variable(_name),
     "reason": Variable(_text),
     "record_dir": Variable(_text),
     "summary_path": Variable(_text, NONE),
-    "wait_for_api": Variable(_seconds),
+    "wait_for_api": Variable(_seconds, usual=0.0),
     "awx": Variable(_mapping),
 }
 _CEILINGS = {"max_affected": Variable(_count, NONE), "max_percent": Variable(_percent, NONE)}
 _ACTING = {
-    "attempts": Variable(_count),
-    "max_failures": Variable(_text),
-    "wait_timeout": Variable(_count),
-    "wait_interval": Variable(_seconds),
-    "settle_time": Variable(_seconds),
+    "attempts": Variable(_count, usual=2),
+    "max_failures": Variable(_text, usual="10%"),
+    "wait_timeout": Variable(_count, usual=1800),
+    "wait_interval": Variable(_seconds, usual=5.0),
+    "settle_time": Variable(_seconds, usual=15.0),
+}
+_EXEMPTIONS = {
+    "exclude": Variable(_words, NONE, "exclude"),
+    "unmatched_exemptions": Variable(_choice("refuse", "allow"), usual="refuse"),
 }
 _STOPPING = {
     "unsuspendable": Variable(_choice("refuse", "leave")),
     "crosses_version": Variable(_text, NONE),
-    "unmatched_exemptions": Variable(_choice("refuse", "allow")),
 }
-_EXCLUDE = {"exclude": Variable(_words, NONE, "exclude")}
 
 VARIABLES: dict[str, dict[str, Variable]] = {
     MAINTENANCE_ROLE: {
         **_RECORD,
         **_CRITERIA,
         **_MORE_CRITERIA,
-        **_EXCLUDE,
+        **_EXEMPTIONS,
         **_CEILINGS,
         **_ACTING,
         **_STOPPING,
         "record": Variable(_text),
         "max_drift": Variable(_count, NONE),
-        "node_fenced": Variable(_flag),
-        "resume_touched": Variable(_flag),
+        "node_fenced": Variable(_flag, usual=False),
+        "resume_touched": Variable(_flag, usual=False),
     },
     CLEANUP_ROLE: {
         **_RECORD,
         **_CRITERIA,
-        **_EXCLUDE,
+        **_EXEMPTIONS,
         **_CEILINGS,
         **_ACTING,
+        "max_failures": Variable(_text, usual="0"),
+        "reason": Variable(_text, usual="clean-up of finished workloads"),
         "phases": Variable(_words, None, "phases"),
         "older_than": Variable(_age),
         "keep_names": Variable(_words, NONE),
         "keep_projects": Variable(_words, NONE),
         "keep_newest": Variable(_count, NONE),
-        "unmatched_exemptions": Variable(_choice("refuse", "allow")),
     },
     RECLAIM_ROLE: {
         **_RECORD,
         **_CRITERIA,
-        **_EXCLUDE,
+        **_EXEMPTIONS,
         **_CEILINGS,
         **_ACTING,
         **_STOPPING,
@@ -234,7 +256,7 @@ VARIABLES: dict[str, dict[str, Variable]] = {
         "preemptible": Variable(_flag, ANY, "preemptible", is_criterion=True),
         "min_idle_gpus": Variable(_number, None, "min_idle_gpus", is_criterion=True),
         "idle_for": Variable(_age, "now"),
-        "samples": Variable(_count),
+        "samples": Variable(_count, usual=5),
     },
 }
 
@@ -273,18 +295,9 @@ class Settings:
         """Return a variable's value; ``default`` where it was not given."""
         return self.values.get(name, default)
 
-    def as_said(self, name: str) -> Any:
-        """Return what to give the variable to say the same again; it must have been given."""
-        value = self.values[name]
-        return VARIABLES[self.role][name].word if value is None else value
-
     def selection_names(self) -> list[str]:
         """Return the names of the variables that make the selection."""
-        return [
-            name
-            for name, variable in VARIABLES[self.role].items()
-            if variable.option is not None and self.values.get(name) is not None
-        ]
+        return [name for name, variable in VARIABLES[self.role].items() if variable.option is not None]
 
     def variable(self, name: str) -> str:
         """Return the name under which people know a variable."""
@@ -292,51 +305,88 @@ class Settings:
 
     def require(self, *names: str) -> None:
         """Raise RecordError unless all of these were given."""
-        missing = [self.variable(name) for name in names if name not in self.values]
+        missing = [name for name in names if name not in self.values]
         if missing:
+            said = " and ".join(self.variable(name) for name in missing)
             raise RecordError(
-                "{0} must be given{1}".format(" and ".join(missing), _how_to_say_none(self.role, names))
+                "{0} must be given{1}; nothing was done".format(said, _how_to_say_none(self.role, missing)),
+                Remedy(to_fill_in(self.role, missing)),
             )
+
+    def in_own_words(self, sentence: str) -> str:
+        """Return a sentence of the info module with its options called by the names of the variables."""
+        for name, variable in VARIABLES[self.role].items():
+            if variable.option is not None:
+                sentence = re.sub(_AS_OPTION.format(variable.option), self.variable(name), sentence)
+        return sentence
 
     @property
     def name(self) -> str:
         """The record's name."""
         self.require("name")
-        return check_name(self.values["name"], self.variable("name"))
+        name: str = self.values["name"]
+        return name
+
+
+class VariablesError(RecordError):
+    """Variables that can't be used; ``settings`` holds those that can."""
+
+    def __init__(self, sentence: str, settings: Settings, to_mend: Iterable[str]) -> None:
+        super().__init__(sentence, Remedy(to_fill_in(settings.role, to_mend)))
+        self.settings = settings
+
+
+def to_fill_in(role: str, names: Iterable[str]) -> dict[str, str]:
+    """Return what to say in place of each variable; no role takes it for a value."""
+    words = {name: VARIABLES[role][name].word for name in names}
+    return {
+        name: "<{0}{1}>".format(name.replace("_", " "), " or {0}".format(word) if word else "")
+        for name, word in words.items()
+    }
 
 
 def read_settings(role: str, variables: Mapping[str, Any]) -> Settings:
-    """Read variables, by their names with the role's prefix. Raises RecordError with one sentence."""
+    """Read variables, by their names with the role's prefix. Raises VariablesError with one sentence."""
     table = VARIABLES[role]
     values: dict[str, Any] = {}
-    blank, wrong = [], []
+    unknown, blank, wrong = [], [], {}
     for full_name in sorted(variables):
         name = full_name[len(role) + 1 :] if full_name.startswith(role + "_") else full_name
         if name not in table:
-            raise RecordError(_unknown(full_name, role, table))
+            unknown.append(full_name)
+            continue
         try:
             values[name] = _read(table[name], variables[full_name])
         except _BlankError:
-            blank.append(full_name)
+            blank.append(name)
         except ValueError as fault:
-            wrong.append("{0} {1}".format(full_name, fault))
+            wrong[name] = "{0}_{1} {2}".format(role, name, fault)
+    settings = _settings(role, values)
+    if unknown:
+        raise _unknown(unknown[0], settings)
     if blank:
-        raise RecordError(
+        raise VariablesError(
             "{0}: blank, which could mean everything or nothing; leave a variable out, or say it: any for a "
-            "criterion that does not matter, none for no exemption or no ceiling. Nothing was done".format(
-                ", ".join(blank)
-            )
+            "criterion that does not matter, none for no exemption or no ceiling; nothing was done".format(
+                ", ".join(settings.variable(name) for name in blank)
+            ),
+            settings,
+            [*blank, *wrong],
         )
     if wrong:
-        raise RecordError("{0}. Nothing was done".format("; ".join(wrong)))
+        raise VariablesError("{0}; nothing was done".format("; ".join(wrong.values())), settings, wrong)
+    return settings
+
+
+def _settings(role: str, values: dict[str, Any]) -> Settings:
+    table = VARIABLES[role]
     selection = {
         variable.option: values[name]
         for name, variable in table.items()
         if variable.option is not None and values.get(name) is not None
     }
     criteria = [name for name in table if table[name].is_criterion and values.get(name) is not None]
-    has_criterion = bool(criteria) or bool(values.get("all"))
-    return Settings(role, values, selection, has_criterion)
+    return Settings(role, values, selection, bool(criteria) or bool(values.get("all")))
 
 
 def _read(variable: Variable, value: Any) -> Any:
@@ -349,15 +399,16 @@ def _read(variable: Variable, value: Any) -> Any:
     return variable.read(value)
 
 
-def _unknown(full_name: str, role: str, table: Mapping[str, Variable]) -> str:
-    known = ["{0}_{1}".format(role, name) for name in table]
-    close = difflib.get_close_matches(full_name, known, n=1)
-    hint = "; did you mean {0}?".format(close[0]) if close else ""
-    return "{0} is not a variable of the role{1} Nothing was done".format(full_name, hint or ".")
+def _unknown(full_name: str, settings: Settings) -> VariablesError:
+    """Return what to raise for a variable that the role does not have; its value may be a secret."""
+    name = full_name.replace(settings.variable(""), "", 1)
+    close = difflib.get_close_matches(name, VARIABLES[settings.role], n=1)
+    hint = "; did you mean {0}?".format(settings.variable(close[0])) if close else "."
+    sentence = "{0} is not a variable of the role{1} Nothing was done".format(full_name, hint)
+    return VariablesError(sentence, settings, [one for one in close if one not in settings.values])
 
 
-def _how_to_say_none(role: str, names: tuple[str, ...]) -> str:
-    worded = [name for name in names if VARIABLES[role][name].word is not None]
-    return (
-        " ({0} says on purpose that there is none)".format(VARIABLES[role][worded[0]].word) if worded else ""
-    )
+def _how_to_say_none(role: str, names: Iterable[str]) -> str:
+    words = [VARIABLES[role][name].word for name in names]
+    said = next((word for word in words if word is not None), None)
+    return " ({0} says on purpose that there is none)".format(said) if said else ""

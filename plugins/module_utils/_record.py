@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
@@ -43,17 +43,21 @@ JOIN = "join"
 LEAVE = "leave"
 PLANS = (ACT, JOIN, LEAVE)
 
+NAME_RULE = (
+    "must be 1 to 100 letters, digits, dots, hyphens or underscores, beginning with a letter or a digit"
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Remedy(NamedTuple):
     """How the next command differs from the one that was refused.
 
-    ``say``: variables, without the role's prefix, and what to say; ``None`` leaves one out.
-    ``playbook``: another one to run, with what it needs and what ``say`` holds alone.
+    ``say``: variables, without the role's prefix, and what to say; ``leave_out``: those not to say
+    again. ``playbook``: another one to run, with what that needs.
     """
 
     say: Mapping[str, Any] = {}
+    leave_out: Collection[str] = ()
     playbook: Optional[str] = None
 
 
@@ -175,14 +179,15 @@ def utc_now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def check_name(name: object, option: str) -> str:
-    """Return a name that is safe as a file's. Raises RecordError."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise RecordError(
-            "{0} must be 1 to 100 letters, digits, dots, hyphens or underscores, beginning with a letter or "
-            "a digit".format(option)
-        )
-    return name
+def is_name(name: object) -> bool:
+    """Tell whether a name is safe as a file's."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def check_name(name: str, what: str) -> None:
+    """Raise RecordError for a name that is not safe as a file's; ``what`` begins the sentence."""
+    if not is_name(name):
+        raise RecordError("{0} {1}".format(what, NAME_RULE))
 
 
 def to_json(record: Record) -> dict[str, Any]:

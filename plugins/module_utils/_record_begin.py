@@ -157,8 +157,8 @@ def observe_stops(entries: Iterable[Entry], now: Mapping[str, Seen]) -> None:
 
 
 def drift_of(record: Record, selected: Sequence[Seen]) -> list[Seen]:
-    """Return workloads that meet the selection now and are active, but are not in the record."""
-    known = {entry.id for entry in record.workloads}
+    """Return workloads that meet the selection now and are active, and are new to the record."""
+    known = {entry.id for entry in record.workloads} | set(record.passed_over or ())
     return [seen for seen in selected if seen.is_active and seen.id not in known]
 
 

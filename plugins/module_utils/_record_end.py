@@ -14,25 +14,38 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
-from ansible_collections.gpuops.runai.plugins.module_utils._outcome import FAILED, NOT_ATTEMPTED, SKIPPED
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
+    CHANGED,
+    FAILED,
+    NOT_ATTEMPTED,
+    SKIPPED,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
     FINISHED_PHASES,
     RUNNING,
     STOPPED,
     STOPPING,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record import JOIN, LEAVE, Entry, Record
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    JOIN,
+    LEAVE,
+    Asked,
+    Entry,
+    Record,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
     claims,
     is_claimed,
     may_be_done,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen, is_unclear
 
 # Stopped by us, and still so.
 OURS = "ours"
 # The same, but after a crash our stop can't be compared with the one that is seen.
 ASSUMED = "assumed"
+# Stopped by us, but now in a phase that says neither that it is nor that it is not.
+UNCLEAR = "unclear"
 BACK = "back"
 NOT_RUNNING_YET = "not_running_yet"
 HELD = "held"
@@ -49,6 +62,7 @@ STANDINGS = (
     RESUME_FAILED,
     RESUME_UNKNOWN,
     NOT_VISIBLE,
+    UNCLEAR,
     ASSUMED,
     OURS,
     HELD,
@@ -60,26 +74,47 @@ STANDINGS = (
     NOT_STOPPED,
     BACK,
 )
-TO_RESUME = (OURS, ASSUMED)
+TO_RESUME = (OURS, ASSUMED, UNCLEAR)
 # For these `end` fails, and the record stays open.
 BAD = (RESUME_FAILED, RESUME_UNKNOWN, NOT_VISIBLE)
 
-# What each standing means, for people.
-WORDS = {
-    RESUME_FAILED: "could not be resumed",
-    RESUME_UNKNOWN: "were asked to resume, and do not show it yet",
-    NOT_VISIBLE: "are not to be seen, and not in the list of deleted ones either",
-    ASSUMED: "are stopped, by us as far as can be told after a crash",
-    OURS: "are stopped by us",
-    HELD: "stay stopped for another open record",
-    TOUCHED: "were stopped again by somebody else: left alone",
-    NOT_RUNNING_YET: "were resumed and wait to run",
-    RESUMED_SINCE: "were resumed by somebody else",
-    FINISHED: "have finished",
-    GONE: "were deleted",
-    NOT_STOPPED: "were never stopped by us",
-    BACK: "are back",
+# What each standing means, for people: of one workload, and of several.
+_WORDS = {
+    RESUME_FAILED: ("could not be resumed", "could not be resumed"),
+    RESUME_UNKNOWN: (
+        "was asked to resume, and does not show it yet",
+        "were asked to resume, and do not show it yet",
+    ),
+    NOT_VISIBLE: (
+        "is not to be seen, and not in the list of deleted ones either",
+        "are not to be seen, and not in the list of deleted ones either",
+    ),
+    UNCLEAR: (
+        "is in a phase that says neither that it runs nor that it is stopped",
+        "are in a phase that says neither that they run nor that they are stopped",
+    ),
+    ASSUMED: (
+        "is stopped, by us as far as can be told after a crash",
+        "are stopped, by us as far as can be told after a crash",
+    ),
+    OURS: ("is stopped by us", "are stopped by us"),
+    HELD: ("stays stopped for another open record", "stay stopped for another open record"),
+    TOUCHED: (
+        "was stopped again by somebody else: left alone",
+        "were stopped again by somebody else: left alone",
+    ),
+    NOT_RUNNING_YET: ("was resumed and waits to run", "were resumed and wait to run"),
+    RESUMED_SINCE: ("was resumed by somebody else", "were resumed by somebody else"),
+    FINISHED: ("has finished", "have finished"),
+    GONE: ("was deleted", "were deleted"),
+    NOT_STOPPED: ("was never stopped by us", "were never stopped by us"),
+    BACK: ("is back", "are back"),
 }
+
+
+def standing_words(standing: str, number: int, joint: str = "") -> str:
+    """Return e.g. ``3 are stopped by us``; ``joint`` comes in between, as in ``3 that are stopped by us``."""
+    return "{0} {1}{2}".format(number, joint, _WORDS[standing][number != 1])
 
 
 def stand(
@@ -124,6 +159,17 @@ def ids_to_resume(entries: Iterable[Entry], with_touched: bool) -> tuple[list[st
     return first, second
 
 
+def foresee_refusals(entries: Iterable[Entry], now: Mapping[str, Seen]) -> None:
+    """Before `end` sends what it asks for: what the control plane says it can't resume is going to fail."""
+    for entry in entries:
+        if entry.resume is not None and entry.id in now and now[entry.id].suspendable is False:
+            entry.standing = RESUME_FAILED
+            entry.resume.outcome, entry.resume.message = (
+                FAILED,
+                "the control plane says that it can't be resumed",
+            )
+
+
 def is_over(entries: Iterable[Entry]) -> bool:
     """Tell whether nothing is left that the record has to bring back or to find."""
     return all(entry.standing not in (*BAD, *TO_RESUME) for entry in entries if entry.plan != LEAVE)
@@ -139,14 +185,23 @@ def _standing(entry: Entry, seen: Optional[Seen], is_deleted: bool, is_held: boo
     if seen.phase in (STOPPED, STOPPING):
         return HELD if is_held else _stopped(entry, seen)
     if entry.resume is not None:
-        if seen.phase in (RUNNING, *FINISHED_PHASES):
-            return BACK
-        return NOT_RUNNING_YET
+        return _resumed(entry, seen)
     if seen.phase in FINISHED_PHASES:
         return FINISHED
-    if entry.plan != JOIN and entry.stopped_at is None and not _was_accepted(entry):
+    if is_unclear(seen.phase):
+        return HELD if is_held else UNCLEAR
+    if entry.plan != JOIN and entry.stopped_at is None and not _was_accepted(entry.act):
         return NOT_STOPPED
     return RESUMED_SINCE
+
+
+def _resumed(entry: Entry, seen: Seen) -> str:
+    if seen.phase in (RUNNING, *FINISHED_PHASES):
+        return BACK
+    if not is_unclear(seen.phase):
+        return NOT_RUNNING_YET
+    # That is how it was before, too.
+    return BACK if seen.phase == entry.phase_before and _was_accepted(entry.resume) else UNCLEAR
 
 
 def _stopped(entry: Entry, seen: Seen) -> str:
@@ -161,5 +216,5 @@ def _stopped(entry: Entry, seen: Seen) -> str:
     return ASSUMED if entry.assumed else OURS
 
 
-def _was_accepted(entry: Entry) -> bool:
-    return entry.act is not None and entry.act.outcome == "changed"
+def _was_accepted(asked: Optional[Asked]) -> bool:
+    return asked is not None and asked.outcome == CHANGED

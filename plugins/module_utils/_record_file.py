@@ -26,6 +26,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     OPEN_STATES,
     Record,
     RecordError,
+    Remedy,
     from_json,
     to_json,
 )
@@ -34,6 +35,7 @@ _LOCK = ".lock"
 _SUFFIX = ".record.json"
 # A step holds the lock while it reads the control plane, at most this many seconds behind another one.
 _LOCK_WAIT = 300.0
+_OTHER_FOLDER = Remedy({"record_dir": "<a folder that stays>"})
 
 
 class RecordFolder:
@@ -60,10 +62,13 @@ class RecordFolder:
         The folder is made (0700) if ``may_create``; without that, one that is not there yet is accepted.
         """
         if not os.path.isabs(self.path):
-            raise RecordError("the record folder must be an absolute path, not {0!r}".format(self.path))
+            raise RecordError(
+                "the record folder must be an absolute path, not {0!r}; nothing was done".format(self.path),
+                _OTHER_FOLDER,
+            )
         if not os.path.isdir(self.path):
             if os.path.exists(self.path):
-                raise RecordError("{0} is not a folder".format(self.path))
+                raise RecordError("{0} is not a folder; nothing was done".format(self.path), _OTHER_FOLDER)
             if not may_create:
                 return
             try:
@@ -71,7 +76,10 @@ class RecordFolder:
             except OSError as fault:
                 raise refused_write(self.path, fault) from fault
         if not os.access(self.path, os.W_OK | os.X_OK):
-            raise RecordError("the record folder {0} is not writable for this user".format(self.path))
+            raise RecordError(
+                "the record folder {0} is not writable for this user; nothing was done".format(self.path),
+                _OTHER_FOLDER,
+            )
         self._check_locks()
 
     @contextlib.contextmanager
@@ -107,17 +115,19 @@ class RecordFolder:
         text = json.dumps(to_json(record), indent=1, sort_keys=False)
         write_whole(self.file_of(record.name), text + "\n")
 
-    def open_records(self, without: str) -> list[Record]:
-        """Return the other records in the folder because of which workloads may be stopped."""
+    def names(self) -> list[str]:
+        """Return the names of the records in the folder."""
         if not os.path.isdir(self.path):
             return []
+        return sorted(file[: -len(_SUFFIX)] for file in os.listdir(self.path) if file.endswith(_SUFFIX))
+
+    def open_records(self, without: str) -> list[Record]:
+        """Return the other records in the folder because of which workloads may be stopped."""
         found = []
-        for file in sorted(os.listdir(self.path)):
-            name = file[: -len(_SUFFIX)]
-            if file.endswith(_SUFFIX) and name != without:
-                record = self.load(name)
-                if record is not None and record.state in OPEN_STATES:
-                    found.append(record)
+        for name in self.names():
+            record = self.load(name) if name != without else None
+            if record is not None and record.state in OPEN_STATES:
+                found.append(record)
         return found
 
     def _open_lock(self) -> int:
@@ -191,7 +201,8 @@ def _flock(handle: int, how: int, where: str) -> bool:
 def _no_locks(where: str) -> RecordError:
     return RecordError(
         "the storage of {0} does not know file locks (flock), so two jobs could overwrite each other's "
-        "record; choose another folder".format(where)
+        "record; choose another folder; nothing was done".format(where),
+        _OTHER_FOLDER,
     )
 
 

@@ -23,12 +23,13 @@ from collections.abc import Mapping
 from typing import NamedTuple, NoReturn, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import _STARTERS, _arguments, _chain
-from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError, utc_now
+from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError, Remedy, utc_now
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import (
     refused_write,
     try_lock,
     try_shared_lock,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import STATUS_PLAYBOOK
 
 # A lock that nobody alive seems to hold is about to be freed, or is only being looked at.
 _GRACE = 5.0
@@ -112,7 +113,7 @@ class RunLock:
             if holder is not None and self._is_ours(holder):
                 return
             if time.monotonic() >= end or (holder is not None and holder.may_be_alive()):
-                raise RecordError(busy_words(holder))
+                raise busy(holder)
             time.sleep(_BETWEEN_TRIES)
         self._keep(handle, Holder(what, by, utc_now(), self._play, os.getpid()))
 
@@ -183,10 +184,11 @@ class RunLock:
             os.close(handle)
 
 
-def busy_words(holder: Optional[Holder]) -> str:
-    """Say who is at work."""
+def busy(holder: Optional[Holder]) -> RecordError:
+    """Return what to raise while another run is at work."""
     who = holder.words() if holder is not None else "not known which"
-    return "another run is at work on this record: {0}; nothing was sent".format(who)
+    sentence = "another run is at work on this record: {0}; nothing was sent".format(who)
+    return RecordError(sentence, Remedy(playbook=STATUS_PLAYBOOK))
 
 
 def _keep_for(handle: int, play: Optional[Play]) -> NoReturn:

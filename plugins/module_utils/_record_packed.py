@@ -33,6 +33,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Entry,
     Record,
     RecordError,
+    Remedy,
     check_name,
 )
 
@@ -43,24 +44,28 @@ MOST_CHARACTERS = 256_000
 _MOST_BYTES = 64_000_000
 _NO_STOP = 0xFFFFFFFF
 _HEADER = ("id", "name", "kind", "action", "reason", "selection", "settings", "times", "by")
-_BROKEN = "the packed record is damaged or was cut off ({0}); hand on the whole value of the job's artifact"
+_BROKEN = (
+    "the packed record is damaged or was cut off ({0}); hand on the whole value of the job's artifact; "
+    "nothing was done"
+)
 
 
 def pack(record: Record) -> str:
     """Return the record as a string. Raises RecordError when it would be too long to travel.
 
-    The times of the stops are left out where the string fits only without them: those workloads then
-    count as ours without a comparison.
+    What was passed over is left out where the string fits only without it: what is new is then not
+    listed. So are the times of the stops: those workloads then count as ours without a comparison.
     """
-    for with_stops in (True, False):
-        packed = _pack(record, with_stops)
+    for with_passed_over, with_stops in ((True, True), (False, True), (False, False)):
+        packed = _pack(record, with_passed_over, with_stops)
         if len(packed) <= MOST_CHARACTERS:
             return packed
     raise RecordError(
         "the record of {0} workloads is {1} characters packed, more than the {2} that travel between jobs; "
         "use a record folder that outlives the job, or several smaller maintenances".format(
             len(record.entry_ids()), len(packed), MOST_CHARACTERS
-        )
+        ),
+        Remedy({"record_dir": "<a folder that stays>"}),
     )
 
 
@@ -68,7 +73,9 @@ def unpack(packed: str) -> Record:
     """Return the record in the string. Raises RecordError for anything but a whole one."""
     text = "".join(packed.split())
     if not text.startswith(PREFIX):
-        raise RecordError("this is not a packed record: it does not begin with {0}".format(PREFIX))
+        raise RecordError(
+            "this is not a packed record: it does not begin with {0}; nothing was done".format(PREFIX)
+        )
     try:
         raw = base64.b64decode(text[len(PREFIX) :], validate=True)
         body, checksum = raw[:-8], raw[-8:]
@@ -91,10 +98,11 @@ def unpack(packed: str) -> Record:
         raise RecordError(_BROKEN.format(fault)) from fault
 
 
-def _pack(record: Record, with_stops: bool) -> str:
+def _pack(record: Record, with_passed_over: bool, with_stops: bool) -> str:
     entries = record.concerned()
     phases = sorted({entry.phase_before for entry in entries})
     stops = [_milliseconds(entry) if with_stops else None for entry in entries]
+    passed_over = record.passed_over if with_passed_over else None
     base = min((stop for stop in stops if stop is not None), default=0)
     header: dict[str, Any] = {key: getattr(record, key) for key in _HEADER}
     header["control_plane"] = dataclasses.asdict(record.control_plane)
@@ -102,11 +110,13 @@ def _pack(record: Record, with_stops: bool) -> str:
     header["phases"] = phases
     header["count"] = len(entries)
     header["base"] = base
+    header["passed_over"] = None if passed_over is None else len(passed_over)
     columns = [
         b"".join(uuid.UUID(entry.id).bytes for entry in entries),
         bytes(phases.index(entry.phase_before) for entry in entries),
         bytes(_flags(entry) for entry in entries),
         b"".join(struct.pack(">I", _offset(stop, base)) for stop in stops),
+        b"".join(uuid.UUID(workload_id).bytes for workload_id in passed_over or ()),
     ]
     plain = json.dumps(header, separators=(",", ":")).encode() + b"\n" + b"".join(columns)
     body = zlib.compress(plain, 9)
@@ -117,7 +127,8 @@ def _parse(plain: bytes) -> Record:
     line, _newline, data = plain.partition(b"\n")
     header = json.loads(line)
     count, phases = int(header["count"]), header["phases"]
-    if count < 0 or len(data) != count * 22:
+    passed_over: Optional[int] = header["passed_over"]
+    if count < 0 or (passed_over or 0) < 0 or len(data) != count * 22 + (passed_over or 0) * 16:
         raise ValueError("its length does not fit")
     at_phase, at_flags, at_stop = count * 16, count * 17, count * 18
     entries = []
@@ -125,7 +136,7 @@ def _parse(plain: bytes) -> Record:
         offset = struct.unpack_from(">I", data, at_stop + 4 * number)[0]
         entries.append(
             _entry(
-                str(uuid.UUID(bytes=data[16 * number : 16 * number + 16])),
+                _id_at(data, 16 * number),
                 phases[data[at_phase + number]],
                 data[at_flags + number],
                 None if offset == _NO_STOP else header["base"] + offset,
@@ -139,7 +150,14 @@ def _parse(plain: bytes) -> Record:
         state=header["state"],
         control_plane=ControlPlane(**header["control_plane"]),
         workloads=entries,
+        passed_over=None
+        if passed_over is None
+        else [_id_at(data, count * 22 + 16 * number) for number in range(passed_over)],
     )
+
+
+def _id_at(data: bytes, place: int) -> str:
+    return str(uuid.UUID(bytes=data[place : place + 16]))
 
 
 def _entry(workload_id: str, phase: str, flags: int, stop: Optional[int], header: dict[str, Any]) -> Entry:

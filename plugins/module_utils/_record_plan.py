@@ -21,6 +21,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Entry,
     Record,
     RecordError,
+    Remedy,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import claims
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
@@ -29,6 +30,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 UNSUSPENDABLE = "unsuspendable"
 REFUSE = "refuse"
 MOST_ROWS = 20
+# Raising a ceiling takes a thought: no role takes this for a number.
+_HIGHER = "<a higher ceiling or none>"
 
 
 class Ceilings(NamedTuple):
@@ -84,13 +87,16 @@ def shared(entry: Entry, claim: tuple[Record, Entry]) -> Entry:
     return entry
 
 
-def check_unsuspendable(entries: Iterable[Entry], policy: str, variable: str) -> None:
-    """Raise RecordError when what can't be suspended is not to be left. ``variable`` names the policy."""
+def check_unsuspendable(entries: Iterable[Entry], policy: str, prefix: str) -> None:
+    """Raise RecordError when what can't be suspended is not to be left; variables have the ``prefix``."""
     stuck = [entry for entry in entries if entry.plan == LEAVE and entry.reason == UNSUSPENDABLE]
     if stuck and policy == REFUSE:
         raise RecordError(
-            "{0} can't be suspended: {1}; nothing was sent. Leave them running on purpose with {2}: leave, "
-            "or exclude them".format(counted(len(stuck), "selected workload"), name_some(stuck), variable)
+            "{0} can't be suspended: {1}; nothing was sent. Say {2}unsuspendable: leave to leave what can't "
+            "be suspended running, or {2}exclude".format(
+                counted(len(stuck), "selected workload"), name_some(stuck), prefix
+            ),
+            Remedy({"unsuspendable": "leave"}),
         )
 
 
@@ -103,14 +109,16 @@ def check_ceilings(affected: int, active: Optional[int], ceilings: Ceilings, pre
         raise RecordError(
             "{0}max_affected is {1}, but {2} would be acted on, {3} more; nothing was sent".format(
                 prefix, ceilings.max_affected, affected, affected - ceilings.max_affected
-            )
+            ),
+            Remedy({"max_affected": _HIGHER}),
         )
     if ceilings.max_percent is not None and affected:
         percent = 100.0 * affected / active if active else 100.0
         if percent > ceilings.max_percent:
             raise RecordError(
                 "{0}max_percent is {1:g}, but {2} of {3} in scope would be acted on, that is {4:.1f} %; "
-                "nothing was sent".format(prefix, ceilings.max_percent, affected, active or 0, percent)
+                "nothing was sent".format(prefix, ceilings.max_percent, affected, active or 0, percent),
+                Remedy({"max_percent": _HIGHER}),
             )
 
 
@@ -131,9 +139,8 @@ def check_crossing(entries: Iterable[Entry], target: Optional[str], versions: Ma
     if stuck:
         raise RecordError(
             "{0} could not be resumed after the upgrade to {1}, since what was submitted before 3.0 "
-            "can't be: {2}; nothing was sent. Let them finish, or have their owners submit them again".format(
-                counted(len(stuck), "workload"), target, name_some(stuck)
-            )
+            "can't be: {2}; nothing was sent. Let such workloads finish, or have their owners submit them "
+            "again".format(counted(len(stuck), "workload"), target, name_some(stuck))
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
+    RESUME,
     SEND,
     SUSPEND,
     UNKNOWN,
@@ -21,6 +22,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._text import NAME_LEN
 # What people work in by hand: a workspace, or whatever the control plane files under "Build".
 _INTERACTIVE_TYPES = ("workspace", "interactive")
 _INTERACTIVE_CATEGORY = "build"
+
+
+def is_unclear(phase: str) -> bool:
+    """Tell whether a phase says neither that a workload runs, or is to, nor that it does not.
+
+    Terminating, Unknown, and phases that are not known: a suspend and a resume both make sense then.
+    """
+    return meaning(SUSPEND, phase) == meaning(RESUME, phase) == SEND
 
 
 class Seen(NamedTuple):

@@ -24,14 +24,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Entry,
     Record,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record_end import BAD, STANDINGS, WORDS
+from ansible_collections.gpuops.runai.plugins.module_utils._record_end import BAD, STANDINGS, standing_words
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS, group
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
 
 REHEARSAL = "REHEARSAL on a simulator"
 # What Ansible takes as it stands: after name=, and in a YAML mapping.
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./*?-]+\Z")
-_PLAIN_WORDS = re.compile(r"[A-Za-z/][A-Za-z0-9_@%+./-]*( [A-Za-z0-9_@%+./-]+)+\Z")
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./*?<>-]+\Z")
+_PLAIN_WORDS = re.compile(r"[A-Za-z/<][A-Za-z0-9_@%+./<>-]*( [A-Za-z0-9_@%+./<>-]+)+\Z")
 
 
 class Table(NamedTuple):
@@ -78,24 +78,17 @@ def first_line(plane: ControlPlane) -> str:
     return "{0}: {1}".format(REHEARSAL, place) if plane.simulator else "Control plane {0}".format(place)
 
 
-def plan_page(record: Record, already: str = "") -> Page:
-    """Say what would happen. ``already`` is a further sentence."""
+def plan_page(record: Record, notes: Sequence[str] = ()) -> Page:
+    """Say what would happen. ``notes`` are further sentences."""
     ours = record.concerned()
-    owners, projects = {entry.owner for entry in ours}, {entry.project for entry in ours}
-    gpus = sum(entry.gpus for entry in ours)
-    verb = "deletes" if record.kind == CLEANUP else "suspends"
     lines = [
         first_line(record.control_plane),
-        "{0} {1} ({2}), {3}: {4} {5} of {6} in {7}{8}".format(
+        "{0} {1} ({2}), {3}: {4}".format(
             record.kind.capitalize(),
             record.name,
             clean(record.reason, 120),
             record.state,
-            verb,
-            counted(len(ours), "workload"),
-            counted(len(owners), "owner"),
-            counted(len(projects), "project"),
-            "" if record.kind == CLEANUP else "; {0:g} GPUs fall free".format(round(gpus, 2)),
+            _plan_words(record),
         ),
     ]
     if record.kind == RECLAIM:
@@ -117,27 +110,39 @@ def plan_page(record: Record, already: str = "") -> Page:
     left = [entry for entry in record.workloads if entry.plan == LEAVE]
     if left:
         lines.append(
-            "{0} left running, since the control plane can't suspend them".format(
-                counted(len(left), "workload")
+            "{0} left running, since the control plane can't suspend {1}".format(
+                counted(len(left), "workload"), "it" if len(left) == 1 else "them"
             )
         )
     if record.drift:
         lines.append(
-            "{0} meet the selection now and are not in the plan: never acted on".format(
-                counted(len(record.drift), "workload")
+            "1 workload meets the selection now and is not in the plan: never acted on"
+            if len(record.drift) == 1
+            else "{0} workloads meet the selection now and are not in the plan: never acted on".format(
+                len(record.drift)
             )
         )
-    if already:
-        lines.append(already)
+    lines += notes
     tables = [_groups("By project and owner", ours)]
     if left:
         tables.append(_groups("Left running", left))
-    if record.drift:
-        rows = [
-            tuple(str(one.get(key) or "-") for key in ("name", "project", "owner")) for one in record.drift
-        ]
-        tables.append(Table("New since the plan", ("workload", "project", "owner"), rows[:MOST_ROWS]))
-    return Page(lines, tables)
+    return Page(lines, [*tables, *_drift_table(record, "New since the plan")])
+
+
+def _plan_words(record: Record) -> str:
+    ours = record.concerned()
+    verb = "delete" if record.kind == CLEANUP else "suspend"
+    if not ours:
+        return "NOTHING to {0}: no workload is in the plan".format(verb)
+    gpus = round(sum(entry.gpus for entry in ours), 2)
+    falls = "1 GPU falls free" if gpus == 1 else "{0:g} GPUs fall free".format(gpus)
+    return "{0}s {1} of {2} in {3}{4}".format(
+        verb,
+        counted(len(ours), "workload"),
+        counted(len({entry.owner for entry in ours}), "owner"),
+        counted(len({entry.project for entry in ours}), "project"),
+        "" if record.kind == CLEANUP else "; " + falls,
+    )
 
 
 def begun_page(record: Record, pods: Sequence[PodsOnNode]) -> Page:
@@ -157,14 +162,7 @@ def begun_page(record: Record, pods: Sequence[PodsOnNode]) -> Page:
         ),
     ]
     lines += [one.words() for one in pods]
-    tables = [_groups(verb.capitalize(), done)]
-    if record.drift:
-        rows = [
-            tuple(str(one.get(key) or "-") for key in ("name", "project", "owner")) for one in record.drift
-        ]
-        tables.append(
-            Table("New since the plan, not acted on", ("workload", "project", "owner"), rows[:MOST_ROWS])
-        )
+    tables = [_groups(verb.capitalize(), done), *_drift_table(record, "New since the plan, not acted on")]
     return Page(lines, tables)
 
 
@@ -186,10 +184,10 @@ def standing_page(record: Record, pods: Sequence[PodsOnNode] = (), at_work: str 
     for standing in STANDINGS:
         those = [entry for entry in entries if entry.standing == standing]
         if those:
-            lines.append("{0} {1}".format(len(those), WORDS[standing]))
+            lines.append(standing_words(standing, len(those)))
             if standing != "back":
                 rows = [_entry_row(entry) for entry in those[:MOST_ROWS]]
-                heading = "{0} that {1}".format(len(those), WORDS[standing])
+                heading = standing_words(standing, len(those), "that ")
                 tables.append(Table(heading, ("workload", "project", "owner", "phase", "remark"), rows))
     tables.append(_groups("By project and owner", entries))
     return Page(lines, tables)
@@ -294,6 +292,11 @@ def _idle_words(record: Record) -> str:
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
+
+def _drift_table(record: Record, heading: str) -> list[Table]:
+    rows = [tuple(str(one.get(key) or "-") for key in ("name", "project", "owner")) for one in record.drift]
+    return [Table(heading, ("workload", "project", "owner"), rows[:MOST_ROWS])] if rows else []
 
 
 def _groups(heading: str, entries: Iterable[Entry]) -> Table:

@@ -70,6 +70,12 @@ options:
     description: For V(fold), which pass it was. After the last one, by the role's variable, nothing is sent again.
     type: int
     default: 1
+  rehearsal:
+    description:
+      - Whether this is a step of the playbook C(gpuops.runai.maintenance_rehearse). Then the command to type
+        next is that playbook again, and none that could reach a real control plane.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -222,7 +228,7 @@ refused:
   type: bool
   sample: false
 trouble:
-  description: Why the role is going to fail; null if it is not.
+  description: Why the role is going to fail, a step that was refused included; null if it is not.
   returned: always
   type: dict
   contains:
@@ -242,6 +248,7 @@ trouble:
 """
 
 import os
+import sys
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
@@ -264,6 +271,7 @@ ARGUMENT_SPEC = {
     "outcomes": {"type": "dict"},
     "report_name": {"type": "str"},
     "attempt": {"type": "int", "default": 1},
+    "rehearsal": {"type": "bool", "default": False},
 }
 
 
@@ -274,7 +282,8 @@ def main() -> None:
     if REQUESTS_IMPORT_ERROR is None:
         finished = run_step(module.params, os.environ, module.check_mode)
     else:
-        finished = refused(missing_required_lib("requests"))
+        install = "{0} -m pip install requests".format(sys.executable)
+        finished = refused(missing_required_lib("requests"), install)
     module.no_log_values.update(finished.secrets)
     for warning in finished.warnings:
         module.warn(warning)

@@ -280,7 +280,7 @@ def test_a_plan_travels_by_the_jobs_artifacts(open_site: Open) -> None:
         assert later != packed
         site.simulator.state.set_phase(ACTIVE[0], "Running")
         site.simulator.state.set_phase(ACTIVE[0], "Stopped")
-        for artifact, expected in ((later, "1 were stopped again by somebody else"), (packed, "are back")):
+        for artifact, expected in ((later, "1 was stopped again by somebody else"), (packed, "1 is back")):
             ended = site.play("maintenance_end", name="night", record=artifact)
             assert ended.rc == 0, ended.output
             assert expected in ended.stdout

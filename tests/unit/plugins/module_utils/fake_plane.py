@@ -17,6 +17,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
     Identity,
     Selected,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import Caller
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import read_settings
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import SEND, WAIT, meaning
 from ansible_collections.gpuops.runai.plugins.module_utils._record import ControlPlane
@@ -124,7 +125,7 @@ class FakePlane:
         )
 
     def select(self, selection: Mapping[str, Any]) -> Selected:
-        """Return all workloads, or those of the ids or phases asked for."""
+        """Return all workloads, or those of the ids, phases or projects asked for; at most ``limit``."""
         self.reads += 1
         self.fuse.spark()
         wanted = selection.get("ids")
@@ -134,19 +135,25 @@ class FakePlane:
             if workload.id not in self.hidden
             and (wanted is None or workload.id in wanted)
             and ("phases" not in selection or workload.phase in selection["phases"])
+            and "p" in selection.get("projects", "p")
             and workload.id not in selection.get("exclude", ())
         ]
-        unmatched = [one for one in selection.get("exclude", ()) if one not in self.workloads]
-        return Selected(found, {"exclude": unmatched} if unmatched else {})
+        unmatched = {
+            "exclude": [one for one in selection.get("exclude", ()) if one not in self.workloads],
+            "projects": [one for one in selection.get("projects", ()) if one != "p"],
+        }
+        return Selected(
+            found[: selection.get("limit")], {option: names for option, names in unmatched.items() if names}
+        )
 
     def look(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Return those that are there."""
         self.reads += 1
         return {seen.id: seen for seen in self.select({"ids": list(ids)}).workloads}
 
-    def unlisted_nodes(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
-        """Every node is listed."""
-        return []
+    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
+        """Return those that are called misspelt."""
+        return [name for name in names if name.startswith("misspelt")]
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those that were deleted."""
@@ -193,7 +200,7 @@ def context(
     given = {"name": name, **variables}
     settings = read_settings(role, {"{0}_{1}".format(role, key): value for key, value in given.items()})
     return Context(
-        settings=settings,
+        caller=Caller(settings, "maintenance_begin"),
         folder=RecordFolder(folder) if folder else None,
         durable=durable,
         packed=packed,

@@ -104,7 +104,7 @@ def test_what_surveys_give_is_read() -> None:
     ],
 )
 def test_what_can_not_be_read_is_refused(name: str, value: Any) -> None:
-    with pytest.raises(RecordError, match="workload_maintenance_{0}.* Nothing was done".format(name)):
+    with pytest.raises(RecordError, match="workload_maintenance_{0}.*; nothing was done".format(name)):
         read_settings(ROLES[0], {"workload_maintenance_" + name: value})
 
 

@@ -24,7 +24,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end impo
     seconds_to_settle,
     status_step,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import Caller, after_refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import plan_step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import read_settings
 from ansible_collections.gpuops.runai.plugins.module_utils._record import Record, RecordError
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
 from ansible_collections.gpuops.runai.tests.unit.plugins.module_utils.fake_plane import (
@@ -59,6 +61,12 @@ def end(plane: FakePlane, at: Context, refuse: Sequence[str] = ()) -> Step:
 
 def phases(plane: FakePlane) -> list[Optional[str]]:
     return [plane.workloads[one].phase if one in plane.workloads else None for one in plane.ids]
+
+
+def next_of(fault: RecordError) -> str:
+    """The command to type once a begin was refused."""
+    settings = read_settings("workload_maintenance", {"workload_maintenance_name": "night"})
+    return after_refusal(Caller(settings, "maintenance_begin"), fault.remedy)
 
 
 def standing(step: Step, number: int) -> Optional[str]:
@@ -140,6 +148,75 @@ def test_too_much_drift_is_refused(plane: FakePlane, folder: str) -> None:
     with pytest.raises(RecordError, match="max_drift"):
         begin_step(context(plane, folder, max_drift=0))
     assert begin_step(context(plane, folder, max_drift=1)).ids
+
+
+def test_what_a_limit_passed_over_is_no_drift_and_what_is_new_in_scope_is(
+    plane: FakePlane, folder: str
+) -> None:
+    at = context(plane, folder, limit=2, **SAID)
+    planned = plan_step(at)
+    assert planned.record is not None
+    assert planned.record.entry_ids() == plane.ids[:2]
+    # In the scope of the plan, but not taken: moving up is not new.
+    plane.set_phase(plane.ids[0], "Completed")
+    plane.set_phase(plane.ids[3], "Running")
+    with pytest.raises(RecordError, match=r"1 workload meets the selection now and did not .* more than"):
+        begin_step(context(plane, folder, max_drift=0))
+    step = begin_step(at)
+    assert list(step.ids) == [plane.ids[1]]
+    assert step.record is not None
+    assert [one["id"] for one in step.record.drift] == [plane.ids[3]]
+
+
+def test_what_is_new_is_known_to_jobs_that_share_no_storage(plane: FakePlane, tmp_path: Path) -> None:
+    planned = plan_step(context(plane, None, durable=False, limit=2, **SAID))
+    assert planned.record is not None
+    plane.set_phase(plane.ids[3], "Running")
+    step = begin_step(context(plane, str(tmp_path), durable=False, packed=pack(planned.record)))
+    assert step.record is not None
+    assert [one["id"] for one in step.record.drift] == [plane.ids[3]]
+
+
+def test_a_misspelt_place_is_refused(plane: FakePlane, folder: str) -> None:
+    for step in (plan_step, begin_step):
+        with pytest.raises(
+            RecordError, match="_projects: the control plane lists no misspelt; nothing"
+        ) as told:
+            step(context(plane, folder, **{**SAID, "all": False, "projects": ["p", "misspelt"]}))
+        assert "'{workload_maintenance_projects: <projects or any>}'" in next_of(told.value)
+        assert "night.record.json" not in os.listdir(folder)
+
+
+def test_a_plan_of_nothing_can_not_be_mistaken(folder: str) -> None:
+    at = context(FakePlane(["Running"]), folder, **{**SAID, "all": False, "projects": "empty"})
+    page = plan_step(at).page
+    assert page is not None
+    assert page.lines[1].endswith("planned: NOTHING to suspend: no workload is in the plan")
+    assert page.lines[2] == "No workload meets workload_maintenance_projects=empty"
+    page = begin_step(context(FakePlane(["Stopped", "Failed"]), folder, name="b", **SAID)).page
+    assert page is not None
+    assert page.lines[2] == "2 workloads meet the selection, but none of them is active"
+
+
+@pytest.mark.parametrize("phase", ["Terminating", "Unknown", "Something new"])
+def test_a_phase_that_says_neither_counts_as_active(folder: str, phase: str) -> None:
+    plane = FakePlane([phase, "Running", "Stopped"])
+    with pytest.raises(RecordError, match="max_percent is 50, but 2 of 2 in scope"):
+        plan_step(context(plane, folder, **{**SAID, "max_percent": 50}))
+    at = context(plane, folder, **SAID)
+    plan_step(at)
+    assert list(begin_step(at).ids) == plane.ids[:2]
+    begin(plane, at)
+    # Stopped by us, and now lost from sight: resumed to be safe, after those that ran.
+    plane.set_phase(plane.ids[1], phase)
+    step = end_step(context(plane, folder))
+    assert (step.ids, step.ids_after) == ([plane.ids[1]], [plane.ids[0]])
+    assert standing(step, 1) == "unclear"
+    ended = ended_step(at)
+    assert ended.trouble is not None
+    assert "2 were asked to resume, and do not show it yet" in ended.trouble.sentence
+    assert end(plane, at).trouble is None
+    assert phases(plane) == ["Running", "Running", "Stopped"]
 
 
 def test_another_selection_is_refused(plane: FakePlane, folder: str) -> None:
@@ -285,6 +362,44 @@ def test_what_could_not_be_resumed_keeps_the_record_open(plane: FakePlane, folde
     assert "1 could not be resumed" in ended.trouble.sentence
     ended = end(plane, at)
     assert ended.trouble is None
+
+
+def test_check_mode_is_red_where_the_end_would_be(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    begin(plane, at)
+    checked = end_step(context(plane, folder, check_mode=True))
+    assert checked.trouble is None
+    assert len([*checked.ids, *checked.ids_after]) == 4
+    plane.hidden.add(plane.ids[0])
+    plane.workloads[plane.ids[1]].suspendable = False
+    before = Path(folder, "night.record.json").read_bytes()
+    checked = end_step(context(plane, folder, check_mode=True))
+    assert checked.trouble is not None
+    assert checked.trouble.sentence == (
+        "2 of 4 workloads: 1 could not be resumed, 1 is not to be seen, and not in the list of deleted ones "
+        "either; the record stays open"
+    )
+    assert checked.trouble.rows[0].endswith(" | the control plane says that it can't be resumed")
+    assert Path(folder, "night.record.json").read_bytes() == before
+    real = end(plane, at, refuse=[plane.ids[1]])
+    assert real.trouble is not None
+    assert real.trouble.sentence == checked.trouble.sentence
+
+
+def test_the_next_command_after_a_status_is_the_useful_one(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, node_fenced=True, **{**SAID, "nodes": "gpu-17"})
+    begin(plane, at)
+    plane.pods_left = 1
+    told = status_step(context(plane, folder)).trouble
+    assert told is not None
+    assert "maintenance_begin -e workload_maintenance_name=night" in told.next_command
+    assert "-e workload_maintenance_reason=fan" in told.next_command
+    assert told.next_command.endswith("-e workload_maintenance_node_fenced=true")
+    plane.pods_left = 0
+    plane.hidden.add(plane.ids[0])
+    told = status_step(context(plane, folder)).trouble
+    assert told is not None
+    assert "maintenance_end -e workload_maintenance_name=night" in told.next_command
 
 
 def test_what_another_record_holds_comes_back_with_the_last_one(plane: FakePlane, folder: str) -> None:

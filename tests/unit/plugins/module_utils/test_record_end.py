@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any, Optional
 
@@ -69,6 +70,14 @@ def entry(**changes: Any) -> Entry:
         (entry(), seen("Deleting"), False, end.GONE),
         (entry(), None, True, end.GONE),
         (entry(), None, False, end.NOT_VISIBLE),
+        (entry(), seen("Unknown"), False, end.UNCLEAR),
+        (entry(), seen("Terminating"), False, end.UNCLEAR),
+        (entry(), seen("Something new"), False, end.UNCLEAR),
+        (entry(act=LOST, stopped_at=None), seen("Unknown"), False, end.UNCLEAR),
+        (entry(act=Asked("t", "failed"), stopped_at=None), seen("Unknown"), False, end.NOT_STOPPED),
+        (entry(resume=CHANGED), seen("Unknown"), False, end.UNCLEAR),
+        (entry(resume=CHANGED, phase_before="Unknown"), seen("Unknown"), False, end.BACK),
+        (entry(resume=LOST, phase_before="Unknown"), seen("Unknown"), False, end.UNCLEAR),
         (entry(resume=CHANGED), seen("Running"), False, end.BACK),
         (entry(resume=LOST), seen("Completed"), False, end.BACK),
         (entry(resume=CHANGED), seen("Pending"), False, end.NOT_RUNNING_YET),
@@ -84,8 +93,12 @@ def test_what_has_become_of_a_workload(
     assert standing in end.STANDINGS
 
 
-def test_every_standing_has_words() -> None:
-    assert set(end.WORDS) == set(end.STANDINGS)
+def test_every_standing_has_words_for_one_and_for_several() -> None:
+    for standing in end.STANDINGS:
+        assert end.standing_words(standing, 1).startswith("1 ")
+        assert not re.search(r"\b(are|were|have|do|they)\b", end.standing_words(standing, 1))
+        assert not re.search(r"\b(is|was|has|does)\b", end.standing_words(standing, 2))
+    assert end.standing_words(end.OURS, 2, "that ") == "2 that are stopped by us"
 
 
 @pytest.mark.parametrize("phase", [*PHASES, "Something new"])

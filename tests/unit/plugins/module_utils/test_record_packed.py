@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import random
 import uuid
 
@@ -125,6 +126,17 @@ def test_a_large_fleet_travels_and_a_larger_one_goes_without_the_times_of_the_st
     packed = pack(record(fleet(11_500)))
     assert len(packed) <= MOST_CHARACTERS
     assert not any(entry.stopped_at for entry in unpack(packed).workloads)
+
+
+def test_what_was_passed_over_travels_while_there_is_room() -> None:
+    passed_over = [entry.id for entry in fleet(6_000)]
+    found = unpack(pack(dataclasses.replace(record(fleet(10)), passed_over=passed_over)))
+    assert found.passed_over == passed_over
+    assert len(found.workloads) == 10
+    assert unpack(pack(record(fleet(10)))).passed_over is None
+    full = unpack(pack(dataclasses.replace(record(fleet(8_500)), passed_over=passed_over)))
+    assert full.passed_over is None
+    assert all(entry.stopped_at for entry in full.workloads)
 
 
 def test_what_is_too_large_to_travel_is_refused() -> None:

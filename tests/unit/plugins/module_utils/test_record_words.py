@@ -77,7 +77,7 @@ def test_a_plan_says_how_many_whose_and_what_is_lost() -> None:
         "Maintenance night (fan), planned: suspends 2 workloads of 2 owners in 1 project; 5 GPUs fall free"
     )
     assert lines[2] == "1 among them is interactive: data and logs inside the containers are lost"
-    assert lines[3] == "1 workload left running, since the control plane can't suspend them"
+    assert lines[3] == "1 workload left running, since the control plane can't suspend it"
     assert lines[lines.index("By project and owner:") + 2].split() == ["p", "ada", "1", "2.5"]
 
 
