@@ -54,7 +54,7 @@ lock: .venv/.ready ## Resolve the development requirements anew into requirement
 clean: ## Remove everything that was made here
 	rm -rf .venv .cache tests/output
 
-REQUIREMENTS := requirements/dev.txt $(wildcard simulator/requirements.txt)
+REQUIREMENTS := requirements/dev.txt simulator/requirements.txt
 
 .venv/.ready: $(REQUIREMENTS) meta/ee-requirements.txt tests/unit/requirements.txt requirements/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'

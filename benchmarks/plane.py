@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulator.settings import TOKEN
 from tools.paths import CHECKOUT
 
 LATENCY = 0.05
 LATENCY_PER_ID = 0.005
-CLIENT_ID = "rehearsal"
-CLIENT_SECRET = "rehearsal-secret"
-TOKEN = "rehearsal-token"
 PAGE = 500
 _PATIENCE = 60.0
 

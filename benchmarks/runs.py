@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cost import Cost, RunFailed, measure
-from benchmarks.plane import CLIENT_ID, CLIENT_SECRET, Plane
+from benchmarks.plane import Plane
+from simulator.settings import CLIENT_ID, CLIENT_SECRET
 from tools.install import install
 from tools.paths import CACHE, LINKED_TREE, command, environment
 

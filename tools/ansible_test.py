@@ -106,7 +106,7 @@ def main() -> int:
         env = environment(WORK) | {"HOME": str(HOME)}
         done = subprocess.run([command("ansible-test"), *arguments], cwd=COPY, env=env, check=False)
         if options.junit:
-            shutil.copytree(COPY / "tests" / "output" / "junit", options.junit, dirs_exist_ok=True)
+            shutil.copytree(JUNIT, options.junit, dirs_exist_ok=True)
         return done.returncode
 
 

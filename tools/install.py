@@ -4,8 +4,8 @@
 """Install packages into a virtual environment: python -m tools.install VENV ARGUMENT... (as for pip install)
 
 uv is many times faster, but reads none of pip's configuration: where only that names an index, pip does it.
-Bytecode is made here, as pip does it: where the environment forbids Python to write any later, each of the many
-processes of a test run would compile everything anew.
+Bytecode is made at once, as pip does it: where the environment forbids Python to write any later, each of the
+many processes of a test run would compile everything anew.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def install(venv: Path, *arguments: str) -> None:
     python = str(venv / "bin" / "python")
     uv = Path(sys.executable).with_name("uv")
     if uv.exists():
-        with_uv = [str(uv), "pip", "install", "--quiet", "--compile-bytecode", f"--python={python}", *arguments]
-        done = subprocess.run(with_uv, capture_output=True, text=True, check=False)
+        with_uv = [str(uv), "pip", "install", "--quiet", "--compile-bytecode", f"--python={python}"]
+        done = subprocess.run([*with_uv, *arguments], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return
         print(f"uv could not install, trying pip:\n{done.stderr}", file=sys.stderr)

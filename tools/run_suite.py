@@ -47,10 +47,6 @@ class Counts:
     skipped: int = 0
 
 
-def present(*names: str) -> tuple[str, ...]:
-    return tuple(name for name in names if (CHECKOUT / name).exists())
-
-
 def stages(results: Path) -> Iterator[Stage]:
     """Every check there is, the fast ones first; those that run tests leave reports below `results`."""
 
@@ -62,13 +58,12 @@ def stages(results: Path) -> Iterator[Stage]:
     yield Stage("ruff check", ("ruff", "check", "--output-format=concise", "."), fast=True)
     yield Stage("ruff format", ("ruff", "format", "--check", "--output-format=concise", "."), fast=True)
     yield Stage("mypy collection", ("mypy", "-p", f"{COLLECTION}.plugins"), fast=True)
-    typed = present("simulator", "demo", "benchmarks", "tools", "tests")
-    yield Stage("mypy simulator, tools and tests", ("mypy", *typed), fast=True)
+    others = ("simulator", "demo", "benchmarks", "tools", "tests")
+    yield Stage("mypy simulator, tools and tests", ("mypy", *others), fast=True)
     yield Stage("licence headers", (PYTHON, "-m", "tools.check_headers"), fast=True)
     yield pytest_stage("tests/unit", fast=True)
-    others = {file.parent.name for file in (CHECKOUT / "tests").glob("*/test_*.py")} - {"unit"}
-    for name in sorted(others):
-        yield pytest_stage(f"tests/{name}")
+    for folder in sorted({file.parent for file in (CHECKOUT / "tests").glob("*/test_*.py")}):
+        yield pytest_stage(f"tests/{folder.name}")
     yield Stage("antsibull-changelog lint", ("antsibull-changelog", "lint"))
     yield Stage(
         "antsibull-docs lint",
@@ -80,7 +75,7 @@ def stages(results: Path) -> Iterator[Stage]:
     yield Stage("ansible-lint", ("ansible-lint",))
     yield Stage("ansible-test sanity", (PYTHON, "-m", "tools.ansible_test", "sanity"))
     # Of what is written for older Pythons too; the rest is held by the newest ansible-test.
-    content = (f"{folder}/" for folder in present("plugins", "roles", "playbooks"))
+    content = ("plugins/", "roles/", "playbooks/")
     sanity_of_oldest = (PYTHON, "-m", "tools.ansible_test", f"--core={OLDEST}", "sanity", *content)
     yield Stage(f"ansible-test sanity of {OLDEST}", sanity_of_oldest)
     units = results / "ansible-test"
