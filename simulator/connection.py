@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,8 +20,8 @@ EXTENSION = "gpuops.connection"
 class Listener(Protocol):
     """Whatever takes connections for the application."""
 
-    def interrupt(self, seconds: float) -> None:
-        """Drop every connection and refuse new ones for so long."""
+    def interrupt(self, seconds: float, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Drop every connection and refuse new ones for so long, or until it is over."""
 
     async def stopping(self) -> None:
         """Return when the server is about to stop."""

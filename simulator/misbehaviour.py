@@ -53,8 +53,12 @@ class Strike:
             for task in (replaced, *leaving):
                 task.cancel()
 
+    def is_in_force(self) -> bool:
+        """Whether the fault plan has not been replaced since it struck."""
+        return self.plane.faults.is_in_force(self.fault)
+
     async def _replaced(self) -> None:
-        while self.plane.faults.is_in_force(self.fault):
+        while self.is_in_force():
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def apply_if_told(self) -> None:
@@ -316,7 +320,7 @@ async def _edit_rows(strike: Strike) -> None:
 async def _down(strike: Strike) -> None:
     await strike.apply_if_told()
     strike.exchange.about_to_end()
-    strike.listener.interrupt(strike.fault["seconds"])
+    strike.listener.interrupt(strike.fault["seconds"], lambda: not strike.is_in_force())
     await strike.exchange.disconnected()
 
 

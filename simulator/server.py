@@ -10,7 +10,7 @@ import contextlib
 import ipaddress
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -22,6 +22,7 @@ from .model import Fleet
 from .settings import Settings
 
 _BACKLOG = 1024
+_LOOK_SECONDS = 0.02  # how often what is down looks whether it is over
 _TICK_SECONDS = 1.0  # how often the Date header of answers is brought up to date
 
 
@@ -116,8 +117,11 @@ class Server(uvicorn.Server):
             with contextlib.suppress(RuntimeError):  # the loop has ended already
                 self._loop.call_soon_threadsafe(self._stop.set)
 
-    def interrupt(self, seconds: float) -> None:
-        """Drop every connection and refuse new ones for so long. To be called in the server's thread."""
+    def interrupt(self, seconds: float, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Drop every connection and refuse new ones for so long, or until it is over.
+
+        To be called in the server's thread.
+        """
         if self._reopening is not None and not self._reopening.done():
             return
         for listening in self.servers:
@@ -126,7 +130,7 @@ class Server(uvicorn.Server):
             connection.transport.abort()
         # Bound but not listening, it refuses connections and keeps the port from others.
         self._socket = _bind(self.plane.settings.address, self.port)
-        self._reopening = asyncio.ensure_future(self._listen_again(seconds))
+        self._reopening = asyncio.ensure_future(self._listen_again(seconds, is_over))
 
     def interrupt_soon(self, seconds: float) -> None:
         """As `interrupt`, from another thread; returns when connections are refused."""
@@ -139,10 +143,12 @@ class Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(interrupt)
         done.wait()
 
-    async def _listen_again(self, seconds: float) -> None:
-        await self.pause(seconds)
-        if self.should_exit:
-            return
+    async def _listen_again(self, seconds: float, is_over: Callable[[], bool]) -> None:
+        until = self._loop.time() + seconds
+        while (left := until - self._loop.time()) > 0 and not is_over():
+            await self.pause(min(left, _LOOK_SECONDS))
+            if self.should_exit:
+                return
         listening = await self._loop.create_server(
             self._protocol, sock=self._socket, ssl=self.config.ssl, backlog=_BACKLOG
         )

@@ -414,6 +414,16 @@ def test_down_refuses_connections_and_comes_back(simulator: Handle, client: Clie
     assert stopped(simulator) == (IDS if apply else [])
 
 
+def test_replacing_the_plan_ends_what_is_down(simulator: Handle, client: Client) -> None:
+    simulator.faults({"match": BATCH, "fault": {"kind": "down", "seconds": 3600, "apply": True}})
+    with pytest.raises(requests.ConnectionError):
+        client.batch("suspend", IDS)
+    assert refuses(simulator)
+    simulator.faults()
+    wait_until(lambda: not refuses(simulator))
+    assert stopped(simulator) == IDS
+
+
 def test_down_may_be_told_from_a_test_and_the_end_may_come_meanwhile(start: Start, connect: Connect) -> None:
     simulator = start(workloads=1)
     client = connect(simulator)
