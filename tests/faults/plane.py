@@ -145,7 +145,7 @@ class Plane:
         self.books = Books()
         self.action = action
         self.is_wanted = True
-        params = {**DEFAULTS, "base_url": "https://plane.test", "timeout": 30.0, "retry_timeout": 120.0}
+        params = {**DEFAULTS, "base_url": "https://plane.test"}
         return run_batch({**params, "action": action, "ids": list(ids), **options}, {}, False, True)
 
     def close(self) -> None:

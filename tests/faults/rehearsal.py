@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.gpuops.runai.plugins.module_utils._batch_run import run_batch
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import BAD, OUTCOMES
+from ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch import ARGUMENT_SPEC
 
 from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
@@ -24,29 +25,12 @@ COUNT = {"method": "GET", "path": "/api/v1/workloads/count"}
 READS = {"method": "GET", "path": "/api/v1/workloads*"}
 TOKENS = {"method": "POST", "path": "/api/v*/token"}
 
+# As Ansible hands them over when none is given, but for a rehearsal's credentials and its quick looks.
 DEFAULTS: dict[str, Any] = {
-    "protect": [],
-    "only_phases": None,
-    "tolerate": ["finished", "deleting"],
-    "max_affected": None,
-    "max_failures": None,
-    "batch_size": 100,
-    "concurrency": None,
-    "wait": False,
-    "wait_timeout": 20.0,
-    "wait_interval": 0.02,
-    "wait_for": "target",
-    "deadline": None,
-    "report_path": None,
-    "workloads_limit": 1000,
+    **{name: described.get("default") for name, described in ARGUMENT_SPEC.items()},
     "client_id": CLIENT_ID,
     "client_secret": CLIENT_SECRET,
-    "token": None,
-    "validate_certs": True,
-    "ca_path": None,
-    "proxy": None,
-    "timeout": 5.0,
-    "retry_timeout": 20.0,
+    "wait_interval": 0.02,
 }
 
 # The phase that a workload shows from which it can be sent, and those that show that it was acted on.
