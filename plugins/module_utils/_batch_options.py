@@ -34,6 +34,9 @@ _DEFAULT_MAX_FAILURES = "10%"
 _DELETE_CONCURRENCY = 1
 _DELETE_MAX_FAILURES = "0"
 
+# What holds an action back: an unanswered question must not lift it.
+BRAKES = ("protect", "only_phases", "max_affected", "max_failures", "deadline")
+
 _MAX_FAILURES = re.compile(r"(\d{1,9})\s*(%?)")
 
 
@@ -57,8 +60,15 @@ class BatchOptions(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def batch_options(params: Mapping[str, Any]) -> BatchOptions:
-    """Check and settle the options; raise OptionError for the first that can't be used."""
+def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchOptions:
+    """Check and settle the options; raise OptionError for the first that can't be used.
+
+    ``given`` are the task's own arguments before Ansible completed them: only there a null differs
+    from what was left out.
+    """
+    for option in BRAKES:
+        if option in given:
+            refuse_blank(option, given[option], may_be_empty=option == "protect")
     action = params["action"]
     warnings: list[str] = []
     concurrency = params["concurrency"]

@@ -25,6 +25,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import Interr
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import parse_ids
+from ansible_collections.gpuops.runai.plugins.module_utils._interrupts import heeded_interrupts
 from ansible_collections.gpuops.runai.plugins.module_utils._journal import Journal
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     CHANGED,
@@ -78,19 +79,24 @@ def run_batch(
     with_diff: bool,
     say: Callable[[str], None] = lambda line: None,
     verbosity: int = 0,
+    given: Optional[Mapping[str, Any]] = None,
 ) -> Finished:
     """Do what the options say. Never raises for what users or control planes do wrong.
 
-    ``say`` gets lines on how far it is; ``verbosity`` is how many ``v`` the play was started with.
+    ``say`` gets lines on how far it is; ``verbosity`` is how many ``v`` the play was started with;
+    ``given`` are the task's own arguments before Ansible completed them. Once interrupted, it ends as
+    if its play were gone.
     """
     try:
-        options = batch_options(params)
+        options = batch_options(params, given or {})
         # What selected nothing has nothing to do, also where nobody may connect.
         connect = connect_options if options.ids.ids else no_connection
         connection = connect(params, environ)
     except OptionError as fault:
         return refused(params, str(fault))
-    return _Run(options, connection, check_mode, with_diff, say, verbosity).finish()
+    with heeded_interrupts() as is_uninterrupted:
+        run = _Run(options, connection, check_mode, with_diff, say, verbosity, is_uninterrupted)
+        return run.finish()
 
 
 def refused(params: Mapping[str, Any], words: str) -> Finished:
@@ -125,6 +131,7 @@ class _Run:
         with_diff: bool,
         say: Callable[[str], None],
         verbosity: int,
+        is_uninterrupted: Callable[[], bool],
     ) -> None:
         self._options = options
         self._connection = connection
@@ -133,7 +140,8 @@ class _Run:
         self._verbosity = verbosity
         self._tally = Tally()
         self._progress = Progress(options.action, lambda line: say(self._scrub(line)))
-        self._guard = Guard(options.deadline, watch_ancestors())
+        is_play_there = watch_ancestors()
+        self._guard = Guard(options.deadline, lambda: is_uninterrupted() and is_play_there())
         self._journal = Journal(None if check_mode else options.report_path, self._scrub)
         self._state: dict[str, Workload] = {}
         self._outcomes: dict[str, Outcome] = {}
@@ -219,7 +227,7 @@ class _Run:
         planned = len(plan.ids(SEND, WAIT))
         self._to_settle = len(self._outcomes) + planned
         rules = rules_once_stopped(options.rules) if options.action == RESUME else options.rules
-        courier = Courier(options.action, client, reader, self._guard, self._tally, rules)
+        courier = Courier(options.action, client, reader, self._guard, self._tally, rules, self._state)
         self._dispatcher = Dispatcher(
             courier.deliver,
             self._guard,

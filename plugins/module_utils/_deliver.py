@@ -12,7 +12,7 @@ looked up before it is called failed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import BatchAnswer, Refusal
@@ -36,7 +36,18 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     BatchRecord,
     Outcome,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE, SEND, THERE, WAIT, meaning
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
+    DELETE,
+    FINISHED_PHASES,
+    RESUME,
+    SEND,
+    STOPPED,
+    STOPPING,
+    THERE,
+    WAIT,
+    canonical,
+    meaning,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import NOT_FOUND, Rules, decide
 from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience
 from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader
@@ -65,12 +76,23 @@ class Delivery(NamedTuple):
 
 
 class Courier:
-    """Delivers batches of one action; safe to use from several threads."""
+    """Delivers batches of one action; safe to use from several threads.
+
+    ``before`` is what the plan was made of.
+    """
 
     def __init__(
-        self, action: str, client: Client, reader: StateReader, guard: Guard, tally: Tally, rules: Rules
+        self,
+        action: str,
+        client: Client,
+        reader: StateReader,
+        guard: Guard,
+        tally: Tally,
+        rules: Rules,
+        before: Mapping[str, Workload],
     ) -> None:
         self.action = action
+        self.before = before
         self.client = client
         self.reader = reader
         self.guard = guard
@@ -144,6 +166,9 @@ class _Batch:
                 # Without the endpoint itself no other batch will fare better.
                 if fault.is_no_such_endpoint:
                     self._stop = "{0}; batches need Run:ai 2.19 or later".format(fault)
+                if fault.is_doubtful:
+                    self._may_have_arrived = True
+                    self._patience.start()
                 self._refuse(
                     {workload_id: Refusal(fault.code, fault.text or fault.words) for workload_id in sent}
                 )
@@ -323,6 +348,9 @@ class _Batch:
 
     def _is_done(self, workload: Workload) -> bool:
         """Tell whether the workload, which was to be acted on, shows that it was."""
+        if self._courier.action == RESUME and canonical(workload.phase) in FINISHED_PHASES:
+            # What was stopped does not finish unless it is resumed.
+            return canonical(self._courier.before[workload.id].phase) in (STOPPED, STOPPING)
         return decide(self._courier.action, workload, _NO_RULES).verdict == THERE
 
     def _lag_left(self) -> float:

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from typing import Optional
 
+# Statuses of what was not even tried, whoever says so.
+_REFUSALS = (400, 404, 405, 409, 411, 413, 414, 415, 422, 431)
+
 
 class RunaiError(Exception):
     """Anything that is told to the user in one sentence."""
@@ -105,6 +108,7 @@ class StatusError(RequestError):
         if code is not None and code != status:
             words = "HTTP {0} (code {1}){2}".format(status, code, ", " + text if text else "")
         super().__init__(method, path, "HTTP {0}".format(status), words)
+        self._is_of_the_api = code is not None
         self.status = status
         self.code = status if code is None else code
         self.text = text
@@ -119,6 +123,11 @@ class StatusError(RequestError):
     def refused_for_now(self) -> bool:
         """Whether the status says that nothing was done and that later may be better."""
         return self.status in (429, 503)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether something before the control plane may have said it, after the write was passed on."""
+        return self.status >= 500 or not (self._is_of_the_api or self.status in _REFUSALS)
 
     @property
     def passing(self) -> bool:

@@ -40,7 +40,7 @@ class Guard:
         """Raise Interrupted when no further call may be made."""
         if self._gone or not self._is_wanted():
             self._gone = True
-            raise Interrupted("the play or task that started this is gone", ORPHANED)
+            raise Interrupted("the play or task that started this is gone, or was interrupted", ORPHANED)
         if self._deadline is not None and time.monotonic() - self.started >= self._deadline:
             raise Interrupted("the deadline of {0:g} s has passed".format(self._deadline), DEADLINE)
 

@@ -26,7 +26,8 @@ class Journal:
     """
 
     def __init__(self, path: Optional[str], scrub: Callable[[str], str]) -> None:
-        self._path = path
+        # What a link leads to is written, and the link stays.
+        self._path = None if path is None else os.path.realpath(path)
         self._scrub = scrub
         self._file: Optional[TextIO] = None
         self._fault: Optional[OSError] = None
@@ -44,6 +45,9 @@ class Journal:
         try:
             if os.path.isdir(self._path):
                 raise OptionError("report_path: {0} is a folder".format(self._path))
+            if os.path.lexists(self._path) and not os.path.isfile(self._path):
+                # A device, say: it would be replaced by a file.
+                raise OptionError("report_path: {0} is no ordinary file".format(self._path))
             if os.path.exists(part) and os.path.getsize(part) > 0:
                 self.kept = "{0}.{1}".format(part, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
                 os.replace(part, self.kept)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, _load_params
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_secrets
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
 from ansible_collections.gpuops.runai.plugins.module_utils._invocation import shown_options
@@ -19,11 +19,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._invocation import sh
 class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not typed
     """Shows neither a secret nor a long list among its options, however it ends.
 
-    That goes for what Ansible itself refuses as well, such as a misspelt option.
+    That goes for what Ansible itself refuses as well, such as a misspelt option. ``given`` are the
+    task's own arguments before Ansible completed them: only they tell a null from what was left out.
     """
 
     def __init__(self, argument_spec: Mapping[str, Any]) -> None:
         super().__init__(argument_spec=dict(argument_spec), supports_check_mode=True)
+        # ansible-core has this function for modules that need the arguments as they came, and no other way.
+        self.given: Mapping[str, Any] = _load_params()
         self.no_log_values.update(connection_secrets(self.params, os.environ))
 
     @property

@@ -50,6 +50,8 @@ options:
   protect:
     description:
       - UUIDs that are never acted on. They are skipped with reason V(protected).
+      - A null or a blank is refused here and in O(only_phases), O(max_affected), O(max_failures) and O(deadline), since
+        an unanswered question must not lift what holds an action back. Where a variable may be undefined, C(omit) leaves the option out.
     type: list
     elements: str
     default: []
@@ -127,6 +129,7 @@ options:
   report_path:
     description:
       - File for the whole report, with one JSON object a line and a line for each id, readable by its owner alone.
+        What is there and is no ordinary file is refused.
       - It grows under the name with C(.part) added and gets its own name when it is complete, so that a killed
         task leaves what it knew. That it can be written is checked before the first call. Not written in check
         mode.
@@ -455,7 +458,13 @@ def main() -> None:
     if REQUESTS_IMPORT_ERROR is None:
         say = progress_sink(os.environ)
         finished = run_batch(
-            module.params, os.environ, module.check_mode, module.is_diff_wanted, say, module.verbosity
+            module.params,
+            os.environ,
+            module.check_mode,
+            module.is_diff_wanted,
+            say,
+            module.verbosity,
+            module.given,
         )
     else:
         finished = refused(module.params, missing_required_lib("requests"))

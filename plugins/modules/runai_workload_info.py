@@ -420,7 +420,7 @@ control_plane:
 
 import os
 
-from ansible.module_utils.basic import _load_params, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._info_run import refused, run_info
@@ -434,9 +434,7 @@ def main() -> None:
     """Run the module."""
     module = RunaiModule(ARGUMENT_SPEC)
     if REQUESTS_IMPORT_ERROR is None:
-        # Only the arguments as they came tell a null from an option that was left out. ansible-core has
-        # this function for modules that need them, and no other way.
-        finished = run_info(module.params, _load_params(), os.environ)
+        finished = run_info(module.params, module.given, os.environ)
     else:
         finished = refused(missing_required_lib("requests"))
     module.end(finished)

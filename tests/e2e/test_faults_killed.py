@@ -163,6 +163,22 @@ def test_a_killed_playbook(run_playbook_on_each_core: PlaybookRunner, simulator:
     play.check_that_a_rerun_settles_the_rest()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_playbook(
+    run_playbook_on_each_core: PlaybookRunner, simulator: Handle, number: signal.Signals
+) -> None:
+    """A terminal sends its Ctrl-C to all processes of the play; what is under way is settled all the same."""
+    play = Play(run_playbook_on_each_core, simulator)
+    play.hold(3)
+    process = play.start()
+    play.wait_for_batch(3)
+    os.killpg(process.pid, number)
+    process.wait()
+    play.let_go()
+    play.check_that_it_stopped_after(3)
+    play.check_that_a_rerun_settles_the_rest()
+
+
 def test_a_killed_playbook_with_a_lost_answer_under_way(
     run_playbook: PlaybookRunner, simulator: Handle
 ) -> None:

@@ -46,8 +46,8 @@ class _Tunnel(socketserver.BaseRequestHandler):
                 # One request a connection; what follows on it would have to be read as this one was.
                 path = urlsplit(target)._replace(scheme="", netloc="").geturl()
                 sent = {**headers, "connection": "close"}
-                head = "\r\n".join([f"{method} {path} {version}", *map(": ".join, sent.items()), "", ""])
-                there.sendall(head.encode("latin-1") + body)
+                passed_on = "\r\n".join([f"{method} {path} {version}", *map(": ".join, sent.items()), "", ""])
+                there.sendall(passed_on.encode("latin-1") + body)
             back = threading.Thread(target=_copy, args=(there, self.request), daemon=True)
             back.start()
             _copy(self.request, there)

@@ -80,6 +80,47 @@ def test_what_was_applied_is_changed_and_not_sent_again(
     assert all(is_acted_on(simulator, action, one) for one in IDS)
 
 
+# What the control plane never says to a batch that it has carried out, but something before it may.
+DOUBTFUL: dict[str, dict[str, Any]] = {
+    "501": {"kind": "status", "status": 501, "body": "html"},
+    "505": {"kind": "status", "status": 505, "body": "html"},
+    "418 of a proxy": {"kind": "status", "status": 418, "body": "html"},
+    "444 of a proxy": {"kind": "status", "status": 444, "body": "empty"},
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("fault", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_a_doubtful_refusal_is_looked_behind(start: Start, action: str, fault: dict[str, Any]) -> None:
+    simulator = start(phase=READY[action])
+    simulator.faults({"match": BATCH, "fault": {**fault, "apply": True}})
+    run = rehearse(simulator, action, IDS)
+    assert run.counts == {"changed": 3}, run.result["msg"]
+    assert set(run.sent.values()) == {1}
+
+
+@pytest.mark.parametrize("fault", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_a_doubtful_refusal_that_proves_true_stands(start: Start, fault: dict[str, Any]) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": fault})
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"failed": 3}, run.result["msg"]
+    assert {row["code"] for row in run.rows("failed")} == {fault["status"]}
+    assert set(run.sent.values()) == {1}
+
+
+@pytest.mark.parametrize("phase", ["Completed", "Failed"])
+def test_what_was_stopped_has_not_finished_by_itself(start: Start, phase: str) -> None:
+    simulator = start(phase="Stopped")
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
+        {"match": ONE, "nth": 4, "fault": {"kind": "change_phase", "phase": phase, "ids": IDS}},
+    )
+    run = rehearse(simulator, "resume", IDS)
+    assert run.counts == {"changed": 3}, run.result["msg"]
+    assert set(run.sent.values()) == {1}
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("fault", EITHER.values(), ids=EITHER)
 def test_what_was_not_applied_is_sent_once_more(start: Start, action: str, fault: dict[str, Any]) -> None:

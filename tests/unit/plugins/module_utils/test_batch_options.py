@@ -8,7 +8,11 @@ import uuid
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._batch_options import BatchOptions, batch_options
+from ansible_collections.gpuops.runai.plugins.module_utils._batch_options import (
+    BRAKES,
+    BatchOptions,
+    batch_options,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._dispatch import MaxFailures
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
 from hypothesis import given
@@ -37,7 +41,7 @@ GIVEN = {
 
 
 def settle(**other: Any) -> BatchOptions:
-    return batch_options({**GIVEN, **other})
+    return batch_options({**GIVEN, **other}, other)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +70,7 @@ def test_max_failures_is_a_number_or_a_percentage(value: str, number: int, is_pe
     assert settle(max_failures=value).max_failures == MaxFailures(number, is_percent)
 
 
-@pytest.mark.parametrize("value", ["", "-1", "ten", "10.5", "101%", "%", "1e3", "5%%", "9" * 30])
+@pytest.mark.parametrize("value", ["-1", "ten", "10.5", "101%", "%", "1e3", "5%%", "9" * 30])
 def test_other_max_failures_are_refused(value: str) -> None:
     with pytest.raises(OptionError, match="max_failures must be"):
         settle(max_failures=value)
@@ -127,7 +131,7 @@ def test_phases_are_told_by_any_of_their_names_and_doubtful_ones_are_warned_of()
     assert options.rules.only_phases == frozenset(("Completed", "complete"))
     (warning,) = options.warnings
     assert warning.startswith("only_phases: 'complete' is not a phase that this collection knows (Creating, ")
-    assert settle(only_phases=None).rules.only_phases is None
+    assert batch_options(GIVEN, {}).rules.only_phases is None
 
 
 @pytest.mark.parametrize("option", ["ids", "protect"])
@@ -153,3 +157,15 @@ def test_more_failures_than_accepted(number: int, is_percent: bool, failed: int,
 
 def test_how_it_is_told() -> None:
     assert [str(MaxFailures(10, True)), str(MaxFailures(3, False))] == ["10%", "3"]
+
+
+@pytest.mark.parametrize("option", BRAKES)
+@pytest.mark.parametrize("value", [None, "", " ", [""], [" \t"]])
+def test_a_brake_that_was_given_blank_is_refused(option: str, value: Any) -> None:
+    # Ansible hands on what it made of a null: nothing, as if the option had been left out.
+    with pytest.raises(OptionError, match=f"^{option} was given but is empty"):
+        batch_options(GIVEN, {option: value})
+
+
+def test_nobody_need_be_protected() -> None:
+    assert settle(protect=[]).rules.protect == frozenset()

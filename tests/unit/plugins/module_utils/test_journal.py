@@ -121,6 +121,26 @@ def test_a_link_in_the_way_is_not_followed(path: Path, part: Path, tmp_path: Pat
     assert lines(path) == ROWS
 
 
+def test_what_a_link_leads_to_is_written(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "latest"
+    link.symlink_to(path)
+    report = journal(link)
+    report.open()
+    report.write(ROWS)
+    report.complete()
+    assert link.is_symlink()
+    assert not path.is_symlink()
+    assert lines(path) == ROWS
+
+
+def test_what_is_no_file_is_left_alone(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(OptionError, match="is no ordinary file"):
+        journal(path).open()
+    assert path.is_fifo()
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_that_it_can_be_written_is_told_before(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="report_path can't be written"):
         journal(tmp_path / "no such folder" / "report").open()
