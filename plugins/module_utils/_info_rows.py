@@ -20,6 +20,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SIZE, page_offsets, read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
 from ansible_collections.gpuops.runai.plugins.module_utils._row import Row
+from ansible_collections.gpuops.runai.plugins.module_utils._select_server import contradicts
 from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader, slim
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import FORBIDDEN
 
@@ -85,7 +86,7 @@ class RowReader:
         """Return the rows of the list, oldest first in pages of ``size`` until ``is_enough``, or all.
 
         Where the control plane refuses our filters, the list is read without them. Raises
-        RequestError, and RunaiError where the control plane seems to ignore ``search``.
+        RequestError, and RunaiError where the control plane seems to ignore ``search`` or ``filter_by``.
         """
         try:
             rows = self._read(question, is_enough, size)
@@ -99,6 +100,8 @@ class RowReader:
             rows = self._read(question, is_enough, size)
         if question.search is not None:
             self._check_search(question, question.search, rows.values())
+        if any(contradicts(row, told) for told in question.filter_by for row in rows.values()):
+            self._check_filter(question)
         return rows
 
     def _read(self, question: Question, is_enough: Optional[IsEnough], size: int) -> Rows:
@@ -140,6 +143,15 @@ class RowReader:
         ]
         total, first = map_parallel(lambda call: call(), calls, self._workers)
         return total, first
+
+    def _check_filter(self, question: Question) -> None:
+        """Raise RunaiError if ``filter_by``, which rows contradict, seems to be ignored altogether."""
+        filtered = self._client.count(question.query())
+        if filtered is not None and filtered == self._client.count(question._replace(filter_by=()).query()):
+            raise RunaiError(
+                "filter_by: the list is as long without it and holds workloads that it leaves out; "
+                "the control plane seems to ignore it"
+            )
 
     def _check_search(self, question: Question, search: str, rows: Iterable[Row]) -> None:
         """Raise RunaiError if ``search`` seems to be ignored, as Run:ai before 2.20 does.

@@ -144,8 +144,9 @@ class _Run:
 
     def _read(self, criteria: Criteria) -> Rows:
         options = self._options
-        # What the control plane searched in may be any key.
-        keys = needed_keys(options.fields) if options.search is None else None
+        # What the control plane searched or filtered by may be any key.
+        is_any_key_used = bool(options.filter_by) or options.search is not None
+        keys = None if is_any_key_used else needed_keys(options.fields)
         reader = RowReader(self._client, options.concurrency, keys, self._warn)
         by_id = [
             frozenset[str]().union(*criteria.any_of[option].values())
@@ -200,7 +201,7 @@ class _Run:
 
 
 def _shortage_words(order: Order, taken: Taken) -> str:
-    return "until_gpus: {0} hold only {1:g} of the {2:g} GPUs asked for{3}; partial: true takes them".format(
+    return "until_gpus: {0} with only {1:g} of the {2:g} GPUs asked for{3}; partial: true takes them".format(
         counted(len(taken.rows), "workload") if taken.rows else "no workloads",
         taken.gpus,
         order.until_gpus or 0,

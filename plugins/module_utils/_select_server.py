@@ -12,6 +12,7 @@ safe as long as it lets through all rows that are meant. Whether the control pla
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ _FIELDS = {
 _MOMENTS = ("created_before", "completed_before")
 
 # There is no way to write a comma inside a value, and how other signs are read is not documented.
+_EQUALITY = re.compile(r"(\w+)\s*(==|!=)\s*(.*)")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]*")
 
 
@@ -40,6 +42,21 @@ class ServerPart(NamedTuple):
 
     filters: tuple[str, ...]
     is_whole: bool
+
+
+def contradicts(row: Mapping[str, object], expression: str) -> bool:
+    """Tell whether ``row`` is plainly not what a filter expression asks for.
+
+    Only equality of text is judged; how the rest is meant is not documented. Nor is whether case counts:
+    in doubt the row is what was asked for.
+    """
+    parts = _EQUALITY.fullmatch(expression.strip())
+    found = row.get(parts.group(1)) if parts else None
+    if parts is None or not isinstance(found, str):
+        return False
+    if parts.group(2) == "!=":
+        return found == parts.group(3)
+    return found.lower() != parts.group(3).lower()
 
 
 def is_plain(value: str) -> bool:

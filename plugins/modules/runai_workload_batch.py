@@ -50,8 +50,9 @@ options:
   protect:
     description:
       - UUIDs that are never acted on. They are skipped with reason V(protected).
-      - A null or a blank is refused here and in O(only_phases), O(max_affected), O(max_failures) and O(deadline), since
-        an unanswered question must not lift what holds an action back. Where a variable may be undefined, C(omit) leaves the option out.
+      - A null or a blank is refused here and in O(only_phases), O(max_affected), O(max_failures) and
+        O(deadline), since an unanswered question must not lift what holds an action back. Where a variable
+        may be undefined, C(omit) leaves the option out.
     type: list
     elements: str
     default: []

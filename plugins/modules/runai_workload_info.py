@@ -104,6 +104,8 @@ options:
       - Filter expressions of the API (field, operator, value), at most ten, passed on as they are. They can't hold commas.
       - Whether the control plane joins several by "and" is not documented, so these are never mixed with
         filters of this module's own.
+      - If the list is as long without them, and holds workloads that an C(==) or C(!=) among them leaves out, the
+        task fails, since the control plane seems to ignore them.
     type: list
     elements: str
   min_allocated_gpus:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
 from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_info
@@ -286,7 +287,7 @@ def test_until_gpus_fails_if_there_are_fewer(select: Select) -> None:
     finished = select(phases=["Running"], until_gpus=8.0)
     assert finished.failed
     assert finished.result["ids"] == []
-    assert "hold only 7 of the 8 GPUs" in finished.result["msg"]
+    assert "with only 7 of the 8 GPUs" in finished.result["msg"]
     assert numbers(select(phases=["Running"], until_gpus=8.0, partial=True)) == [1, 2, 3]
 
 
@@ -395,6 +396,28 @@ def test_a_search_that_the_control_plane_does_not_know_is_not_believed(unknown_p
         finished = selecting(simulator)(search="job-3")
     assert finished.failed
     assert finished.result["ids"] == []
+
+
+@pytest.mark.parametrize("expression", ["projectName==language", "phase!=Running"])
+def test_a_filter_that_the_control_plane_ignores_is_not_believed(
+    select: Select, expression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert numbers(select(filter_by=[expression])) == ([3] if "==" in expression else [4, 5, 6, 7])
+    count, list_page = Client.count, Client.list_page
+
+    def without_filter(query: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in query.items() if name != "filterBy"}
+
+    monkeypatch.setattr(Client, "count", lambda self, query: count(self, without_filter(query)))
+    monkeypatch.setattr(
+        Client, "list_page", lambda self, offset, query: list_page(self, offset, without_filter(query))
+    )
+    finished = select(filter_by=[expression])
+    assert finished.failed
+    assert finished.result["ids"] == []
+    assert "seems to ignore it" in finished.result["msg"]
+    # One that all workloads meet anyway can't be told from one that is ignored, and does no harm.
+    assert numbers(select(filter_by=["name=@job"])) == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_nine_thousand_workloads_are_eighteen_pages_and_a_count() -> None:

@@ -14,7 +14,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._phases import PHASES
 from ansible_collections.gpuops.runai.plugins.module_utils._row import allocated_gpus
 from ansible_collections.gpuops.runai.plugins.module_utils._select import KEYS, Criteria, match, predicate
 from ansible_collections.gpuops.runai.plugins.module_utils._select_order import SORT_KEYS, Order, take
-from ansible_collections.gpuops.runai.plugins.module_utils._select_server import is_plain, server_part
+from ansible_collections.gpuops.runai.plugins.module_utils._select_server import (
+    contradicts,
+    is_plain,
+    server_part,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -331,3 +335,23 @@ def test_the_order_does_not_depend_on_how_rows_came(fleet: list[Row], order: Ord
 def test_fractions_of_gpus_add_up() -> None:
     fleet = [{"id": item, "allocatedResources": {"gpu": 0.1}} for item in IDS[:10]]
     assert take(fleet, Order(until_gpus=1.0))[1:] == (False, 1.0, True)
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_contradicted"),
+    [
+        ("projectName==vision", False),
+        ("projectName==VISION", False),
+        (" projectName == nlp ", True),
+        ("projectName!=vision", True),
+        ("projectName!=Vision", False),
+        ("projectName!=nlp", False),
+        ("projectName=@nlp", False),
+        ("departmentName==research", False),
+        ("allocatedGPU==4", False),
+        ("what is this", False),
+        ("", False),
+    ],
+)
+def test_only_plain_equality_is_judged(expression: str, is_contradicted: bool) -> None:
+    assert contradicts({"projectName": "vision", "allocatedGPU": 2}, expression) is is_contradicted
