@@ -74,6 +74,8 @@ def turn_to_act(entries: Iterable[Entry], now: Mapping[str, Seen], others: Seque
         elif seen is None or seen.phase not in (STOPPED, STOPPING):
             turn.finished.append(entry.id)
         elif may_be_done(entry.act):
+            # What happened to it since that run was cut off, before it noted the stop, nobody can tell.
+            entry.assumed = entry.assumed or entry.stopped_at is None
             turn.ours.append(entry.id)
         elif entry.id in claimed:
             shared(entry, claimed[entry.id])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -18,14 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from simulator.server import Handle
-from tests.e2e.playbook import PlaybookRun, PlaybookRunner
+from tests.e2e.playbook import PATIENCE, PlaybookRun, PlaybookRunner
 
 SECRET = "rehearsal-secret"
 ENV_SECRET = "{{ lookup('ansible.builtin.env', 'SECRET') }}"
 # Seconds; the simulator shows at once what it was asked.
 SETTLE = "0.5"
-# Far above what anything here takes; only a hang runs into it.
-PATIENCE = 120.0
 
 
 @dataclass(frozen=True)
@@ -143,3 +142,10 @@ def told(run: PlaybookRun) -> str:
     assert len(failed) == 1, run.output
     message: str = failed[0].result["msg"]
     return message
+
+
+def next_command(run: PlaybookRun) -> list[str]:
+    """The words of the command that a role's own task says to type next, after ``ansible-playbook``."""
+    _, _, command = told(run).partition(". Next: ansible-playbook ")
+    assert command, told(run)
+    return shlex.split(command)

@@ -14,8 +14,8 @@ import pytest
 
 from simulator.server import running
 from simulator.settings import Settings
-from tests.e2e.playbook import PlaybookRun, PlaybookRunner
-from tests.e2e.site import PATIENCE, Site, killed, told, wait_until, workload
+from tests.e2e.playbook import PATIENCE, PlaybookRun, PlaybookRunner
+from tests.e2e.site import Site, killed, told, wait_until, workload
 
 IDS = [workload(number)["id"] for number in (1, 2, 3)]
 SAID: dict[str, Any] = {

@@ -20,8 +20,8 @@ import pytest
 
 from simulator.server import running
 from simulator.settings import Settings
-from tests.e2e.playbook import PLUGINS, PlaybookRunner
-from tests.e2e.site import PATIENCE, SECRET, Site, killed, told, wait_until, workload
+from tests.e2e.playbook import PATIENCE, PLUGINS, PlaybookRunner
+from tests.e2e.site import SECRET, Site, killed, next_command, told, wait_until, workload
 
 FLEET: dict[str, Any] = {
     "workloads": [
@@ -213,6 +213,7 @@ def test_a_begin_killed_between_any_two_steps_is_ended(open_site: Open, after: i
         assert site.record()["state"] == ("begun" if after == 4 else "acting")
         ended = site.play("maintenance_end", name="night", **where)
         assert ended.rc == 0, ended.output
+        assert ("are stopped, by us as far as can be told after a crash" in ended.stdout) == (after in (2, 3))
         assert site.record()["state"] == "ended"
         assert _settled(site, before) == before
 
@@ -301,13 +302,17 @@ def test_nodes_are_fenced_first_and_found_without_pods_after(open_site: Open) ->
         run = site.play("maintenance_begin", **said)
         assert "keep new pods off the nodes first" in told(run)
         assert site.simulator.requests() == []
+        fenced = next_command(run)
         misspelt = site.play("maintenance_plan", **{**said, "nodes": "gpu-71"})
         assert "nodes: the control plane lists no gpu-71; nothing was done" in told(misspelt)
         assert not site.folder.exists() or not list(site.folder.glob("*.json"))
-        run = site.play("maintenance_begin", node_fenced="yes", **said)
+        run = site.run(*fenced, extra_vars=_connection(site))
         assert told(run).startswith("gpu-17: 1 pod visible to this account in 1 project. Next:")
         status = site.play("maintenance_status", name="night", record_dir=str(site.folder))
         assert "gpu-17: 1 pod visible" in told(status)
+        assert next_command(status)[0] == "gpuops.runai.maintenance_begin"
+        again = site.run(*next_command(status), extra_vars=_connection(site))
+        assert told(again).startswith("gpu-17: 1 pod visible")
         site.simulator.state.set_phase(workload(2)["id"], "Completed")
         status = site.play("maintenance_status", name="night", record_dir=str(site.folder))
         assert status.rc == 0, status.output

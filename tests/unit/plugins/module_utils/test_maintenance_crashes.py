@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from unittest import mock
 
+import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils import _record_file
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import (
     begin_step,
@@ -19,7 +21,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin im
     fold_step,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context, Step
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end import end_step, ended_step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end import (
+    end_step,
+    ended_step,
+    status_step,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import plan_step
 from ansible_collections.gpuops.runai.tests.unit.plugins.module_utils.fake_plane import (
     SAID,
@@ -33,15 +39,16 @@ from hypothesis import strategies as st
 
 STOPPABLE = ("Running", "Pending", "Degraded")
 phases = st.lists(st.sampled_from([*STOPPABLE, "Stopped", "Completed"]), min_size=1, max_size=6)
-# What others do, to which workload: stop, resume, stop again, delete.
+# What others do, to which workload: stop, resume, resume and stop again, delete.
 deeds = st.lists(
-    st.tuples(st.integers(0, 5), st.sampled_from(["Stopped", "Running", "Completed", "delete"])), max_size=4
+    st.tuples(st.integers(0, 5), st.sampled_from(["again", "Stopped", "Running", "Completed", "delete"])),
+    max_size=4,
 )
 fuses = st.integers(0, 40)
 
 
 @contextlib.contextmanager
-def killed_at(plane: FakePlane, sparks: int) -> Iterator[None]:
+def killed_at(plane: FakePlane, sparks: int) -> Iterator[Fuse]:
     """Kill what runs inside at that moment, which may be within a step or between two; 0 kills nothing."""
     fuse = plane.fuse = Fuse(sparks)
     write = _record_file.write_whole
@@ -57,7 +64,7 @@ def killed_at(plane: FakePlane, sparks: int) -> Iterator[None]:
         mock.patch("os.fsync"),
         contextlib.suppress(CrashError),
     ):
-        yield
+        yield fuse
     plane.fuse = Fuse(0)
 
 
@@ -66,8 +73,10 @@ def send(plane: FakePlane, at: Context, action: str, step: Step) -> None:
         fold_step(at, action, plane.send(action, step.ids), step.report.name, is_last=True)
 
 
-def begin(plane: FakePlane, at: Context) -> None:
-    send(plane, at, "suspend", begin_step(at))
+def begin(plane: FakePlane, at: Context, meanwhile: Sequence[tuple[int, str]] = ()) -> None:
+    step = begin_step(at)
+    others_do(plane, meanwhile)
+    send(plane, at, "suspend", step)
     begun_step(at)
 
 
@@ -78,13 +87,16 @@ def end(plane: FakePlane, at: Context) -> Step:
     return ended_step(at)
 
 
-def others_do(plane: FakePlane, done: list[tuple[int, str]]) -> None:
+def others_do(plane: FakePlane, done: Sequence[tuple[int, str]]) -> None:
     for number, deed in done:
         workload = plane.workloads.get(plane.ids[number % len(plane.ids)])
         if workload is None:
             continue
         if deed == "delete":
             plane.delete(workload.id)
+        elif deed == "again":
+            plane.set_phase(workload.id, "Running")
+            plane.set_phase(workload.id, "Stopped")
         elif not (deed == "Stopped" and workload.phase not in STOPPABLE):
             plane.set_phase(workload.id, deed)
 
@@ -147,6 +159,44 @@ def test_begin_goes_on_from_any_crash(before: list[str], first: int, second: int
         end(plane, at)
         now = [plane.workloads[one].phase for one in plane.ids]
         assert now == ["Running" if phase in STOPPABLE else phase for phase in before]
+
+
+@pytest.mark.parametrize(
+    ("deeds_before", "deeds_during"),
+    [
+        *(([deed], []) for deed in ("again", "Running", "Stopped", "Completed", "delete")),
+        (["Running"], ["Stopped"]),
+        ([], []),
+    ],
+)
+def test_a_stop_that_may_be_anothers_is_flagged(deeds_before: list[str], deeds_during: list[str]) -> None:
+    """Killed at every moment there is; others do something to one of two before begin goes on, and during."""
+    done, meanwhile = ([(0, deed) for deed in found] for found in (deeds_before, deeds_during))
+    for sparks in itertools.count(1):
+        plane = FakePlane(["Running", "Pending"])
+        with tempfile.TemporaryDirectory() as folder:
+            at = context(plane, folder, **SAID)
+            with killed_at(plane, sparks) as fuse:
+                begin(plane, at)
+            if at.load() is None:
+                continue
+            others_do(plane, done)
+            assert taken_for_ours(at) <= plane.ours
+            begin(plane, at, meanwhile)
+            assert taken_for_ours(at) <= plane.ours
+            others_do(plane, done)
+            assert taken_for_ours(at) <= plane.ours
+            if fuse.left > 0:
+                # It was not killed any more: nothing is in doubt.
+                assert taken_for_ours(at) == plane.ours
+                return
+
+
+def taken_for_ours(at: Context) -> set[str]:
+    """What `end` would resume without a flag."""
+    record = status_step(at).record
+    assert record is not None
+    return {entry.id for entry in record.workloads if entry.standing == "ours"}
 
 
 def _was_in_doubt(entry: Any) -> bool:
