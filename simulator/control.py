@@ -35,6 +35,7 @@ _BODIES: dict[str, dict[str, Any]] = {
                 "items": {
                     "type": "object",
                     "required": ["id"],
+                    "dependentRequired": {"frozen": ["phase"]},
                     "additionalProperties": False,
                     "properties": {
                         "id": {"type": "string"},

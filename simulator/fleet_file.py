@@ -47,7 +47,11 @@ _HEAD = Shape(
             "nodes": _list_of("name", "clusterUuid"),
             "projects": _list_of("name"),
             "departments": _list_of("name"),
-            "workloads": _list_of("id", clusterId={"type": ["string", "null"]}),
+            "workloads": _list_of(
+                "id",
+                clusterId={"type": ["string", "null"]},
+                nodes={"type": ["array", "null"], "items": {"type": "string"}},
+            ),
             "pods": _list_of("workloadId", nodeName={"type": ["string", "null"]}),
         },
     }

@@ -21,7 +21,8 @@ def places_of(described: dict[str, Any], now: float, tenant_id: int) -> Places:
     stamps = {"createdAt": stamp, "updatedAt": stamp}
     places = Places(tenant_id)
     places.clusters = _clusters(described, {"createdAt": stamp}, tenant_id)
-    places.nodes = _nodes(described)
+    first_cluster: str = places.clusters[0]["uuid"]
+    places.nodes = _nodes(described, first_cluster)
     names = {cluster["uuid"]: cluster["name"] for cluster in places.clusters}
     for number, pool in enumerate(described.get("nodePools", []), 1):
         defaults = {
@@ -36,7 +37,6 @@ def places_of(described: dict[str, Any], now: float, tenant_id: int) -> Places:
         places.node_pools.append({**defaults, **stamps, **pool, "tenantId": tenant_id})
     departments = {one["name"]: one for one in described.get("departments", [])}
     projects = {one["name"]: one for one in described.get("projects", [])}
-    first_cluster = places.clusters[0]["uuid"]
     for row in described["workloads"]:
         full = {**DEFAULTS, "clusterId": first_cluster, **{name: row[name] for name in row if row[name]}}
         department = {"id": full["departmentId"], "name": full["departmentName"]}
@@ -66,19 +66,23 @@ def _clusters(described: dict[str, Any], stamps: dict[str, str], tenant_id: int)
     ]
 
 
-def _nodes(described: dict[str, Any]) -> list[Node]:
+def _nodes(described: dict[str, Any], first_cluster: str) -> list[Node]:
     found = {
         (node["clusterUuid"], node["name"]): Node(
             node["name"], node["clusterUuid"], node.get("nodePool", "default")
         )
         for node in described.get("nodes", [])
     }
-    clusters = {str(row.get("id", "")).lower(): row.get("clusterId") for row in described["workloads"]}
+    clusters = {row["id"].lower(): row.get("clusterId") for row in described["workloads"]}
     for pod in described.get("pods", []):
-        cluster_id = pod.get("clusterId") or clusters.get(pod["workloadId"].lower())
+        cluster_id = pod.get("clusterId") or clusters.get(pod["workloadId"].lower()) or first_cluster
         name = pod.get("nodeName")
-        if name and cluster_id:
+        if name:
             found.setdefault(
                 (cluster_id, name), Node(name, cluster_id, pod.get("currentNodePool") or "default")
             )
+    for row in described["workloads"]:
+        for name in row.get("nodes") or []:
+            cluster_id = row.get("clusterId") or first_cluster
+            found.setdefault((cluster_id, name), Node(name, cluster_id, "default"))
     return list(found.values())

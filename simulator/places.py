@@ -18,7 +18,6 @@ class Node:
     name: str
     cluster_id: str
     pool: str
-    gpus: int = 8
 
 
 @dataclass
@@ -52,7 +51,9 @@ class Places:
         return self._index().get((cluster_id, node_name))
 
     def fence(self, cluster_id: str, name: str, fenced: bool = True) -> None:
-        """Keep new pods off a node, as a taint does, or let them on again."""
+        """Keep new pods off a node, as a taint does, or let them on again. Raises KeyError: no such node."""
+        if self.pool_of(cluster_id, name) is None:
+            raise KeyError(name)
         if fenced:
             self.fenced.add((cluster_id, name))
         else:

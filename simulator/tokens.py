@@ -26,7 +26,6 @@ class Tokens:
         self.lifetime = lifetime
         self._expiry: dict[str, float] = {}
         self._lock = threading.Lock()
-        self.minted = 0
 
     def accepts(self, client_id: str | None, client_secret: str | None) -> bool:
         """Whether these are the credentials that get a token."""
@@ -38,7 +37,6 @@ class Tokens:
         """A new token, good for `lifetime` seconds."""
         now = self._clock.now()
         with self._lock:
-            self.minted += 1
             claims = {
                 "exp": int(now + self.lifetime),
                 "iat": int(now),

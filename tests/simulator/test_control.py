@@ -129,6 +129,7 @@ def test_settings_change_while_it_runs(start: Start, connect: Connect) -> None:
         ("settings", []),
         ("workloads", {"set": [{"phase": "Running"}]}),
         ("workloads", {"set": [{"id": IDS[0], "phase": "Asleep"}]}),
+        ("workloads", {"set": [{"id": IDS[0], "frozen": True}]}),
         ("workloads", {"add": [{"id": "none"}]}),
         ("workloads", {"remove": IDS[0]}),
         ("nodes", {"name": "gpu-1"}),

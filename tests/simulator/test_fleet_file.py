@@ -93,6 +93,7 @@ def test_little_is_needed_and_times_move_to_now(start: Start, connect: Connect) 
         {"workloads": [{"id": workload_id(0), "createdAt": "yesterday"}]},
         {"workloads": [{"id": workload_id(0), "projectName": 5}]},
         {"workloads": [{"id": workload_id(0), "nodes": "gpu-1"}]},
+        {"workloads": [{"id": workload_id(0), "nodes": 5}]},
         {"workloads": [{"id": workload_id(0), "frozen": "yes"}]},
         {"workloads": [{"id": workload_id(0), "allocatedResources": 4}]},
         {"workloads": [{"id": workload_id(0)}, {"id": workload_id(0).upper()}]},
@@ -112,6 +113,17 @@ def test_what_is_no_fleet_is_refused_in_words(described: dict[str, Any]) -> None
         build(described, now=0.0, tenant_id=1)
     # Those of the format, not of the code that reads it.
     assert "object has no attribute" not in str(refused.value)
+
+
+def test_nodes_that_only_rows_and_pods_name_are_listed(start: Start, connect: Connect) -> None:
+    rows = [{"id": workload_id(0), "nodes": ["gpu-1"]}, {"id": workload_id(1), "clusterId": CLUSTER}]
+    pods = [{"workloadId": workload_id(1), "nodeName": "gpu-2", "currentNodePool": "a100"}]
+    client = connect(start(fleet={"workloads": rows, "pods": pods}))
+    nodes = client.get("/api/v1/nodes").json()["nodes"]
+    assert {(node["name"], node["nodePool"]) for node in nodes} == {("gpu-1", "default"), ("gpu-2", "a100")}
+    fence = {"clusterUuid": CLUSTER, "name": "gpu-2"}
+    assert client.post("/_simulator/nodes", json=[fence]).json() == {"fenced": [[CLUSTER, "gpu-2"]]}
+    assert client.post("/_simulator/nodes", json=[{**fence, "name": "gpu-3"}]).status_code == 404
 
 
 def test_null_is_as_good_as_missing(start: Start, connect: Connect) -> None:
