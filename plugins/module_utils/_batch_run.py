@@ -87,8 +87,12 @@ def run_batch(
     ``given`` are the task's own arguments before Ansible completed them. Once interrupted, it ends as
     if its play were gone.
     """
+    given = given or {}
+    if isinstance(given.get("ids"), str):
+        # Ansible cuts a survey's text at its commas: one at its end would look like an empty element.
+        params = {**params, "ids": [given["ids"]]}
     try:
-        options = batch_options(params, given or {})
+        options = batch_options(params, given)
         # What selected nothing has nothing to do, also where nobody may connect.
         connect = connect_options if options.ids.ids else no_connection
         connection = connect(params, environ)

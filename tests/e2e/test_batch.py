@@ -153,7 +153,7 @@ def test_a_maintenance(run_playbook_on_each_core: PlaybookRunner) -> None:
     variables = {
         "secret": "rehearsal-secret",
         "ids": ids,
-        "survey": "\n{0} ,{1}, {0}\n{2}\t{3},\n".format(ids[0].upper(), *ids[1:4]),
+        "survey": "\n{0} ,{1}, {0}\n{2}\t{3},,".format(ids[0].upper(), *ids[1:4]),
     }
     with running(settings) as simulator:
         variables["url"] = simulator.url

@@ -317,6 +317,29 @@ def test_no_ids_make_no_call() -> None:
     assert finished.result["msg"] == "suspend: 0 changed of 0"
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [("{0},{1},", 2), ("{0},,{1}", 2), (",\n{0}\n", 1), (" , ", 0), ("", None), ("{0}, x", None)],
+)
+def test_a_text_is_one_element_though_ansible_cuts_it_at_its_commas(text: str, asked: Optional[int]) -> None:
+    ids = numbered(2)
+    given = text.format(*ids)
+    fleet = FleetClient.fleet = same(2, "Running")
+    # As Ansible makes a list of it.
+    params = {**OPTIONS, "ids": given.split(",")}
+    finished = _batch_run.run_batch(params, {}, False, False, given={"ids": given})
+    if asked is None:
+        assert finished.failed
+        assert fleet.batches == []
+    else:
+        assert not finished.failed
+        assert finished.result["outcomes"]["changed"] == ids[:asked]
+    # Of a list, an element that is empty is a null.
+    assert _batch_run.run_batch(
+        {**OPTIONS, "ids": [ids[0], ""]}, {}, False, False, given={"ids": [ids[0], None]}
+    ).failed
+
+
 def test_no_ids_need_no_control_plane(tmp_path: Path) -> None:
     report = tmp_path / "report.jsonl"
     nowhere: dict[str, Any] = {"base_url": None, "token": None, "report_path": str(report)}
