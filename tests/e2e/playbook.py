@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE
 from tools.paths import environment
 
 PLUGINS = Path(__file__).parent / "plugins"
-# Far above what any playbook here takes; only a hang runs into it.
-PATIENCE = 300
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from simulator.server import Handle
-from tests.e2e.playbook import PATIENCE, PlaybookRun, PlaybookRunner
+from simulator.settings import CLIENT_ID, CLIENT_SECRET
+from tests.e2e.playbook import PlaybookRun, PlaybookRunner
+from tests.waiting import wait_until
 
-SECRET = "rehearsal-secret"
 ENV_SECRET = "{{ lookup('ansible.builtin.env', 'SECRET') }}"
 # Seconds; the simulator shows at once what it was asked.
 SETTLE = "0.5"
@@ -44,7 +44,7 @@ class Site:
             *arguments,
             extra_vars=self._given(playbook, variables),
             check=check,
-            env={"SECRET": SECRET, **(env or {})},
+            env={"SECRET": CLIENT_SECRET, **(env or {})},
         )
 
     def start(
@@ -58,7 +58,7 @@ class Site:
                 "--extra-vars",
                 json.dumps(self._given(playbook, variables)),
             ],
-            env={**self.run.environment(Path(os.devnull)), "SECRET": SECRET, **(env or {})},
+            env={**self.run.environment(Path(os.devnull)), "SECRET": CLIENT_SECRET, **(env or {})},
             cwd=self.run.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -70,7 +70,7 @@ class Site:
         role = "workload_" + playbook.partition("_")[0]
         said: dict[str, Any] = {
             "base_url": self.simulator.url,
-            "client_id": "rehearsal",
+            "client_id": CLIENT_ID,
             "client_secret": ENV_SECRET,
         }
         if playbook in ("maintenance_begin", "maintenance_end", "cleanup", "reclaim"):
@@ -97,13 +97,16 @@ class Site:
         return Counter(one for batch in self.writes() if batch["action"] == action for one in batch["ids"])
 
 
-def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for_play(is_so: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Return as soon as it is so; fail when the play ends before, or it never is."""
-    until = time.monotonic() + PATIENCE
-    while not is_so():
+
+    def is_so_before_the_end() -> bool:
+        if is_so():
+            return True
         assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < until
-        time.sleep(0.02)
+        return False
+
+    wait_until(is_so_before_the_end, "a play")
 
 
 @contextmanager

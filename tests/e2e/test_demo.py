@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
 from tools.paths import CHECKOUT
 
-PATIENCE = 120
 COMMAND = [sys.executable, "-m", "demo"]
 
 

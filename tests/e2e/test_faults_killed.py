@@ -10,9 +10,8 @@ import os
 import re
 import signal
 import subprocess
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,9 @@ import pytest
 
 from simulator.server import Handle, running
 from simulator.settings import CLIENT_SECRET, Settings
-from tests.e2e.playbook import PATIENCE, PlaybookRunner
+from tests.e2e.playbook import PlaybookRunner
 from tests.faults.rehearsal import BATCH, fleet, workload_id
+from tests.waiting import PATIENCE, wait_until
 
 IDS = [workload_id(number) for number in range(100)]
 
@@ -40,14 +40,6 @@ PLAYBOOK = """
         timeout: 3600
         report_path: "{{ report }}"
 """
-
-
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    """Return as soon as it is so; fail when it never is."""
-    until = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < until, f"waited in vain: {what}"
-        time.sleep(0.02)
 
 
 class Play:
@@ -246,7 +238,7 @@ def test_an_asynchronous_task_goes_on_without_its_play(
 ) -> None:
     play = Play(run_playbook_on_each_core, simulator)
     play.hold(1)
-    process = play.start(PLAYBOOK + f"      async: {PATIENCE}\n      poll: 0\n")
+    process = play.start(PLAYBOOK + f"      async: {PATIENCE:.0f}\n      poll: 0\n")
     assert process.wait() == 0, play.output
     play.wait_for_batch(1)
     play.let_go()
@@ -259,7 +251,7 @@ def test_an_asynchronous_task_that_is_waited_for(
     run_playbook_on_each_core: PlaybookRunner, simulator: Handle
 ) -> None:
     play = Play(run_playbook_on_each_core, simulator)
-    process = play.start(PLAYBOOK + f"      async: {PATIENCE}\n      poll: 1\n")
+    process = play.start(PLAYBOOK + f"      async: {PATIENCE:.0f}\n      poll: 1\n")
     assert process.wait() == 0, play.output
     assert play.rows(play.report) == dict.fromkeys(IDS, "changed")
     tasks: list[dict[str, Any]] = [json.loads(line) for line in play.record.read_text().splitlines()]

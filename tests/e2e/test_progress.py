@@ -24,12 +24,12 @@ import yaml
 from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import PLUGINS, PlaybookRun, PlaybookRunner
+from tests.waiting import PATIENCE
 from tools.cores import LATEST, OLDEST, environment_with, python_for_latest
 
 # Apart from the plugins that every run gets, which would take these for its own kind.
 FOLDER = Path(__file__).parent
 MODULE = "gpuops.runai.runai_workload_batch"
-PATIENCE = 120
 
 
 def fleet(size: int) -> Settings:

@@ -14,8 +14,9 @@ import pytest
 
 from simulator.server import running
 from simulator.settings import Settings
-from tests.e2e.playbook import PATIENCE, PlaybookRun, PlaybookRunner
-from tests.e2e.site import Site, killed, told, wait_until, workload
+from tests.e2e.playbook import PlaybookRun, PlaybookRunner
+from tests.e2e.site import Site, killed, told, wait_for_play, workload
+from tests.waiting import PATIENCE
 
 IDS = [workload(number)["id"] for number in (1, 2, 3)]
 SAID: dict[str, Any] = {
@@ -43,7 +44,7 @@ def all_are(site: Site, phase: str) -> None:
 def at_work(site: Site, playbook: str, action: str, /, **variables: Any) -> subprocess.Popen[str]:
     """Start a play, and return once it has sent its batch and waits for what comes of it."""
     process = site.start(playbook, **variables)
-    wait_until(lambda: len(site.sent(action)) == len(IDS), process)
+    wait_for_play(lambda: len(site.sent(action)) == len(IDS), process)
     return process
 
 

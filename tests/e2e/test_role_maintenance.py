@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from simulator.server import running
-from simulator.settings import Settings
-from tests.e2e.playbook import PATIENCE, PLUGINS, PlaybookRunner
-from tests.e2e.site import SECRET, Site, killed, next_command, told, wait_until, workload
+from simulator.settings import CLIENT_SECRET, Settings
+from tests.e2e.playbook import PLUGINS, PlaybookRunner
+from tests.e2e.site import Site, killed, next_command, told, wait_for_play, workload
+from tests.waiting import PATIENCE
 
 FLEET: dict[str, Any] = {
     "workloads": [
@@ -87,7 +88,7 @@ def test_plan_begin_status_and_end_in_both_modes(
         begun = site.play("maintenance_begin", "-vvvv", **where, **SAID)
         assert begun.rc == 0, begun.output
         assert begun.warnings == []
-        assert SECRET not in begun.output
+        assert CLIENT_SECRET not in begun.output
         assert site.record()["state"] == "begun"
         assert {one for one, phase in site.phases().items() if phase == "Stopped"} == {
             *ACTIVE,
@@ -254,7 +255,7 @@ def test_a_begin_killed_in_the_middle_of_its_batches_is_ended(open_site: Open) -
         before = site.phases()
         where: dict[str, Any] = {"record_dir": str(site.folder)}
         process = site.start("maintenance_begin", **where, **{**SAID, "max_affected": "none"})
-        wait_until(lambda: bool(site.writes()), process)
+        wait_for_play(lambda: bool(site.writes()), process)
         with killed(process):
             record = site.record()
             assert record["state"] == "acting"

@@ -16,10 +16,9 @@ import requests
 from simulator.clock import ManualClock
 from simulator.server import Handle, running
 from simulator.settings import TOKEN, Settings
+from tests.waiting import PATIENCE
 
 Start = Callable[..., Handle]
-# Seconds. Far above what anything here takes; only a hang runs into it.
-PATIENCE = 60.0
 
 
 class Client(requests.Session):

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from .conftest import PATIENCE
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,8 +14,9 @@ import requests
 from simulator.clock import RealClock
 from simulator.server import Handle
 from simulator.settings import CLIENT_SECRET, TOKEN
+from tests.waiting import PATIENCE
 
-from .conftest import PATIENCE, Client, Start, fleet_of, workload_id
+from .conftest import Client, Start, fleet_of, workload_id
 
 Connect = Callable[[Handle], Client]
 IDS = [workload_id(number) for number in range(3)]

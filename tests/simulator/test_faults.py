@@ -24,8 +24,9 @@ from simulator.faults import Request
 from simulator.misbehaviour import _CARRIED_OUT_BY
 from simulator.server import Handle
 from simulator.settings import TOKEN
+from tests.waiting import PATIENCE, wait_until
 
-from .conftest import PATIENCE, Client, Start, fleet_of, workload_id
+from .conftest import Client, Start, fleet_of, workload_id
 
 Connect = Callable[[Handle], Client]
 IDS = [workload_id(number) for number in range(4)]
@@ -213,7 +214,7 @@ def test_hang_does_not_keep_it_from_stopping(start: Start, connect: Connect) -> 
 
     thread = threading.Thread(target=ask)
     thread.start()
-    wait_until(lambda: bool(simulator.requests()))
+    wait_until(lambda: bool(simulator.requests()), "the request")
     simulator.stop()
     thread.join(timeout=PATIENCE)
     assert len(failures) == 1
@@ -235,21 +236,13 @@ def test_replacing_the_plan_ends_what_hangs_or_is_slow(simulator: Handle, client
     threads = [threading.Thread(target=read), threading.Thread(target=send)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(simulator.requests()) == 2 and bool(stopped(simulator)))
+    wait_until(lambda: len(simulator.requests()) == 2 and bool(stopped(simulator)), "both requests")
     assert ends == {}
     simulator.faults()
     for thread in threads:
         thread.join(timeout=PATIENCE)
     assert len(ends["slow"]) == 4
     assert "without response" in ends["hang"]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return once it holds; fails the test after a generous time."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_cut_in_the_middle_of_a_body(simulator: Handle, client: Client) -> None:
@@ -268,7 +261,7 @@ def test_what_comes_before_a_cut_arrives(start: Start) -> None:
         ("127.0.0.1", int(simulator.url.rsplit(":", 1)[1])), timeout=PATIENCE
     ) as raw:
         raw.sendall(request.encode())
-        wait_until(lambda: select.select([raw], [], [], 0)[0] != [])
+        wait_until(lambda: select.select([raw], [], [], 0)[0] != [], "the answer")
         received = b"".join(iter(lambda: raw.recv(65536), b""))
     head, _, body = received.partition(b"\r\n\r\n")
     length = re.search(rb"content-length: (\d+)", head)
@@ -410,7 +403,7 @@ def test_down_refuses_connections_and_comes_back(simulator: Handle, client: Clie
         except requests.ConnectionError:
             return False
 
-    wait_until(is_back)
+    wait_until(is_back, "the return")
     assert stopped(simulator) == (IDS if apply else [])
 
 
@@ -420,7 +413,7 @@ def test_replacing_the_plan_ends_what_is_down(simulator: Handle, client: Client)
         client.batch("suspend", IDS)
     assert refuses(simulator)
     simulator.faults()
-    wait_until(lambda: not refuses(simulator))
+    wait_until(lambda: not refuses(simulator), "the return")
     assert stopped(simulator) == IDS
 
 
@@ -436,7 +429,7 @@ def test_down_may_be_told_from_a_test_and_the_end_may_come_meanwhile(start: Star
 def test_down_may_be_told_over_http(simulator: Handle, client: Client) -> None:
     assert client.post("/_simulator/down", json={}).status_code == 400
     assert client.post("/_simulator/down", json={"seconds": 3600}).json() == {"seconds": 3600.0}
-    wait_until(lambda: refuses(simulator))
+    wait_until(lambda: refuses(simulator), "the outage")
 
 
 def refuses(simulator: Handle) -> bool:
