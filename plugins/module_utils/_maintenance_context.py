@@ -152,6 +152,13 @@ class Context(NamedTuple):
                 ),
                 Remedy(to_fill_in(role, ["record_dir"])),
             )
+        if not self.folder.is_there():
+            raise RecordError(
+                "there is no record {0}: the folder {1} is not there; nothing was done".format(
+                    name, self.folder.path
+                ),
+                Remedy(to_fill_in(role, ["record_dir"])),
+            )
         close = difflib.get_close_matches(name, self.folder.names(), n=1)
         hint = "; did you mean {0}? Nothing was done".format(close[0]) if close else "; nothing was done"
         raise RecordError(

@@ -20,6 +20,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
     end_trouble,
+    status_notes,
     status_trouble,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME, SUSPEND
@@ -110,8 +111,8 @@ def status_step(context: Context) -> Step:
     record.state = state
     has_begun = state in (ACTING, BEGUN) or any(entry.standing in TO_RESUME for entry in record.workloads)
     pods = pods_on_nodes(context, record.selection) if has_begun and state in _BEFORE_END else []
-    page = standing_page(record, pods, context.at_work)
-    return Step(record, page, trouble=status_trouble(context, record, pods))
+    trouble = status_trouble(context, record, pods)
+    return Step(record, standing_page(record, pods, status_notes(context, record, trouble)), trouble=trouble)
 
 
 def seconds_to_settle(context: Context) -> float:

@@ -41,6 +41,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reads im
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
     CLEANUP_ROLE,
     RECLAIM_ROLE,
+    REQUIRED,
     Settings,
     VariablesError,
     read_settings,
@@ -101,6 +102,7 @@ _LAST_STEPS = (PLAN, BEGUN, ENDED, STATUS)
 # Steps of a run that acts on a record; others are kept out of it from its first step to its last.
 _ALONE = (BEGIN, FOLD, BEGUN, SETTLE, END, ENDED)
 _ENDS_RUN = (BEGUN, ENDED)
+_BEGINS = (PLAN, SAMPLE, BEGIN)
 _MAY_CREATE = (PLAN, BEGIN)
 _PLAYBOOKS = {CLEANUP_ROLE: CLEANUP_PLAYBOOK, RECLAIM_ROLE: RECLAIM_PLAYBOOK}
 _PLAYBOOK_OF_STEP = {
@@ -149,7 +151,7 @@ def refused(words: str, next_command: str, reader: Optional[ControlPlaneReader] 
 
 
 def _caller(params: Mapping[str, Any], settings: Settings) -> Caller:
-    shown = {name: params[name] for name in _SHOWN_CONNECTION if params.get(name) is not None}
+    shown = {name: params[name] for name in _SHOWN_CONNECTION if params.get(name) not in (None, True)}
     playbook = _PLAYBOOKS.get(settings.role) or _PLAYBOOK_OF_STEP[params["step"]]
     if params["step"] == FOLD and params.get("action") == RESUME:
         playbook = END_PLAYBOOK
@@ -163,7 +165,7 @@ def _context(
     environ: Mapping[str, str],
     check_mode: bool,
 ) -> Context:
-    settings.require("name")
+    settings.require("name", *(REQUIRED[settings.role] if params["step"] in _BEGINS else ()))
     if settings.get("summary_path"):
         _check_summary_path(settings.get("summary_path"), settings)
     durable = settings.said("record_dir")
@@ -230,7 +232,6 @@ def _by(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _plan(run: _Run) -> dict[str, Any]:
-    check_plan_settings(run.settings)
     return _finish(run, plan_step(run.context, _sampled(run)))
 
 
@@ -259,8 +260,6 @@ def _sample(run: _Run) -> dict[str, Any]:
     age = run.settings.get("idle_for")
     samples = (run.settings.get("samples") or _DEFAULT_SAMPLES) if age else 1
     seconds = parse_age(age) if age else None
-    if not run.settings.said("idle_for"):
-        run.settings.require("idle_for")
     if age and samples < 2:
         raise RecordError(
             "{0} must be at least 2: one read does not tell for how long something idles; say {1}: now for "

@@ -260,6 +260,13 @@ VARIABLES: dict[str, dict[str, Variable]] = {
     },
 }
 
+# What must be said to plan or to begin, beside the name.
+REQUIRED = {
+    MAINTENANCE_ROLE: ("reason",),
+    CLEANUP_ROLE: ("record_dir", "older_than"),
+    RECLAIM_ROLE: ("reason", "record_dir", "min_idle_gpus", "idle_for"),
+}
+
 # Answered by the connection options of every module, never by this one's `variables`.
 CONNECTION_VARIABLES = (
     "base_url",
@@ -409,6 +416,5 @@ def _unknown(full_name: str, settings: Settings) -> VariablesError:
 
 
 def _how_to_say_none(role: str, names: Iterable[str]) -> str:
-    words = [VARIABLES[role][name].word for name in names]
-    said = next((word for word in words if word is not None), None)
-    return " ({0} says on purpose that there is none)".format(said) if said else ""
+    is_any = any(VARIABLES[role][name].word == NONE for name in names)
+    return " ({0} says on purpose that there is none)".format(NONE) if is_any else ""

@@ -14,11 +14,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import go_on
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import BAD as BAD_OUTCOMES
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPING
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPING, SUSPEND
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACTING,
+    BEGUN,
     CLEANUP,
     ENDED,
+    ENDING,
+    PLANNED,
     Entry,
     Record,
 )
@@ -99,6 +102,24 @@ def status_trouble(context: Context, record: Record, pods: Sequence[PodsOnNode])
     is_for_begin = record.state == ACTING or len(left) > 0
     command = go_on(context.caller, playbook_that_acts(record) if is_for_begin else END_PLAYBOOK, record)
     return Trouble("; ".join(parts), trouble_rows(lost, resume=False), command)
+
+
+def status_notes(context: Context, record: Record, trouble: Optional[Trouble]) -> list[str]:
+    """Say who is at work on the record, or what to type next where nothing is wrong."""
+    if context.at_work:
+        return ["At work now: {0}".format(context.at_work)]
+    if trouble is not None or record.state == ENDED or context.caller.is_rehearsal:
+        return []
+    begin = go_on(context.caller, playbook_that_acts(record), record)
+    if record.action != SUSPEND:
+        return ["Next: {0}".format(begin)]
+    end = go_on(context.caller, END_PLAYBOOK, record)
+    return {
+        PLANNED: ["Next: {0}".format(begin)],
+        ACTING: ["It was cut off. Next: {0}".format(begin), "Or, to give up: {0}".format(end)],
+        BEGUN: ["Next, when the maintenance is over: {0}".format(end)],
+        ENDING: ["Next: {0}".format(end)],
+    }[record.state]
 
 
 def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional[str]:

@@ -48,6 +48,10 @@ class RecordFolder:
         """Return where the record of this name lies."""
         return os.path.join(self.path, name + _SUFFIX)
 
+    def is_there(self) -> bool:
+        """Tell whether the folder exists."""
+        return os.path.isdir(self.path)
+
     def lock_of(self, name: str) -> str:
         """Return the path of the file that a run locks while it acts on the record of this name."""
         return os.path.join(self.path, ".{0}{1}".format(name, _LOCK))
@@ -66,7 +70,7 @@ class RecordFolder:
                 "the record folder must be an absolute path, not {0!r}; nothing was done".format(self.path),
                 _OTHER_FOLDER,
             )
-        if not os.path.isdir(self.path):
+        if not self.is_there():
             if os.path.exists(self.path):
                 raise RecordError("{0} is not a folder; nothing was done".format(self.path), _OTHER_FOLDER)
             if not may_create:
@@ -117,7 +121,7 @@ class RecordFolder:
 
     def names(self) -> list[str]:
         """Return the names of the records in the folder."""
-        if not os.path.isdir(self.path):
+        if not self.is_there():
             return []
         return sorted(file[: -len(_SUFFIX)] for file in os.listdir(self.path) if file.endswith(_SUFFIX))
 

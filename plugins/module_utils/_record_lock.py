@@ -106,9 +106,10 @@ class RunLock:
         end = time.monotonic() + _GRACE
         while True:
             handle = self._open()
-            if try_lock(handle, self._path):
+            has_it = try_lock(handle, self._path)
+            if has_it and _is_same_file(handle, self._path):
                 break
-            holder = _read(handle)
+            holder = None if has_it else _read(handle)
             os.close(handle)
             if holder is not None and self._is_ours(holder):
                 return
@@ -120,23 +121,21 @@ class RunLock:
     def leave(self) -> None:
         """Let other runs in, if it is this one that keeps them out."""
         if self._handle is not None:
-            os.ftruncate(self._handle, 0)
+            self._clear(self._handle)
             os.close(self._handle)
             self._handle = None
             return
-        handle = self._open()
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return
         try:
             holder = _read(handle)
-            if holder is None or not self._is_ours(holder) or try_shared_lock(handle, self._path):
-                return
-            # First nobody is named, then nobody holds it: who comes in between looks again.
-            os.ftruncate(handle, 0)
-            os.kill(holder.keeper, signal.SIGTERM)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(holder.keeper, 0)
-            end = time.monotonic() + _GRACE
-            while not try_shared_lock(handle, self._path) and time.monotonic() < end:
-                time.sleep(_BETWEEN_TRIES)
+            if holder is not None and self._is_ours(holder) and not try_shared_lock(handle, self._path):
+                self._clear(handle)
+                os.kill(holder.keeper, signal.SIGTERM)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(holder.keeper, 0)
         finally:
             os.close(handle)
 
@@ -166,6 +165,12 @@ class RunLock:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as fault:
             raise refused_write(self._path, fault) from fault
+
+    def _clear(self, handle: int) -> None:
+        """Take the file away that is still locked: whoever has it open sees nobody named, and looks again."""
+        os.ftruncate(handle, 0)
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
 
     def _keep(self, handle: int, holder: Holder) -> None:
         keeper = os.fork() if holder.play is not None else None
@@ -238,6 +243,14 @@ def _started(pid: int) -> Optional[str]:
         return None if fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
     except (OSError, IndexError):
         return None
+
+
+def _is_same_file(handle: int, path: str) -> bool:
+    """Tell whether an open file still lies at the path: the run before may have taken it away."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except OSError:
+        return False
 
 
 def _write(handle: int, holder: Holder) -> None:

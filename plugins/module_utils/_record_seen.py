@@ -24,6 +24,11 @@ _INTERACTIVE_TYPES = ("workspace", "interactive")
 _INTERACTIVE_CATEGORY = "build"
 
 
+def is_active(phase: str) -> bool:
+    """Tell whether a suspend would be sent in a phase: it runs, waits to run, or the phase says neither."""
+    return meaning(SUSPEND, phase) == SEND
+
+
 def is_unclear(phase: str) -> bool:
     """Tell whether a phase says neither that a workload runs, or is to, nor that it does not.
 
@@ -55,8 +60,8 @@ class Seen(NamedTuple):
 
     @property
     def is_active(self) -> bool:
-        """Whether a suspend would be sent: it runs, waits to run, or is in a phase that says neither."""
-        return meaning(SUSPEND, self.phase) == SEND
+        """Whether a suspend would be sent."""
+        return is_active(self.phase)
 
 
 def seen_from_row(workload_id: str, row: Row) -> Seen:

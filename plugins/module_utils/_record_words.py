@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPED
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     CLEANUP,
     JOIN,
@@ -26,6 +27,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_end import BAD, STANDINGS, standing_words
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS, group
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import is_active
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
 
 REHEARSAL = "REHEARSAL on a simulator"
@@ -166,8 +168,8 @@ def begun_page(record: Record, pods: Sequence[PodsOnNode]) -> Page:
     return Page(lines, tables)
 
 
-def standing_page(record: Record, pods: Sequence[PodsOnNode] = (), at_work: str = "") -> Page:
-    """Say where each workload of the record stands, worst first. ``at_work``: which run acts on it now."""
+def standing_page(record: Record, pods: Sequence[PodsOnNode] = (), notes: Sequence[str] = ()) -> Page:
+    """Say where each workload of the record stands, worst first. ``notes`` are further sentences."""
     entries = record.concerned()
     lines = [
         first_line(record.control_plane),
@@ -175,13 +177,13 @@ def standing_page(record: Record, pods: Sequence[PodsOnNode] = (), at_work: str 
             record.kind.capitalize(), record.name, record.state, counted(len(entries), "workload")
         ),
     ]
-    if record.state == PLANNED and all(entry.act is None for entry in entries):
-        lines.append("Nothing was sent yet.")
-    if at_work:
-        lines.append("At work now: {0}".format(at_work))
-    lines += [one.words() for one in pods]
+    is_untouched = record.state == PLANNED and all(entry.act is None for entry in entries)
+    if is_untouched:
+        active = sum(is_active(entry.phase_now or STOPPED) for entry in entries)
+        lines.append("Nothing was sent yet; {0} of {1} still active".format(active, len(entries)))
+    lines += [*(one.words() for one in pods), *notes]
     tables = []
-    for standing in STANDINGS:
+    for standing in () if is_untouched else STANDINGS:
         those = [entry for entry in entries if entry.standing == standing]
         if those:
             lines.append(standing_words(standing, len(those)))

@@ -15,6 +15,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._info_options import 
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
     CONNECTION_VARIABLES,
+    REQUIRED,
     ROLES,
     VARIABLES,
     read_settings,
@@ -155,6 +156,21 @@ def test_the_roles_describe_exactly_the_variables_that_are_read(role: str) -> No
     known = {*VARIABLES[role], *CONNECTION_VARIABLES} - {"awx"}
     assert set(described) == {"{0}_{1}".format(role, name) for name in known} - _not_for(role)
     assert defaults == {name: option["default"] for name, option in described.items() if "default" in option}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_roles_leave_it_to_the_module_to_refuse(role: str) -> None:
+    """Ansible itself would show the whole specification with a refusal."""
+    path = ROLES_FOLDER / role / "meta" / "argument_specs.yml"
+    for name, entry in yaml.safe_load(path.read_text())["argument_specs"].items():
+        for option, spec in entry["options"].items():
+            assert spec["type"] in ("raw", "str", "path"), option
+            assert not {"required", "choices", "elements"} & set(spec)
+            short = option[len(role) + 1 :]
+            # A clean-up makes up a name of its own.
+            is_name = short == "name" and role != "workload_cleanup"
+            is_required = is_name or (short in REQUIRED[role] and name not in ("end", "status"))
+            assert (spec["description"][0] == "Required.") == is_required, option
 
 
 def _not_for(role: str) -> set[str]:

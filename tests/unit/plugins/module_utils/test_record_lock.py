@@ -126,7 +126,31 @@ def test_the_steps_of_one_run_share_it(path: str, plays: Callable[[], StandIn]) 
     RunLock(path, play).leave()
     with pytest.raises(ChildProcessError):
         os.waitpid(number, 0)
+    assert not os.path.exists(path)
     RunLock(path, play).leave()
+
+
+def test_a_file_that_was_taken_away_is_not_locked(
+    path: str, plays: Callable[[], StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (RunLock(path, plays().play) for _number in range(3))
+    first.take("a begin", BY)
+    tries: list[int] = []
+    lock_of = _record_lock.try_lock
+
+    def leave_in_between(handle: int, where: str) -> bool:
+        tries.append(handle)
+        if len(tries) == 1:
+            # The second one has opened the file; the first one takes it away.
+            first.leave()
+        return lock_of(handle, where)
+
+    monkeypatch.setattr(_record_lock, "try_lock", leave_in_between)
+    second.take("a begin", BY)
+    assert len(tries) == 2
+    with pytest.raises(RecordError, match="another run"):
+        third.take("an end", BY)
+    second.leave()
 
 
 def test_the_keeper_holds_nothing_else_open(path: str, plays: Callable[[], StandIn]) -> None:
