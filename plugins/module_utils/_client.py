@@ -36,7 +36,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SIZE
 from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience, parse_retry_after
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
-from ansible_collections.gpuops.runai.plugins.module_utils._text import first_line
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, first_line
 from ansible_collections.gpuops.runai.plugins.module_utils._token import (
     Minted,
     TokenRequest,
@@ -211,7 +211,7 @@ class Client:
         try:
             return self._mint_by_version(account)
         except RequestError as fault:
-            raise NoToken(fault) from None
+            raise NoToken(fault, clean(account.client_id, 80), self._connection.base_url) from None
 
     def _mint_by_version(self, account: ServiceAccount) -> Minted:
         if not self._use_token_v1:

@@ -143,13 +143,17 @@ class StatusError(RequestError):
 
 
 class NoToken(RequestError):
-    """No token could be made, so the request it was for was not sent."""
+    """No token could be made, so the request it was for was not sent.
 
-    def __init__(self, fault: RequestError) -> None:
+    ``client`` and ``address`` say for whom and where: most often one of them is not the one meant.
+    """
+
+    def __init__(self, fault: RequestError, client: str, address: str) -> None:
         words = fault.words
         if isinstance(fault, NotFound):
             words += "; is base_url the address of a control plane?"
-        super().__init__(fault.method, fault.path, fault.kind, "no token: " + words)
+        words = "no token for the client '{0}' from {1}: {2}".format(client, address, words)
+        super().__init__(fault.method, fault.path, fault.kind, words)
 
     @property
     def passing(self) -> bool:

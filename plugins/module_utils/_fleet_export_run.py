@@ -49,9 +49,10 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         client.close()
     result = {
         "changed": True,
-        "msg": "{0} of {1} exported to {2}".format(
+        "msg": "{0} of {1} {2} {3}".format(
             counted(len(document["workloads"]), "workload"),
             counted(len(document["clusters"]), "cluster"),
+            "would be exported to" if check_mode else "exported to",
             path,
         ),
         "path": path,

@@ -46,6 +46,7 @@ def test_the_real_fleet_is_exported_and_rehearsed_on(run_playbook: PlaybookRunne
         export = {"fleet_export_path": str(path)}
         checked = run_playbook("gpuops.runai.fleet_export", extra_vars=export, env=environment, check=True)
         assert checked.rc == 0, checked.output
+        assert "would be exported to" in checked.output
         assert not path.exists()
         done = run_playbook("gpuops.runai.fleet_export", extra_vars=export, env=environment)
         assert done.rc == 0, done.output

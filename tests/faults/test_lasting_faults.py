@@ -155,7 +155,7 @@ def test_a_token_that_can_not_be_renewed_is_not_taken_for_an_answer_about_worklo
         simulator, "delete", MANY, batch_size=10, concurrency=1, retry_timeout=3600, max_failures="100%"
     )
     assert run.counts == {"changed": 10, "not_attempted": 50}
-    assert "no token" in run.result["msg"]
+    assert "no token for the client 'rehearsal' from http://127.0.0.1:" in run.result["msg"]
 
 
 def test_a_403_on_one_id_fails_that_id_alone(start: Start) -> None:

@@ -285,7 +285,8 @@ def test_of_a_broken_answer_with_a_token_only_a_page_is_quoted(
 ) -> None:
     script(loopback, v2=[loopback.reply(200, body)])
     words = str(fault_of(lambda: account(connect).client.list_page(0, {})))
-    assert words == "POST {0}: no token: {1}".format(TOKEN_V2, told)
+    assert words.startswith("POST {0}: no token for the client '".format(TOKEN_V2))
+    assert words.endswith(" from {0}: {1}".format(loopback.url, told))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
@@ -296,7 +297,7 @@ def test_a_refused_client_is_not_tried_the_older_way(
     script(loopback, v2=[loopback.reply(status, said)])
     words = str(fault_of(lambda: account(connect).client.list_page(0, {})))
     assert loopback.paths() == [TOKEN_V2]
-    assert "POST {0}: no token: HTTP {1}, invalid_client: no such client".format(TOKEN_V2, status) in words
+    assert "{0}: HTTP {1}, invalid_client: no such client".format(loopback.url, status) in words
     assert SECRET not in words
 
 
