@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import (
     Context,
     Identity,
@@ -32,6 +33,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports 
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
     begin_trouble,
     overtaken_trouble,
+    unseen_trouble,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import FINISHED_PHASES, RESUME
@@ -56,6 +58,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import 
     fold,
     ids_to_retry,
     observe_stops,
+    settle_by_look,
     turn_to_act,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_cleanup import turn_to_delete
@@ -144,8 +147,13 @@ def begun_step(context: Context) -> Step:
         fold_reports(context, record)
         if record.state in (ENDING, ENDED):
             return Step(record, begun_page(record, []), trouble=overtaken_trouble(context))
-        now = context.reader.look(record.entry_ids())
+        try:
+            now = context.reader.look(record.entry_ids())
+        except RunaiError as fault:
+            context.save(record)
+            return Step(record, begun_page(record, []), trouble=unseen_trouble(context, record, fault))
         observe_stops(record.workloads, now)
+        settle_by_look(record.workloads, now, is_deletion=record.kind == CLEANUP)
         pods = pods_on_nodes(context, record.selection)
         trouble = begin_trouble(context, record, now, pods)
         before = record.state

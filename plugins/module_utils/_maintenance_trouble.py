@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import go_on
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import BAD as BAD_OUTCOMES
-from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPING, SUSPEND
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED, UNKNOWN_OUTCOME
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import FINISHED_PHASES, STOPPING, SUSPEND
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACTING,
     BEGUN,
@@ -66,6 +67,18 @@ def begin_trouble(
     parts += [one.words() for one in left]
     command = go_on(context.caller, playbook_that_acts(record), record)
     return Trouble("; ".join(parts), trouble_rows(bad, resume=False), command)
+
+
+def unseen_trouble(context: Context, record: Record, fault: RunaiError) -> Trouble:
+    """Say what is known where the control plane can't be read once the batches are through."""
+    outcomes = Counter(
+        str(entry.act.outcome or UNKNOWN_OUTCOME).replace("_", " ")
+        for entry in record.concerned()
+        if entry.act is not None
+    )
+    words = ", ".join("{0} {1}".format(number, outcome) for outcome, number in outcomes.most_common())
+    sentence = "what became of it can't be read ({0}); the record has what is known: {1}".format(fault, words)
+    return Trouble(sentence, [], go_on(context.caller, playbook_that_acts(record), record))
 
 
 def overtaken_trouble(context: Context) -> Trouble:
@@ -124,6 +137,8 @@ def status_notes(context: Context, record: Record, trouble: Optional[Trouble]) -
 
 def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional[str]:
     if entry.act is None:
+        return None
+    if entry.act.outcome in (None, UNKNOWN_OUTCOME) and seen is not None and seen.phase in FINISHED_PHASES:
         return None
     if entry.act.outcome in BAD_OUTCOMES:
         return str(entry.act.outcome).replace("_", " ")

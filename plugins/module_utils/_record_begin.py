@@ -124,8 +124,9 @@ def fold(entries: Iterable[Entry], action: str, outcomes: Mapping[str, Outcome])
             asked.batch_id = said.batch_id or asked.batch_id
             asked.reason = asked.code = asked.message = None
             continue
-        asked.outcome = said.outcome
         asked.unsettled = unsettled or said.outcome == UNKNOWN_OUTCOME
+        # That another pass was not attempted does not make an earlier one certain.
+        asked.outcome = UNKNOWN_OUTCOME if unsettled and said.outcome == NOT_ATTEMPTED else said.outcome
         asked.reason, asked.code, asked.message = said.reason or None, said.code, said.message or None
         asked.batch_id = said.batch_id
 
@@ -156,6 +157,22 @@ def observe_stops(entries: Iterable[Entry], now: Mapping[str, Seen]) -> None:
             continue
         entry.stopped_at = seen.phase_since
         entry.assumed = entry.assumed or not is_settled(entry.act)
+
+
+def settle_by_look(entries: Iterable[Entry], now: Mapping[str, Seen], is_deletion: bool) -> None:
+    """Settle by what is there now what was asked for and not answered.
+
+    Comes after the stops were noted: those that no answer tells of stay flagged.
+    """
+    for entry in entries:
+        asked, seen = entry.act, now.get(entry.id)
+        if asked is None or is_settled(asked) or not may_be_done(asked):
+            continue
+        is_stopped = seen is not None and seen.phase in (STOPPED, STOPPING)
+        if seen is None if is_deletion else is_stopped:
+            asked.outcome, asked.unsettled = CHANGED, False
+            asked.reason = asked.code = asked.message = None
+            entry.assumed = not is_deletion
 
 
 def drift_of(record: Record, selected: Sequence[Seen]) -> list[Seen]:

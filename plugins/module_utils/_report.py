@@ -24,7 +24,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE, RESUME, RUNNING, STOPPED
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import NOT_FOUND
 from ansible_collections.gpuops.runai.plugins.module_utils._progress import spelled
-from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import Workload
 
 # Job viewers blank a result over 700,000 characters, and many ways to print one add to it.
@@ -210,7 +210,7 @@ def _failure_reasons(finding: Finding) -> str:
     )
     told = ["{0}: {1}".format(kind, count) for kind, count in kinds.most_common(_MOST_REASONS)]
     if len(kinds) > _MOST_REASONS:
-        told.append("and {0} other reasons".format(len(kinds) - _MOST_REASONS))
+        told.append("and {0}".format(counted(len(kinds) - _MOST_REASONS, "other reason")))
     return ", ".join(told)
 
 

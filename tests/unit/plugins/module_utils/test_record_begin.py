@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -21,6 +22,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import 
     fold,
     ids_to_retry,
     observe_stops,
+    settle_by_look,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_claimed
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import seen_from_row
@@ -62,6 +64,39 @@ def test_what_may_be_ours(said: list[Optional[str]], claimed: bool) -> None:
     observe_stops([entry], {ID: seen_from_row(ID, {"phase": "Stopped", "phaseUpdatedAt": "x"})})
     assert (entry.stopped_at is not None) is claimed
     assert entry.assumed is (claimed and said[-1] != "changed")
+
+
+@pytest.mark.parametrize(
+    ("said", "phase", "kind", "outcome"),
+    [
+        ([None], "Stopped", "maintenance", "changed"),
+        (["unknown"], "Stopping", "maintenance", "changed"),
+        (["unknown", "not_attempted"], "Stopped", "maintenance", "changed"),
+        (["unknown", "not_attempted"], "Running", "maintenance", "unknown"),
+        ([None], "Running", "maintenance", None),
+        ([None], None, "maintenance", None),
+        (["failed"], "Stopped", "maintenance", "failed"),
+        (["not_attempted"], "Stopped", "maintenance", "not_attempted"),
+        ([None], None, "cleanup", "changed"),
+        (["unknown"], "Completed", "cleanup", "unknown"),
+    ],
+)
+def test_what_was_not_answered_is_settled_by_a_look(
+    said: list[Optional[str]], phase: Optional[str], kind: str, outcome: Optional[str]
+) -> None:
+    entry = Entry(id=ID, plan=ACT, phase_before="Running")
+    for one in said:
+        ask_to_act([entry], [ID], "t")
+        if one is not None:
+            fold([entry], "suspend", told(one))
+    now = {} if phase is None else {ID: seen_from_row(ID, {"phase": phase})}
+    settle_by_look([entry], now, is_deletion=kind == "cleanup")
+    assert entry.act is not None
+    assert entry.act.outcome == outcome
+    assert entry.assumed is (outcome == "changed" and kind == "maintenance")
+    once = replace(entry.act)
+    settle_by_look([entry], now, is_deletion=kind == "cleanup")
+    assert entry.act == once
 
 
 def test_folding_twice_changes_nothing() -> None:
