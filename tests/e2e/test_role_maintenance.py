@@ -324,7 +324,8 @@ def test_nodes_are_fenced_first_and_found_without_pods_after(open_site: Open) ->
 def test_an_emergency_takes_the_lowest_priority_until_enough_is_free(open_site: Open) -> None:
     fleet = {
         "workloads": [
-            workload(number, priority=number * 10, preemptible=number != 1) for number in range(1, 7)
+            *(workload(number, priority=number * 10, preemptible=number != 1) for number in range(1, 7)),
+            workload(7, "Stopped", priority=1, preemptible=True),
         ]
     }
     with open_site(fleet=fleet) as site:
@@ -336,8 +337,18 @@ def test_an_emergency_takes_the_lowest_priority_until_enough_is_free(open_site: 
             "until_gpus": 4,
         }
         where: dict[str, Any] = {"record_dir": str(site.folder)}
+        planned = site.play("maintenance_plan", **where, **said)
+        assert planned.rc == 0, planned.output
+        # New in scope, and it would even come first; the others were there, and not needed.
+        site.simulator.state.set_phase(workload(7)["id"], "Running")
+        refused = site.play("maintenance_begin", max_drift=0, **where, **said)
+        assert "1 workload meets the selection now and did not when it was planned" in told(refused)
+        assert next_command(refused)[0] == "gpuops.runai.maintenance_plan"
+        assert "workload_maintenance_until_gpus=4" in next_command(refused)
         begun = site.play("maintenance_begin", **where, **said)
         assert begun.rc == 0, begun.output
+        assert [one["name"] for one in site.record()["drift"]] == ["train-7"]
+        assert "New since the plan" in begun.stdout
         assert sorted(site.sent("suspend")) == [workload(2)["id"], workload(3)["id"]]
         assert site.play("maintenance_end", name="night", **where).rc == 0
         assert sorted(site.sent("resume")) == [workload(2)["id"], workload(3)["id"]]
