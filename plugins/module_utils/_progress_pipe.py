@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import stat
 import threading
 from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Callable, Optional
+from types import FrameType
+from typing import Any, Callable, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
 
@@ -28,6 +30,8 @@ _LONGEST = select.PIPE_BUF - 1
 _CUT = "…".encode()
 # No line of text is this one.
 _END = b"\0"
+# Seconds that a line may keep a process from ending.
+_LONGEST_DELAY = 1.0
 
 
 def progress_sink(environ: MutableMapping[str, str]) -> Callable[[str], None]:
@@ -64,11 +68,21 @@ def progress_lines(
         yield
         return
     reading, writing = ends
-    reader = threading.Thread(target=_read, args=(reading, path, show), name="progress", daemon=True)
-    reader.start()
+    showing = threading.RLock()
+
+    def show_undisturbed(line: str) -> None:
+        with showing:
+            show(line)
+
+    reader = threading.Thread(
+        target=_read, args=(reading, path, show_undisturbed), name="progress", daemon=True
+    )
+    with _signals_blocked():
+        reader.start()
     environ[_VARIABLE] = path
     try:
-        yield
+        with _ends_delayed(showing):
+            yield
     finally:
         environ.pop(_VARIABLE, None)
         try:
@@ -79,6 +93,53 @@ def progress_lines(
             reader.join()
         finally:
             os.close(writing)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Let a thread that is started within the block get no signals.
+
+    Handlers run in the main thread, which waits for the module. A signal that another thread gets does
+    not wake it: an interrupted play would go on until the module ends.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _ends_delayed(showing: threading.RLock) -> Iterator[None]:
+    """Let handlers of signals that end this process wait until no line is ``showing``.
+
+    A process that ends while it passes a line to the play's own process keeps the lock on the way
+    there, and that one would hang instead of ending.
+    """
+    handlers: dict[int, Callable[[int, Optional[FrameType]], Any]] = {}
+
+    def handle(number: int, frame: Optional[FrameType]) -> None:
+        # Not for ever: the thread that runs this may itself hold what the line waits for.
+        is_mine = showing.acquire(timeout=_LONGEST_DELAY)
+        try:
+            handlers[number](number, frame)
+        finally:
+            if is_mine:
+                showing.release()
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                handlers[number] = handler
+                signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for changed, before in handlers.items():
+            # Whoever handled one may have set another one.
+            if signal.getsignal(changed) is handle:
+                signal.signal(changed, before)
 
 
 def _make_pipe(path: str) -> Optional[tuple[int, int]]:

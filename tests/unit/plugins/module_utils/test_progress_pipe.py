@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,87 @@ def test_lines_that_can_not_be_shown_end_nothing_but_the_lines(
             say("line {0}".format(number))
     assert tried == ["line 0"]
     assert tracebacks == []
+
+
+@pytest.fixture
+def ends() -> Iterator[threading.Event]:
+    """Set when this process gets a SIGTERM, whose handler would end it in Ansible."""
+    got = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: got.set())
+    yield got
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_the_thread_of_the_lines_takes_no_signal_from_the_one_that_handles_them(tmp_path: Path) -> None:
+    """Of two in a row it would get one or both, and the main thread would go on waiting for the module."""
+    blocked: list[set[int]] = []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    environ: dict[str, str] = {}
+
+    def show(line: str) -> None:
+        blocked.append(set(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+
+    with progress_lines(str(tmp_path), environ, show):
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+        progress_sink(environ)("line")
+    assert blocked[0] >= {signal.SIGINT, signal.SIGTERM, signal.SIGALRM}
+
+
+def test_a_process_does_not_end_while_it_shows_a_line(tmp_path: Path, ends: threading.Event) -> None:
+    ended_meanwhile: list[bool] = []
+    environ: dict[str, str] = {}
+
+    def show(line: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        ended_meanwhile.append(ends.wait(0.2))
+
+    before = signal.getsignal(signal.SIGTERM)
+    with progress_lines(str(tmp_path), environ, show):
+        progress_sink(environ)("line")
+        assert ends.wait(60)
+    assert ended_meanwhile == [False]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_line_that_is_stuck_does_not_keep_a_process_from_ending(
+    tmp_path: Path, ends: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_progress_pipe, "_LONGEST_DELAY", 0.01)
+    stuck, go_on = threading.Event(), threading.Event()
+    went_on: list[bool] = []
+    environ: dict[str, str] = {}
+
+    def show(line: str) -> None:
+        stuck.set()
+        went_on.append(go_on.wait(30))
+
+    with progress_lines(str(tmp_path), environ, show):
+        progress_sink(environ)("line")
+        assert stuck.wait(60)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert ends.wait(60)
+        go_on.set()
+    assert went_on == [True]
+
+
+def test_a_handler_that_was_set_meanwhile_stays(tmp_path: Path, ends: threading.Event) -> None:
+    def other(number: int, frame: object) -> None:
+        pass
+
+    with progress_lines(str(tmp_path), {}, print):
+        signal.signal(signal.SIGTERM, other)
+    assert signal.getsignal(signal.SIGTERM) is other
+
+
+def test_lines_can_be_had_outside_the_main_thread(tmp_path: Path) -> None:
+    shown: list[str] = []
+
+    def work() -> None:
+        environ: dict[str, str] = {}
+        with progress_lines(str(tmp_path), environ, shown.append):
+            progress_sink(environ)("line")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    assert shown == ["line"]
