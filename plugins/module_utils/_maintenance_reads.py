@@ -132,14 +132,15 @@ class ControlPlaneReader:
         finished = run_info(params, selection, self._environ)
         self.secrets |= finished.secrets
         if finished.failed:
-            raise RunaiError(self._in_own_words(finished.result["msg"]))
-        for warning in () if quiet else map(self._in_own_words, finished.warnings):
-            self._tell_once(warning)
+            raise RunaiError(finished.result["msg"])
+        for warning in () if quiet else finished.warnings:
+            self._tell_once(self._in_own_words(warning))
         return finished.result
 
     def _with_client(self, connection: Connection, read: Callable[[Client, Guard], _Read]) -> _Read:
         guard, tally = Guard(is_wanted=watch_ancestors()), Tally()
-        self.warnings += [one for one in connection.warnings if one not in self.warnings]
+        for warning in connection.warnings:
+            self._tell_once(self._in_own_words(warning))
         client = Client(connection, guard, tally, connections=1)
         try:
             return read(client, guard)

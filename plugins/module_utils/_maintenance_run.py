@@ -139,7 +139,8 @@ def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: 
         return refused(str(fault), after_refusal(_caller(params, fault.settings), fault.remedy))
     except RunaiError as fault:
         remedy = fault.remedy if isinstance(fault, RecordError) else Remedy()
-        return refused(str(fault), after_refusal(_caller(params, settings), remedy), reader)
+        words = str(fault) if isinstance(fault, RecordError) else settings.in_own_words(str(fault))
+        return refused(words, after_refusal(_caller(params, settings), remedy), reader)
     return Finished(result, False, reader.warnings, reader.secrets)
 
 

@@ -36,7 +36,7 @@ NONE = "none"
 
 _SEPARATORS = re.compile(r"[,\n]")
 # How the info module's sentences name an option.
-_AS_OPTION = r"(?<![\w']){0}(?=:| must| holds)|(?<=with |that ){0}(?!\w)"
+_AS_OPTION = r"(?<![\w'/]){0}(?=:| must| holds)|(?<=with |that ){0}(?!\w)"
 # Values above these are slips of the keyboard.
 _MOST_SECONDS = 7 * 86400
 
@@ -325,6 +325,10 @@ class Settings:
         for name, variable in VARIABLES[self.role].items():
             if variable.option is not None:
                 sentence = re.sub(_AS_OPTION.format(variable.option), self.variable(name), sentence)
+        for name in CONNECTION_VARIABLES:
+            # The others are words, too.
+            if "_" in name:
+                sentence = re.sub(r"\b{0}\b".format(name), self.variable(name), sentence)
         return sentence
 
     @property

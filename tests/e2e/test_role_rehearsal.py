@@ -18,7 +18,7 @@ import pytest
 from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
-from tests.e2e.site import told
+from tests.e2e.site import next_command, told
 
 ENVIRONMENT = {"RUNAI_CLIENT_ID": "rehearsal", "RUNAI_CLIENT_SECRET": "rehearsal-secret"}
 SAID: dict[str, Any] = {
@@ -119,6 +119,20 @@ def test_any_other_address_is_refused(run_playbook: PlaybookRunner, address: str
     assert "only ever talks to this machine" in told(run)
 
 
+def test_what_a_rehearsal_refuses_is_rehearsed_again(run_playbook: PlaybookRunner) -> None:
+    with running(Settings(workloads=5, transition_seconds=0.05)) as simulator:
+        said = {**SAID, "rehearsal_base_url": simulator.url, "workload_maintenance_max_affected": 0}
+        run = run_playbook("gpuops.runai.maintenance_rehearse", extra_vars=said)
+        playbook, *words = next_command(run)
+        assert playbook == "gpuops.runai.maintenance_rehearse"
+        assert f"rehearsal_base_url={simulator.url}" in words
+        assert not [word for word in words if "record_dir" in word or "node_fenced" in word]
+        mended = [word.replace("<a higher ceiling or none>", "none") for word in words]
+        again = run_playbook(playbook, *mended)
+        assert again.rc == 0, again.output
+        assert set(simulator.summary()["batches"]) == {"suspend", "resume"}
+
+
 class Tunnel(BaseHTTPRequestHandler):
     """Hands everything on but what only a simulator has, as a tunnel to a real control plane would."""
 
@@ -159,6 +173,7 @@ def test_a_tunnel_to_a_real_control_plane_is_refused(run_playbook: PlaybookRunne
         run = run_playbook("gpuops.runai.maintenance_rehearse", extra_vars=said)
         tunnel.shutdown()
     assert run.rc == 2, run.output
-    assert run.tasks[-1].task == "Make sure that it is a simulator, and say what it simulates"
+    assert f"{said['rehearsal_base_url']} is not the simulator (Control plane http://127.0.0.1" in told(run)
+    assert "; nothing was rehearsed. Next: python3 -m simulator --port 8080" in told(run)
     assert "/_simulator/summary" in Tunnel.asked
     assert not [one for one in Tunnel.asked if one.startswith("POST")]

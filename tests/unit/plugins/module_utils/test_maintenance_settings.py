@@ -147,6 +147,39 @@ def test_a_selection_is_read_by_the_info_module() -> None:
     assert options.nodes == ("gpu-17",)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        (
+            "until_gpus: 2 workloads hold only 3; partial: true takes them",
+            "R_until_gpus: 2 workloads hold only 3; R_partial: true takes them",
+        ),
+        (
+            "nodes: there is a node 'limit: 3' in 2 clusters (a); say which is meant with clusters",
+            "R_nodes: there is a node 'limit: 3' in 2 clusters (a); say which is meant with R_clusters",
+        ),
+        ("projects: the control plane lists no 'x'", "R_projects: the control plane lists no 'x'"),
+        (
+            "no workloads hold the GPUs, and more that limit left out",
+            "no workloads hold the GPUs, and more that R_limit left out",
+        ),
+        ("min_idle_gpus must be a number", "R_min_idle_gpus must be a number"),
+        (
+            "base_url is missing: give it, or set RUNAI_BASE_URL",
+            "R_base_url is missing: give it, or set RUNAI_BASE_URL",
+        ),
+        ("client_id and client_secret go together", "R_client_id and R_client_secret go together"),
+        ("GET /api/v1/clusters: connection refused", "GET /api/v1/clusters: connection refused"),
+        ("R_projects: the name of the limit", "R_projects: the name of the limit"),
+    ],
+)
+def test_options_are_called_by_the_names_of_the_variables(sentence: str, expected: str) -> None:
+    settings = read_settings(ROLES[0], {})
+    expected = expected.replace("R_", ROLES[0] + "_")
+    assert settings.in_own_words(sentence.replace("R_", ROLES[0] + "_")) == expected
+    assert settings.in_own_words(expected) == expected
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_the_roles_describe_exactly_the_variables_that_are_read(role: str) -> None:
     folder = ROLES_FOLDER / role
