@@ -428,9 +428,9 @@ def test_what_can_not_be_reached_or_is_forbidden_stops_everything(play: Play) ->
     assert "connection refused" in cases["nobody there"].result["msg"]
     assert "GET /api/v1/workloads" in cases["list"].result["msg"]
     assert "HTTP 403" in cases["list"].result["msg"]
-    for case, status in (("token", 403), ("wrong secret", 401)):
+    for name, status in (("token", 403), ("wrong secret", 401)):
         words = rf"POST /api/v2/token: no token for the client '\S+' from http\S+: HTTP {status}"
-        assert re.search(words, cases[case].result["msg"])
+        assert re.search(words, cases[name].result["msg"])
     assert "HTTP 401" in cases["dead token"].result["msg"]
     # The first batch is answered: those ids were refused, and no other is asked for.
     refused = cases["batch"]

@@ -18,6 +18,7 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils import _record_lock
 from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError
+from ansible_collections.gpuops.runai.plugins.module_utils._record_file import try_lock
 from ansible_collections.gpuops.runai.plugins.module_utils._record_lock import (
     Holder,
     Play,
@@ -136,7 +137,7 @@ def test_a_file_that_was_taken_away_is_not_locked(
     first, second, third = (RunLock(path, plays().play) for _number in range(3))
     first.take("a begin", BY)
     tries: list[int] = []
-    lock_of = _record_lock.try_lock
+    lock_of = try_lock
 
     def leave_in_between(handle: int, where: str) -> bool:
         tries.append(handle)
