@@ -134,13 +134,13 @@ class ControlPlaneReader:
         if finished.failed:
             raise RunaiError(finished.result["msg"])
         for warning in () if quiet else finished.warnings:
-            self._tell_once(self._in_own_words(warning))
+            self.warn_once(self._in_own_words(warning))
         return finished.result
 
     def _with_client(self, connection: Connection, read: Callable[[Client, Guard], _Read]) -> _Read:
         guard, tally = Guard(is_wanted=watch_ancestors()), Tally()
         for warning in connection.warnings:
-            self._tell_once(self._in_own_words(warning))
+            self.warn_once(self._in_own_words(warning))
         client = Client(connection, guard, tally, connections=1)
         try:
             return read(client, guard)
@@ -158,10 +158,11 @@ class ControlPlaneReader:
             except RequestError as fault:
                 if time.monotonic() >= end:
                     raise
-                self._tell_once("the control plane did not answer at first ({0})".format(fault.kind))
+                self.warn_once("the control plane did not answer at first ({0})".format(fault.kind))
                 guard.sleep(min(_BETWEEN_TRIES, max(0.0, end - time.monotonic())))
 
-    def _tell_once(self, words: str) -> None:
+    def warn_once(self, words: str) -> None:
+        """Add a warning that is not there yet."""
         if words not in self.warnings:
             self.warnings.append(words)
 

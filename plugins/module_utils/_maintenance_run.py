@@ -125,6 +125,7 @@ class _Run(NamedTuple):
     params: Mapping[str, Any]
     context: Context
     settings: Settings
+    warn: Callable[[str], None]
 
 
 def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> Finished:
@@ -133,7 +134,8 @@ def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: 
     try:
         settings = read_settings(params["role"], params["variables"])
         reader = ControlPlaneReader(params, environ, settings)
-        run = _Run(params, _context(params, settings, reader, environ, check_mode), settings)
+        context = _context(params, settings, reader, environ, check_mode)
+        run = _Run(params, context, settings, reader.warn_once)
         result = _take(run)
     except VariablesError as fault:
         return refused(str(fault), after_refusal(_caller(params, fault.settings), fault.remedy))
@@ -197,13 +199,18 @@ def _take(run: _Run) -> dict[str, Any]:
     if step != BEGIN:
         # A misspelt name needs no lock.
         context.need()
-    lock = RunLock(context.folder.lock_of(run.settings.name), this_play())
+    play = this_play()
+    lock = RunLock(context.folder.lock_of(run.settings.name), play)
     if step == STATUS or context.check_mode:
         other = lock.other()
         if other is not None and step != STATUS:
             raise busy(other)
         at_work = other.words() if other is not None else ""
         return _STEPS[step](run._replace(context=context._replace(at_work=at_work)))
+    if play is None:
+        run.warn(
+            "it can't be told which play this is: other runs are kept off the record only during each step"
+        )
     lock.take(_what(run), context.by)
     is_over = True
     try:

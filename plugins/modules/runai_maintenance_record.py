@@ -19,6 +19,8 @@ description:
     roles; this module is for those who build their own.
   - What is going to be sent is in the record before the step returns, so that a job which is killed at any moment
     leaves a record that tells the truth.
+  - One play at a time acts on a record. From V(begin), V(settle) or V(end) on, until V(begun) or V(ended), every other
+    play is refused these steps at once. A play that ends, or is killed, in between lets the next one in.
 extends_documentation_fragment:
   - gpuops.runai.connection
   - gpuops.runai.attributes

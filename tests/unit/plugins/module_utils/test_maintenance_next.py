@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _maintenance_run
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import begin_step, begun_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context, Step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end import end_step, ended_step
@@ -39,7 +41,12 @@ from ansible_collections.gpuops.runai.tests.unit.plugins.module_utils.fake_plane
 )
 
 MAINTENANCE = "workload_maintenance"
-NOWHERE = {"base_url": "http://127.0.0.1:9", "token": "geheim", "retry_timeout": 0}
+NOWHERE = {
+    **{name: spec.get("default") for name, spec in connection_argument_spec().items()},
+    "base_url": "http://127.0.0.1:9",
+    "token": "geheim",
+    "retry_timeout": 0,
+}
 PLAN: dict[str, Any] = {
     "name": "night",
     "reason": "new fan",
@@ -303,3 +310,11 @@ def test_a_rehearsal_only_ever_goes_on_as_a_rehearsal() -> None:
         )
         assert command.endswith(" -e rehearsal_base_url=http://127.0.0.1:8080")
         assert said(command) == {**USUAL, "base_url": "http://127.0.0.1:8080"}
+
+
+def test_it_is_told_where_others_can_not_be_kept_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_maintenance_run, "this_play", lambda: None)
+    named = {MAINTENANCE + "_" + name: value for name, value in {**PLAN, "record_dir": str(tmp_path)}.items()}
+    finished = run_step({"step": "begin", "role": MAINTENANCE, "variables": named, **NOWHERE}, {}, False)
+    assert "connection refused" in finished.result["msg"]
+    assert any("which play this is" in one for one in finished.warnings)
