@@ -24,6 +24,8 @@ LATENCY = 0.05
 LATENCY_PER_ID = 0.005
 PAGE = 500
 _PATIENCE = 60.0
+# By no proxy of the environment.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Plane:
     def _ask(self, path: str, data: bytes | None = None) -> bytes:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         request = urllib.request.Request(self.url + path, data, headers)
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
+        with _DIRECT.open(request, timeout=_PATIENCE) as answer:
             return bytes(answer.read())
 
 

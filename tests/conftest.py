@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from urllib.request import getproxies_environment
 
 import hypothesis.configuration
 
@@ -20,6 +21,11 @@ hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent.parent / 
 # started here; there are tests of what an interrupt does.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Who needs a proxy to install what tests need does not need it on loopback.
+if proxies := getproxies_environment():
+    direct = ",".join([proxies.get("no", ""), "127.0.0.1,localhost,::1"]).lstrip(",")
+    os.environ.update(no_proxy=direct, NO_PROXY=direct)
 
 # No test may reach a control plane that somebody's environment names.
 for name in [name for name in os.environ if name.startswith("RUNAI_")]:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import getproxies_environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CACHE = CHECKOUT / ".cache"
@@ -52,6 +53,10 @@ def environment(collections: Path, venv: Path | None = None) -> dict[str, str]:
     path = kept.get("PATH", os.defpath).split(os.pathsep)
     # pyenv's shims answer for interpreters that then do not run; Ansible takes them at their word.
     real = [entry for entry in path if entry and not entry.rstrip("/").endswith("/shims")]
+    if proxies := getproxies_environment():
+        # A proxy is for what is to be installed, and not on the way to the simulator.
+        direct = ",".join([proxies.get("no", ""), "127.0.0.1,localhost,::1"]).lstrip(",")
+        kept |= {"no_proxy": direct, "NO_PROXY": direct}
     return kept | {
         "PATH": os.pathsep.join([str(folder), *real]),
         "ANSIBLE_HOME": str(CACHE / "ansible"),

@@ -21,7 +21,9 @@ COMMAND = [sys.executable, "-m", "demo"]
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
-    env = {**os.environ, "DEMO_FOLDER": str(folder)}
+    # Many a network has a proxy; the way to the simulator must not lead through it.
+    env = {**os.environ, "DEMO_FOLDER": str(folder), "http_proxy": "http://127.0.0.1:9"}
+    env = {name: value for name, value in env.items() if name.lower() != "no_proxy"}
     return subprocess.Popen(
         COMMAND,
         cwd=CHECKOUT,

@@ -221,7 +221,7 @@ def test_a_proxy_that_always_loses_the_answer(simulator: Handle, bundle: str, pr
 def test_a_proxy_of_the_environment(
     simulator: Handle, bundle: str, proxy: Proxy, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("no_proxy", "NO_PROXY"):
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     address = f"http://ops:{ENCODED}@{proxy.address}"
     monkeypatch.setenv(variable, address)

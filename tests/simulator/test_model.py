@@ -246,7 +246,6 @@ class AnyHistory(RuleBasedStateMachine):
             *phases, lag_seconds=lag, gpu_capacity=capacity, redundant=redundant
         )
         self.ids = [workload_id(number) for number in range(len(phases))]
-        self.over_at_first = self.fleet.gpus_held()
 
     @rule(
         action=st.sampled_from(["suspend", "resume", "delete"]),
