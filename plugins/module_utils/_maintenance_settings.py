@@ -25,6 +25,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Remedy,
     is_name,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._select_order import SORT_KEYS
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
 
 MAINTENANCE_ROLE = "workload_maintenance"
 CLEANUP_ROLE = "workload_cleanup"
@@ -35,11 +37,13 @@ ANY = "any"
 NONE = "none"
 
 _SEPARATORS = re.compile(r"[,\n]")
+_VERSION = re.compile(r"[vV]?[0-9]+(\.[0-9]+)*([-+][0-9A-Za-z.+-]+)?")
 # How the info module's sentences name an option.
 _AS_OPTION = r"(?<![\w'/]){0}(?=:| must| holds)|(?<=with |that ){0}(?!\w)"
 # Values above these are slips of the keyboard.
 _MOST_SECONDS = 7 * 86400
-
+# What the batch module takes, known before anything is sent.
+_SHORTEST_INTERVAL = 0.01
 
 _NOTHING = object()
 
@@ -119,10 +123,33 @@ def _seconds(value: Any) -> float:
     return number
 
 
+def _interval(value: Any) -> float:
+    seconds = _seconds(value)
+    if seconds < _SHORTEST_INTERVAL:
+        raise ValueError("must be at least {0} seconds".format(_SHORTEST_INTERVAL))
+    return seconds
+
+
+def _failures(value: Any) -> str:
+    text = _text(value)
+    is_percentage = text.endswith("%")
+    number = _percent(text) if is_percentage else _number(text)
+    if number != int(number):
+        raise ValueError("must be a whole number of workloads, or a whole percentage such as 10%")
+    return "{0}{1}".format(int(number), "%" if is_percentage else "")
+
+
 def _age(value: Any) -> str:
     text = _text(value)
     if parse_age(text) is None:
         raise ValueError("must be an age such as 90m, 12h or 7d")
+    return text
+
+
+def _version(value: Any) -> str:
+    text = _text(value)
+    if not _VERSION.fullmatch(text):
+        raise ValueError("must be a version: '{0}' is not a version; say e.g. 2.25".format(clean(text, 40)))
     return text
 
 
@@ -189,7 +216,7 @@ _MORE_CRITERIA = {
     "limit": Variable(_count, NONE, "limit"),
     "until_gpus": Variable(_number, NONE, "until_gpus"),
     "partial": Variable(_flag, None, "partial"),
-    "sort_by": Variable(_text, None, "sort_by"),
+    "sort_by": Variable(_choice(*SORT_KEYS), None, "sort_by"),
     "sort_order": Variable(_choice("asc", "desc"), None, "sort_order"),
 }
 _RECORD = {
@@ -203,9 +230,9 @@ _RECORD = {
 _CEILINGS = {"max_affected": Variable(_count, NONE), "max_percent": Variable(_percent, NONE)}
 _ACTING = {
     "attempts": Variable(_count, usual=2),
-    "max_failures": Variable(_text, usual="10%"),
+    "max_failures": Variable(_failures, usual="10%"),
     "wait_timeout": Variable(_count, usual=1800),
-    "wait_interval": Variable(_seconds, usual=5.0),
+    "wait_interval": Variable(_interval, usual=5.0),
     "settle_time": Variable(_seconds, usual=15.0),
 }
 _EXEMPTIONS = {
@@ -214,7 +241,7 @@ _EXEMPTIONS = {
 }
 _STOPPING = {
     "unsuspendable": Variable(_choice("refuse", "leave")),
-    "crosses_version": Variable(_text, NONE),
+    "crosses_version": Variable(_version, NONE),
 }
 
 VARIABLES: dict[str, dict[str, Variable]] = {
@@ -237,7 +264,7 @@ VARIABLES: dict[str, dict[str, Variable]] = {
         **_EXEMPTIONS,
         **_CEILINGS,
         **_ACTING,
-        "max_failures": Variable(_text, usual="0"),
+        "max_failures": Variable(_failures, usual="0"),
         "reason": Variable(_text, usual="clean-up of finished workloads"),
         "phases": Variable(_words, None, "phases"),
         "older_than": Variable(_age),

@@ -10,6 +10,7 @@ it, with a reason. Workloads that have stopped, finished or are being deleted ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Optional
 
@@ -127,9 +128,10 @@ def check_crossing(entries: Iterable[Entry], target: Optional[str], versions: Ma
 
     What was submitted before that upgrade can't be suspended or resumed after it until it is submitted
     again (Run:ai 3.0, migration of legacy workloads). ``versions`` are those of the clusters, by uuid;
-    one that is not known counts as older.
+    one that is not known counts as older, and a target that can't be read as newer.
     """
-    if target is None or (_major(target) or 0) < 3:
+    major = _major(target)
+    if target is None or (major is not None and major < 3):
         return
     stuck = [
         entry
@@ -172,5 +174,5 @@ def group(entries: Iterable[Entry]) -> list[Group]:
 
 
 def _major(version: Optional[str]) -> Optional[int]:
-    digits = (version or "").lstrip("vV").partition(".")[0]
-    return int(digits) if digits.isdigit() else None
+    found = re.match(r"[vV]?([0-9]+)(?![^.+-])", version or "")
+    return int(found.group(1)) if found else None

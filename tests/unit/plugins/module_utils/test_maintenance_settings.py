@@ -98,6 +98,15 @@ def test_what_surveys_give_is_read() -> None:
         ("min_idle_gpus", "inf"),
         ("all", "perhaps"),
         ("unsuspendable", "ignore"),
+        ("sort_by", "prio"),
+        ("sort_order", "up"),
+        ("crosses_version", "latest"),
+        ("crosses_version", "2.3O"),
+        ("crosses_version", "\u00b2"),
+        ("max_failures", "some"),
+        ("max_failures", "101%"),
+        ("max_failures", "2.5%"),
+        ("wait_interval", 0),
         ("wait_for_api", 10**9),
         ("projects", {"a": 1}),
         ("projects", [["a"]]),
@@ -107,6 +116,16 @@ def test_what_surveys_give_is_read() -> None:
 def test_what_can_not_be_read_is_refused(name: str, value: Any) -> None:
     with pytest.raises(RecordError, match="workload_maintenance_{0}.*; nothing was done".format(name)):
         read_settings(ROLES[0], {"workload_maintenance_" + name: value})
+
+
+def test_a_refusal_says_what_can_be_said() -> None:
+    with pytest.raises(RecordError, match=r"'latest' is not a version; say e\.g\. 2\.25"):
+        read_settings(ROLES[0], {"workload_maintenance_crosses_version": "latest"})
+    with pytest.raises(RecordError, match=r"sort_by must be one of .*\bpriority\b"):
+        read_settings(ROLES[0], {"workload_maintenance_sort_by": "prio"})
+    for version in ("2.25", "v3.0", "3", 3.1, "2.24.7-rc.1"):
+        given = {"workload_maintenance_crosses_version": version}
+        assert read_settings(ROLES[0], given).get("crosses_version") == str(version)
 
 
 def test_a_misspelt_variable_is_refused_without_its_value() -> None:
