@@ -13,12 +13,10 @@ import sys
 from pathlib import Path
 
 from tools.install import install
-from tools.paths import CACHE, CHECKOUT, only_one
+from tools.paths import CACHE, CHECKOUT, only_one, program_folders
 
 # The oldest ansible-core that the collection supports and that runs on this Python.
 OLDEST = {(3, 11): "2.16", (3, 12): "2.16", (3, 13): "2.18"}.get(sys.version_info[:2], "2.20")
-
-
 # The newest ansible-core that there is, and the Pythons that it runs on.
 LATEST = "2.21"
 _LATEST_PYTHONS = ("python3.13", "python3.12")
@@ -39,9 +37,8 @@ def environment_with(version: str, python: str = sys.executable) -> Path:
 @functools.cache
 def python_for_latest() -> str | None:
     """Return a Python that the latest ansible-core runs on; ``None`` where there is none."""
-    path = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if "shims" not in entry]
-    path += map(str, Path.home().glob(".pyenv/versions/*/bin"))
-    found = (shutil.which(name, path=os.pathsep.join(path)) for name in _LATEST_PYTHONS)
+    folders = [*program_folders(), *map(str, Path.home().glob(".pyenv/versions/*/bin"))]
+    found = (shutil.which(name, path=os.pathsep.join(folders)) for name in _LATEST_PYTHONS)
     return next((python for python in found if python and _makes_environments(python)), None)
 
 

@@ -41,6 +41,12 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
+def program_folders() -> list[str]:
+    """Folders of PATH but pyenv's shims, which answer for interpreters that then do not run."""
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return [folder for folder in path if folder and not folder.rstrip("/").endswith("/shims")]
+
+
 def command(name: str) -> str:
     """Path of a program of the environment that runs this."""
     return str(Path(sys.executable).parent / name)
@@ -50,15 +56,12 @@ def environment(collections: Path, venv: Path | None = None) -> dict[str, str]:
     """Environment for Ansible's programs: collections from one place, all that they write below .cache."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "RUNAI_"))}
     folder = (venv / "bin") if venv else Path(sys.executable).parent
-    path = kept.get("PATH", os.defpath).split(os.pathsep)
-    # pyenv's shims answer for interpreters that then do not run; Ansible takes them at their word.
-    real = [entry for entry in path if entry and not entry.rstrip("/").endswith("/shims")]
     if proxies := getproxies_environment():
         # A proxy is for what is to be installed, and not on the way to the simulator.
         direct = ",".join([proxies.get("no", ""), "127.0.0.1,localhost,::1"]).lstrip(",")
         kept |= {"no_proxy": direct, "NO_PROXY": direct}
     return kept | {
-        "PATH": os.pathsep.join([str(folder), *real]),
+        "PATH": os.pathsep.join([str(folder), *program_folders()]),
         "ANSIBLE_HOME": str(CACHE / "ansible"),
         "ANSIBLE_REMOTE_TEMP": str(CACHE / "ansible" / "remote"),
         "ANSIBLE_COLLECTIONS_PATH": str(collections),
