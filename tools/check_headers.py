@@ -16,10 +16,10 @@ HEADER = (
     f"GNU General Public License v3.0+ (see LICENSES/{LICENCE}.txt or https://www.gnu.org/licenses/gpl-3.0.txt)",
     f"SPDX-License-Identifier: {LICENCE}",
 )
-COMMENTED = {".cfg", ".ini", ".j2", ".py", ".sh", ".toml", ".yaml", ".yml"}
+COMMENTED = {".cfg", ".ini", ".j2", ".md", ".py", ".rst", ".sh", ".toml", ".txt", ".yaml", ".yml"}
 NAMES = {".ansible-lint", ".gitignore", "Makefile", "run"}
-# Written by antsibull-changelog.
-GENERATED = {Path("changelogs/changelog.yaml")}
+# The licence itself, and what antsibull-changelog writes.
+NOT_OURS = {Path(f"LICENSES/{LICENCE}.txt"), Path("CHANGELOG.rst"), Path("changelogs/changelog.yaml")}
 
 
 def lacks_header(text: str) -> bool:
@@ -32,7 +32,7 @@ def main() -> int:
     checked = [
         name
         for name in source_files()
-        if name not in GENERATED and (name.suffix in COMMENTED or name.name in NAMES)
+        if name not in NOT_OURS and (name.suffix in COMMENTED or name.name in NAMES)
     ]
     missing = [name for name in checked if lacks_header((CHECKOUT / name).read_text(encoding="utf-8"))]
     for name in missing:
