@@ -30,6 +30,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports 
     outcomes_of,
     read_report,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import to_fill_in
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
     begin_trouble,
     overtaken_trouble,
@@ -95,6 +96,7 @@ def begin_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Ste
     with context.locked():
         record = context.load()
         if record is None:
+            _check_may_plan(context)
             check_plan_settings(context.settings)
             _check_fence(context, selection_of(context.settings))
             identity = context.reader.identity()
@@ -198,6 +200,24 @@ def _act(
     now_words = "{0} to send now".format(counted(len(ids), "workload"))
     words = "{0}; {1}".format(now_words, already) if already else now_words
     return Step(record, plan_page(record, [*notes, words]), changed=bool(ids), ids=ids, report=report)
+
+
+def _check_may_plan(context: Context) -> None:
+    """Raise RecordError where a plan seems to have been meant that is not there: its name was misspelt.
+
+    A selection and ceilings made up on the spot would stop something else.
+    """
+    settings = context.settings
+    ceilings = [name for name in ("max_affected", "max_percent") if not settings.said(name)]
+    if context.kind != MAINTENANCE or not ceilings or settings.has_criterion:
+        return
+    close = context.close_names()
+    raise RecordError(
+        "{0}; a begin without a plan needs a selection and ceilings ({1}); nothing was done".format(
+            context.missing_words(), ", ".join(settings.variable(name) for name in ceilings)
+        ),
+        Remedy({"name": close[0]} if close else to_fill_in(settings.role, ["name"])),
+    )
 
 
 def _check_may_begin(context: Context, record: Record) -> None:

@@ -36,6 +36,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_file import R
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import unpack
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import Page, PodsOnNode, Trouble
+from ansible_collections.gpuops.runai.plugins.module_utils._text import some_of
 
 KIND_OF_ROLE = {CLEANUP_ROLE: CLEANUP, RECLAIM_ROLE: RECLAIM}
 
@@ -152,19 +153,29 @@ class Context(NamedTuple):
                 ),
                 Remedy(to_fill_in(role, ["record_dir"])),
             )
+        close = self.close_names()
         if not self.folder.is_there():
-            raise RecordError(
-                "there is no record {0}: the folder {1} is not there; nothing was done".format(
-                    name, self.folder.path
-                ),
-                Remedy(to_fill_in(role, ["record_dir"])),
-            )
-        close = difflib.get_close_matches(name, self.folder.names(), n=1)
-        hint = "; did you mean {0}? Nothing was done".format(close[0]) if close else "; nothing was done"
-        raise RecordError(
-            "there is no record {0} in {1}{2}".format(name, self.folder.path, hint),
-            Remedy({"name": close[0]} if close else to_fill_in(role, ["name"])),
-        )
+            remedy = Remedy(to_fill_in(role, ["record_dir"]))
+        else:
+            remedy = Remedy({"name": close[0]} if close else to_fill_in(role, ["name"]))
+        raise RecordError("{0}; nothing was done".format(self.missing_words()), remedy)
+
+    def close_names(self) -> list[str]:
+        """Return the name in the folder that may have been meant, if there is one."""
+        names = self.folder.names() if self.folder is not None else []
+        return difflib.get_close_matches(self.settings.name, names, n=1)
+
+    def missing_words(self) -> str:
+        """Say that there is no such record, where that was looked for, and what is there."""
+        missing = "there is no record {0}".format(self.settings.name)
+        if self.folder is None:
+            return "{0}: {1} was not given".format(missing, self.settings.variable("record_dir"))
+        if not self.folder.is_there():
+            return "{0}: the folder {1} is not there".format(missing, self.folder.path)
+        names, close = self.folder.names(), self.close_names()
+        found = "records there: {0}".format(some_of(names)) if names else "no records are there"
+        hint = " (did you mean {0}?)".format(close[0]) if close else ""
+        return "{0} in {1}{2}; {3}".format(missing, self.folder.path, hint, found)
 
     def free_name(self) -> str:
         """Return a name for a new record that makes one think of this one."""

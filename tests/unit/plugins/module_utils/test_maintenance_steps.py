@@ -263,6 +263,20 @@ def test_what_a_plan_needs_is_asked_for_before_any_call(plane: FakePlane, folder
     assert plane.reads == 0
 
 
+@pytest.mark.parametrize(("name", "hint"), [("nigth", " (did you mean night?)"), ("dawn", "")])
+def test_a_begin_of_a_misspelt_plan_asks_for_the_name_first(
+    plane: FakePlane, folder: str, name: str, hint: str
+) -> None:
+    plan_step(context(plane, folder, **SAID))
+    plan_step(context(plane, folder, name="other", **SAID))
+    with pytest.raises(RecordError) as told:
+        begin_step(context(plane, folder, name=name, reason="fan"))
+    words = "there is no record {0} in {1}{2}; records there: night, other; a begin without a plan needs a "
+    assert str(told.value).startswith(words.format(name, folder, hint))
+    assert "_name={0}".format("night" if hint else "<name>") in next_of(told.value)
+    assert "all" not in told.value.remedy.say
+
+
 def test_what_can_not_be_suspended_is_settled_before_the_first_write(plane: FakePlane, folder: str) -> None:
     plane.workloads[plane.ids[0]].suspendable = False
     for step in (plan_step, begin_step):
