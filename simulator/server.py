@@ -132,7 +132,7 @@ class Server(uvicorn.Server):
         self._socket = _bind(self.plane.settings.address, self.port)
         self._reopening = asyncio.ensure_future(self._listen_again(seconds, is_over))
 
-    def interrupt_soon(self, seconds: float) -> None:
+    def interrupt_threadsafe(self, seconds: float) -> None:
         """As `interrupt`, from another thread; returns when connections are refused."""
         done = threading.Event()
 
@@ -202,7 +202,7 @@ class Handle:
 
     def interrupt(self, seconds: float) -> None:
         """Drop every connection and refuse new ones for so long."""
-        self._server.interrupt_soon(seconds)
+        self._server.interrupt_threadsafe(seconds)
 
     def stop(self) -> None:
         """Ask it to stop before the block ends."""
