@@ -26,6 +26,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan imp
     scope_of,
     selection_of,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_pods import look_on_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports import (
     outcomes_of,
     read_report,
@@ -34,6 +35,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
     begin_trouble,
     overtaken_trouble,
+    rehearsal_notes,
     unseen_trouble,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
@@ -73,7 +75,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks imp
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
-    PodsOnNode,
     begun_page,
     plan_page,
 )
@@ -148,27 +149,22 @@ def begun_step(context: Context) -> Step:
         record = context.need()
         fold_reports(context, record)
         if record.state in (ENDING, ENDED):
-            return Step(record, begun_page(record, []), trouble=overtaken_trouble(context))
+            return Step(record, begun_page(record), trouble=overtaken_trouble(context))
         try:
             now = context.reader.look(record.entry_ids())
         except RunaiError as fault:
             context.save(record)
-            return Step(record, begun_page(record, []), trouble=unseen_trouble(context, record, fault))
+            return Step(record, begun_page(record), trouble=unseen_trouble(context, record, fault))
         observe_stops(record.workloads, now)
         settle_by_look(record.workloads, now, is_deletion=record.kind == CLEANUP)
-        pods = pods_on_nodes(context, record.selection)
-        trouble = begin_trouble(context, record, now, pods)
+        left = look_on_nodes(context, record)
+        trouble = begin_trouble(context, record, now, left)
         before = record.state
         is_done = record.kind == CLEANUP and trouble is None
         context.enter(record, ENDED if is_done else BEGUN)
         context.save(record)
-    return Step(record, begun_page(record, pods), changed=record.state != before, trouble=trouble)
-
-
-def pods_on_nodes(context: Context, selection: Mapping[str, Any]) -> list[PodsOnNode]:
-    """Count what is left on the nodes that a selection names."""
-    nodes = selection.get("nodes")
-    return context.reader.pods(nodes, selection.get("clusters")) if nodes else []
+    page = begun_page(record, left, rehearsal_notes(context, left))
+    return Step(record, page, changed=record.state != before, trouble=trouble)
 
 
 def _act(

@@ -10,7 +10,6 @@ import copy
 from datetime import datetime, timezone
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import pods_on_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import (
     Context,
     Step,
@@ -18,8 +17,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
     fold_reports,
     new_report,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_pods import look_on_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
     end_trouble,
+    rehearsal_notes,
     status_notes,
     status_trouble,
 )
@@ -50,7 +51,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import STATUS_PLAYBOOK
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import standing_page
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import NOTHING_LEFT, standing_page
 
 _BEFORE_END = (PLANNED, ACTING, BEGUN)
 
@@ -110,9 +111,10 @@ def status_step(context: Context) -> Step:
     _look(context, record)
     record.state = state
     has_begun = state in (ACTING, BEGUN) or any(entry.standing in TO_RESUME for entry in record.workloads)
-    pods = pods_on_nodes(context, record.selection) if has_begun and state in _BEFORE_END else []
-    trouble = status_trouble(context, record, pods)
-    return Step(record, standing_page(record, pods, status_notes(context, record, trouble)), trouble=trouble)
+    left = look_on_nodes(context, record) if has_begun and state in _BEFORE_END else NOTHING_LEFT
+    trouble = status_trouble(context, record, left)
+    notes = [*rehearsal_notes(context, left), *status_notes(context, record, trouble)]
+    return Step(record, standing_page(record, left, notes), trouble=trouble)
 
 
 def seconds_to_settle(context: Context) -> float:

@@ -216,4 +216,6 @@ def _pods_of(
     pods: Sequence[Mapping[str, Any]], node: str, cluster_ids: Optional[frozenset[str]]
 ) -> PodsOnNode:
     here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]
-    return PodsOnNode(node, len(here), len({str(pod.get("projectId")) for pod in here}))
+    workloads = {fold_id(pod.get("workloadId")) for pod in here}
+    projects = {str(pod.get("projectId")) for pod in here}
+    return PodsOnNode(node, len(here), len(projects), tuple(sorted(filter(None, workloads))))

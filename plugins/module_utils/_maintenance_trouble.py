@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
@@ -34,11 +34,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
     END_PLAYBOOK,
+    STATUS_PLAYBOOK,
     playbook_that_acts,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
-    PodsOnNode,
+    OnNodes,
     Trouble,
     trouble_rows,
 )
@@ -46,7 +47,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 
 def begin_trouble(
-    context: Context, record: Record, now: Mapping[str, Seen], pods: Sequence[PodsOnNode]
+    context: Context, record: Record, now: Mapping[str, Seen], on_nodes: OnNodes
 ) -> Optional[Trouble]:
     """Say what did not stop (or go), and which nodes still have pods; ``None`` if all is well."""
     bad: list[Entry] = []
@@ -56,16 +57,19 @@ def begin_trouble(
         if kind is not None:
             bad.append(entry)
             kinds[kind] += 1
-    left = [one for one in pods if one.pods]
-    if not bad and not left:
+    is_left = _is_left(context, on_nodes)
+    if not bad and not is_left:
         return None
     asked = sum(entry.act is not None for entry in record.concerned())
     parts = []
     if bad:
         words = ", ".join("{0} {1}".format(number, kind) for kind, number in kinds.most_common())
         parts.append("{0} of {1} did not get there: {2}".format(len(bad), counted(asked, "workload"), words))
-    parts += [one.words() for one in left]
-    command = go_on(context.caller, playbook_that_acts(record), record)
+    if is_left:
+        parts.append(on_nodes.words())
+    # Another begin moves no pod of what it leaves alone, or of what has stopped.
+    playbook = playbook_that_acts(record) if bad else STATUS_PLAYBOOK
+    command = go_on(context.caller, playbook, record)
     return Trouble("; ".join(parts), trouble_rows(bad, resume=False), command)
 
 
@@ -102,19 +106,32 @@ def end_trouble(context: Context, record: Record) -> Optional[Trouble]:
     return Trouble(sentence, trouble_rows(bad, resume=True), go_on(context.caller, END_PLAYBOOK))
 
 
-def status_trouble(context: Context, record: Record, pods: Sequence[PodsOnNode]) -> Optional[Trouble]:
+def status_trouble(context: Context, record: Record, on_nodes: OnNodes) -> Optional[Trouble]:
     """Say which nodes still have pods, and what is not to be seen; ``None`` if all is as it should be."""
     lost = [entry for entry in record.concerned() if entry.standing == NOT_VISIBLE and record.state != ENDED]
-    left = [one for one in pods if one.pods]
-    parts = [one.words() for one in left]
+    is_left = _is_left(context, on_nodes)
+    parts = [on_nodes.words()] if is_left else []
     if lost:
         parts.append(standing_words(NOT_VISIBLE, len(lost)))
     if not parts:
         return None
-    # Pods that are left are for another begin; what is lost is for an end to find.
-    is_for_begin = record.state == ACTING or len(left) > 0
-    command = go_on(context.caller, playbook_that_acts(record) if is_for_begin else END_PLAYBOOK, record)
+    # What still runs is for another begin, other pods for whoever moves them; an end finds what is lost.
+    playbook = STATUS_PLAYBOOK if is_left else END_PLAYBOOK
+    if record.state == ACTING or any(one.is_active for one in on_nodes.holders):
+        playbook = playbook_that_acts(record)
+    command = go_on(context.caller, playbook, record)
     return Trouble("; ".join(parts), trouble_rows(lost, resume=False), command)
+
+
+def rehearsal_notes(context: Context, on_nodes: OnNodes) -> list[str]:
+    """Say what would fail for real and does not stop a rehearsal: there nobody taints a node."""
+    if not context.caller.is_rehearsal or on_nodes.is_empty():
+        return []
+    return ["For real this would fail: {0}".format(on_nodes.words())]
+
+
+def _is_left(context: Context, on_nodes: OnNodes) -> bool:
+    return not context.caller.is_rehearsal and not on_nodes.is_empty()
 
 
 def status_notes(context: Context, record: Record, trouble: Optional[Trouble]) -> list[str]:

@@ -28,7 +28,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
 from ansible_collections.gpuops.runai.plugins.module_utils._record_end import BAD, STANDINGS, standing_words
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS, group
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import is_active
-from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted, some_of
 
 REHEARSAL = "REHEARSAL on a simulator"
 # What Ansible takes as it stands: after name=, and in a YAML mapping.
@@ -65,12 +65,58 @@ class PodsOnNode(NamedTuple):
     node: str
     pods: int
     projects: int
+    # Ids of the workloads that they are of, as far as that is known.
+    workloads: tuple[str, ...] = ()
 
     def words(self) -> str:
         """Return e.g. ``gpu-17: 3 pods visible to this account in 2 projects``."""
         return "{0}: {1} visible to this account in {2}".format(
             self.node, counted(self.pods, "pod"), counted(self.projects, "project")
         )
+
+
+class Holder(NamedTuple):
+    """A workload that has pods on a node, and why. ``is_active``: another begin would stop it."""
+
+    name: str
+    project: Optional[str]
+    owner: Optional[str]
+    node: str
+    why: str
+    is_active: bool
+
+    def words(self) -> str:
+        """Return e.g. ``train-1 of ada@example.com in vision (left on purpose, since ...)``."""
+        owner, project = (clean(one, 80) or "-" for one in (self.owner, self.project))
+        return "{0} of {1} in {2} ({3})".format(clean(self.name, 80), owner, project, self.why)
+
+
+class OnNodes(NamedTuple):
+    """What is left on the nodes that a maintenance is about."""
+
+    pods: tuple[PodsOnNode, ...] = ()
+    holders: tuple[Holder, ...] = ()
+
+    def is_empty(self) -> bool:
+        """Tell whether this account sees no pod there."""
+        return not any(one.pods for one in self.pods)
+
+    def words(self) -> str:
+        """Say in one sentence what is left, of whom, and who must move it."""
+        pods = "; ".join(one.words() for one in self.pods if one.pods)
+        of = ", of {0}".format(some_of([one.words() for one in self.holders], 3)) if self.holders else ""
+        return "{0}{1}: the taint or their owners must move them, then look again".format(pods, of)
+
+    def tables(self) -> list[Table]:
+        """Name all of them."""
+        rows = [
+            tuple(clean(cell, 80) or "-" for cell in (one.name, one.project, one.owner, one.node, one.why))
+            for one in self.holders
+        ]
+        return [Table("Pods left", ("workload", "project", "owner", "node", "why"), rows)] if rows else []
+
+
+NOTHING_LEFT = OnNodes()
 
 
 def first_line(plane: ControlPlane) -> str:
@@ -147,8 +193,8 @@ def _plan_words(record: Record) -> str:
     )
 
 
-def begun_page(record: Record, pods: Sequence[PodsOnNode]) -> Page:
-    """Say what `begin` did."""
+def begun_page(record: Record, left: OnNodes = NOTHING_LEFT, notes: Sequence[str] = ()) -> Page:
+    """Say what `begin` did, and what is ``left`` on the nodes. ``notes`` are further sentences."""
     asked = [entry for entry in record.concerned() if entry.act is not None]
     done = [entry for entry in asked if entry.act is not None and entry.act.outcome == CHANGED]
     verb = "deleted" if record.kind == CLEANUP else "suspended"
@@ -163,12 +209,16 @@ def begun_page(record: Record, pods: Sequence[PodsOnNode]) -> Page:
             counted(len(asked), "workload"),
         ),
     ]
-    lines += [one.words() for one in pods]
-    tables = [_groups(verb.capitalize(), done), *_drift_table(record, "New since the plan, not acted on")]
+    lines += [*(one.words() for one in left.pods), *notes]
+    tables = [
+        *left.tables(),
+        _groups(verb.capitalize(), done),
+        *_drift_table(record, "New since the plan, not acted on"),
+    ]
     return Page(lines, tables)
 
 
-def standing_page(record: Record, pods: Sequence[PodsOnNode] = (), notes: Sequence[str] = ()) -> Page:
+def standing_page(record: Record, left: OnNodes = NOTHING_LEFT, notes: Sequence[str] = ()) -> Page:
     """Say where each workload of the record stands, worst first. ``notes`` are further sentences."""
     entries = record.concerned()
     lines = [
@@ -181,8 +231,8 @@ def standing_page(record: Record, pods: Sequence[PodsOnNode] = (), notes: Sequen
     if is_untouched:
         active = sum(is_active(entry.phase_now or STOPPED) for entry in entries)
         lines.append("Nothing was sent yet; {0} of {1} still active".format(active, len(entries)))
-    lines += [*(one.words() for one in pods), *notes]
-    tables = []
+    lines += [*(one.words() for one in left.pods), *notes]
+    tables = left.tables()
     for standing in () if is_untouched else STANDINGS:
         those = [entry for entry in entries if entry.standing == standing]
         if those:

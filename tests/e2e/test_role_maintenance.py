@@ -308,10 +308,11 @@ def test_nodes_are_fenced_first_and_found_without_pods_after(open_site: Open) ->
         assert "nodes: the control plane lists no gpu-71; nothing was done" in told(misspelt)
         assert not site.folder.exists() or not list(site.folder.glob("*.json"))
         run = site.run(*fenced, extra_vars=_connection(site))
-        assert told(run).startswith("gpu-17: 1 pod visible to this account in 1 project. Next:")
+        held = "gpu-17: 1 pod visible to this account in 1 project, of train-2 of ada@example.com in nlp"
+        assert told(run).startswith(held + " (left on purpose, ")
         status = site.play("maintenance_status", name="night", record_dir=str(site.folder))
         assert "gpu-17: 1 pod visible" in told(status)
-        assert next_command(status)[0] == "gpuops.runai.maintenance_begin"
+        assert next_command(status)[0] == "gpuops.runai.maintenance_status"
         again = site.run(*next_command(status), extra_vars=_connection(site))
         assert told(again).startswith("gpu-17: 1 pod visible")
         site.simulator.state.set_phase(workload(2)["id"], "Completed")

@@ -69,6 +69,8 @@ class FakePlane:
         self.gone: set[str] = set()
         self.hidden: set[str] = set()
         self.pods_left = 0
+        # Whose pods they are.
+        self.pods_of: tuple[str, ...] = ()
         self.reads = 0
         self.fuse = Fuse(0)
         # Ids whose last change was our own suspend.
@@ -161,7 +163,7 @@ class FakePlane:
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Return as many pods on each node as ``pods_left`` says."""
-        return [PodsOnNode(node, self.pods_left, min(self.pods_left, 1)) for node in nodes]
+        return [PodsOnNode(node, self.pods_left, min(self.pods_left, 1), self.pods_of) for node in nodes]
 
     def _seen(self, workload: FakeWorkload) -> Seen:
         since = (_EPOCH + datetime.timedelta(seconds=workload.since)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -314,7 +314,11 @@ def test_nodes_must_be_fenced_and_found_empty(plane: FakePlane, folder: str) -> 
     at = context(plane, folder, node_fenced=True, **said)
     begun = begin(plane, at)
     assert begun.trouble is not None
-    assert begun.trouble.sentence == "gpu-17: 3 pods visible to this account in 1 project"
+    assert begun.trouble.sentence == (
+        "gpu-17: 3 pods visible to this account in 1 project: the taint or their owners must move them, "
+        "then look again"
+    )
+    assert "maintenance_status" in begun.trouble.next_command
     assert status_step(at).trouble is not None
     plane.pods_left = 0
     assert begun_step(at).trouble is None
@@ -322,6 +326,36 @@ def test_nodes_must_be_fenced_and_found_empty(plane: FakePlane, folder: str) -> 
     assert told.trouble is None
     assert told.page is not None
     assert "gpu-17: 0 pods visible to this account in 0 projects" in told.page.lines
+
+
+def test_pods_that_are_left_are_named_with_their_owners(plane: FakePlane, folder: str) -> None:
+    plane.workloads[plane.ids[0]].suspendable = False
+    plane.pods_left, plane.pods_of = 2, (plane.ids[0], plane.ids[6])
+    at = context(plane, folder, node_fenced=True, unsuspendable="leave", **{**SAID, "nodes": "gpu-17"})
+    begun = begin(plane, at)
+    for step in (begun, status_step(at)):
+        assert step.trouble is not None
+        assert (
+            "of w-0001 of ada@example.com in p (left on purpose, since it can't be suspended), w-0007 of "
+            "ada@example.com in p (no part of the record): the taint or their owners must move them"
+        ) in step.trouble.sentence
+        assert step.page is not None
+        (table,) = [one for one in step.page.tables if one.heading == "Pods left"]
+        assert [row[:4] for row in table.rows] == [
+            ("w-0001", "p", "ada@example.com", "gpu-17"),
+            ("w-0007", "p", "ada@example.com", "gpu-17"),
+        ]
+
+
+def test_pods_that_are_left_do_not_stop_a_rehearsal(plane: FakePlane, folder: str) -> None:
+    plane.pods_left = 2
+    at = context(plane, folder, node_fenced=True, **{**SAID, "nodes": "gpu-17"})
+    at = at._replace(caller=at.caller._replace(is_rehearsal=True))
+    for step in (begin(plane, at), status_step(at)):
+        assert step.trouble is None
+        assert step.page is not None
+        assert any(line.startswith("For real this would fail") for line in step.page.lines)
+    assert end(plane, at).trouble is None
 
 
 def test_what_was_refused_is_tried_twice_and_told(plane: FakePlane, folder: str) -> None:
@@ -404,6 +438,11 @@ def test_the_next_command_after_a_status_is_the_useful_one(plane: FakePlane, fol
     at = context(plane, folder, node_fenced=True, **{**SAID, "nodes": "gpu-17"})
     begin(plane, at)
     plane.pods_left = 1
+    told = status_step(context(plane, folder)).trouble
+    assert told is not None
+    assert "maintenance_status -e workload_maintenance_name=night" in told.next_command
+    plane.pods_of = (plane.ids[0],)
+    plane.set_phase(plane.ids[0], "Running")
     told = status_step(context(plane, folder)).trouble
     assert told is not None
     assert "maintenance_begin -e workload_maintenance_name=night" in told.next_command

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is left on the nodes of a maintenance: pods, and whose workloads they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context
+from ansible_collections.gpuops.runai.plugins.module_utils._record import LEAVE, Record
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
+    NOTHING_LEFT,
+    Holder,
+    OnNodes,
+    PodsOnNode,
+)
+
+
+def look_on_nodes(context: Context, record: Record) -> OnNodes:
+    """Return what is left on the nodes that the record's selection names."""
+    nodes = record.selection.get("nodes")
+    if not nodes:
+        return NOTHING_LEFT
+    pods = context.reader.pods(nodes, record.selection.get("clusters"))
+    return OnNodes(tuple(pods), tuple(_holders(context, record, pods)))
+
+
+def _holders(context: Context, record: Record, pods: Sequence[PodsOnNode]) -> list[Holder]:
+    found = [(workload_id, one.node) for one in pods for workload_id in one.workloads]
+    if not found:
+        return []
+    entries = {entry.id: entry for entry in record.workloads}
+    try:
+        now = context.reader.look(sorted({workload_id for workload_id, _node in found}))
+    except RunaiError:
+        # What is known must do: the pods were seen all the same.
+        now = {}
+    holders = []
+    for workload_id, node in found:
+        entry, seen = entries.get(workload_id), now.get(workload_id)
+        known = seen or entry
+        if entry is None:
+            why = "no part of the record"
+        elif entry.plan == LEAVE:
+            why = "left on purpose, since it can't be suspended"
+        else:
+            why = "asked to stop; now {0}".format(seen.phase if seen is not None else "not to be seen")
+        holders.append(
+            Holder(
+                name=(known.name if known is not None else None) or workload_id,
+                project=known.project if known is not None else None,
+                owner=known.owner if known is not None else None,
+                node=node,
+                why=why,
+                is_active=entry is not None and entry.plan != LEAVE and seen is not None and seen.is_active,
+            )
+        )
+    return holders
