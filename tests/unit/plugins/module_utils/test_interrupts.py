@@ -15,9 +15,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._interrupts import he
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Leave the handlers of the process that runs the tests as they were."""
+    """Heed what a process usually heeds, whatever the one that runs the tests ignores, and only meanwhile."""
     found = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for one in found:
+        signal.signal(one, signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL)
     yield
     for one, handler in found.items():
         signal.signal(one, handler)
