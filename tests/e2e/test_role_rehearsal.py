@@ -18,7 +18,7 @@ import pytest
 from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
-from tests.e2e.site import next_command, told
+from tests.e2e.site import next_command, told, workload
 
 ENVIRONMENT = {"RUNAI_CLIENT_ID": "rehearsal", "RUNAI_CLIENT_SECRET": "rehearsal-secret"}
 SAID: dict[str, Any] = {
@@ -117,6 +117,35 @@ def test_any_other_address_is_refused(run_playbook: PlaybookRunner, address: str
     )
     assert run.rc == 2
     assert "only ever talks to this machine" in told(run)
+
+
+def test_where_no_simulator_answers_it_is_said_how_to_start_one(run_playbook: PlaybookRunner) -> None:
+    run = run_playbook(
+        "gpuops.runai.maintenance_rehearse", extra_vars={**SAID, "rehearsal_base_url": NOWHERE}
+    )
+    assert run.rc == 2
+    assert told(run).startswith(f"No simulator answers at {NOWHERE} (")
+    assert "Next: python3 -m simulator --port 9 --fleet " in told(run)
+
+
+def test_pods_that_are_left_do_not_stop_a_rehearsal(run_playbook: PlaybookRunner) -> None:
+    fleet = {
+        "workloads": [
+            workload(1, nodes=["gpu-17"]),
+            workload(2, nodes=["gpu-17"], actionsSupport={"delete": True, "suspend": False}),
+        ]
+    }
+    said: dict[str, Any] = {**SAID, "workload_maintenance_nodes": "gpu-17"}
+    del said["workload_maintenance_all"]
+    with running(Settings(fleet=fleet, transition_seconds=0.05)) as simulator:
+        said["rehearsal_base_url"] = simulator.url
+        run = run_playbook("gpuops.runai.maintenance_rehearse", extra_vars=said)
+        assert run.rc == 0, run.output
+        assert set(simulator.summary()["batches"]) == {"suspend", "resume"}
+    assert (
+        "For real this would fail: gpu-17: 1 pod visible to this account in 1 project, of train-2"
+        in run.stdout
+    )
 
 
 def test_what_a_rehearsal_refuses_is_rehearsed_again(run_playbook: PlaybookRunner) -> None:
