@@ -263,9 +263,10 @@ def _check_exemptions(settings: Settings, unmatched: Sequence[str], variables: S
     if unmatched and settings.get("unmatched_exemptions", "refuse") == "refuse":
         wrong = [name for name in variables if set(settings.get(name) or ()) & set(unmatched)]
         raise RecordError(
-            "{0} that {1} no selected workload: {2}; nothing was done. Correct what is misspelt, or say "
-            "{3}: allow".format(
+            "{0} of {1} that {2} no selected workload: {3}; nothing was done. Correct what is misspelt, or "
+            "say {4}: allow".format(
                 counted(len(unmatched), "exemption"),
+                " and ".join(map(settings.variable, wrong)),
                 "matches" if len(unmatched) == 1 else "match",
                 some_of(unmatched),
                 settings.variable("unmatched_exemptions"),

@@ -47,6 +47,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
     read_settings,
     to_fill_in,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import status_notes
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
@@ -313,6 +314,7 @@ _STEPS: dict[str, Callable[[_Run], dict[str, Any]]] = {
 
 
 def _finish(run: _Run, step: Step) -> dict[str, Any]:
+    step = _with_page_of_the_run(run, step)
     result = _result(step, run.settings.values)
     record, name = step.record, run.params["step"]
     if record is None:
@@ -328,6 +330,19 @@ def _finish(run: _Run, step: Step) -> dict[str, Any]:
     if path and name in _LAST_STEPS and step.page is not None and not run.context.check_mode:
         _write_page(path, step.page)
     return result
+
+
+def _with_page_of_the_run(run: _Run, step: Step) -> Step:
+    """Have the page say that nothing is sent in check mode; else what to type after a plan and a begin."""
+    page, record = step.page, step.record
+    if page is None or record is None:
+        return step
+    lines = list(page.lines)
+    if run.context.check_mode:
+        lines[0] += "; CHECK MODE, nothing is sent"
+    elif run.params["step"] in (PLAN, BEGUN):
+        lines += status_notes(run.context, record, step.trouble)
+    return step._replace(page=page._replace(lines=lines))
 
 
 def _packed(record: Record, must_fit: bool) -> Optional[str]:

@@ -147,7 +147,11 @@ def status_notes(context: Context, record: Record, trouble: Optional[Trouble]) -
     return {
         PLANNED: ["Next: {0}".format(begin)],
         ACTING: ["It was cut off. Next: {0}".format(begin), "Or, to give up: {0}".format(end)],
-        BEGUN: ["Next, when the maintenance is over: {0}".format(end)],
+        BEGUN: [
+            "Next, when the maintenance is over{0}: {1}".format(
+                " and the taint is gone" if record.selection.get("nodes") else "", end
+            )
+        ],
         ENDING: ["Next: {0}".format(end)],
     }[record.state]
 

@@ -37,7 +37,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import S
 # Failures that a second pass may mend; all others were settled by what the workload is.
 _MENDABLE = (REFUSED, UNREACHABLE, UNSETTLED)
 
-ACTION_SUSPEND = "suspend"
 ACTION_RESUME = "resume"
 
 

@@ -25,7 +25,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Entry,
     Record,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record_end import BAD, STANDINGS, standing_words
+from ansible_collections.gpuops.runai.plugins.module_utils._record_end import STANDINGS, standing_words
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS, group
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import is_active
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted, some_of
@@ -327,11 +327,6 @@ def as_html(page: Page) -> str:
             parts += [_html_row(row, "td") for row in table.rows]
             parts.append("</table>")
     return "\n".join([*parts, "</body></html>", ""])
-
-
-def is_bad(entry: Entry) -> bool:
-    """Tell whether `end` fails for this one."""
-    return entry.standing in BAD
 
 
 def _idle_words(record: Record) -> str:

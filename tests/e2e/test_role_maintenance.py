@@ -72,11 +72,14 @@ def test_plan_begin_status_and_end_in_both_modes(
             assert checked.rc == 0, checked.output
             assert not site.folder.exists()
             assert "REHEARSAL on a simulator" in checked.stdout
+            assert "CHECK MODE, nothing is sent" in checked.stdout
             assert "suspends 9 workloads of 2 owners in 2 projects; 14 GPUs fall free" in checked.stdout
             assert "1 among them is interactive" in checked.stdout
             assert "1 workload left running" in checked.stdout
         planned = site.play("maintenance_plan", "-e", "awx_job_id=12", **where, **SAID)
         assert planned.rc == 0, planned.output
+        assert "CHECK MODE" not in planned.stdout
+        assert "Next: ansible-playbook gpuops.runai.maintenance_begin" in planned.stdout
         assert site.record()["state"] == "planned"
         assert site.record()["by"]["planned"]["awx_job_id"] == "12"
         assert stat.S_IMODE((site.folder / "night.record.json").stat().st_mode) == 0o600
@@ -89,6 +92,7 @@ def test_plan_begin_status_and_end_in_both_modes(
         assert begun.rc == 0, begun.output
         assert begun.warnings == []
         assert CLIENT_SECRET not in begun.output
+        assert "when the maintenance is over: ansible-playbook gpuops.runai.maintenance_end" in begun.stdout
         assert site.record()["state"] == "begun"
         assert {one for one, phase in site.phases().items() if phase == "Stopped"} == {
             *ACTIVE,
