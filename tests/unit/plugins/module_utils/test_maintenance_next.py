@@ -74,7 +74,7 @@ def said(command: str) -> dict[str, str]:
     assert words[1].startswith("gpuops.runai.")
     found = {}
     for word in words[3::2]:
-        name, _, value = word.strip("{}").replace(": ", "=", 1).partition("=")
+        name, _equals, value = word.strip("{}").replace(": ", "=", 1).partition("=")
         found[re.sub("^(workload_[a-z]+|rehearsal)_", "", name)] = value
     assert words[2::2] == ["-e"] * len(found)
     return found
