@@ -16,6 +16,7 @@ from ansible.module_utils.common.parameters import env_fallback
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
 from ansible_collections.gpuops.runai.plugins.module_utils._option_values import seconds
+from ansible_collections.gpuops.runai.plugins.module_utils._text import is_hideable
 
 # The environment variables of NVIDIA's own tools, and ours beside them.
 ENVIRONMENT = {
@@ -83,7 +84,11 @@ def connection_argument_spec() -> dict[str, dict[str, Any]]:
 
 
 def connection_secrets(params: Mapping[str, Any], environ: Mapping[str, str]) -> set[str]:
-    """Return every secret that was given, used or not, so that none is shown by accident."""
+    """Return every secret that was given, used or not, so that none is shown by accident.
+
+    One that is too short to be told from parts of ids and words is left; Ansible itself still hides
+    the values of options that are secret, whatever their length.
+    """
     found = set()
     for option in ("client_secret", "token", "proxy"):
         for value in (params.get(option), environ.get(ENVIRONMENT[option])):
@@ -96,7 +101,7 @@ def connection_secrets(params: Mapping[str, Any], environ: Mapping[str, str]) ->
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         for variable in (name, name.upper()):
             found.update(_passwords(environ.get(variable, "")))
-    return found
+    return {secret for secret in found if is_hideable(secret)}
 
 
 def connect_options(params: Mapping[str, Any], environ: Mapping[str, str]) -> Connection:

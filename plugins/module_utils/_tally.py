@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
+from ansible_collections.gpuops.runai.plugins.module_utils._text import is_hideable
+
 
 class Tally:
     """Counters that all threads of a task share."""
@@ -39,8 +41,9 @@ class Tally:
 
     def add_secret(self, value: str) -> None:
         """Note a value that must never be shown, e.g. a token that was made."""
-        with self._lock:
-            self._secrets.add(value)
+        if is_hideable(value):
+            with self._lock:
+                self._secrets.add(value)
 
     @property
     def secrets(self) -> set[str]:

@@ -15,6 +15,8 @@ from urllib.parse import quote, quote_plus
 MESSAGE_LENGTH = 500
 NAME_LENGTH = 253
 HIDDEN = "********"
+# What is shorter stands in ids and words by chance: to hide it would spoil them and keep no secret.
+SHORTEST_SECRET = 4
 
 _PERCENT_CODE = re.compile("%[0-9A-F]{2}")
 _UNSAFE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
@@ -41,13 +43,19 @@ def clean(value: object, length: int = MESSAGE_LENGTH) -> str:
 def hide(text: str, secrets: Iterable[str]) -> str:
     """Return ``text`` without ``secrets``, also where it has them as JSON, a form or an address would.
 
-    Called before it is cut, since half a secret is not recognised.
+    Called before it is cut, since half a secret is not recognised. Secrets of fewer than
+    SHORTEST_SECRET characters are left.
     """
-    shapes = {shape for secret in secrets for shape in _shapes(secret)}
+    shapes = {shape for secret in secrets if is_hideable(secret) for shape in _shapes(secret)}
     # The longest first: one secret may be part of another.
     for shape in sorted(shapes, key=len, reverse=True):
         text = text.replace(shape, HIDDEN)
     return text
+
+
+def is_hideable(secret: str) -> bool:
+    """Tell whether a secret is long enough to be told from what is none."""
+    return len(secret) >= SHORTEST_SECRET
 
 
 def _shapes(secret: str) -> Iterator[str]:

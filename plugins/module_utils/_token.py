@@ -16,6 +16,7 @@ from typing import Any, Callable, NamedTuple, Optional, cast
 
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import GivenToken, ServiceAccount
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import MalformedAnswer, RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._text import is_hideable
 
 _V2_PATH = "/api/v2/token"
 _V1_PATH = "/api/v1/token"
@@ -66,15 +67,22 @@ def token_request_v1(account: ServiceAccount) -> TokenRequest:
 
 
 def parse_token(path: str, answer: object) -> Minted:
-    """Return the token in an answer of either endpoint; raise MalformedAnswer when there is none."""
+    """Return the token in an answer of either endpoint; raise MalformedAnswer when there is none.
+
+    A token that is too short to be hidden wherever it shows is none either.
+    """
     token: object = None
     lifetime: object = None
     if isinstance(answer, dict):
         token = answer.get("access_token") or answer.get("accessToken")
         lifetime = answer.get("expires_in", answer.get("expiresIn"))
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or " " in token:
+    if not isinstance(token, str) or not _is_usable(token):
         raise MalformedAnswer("POST", path, "an answer without a token", "the answer holds no usable token")
     return Minted(token, _positive(lifetime) or _jwt_lifetime(token))
+
+
+def _is_usable(token: str) -> bool:
+    return is_hideable(token) and token.isascii() and token.isprintable() and " " not in token
 
 
 def _positive(value: object) -> Optional[float]:

@@ -18,6 +18,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._connection import co
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import MalformedAnswer, RequestError
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._text import SHORTEST_SECRET
 from ansible_collections.gpuops.runai.plugins.module_utils._transport import Answer
 
 from tests.faults.conftest import Start
@@ -65,9 +66,11 @@ class Mouthpiece:
         self.status = 200
         self.headers: dict[str, str] = {}
         self.body = b""
+        self.bearers: set[str] = set()
 
-    def exchange(self, method: str, path: str, **_request: Any) -> Answer:
+    def exchange(self, method: str, path: str, bearer: str | None = None, **_request: Any) -> Answer:
         """As Transport has it."""
+        self.bearers |= set() if bearer is None else {bearer}
         return Answer(method, path, self.status, self.headers, self.body)
 
 
@@ -189,12 +192,13 @@ def test_broken_tokens_give_no_traceback(mouthpiece: Mouthpiece) -> None:
     kinds: Counter[str] = Counter()
     for _ in range(2_000):
         client = Client(connection, Guard(), Tally(), 1)
-        mouthpiece.body = malformed.body({"access_token": "a.b.c", "expires_in": 3600})
+        mouthpiece.body = malformed.body({"access_token": "header.claims.signature", "expires_in": 3600})
         try:
             client.workload(IDS[0])
         except RequestError as fault:
             kinds[type(fault).__name__] += 1
     assert set(kinds) == {"NoToken", "MalformedAnswer"}
+    assert min(len(bearer) for bearer in mouthpiece.bearers) >= SHORTEST_SECRET
 
 
 def named_by(faults: Sequence[Fault], key: str) -> set[str]:

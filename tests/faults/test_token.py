@@ -153,6 +153,8 @@ def test_a_token_endpoint_that_fails_in_passing(start: Start) -> None:
     "body",
     [
         {"access_token": ""},
+        {"accessToken": ""},
+        {"access_token": "1"},
         {"access_token": "with space"},
         {"access_token": "line\nbreak"},
         {"access_token": "ünï"},

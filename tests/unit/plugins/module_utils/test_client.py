@@ -189,7 +189,9 @@ def test_a_path_before_the_endpoints_is_kept(loopback: Loopback, connect: Connec
 
 
 def test_one_connection_is_kept_for_all_calls_of_a_thread(loopback: Loopback, connect: Connect) -> None:
-    script(loopback, v2=minted(loopback, "t1"), list=[page(loopback)], batch=[loopback.reply(200, DONE)])
+    script(
+        loopback, v2=minted(loopback, "minted-1"), list=[page(loopback)], batch=[loopback.reply(200, DONE)]
+    )
     made = account(connect)
     for _call in range(3):
         made.client.list_page(0, {})
@@ -224,14 +226,14 @@ def test_a_netrc_never_replaces_the_bearer_nor_adds_to_the_token_call(
     netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login some password other\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    script(loopback, v2=minted(loopback, "t1"), list=[page(loopback)])
+    script(loopback, v2=minted(loopback, "minted-1"), list=[page(loopback)])
     account(connect).client.list_page(0, {})
     connect().client.list_page(0, {})
-    assert [asked.bearer for asked in loopback.asked] == [None, "Bearer t1", "Bearer " + TOKEN]
+    assert [asked.bearer for asked in loopback.asked] == [None, "Bearer minted-1", "Bearer " + TOKEN]
 
 
 def test_a_token_is_made_of_client_credentials_once(loopback: Loopback, connect: Connect) -> None:
-    script(loopback, v2=minted(loopback, "t1", lifetime=3600), list=[page(loopback)])
+    script(loopback, v2=minted(loopback, "minted-1", lifetime=3600), list=[page(loopback)])
     made = account(connect)
     for _call in range(3):
         made.client.list_page(0, {})
@@ -244,7 +246,7 @@ def test_a_token_is_made_of_client_credentials_once(loopback: Loopback, connect:
         "client_secret": [SECRET],
     }
     # So that it can be kept out of everything that is shown.
-    assert made.tally.secrets == {"t1"}
+    assert made.tally.secrets == {"minted-1"}
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -254,7 +256,7 @@ def test_an_older_control_plane_is_asked_for_a_token_the_older_way(
     script(
         loopback,
         v2=[loopback.reply(status, b"<html>no such page</html>")],
-        v1=[loopback.reply(200, {"accessToken": name}) for name in ("t1", "t2")],
+        v1=[loopback.reply(200, {"accessToken": name}) for name in ("minted-1", "minted-2")],
         list=[page(loopback), loopback.reply(401), page(loopback)],
     )
     client = account(connect).client
@@ -268,7 +270,7 @@ def test_an_older_control_plane_is_asked_for_a_token_the_older_way(
         "clientID": "an-id",
         "clientSecret": SECRET,
     }
-    assert loopback.asked[-1].bearer == "Bearer t2"
+    assert loopback.asked[-1].bearer == "Bearer minted-2"
 
 
 @pytest.mark.parametrize(
@@ -304,7 +306,7 @@ def test_a_refused_client_is_not_tried_the_older_way(
 def test_a_token_is_renewed_once_on_a_401(loopback: Loopback, connect: Connect) -> None:
     script(
         loopback,
-        v2=minted(loopback, "t1", "t2"),
+        v2=minted(loopback, "minted-1", "minted-2"),
         list=[page(loopback), loopback.reply(401, {"code": 401, "message": "token expired"}), page(loopback)],
     )
     made = account(connect)
@@ -312,9 +314,9 @@ def test_a_token_is_renewed_once_on_a_401(loopback: Loopback, connect: Connect) 
     made.client.list_page(0, {})
     assert loopback.paths() == [TOKEN_V2, LIST, LIST, TOKEN_V2, LIST]
     assert [asked.bearer for asked in loopback.asked if asked.path == LIST] == [
-        "Bearer t1",
-        "Bearer t1",
-        "Bearer t2",
+        "Bearer minted-1",
+        "Bearer minted-1",
+        "Bearer minted-2",
     ]
     assert made.tally.retries == 1
 
@@ -322,14 +324,20 @@ def test_a_token_is_renewed_once_on_a_401(loopback: Loopback, connect: Connect) 
 def test_a_batch_that_met_a_dead_token_is_sent_again_with_the_new_one(
     loopback: Loopback, connect: Connect
 ) -> None:
-    script(loopback, v2=minted(loopback, "t1", "t2"), batch=[loopback.reply(401), loopback.reply(200, DONE)])
+    script(
+        loopback,
+        v2=minted(loopback, "minted-1", "minted-2"),
+        batch=[loopback.reply(401), loopback.reply(200, DONE)],
+    )
     assert account(connect).client.batch("suspend", [ID]).succeeded == [ID]
     assert loopback.paths() == [TOKEN_V2, BATCH, TOKEN_V2, BATCH]
 
 
 def test_a_new_token_that_is_refused_as_well_is_the_end(loopback: Loopback, connect: Connect) -> None:
     script(
-        loopback, v2=minted(loopback, "t1", "t2", "t3"), list=[loopback.reply(401, {"message": "go away"})]
+        loopback,
+        v2=minted(loopback, "minted-1", "minted-2", "minted-3"),
+        list=[loopback.reply(401, {"message": "go away"})],
     )
     client = account(connect, retry_timeout=60.0).client
     fault = fault_of(lambda: client.list_page(0, {}))
@@ -341,7 +349,7 @@ def test_a_new_token_that_is_refused_as_well_is_the_end(loopback: Loopback, conn
 def test_what_refuses_every_token_ends_though_other_calls_get_through(
     loopback: Loopback, connect: Connect
 ) -> None:
-    names = iter("t{0}".format(number) for number in range(1, 100))
+    names = iter("minted-{0}".format(number) for number in range(1, 100))
     made = account(connect)
 
     def answer(asked: Asked) -> Reply:
@@ -371,12 +379,12 @@ def test_a_given_token_is_final(loopback: Loopback, connect: Connect) -> None:
 def test_one_thread_renews_while_the_others_wait(loopback: Loopback, connect: Connect) -> None:
     threads = 8
     refused = threading.Barrier(threads)
-    names = iter("t{0}".format(number) for number in range(1, 100))
+    names = iter("minted-{0}".format(number) for number in range(1, 100))
 
     def answer(asked: Asked) -> Reply:
         if asked.path == TOKEN_V2:
             return minted(loopback, next(names))[0]
-        if asked.bearer == "Bearer t1":
+        if asked.bearer == "Bearer minted-1":
             # All of them learn at the same time that their token is dead.
             refused.wait(timeout=30)
             return loopback.reply(401)
@@ -403,15 +411,15 @@ def test_a_token_is_renewed_ahead_of_its_end(
 
     clock = Clock()
     monkeypatch.setattr(_token, "time", clock)
-    script(loopback, v2=minted(loopback, "t1", "t2", lifetime=3600), list=[page(loopback)])
+    script(loopback, v2=minted(loopback, "minted-1", "minted-2", lifetime=3600), list=[page(loopback)])
     client = account(connect).client
     for now in (0.0, 3539.0, 3541.0):
         clock.now = now
         client.list_page(0, {})
     assert [asked.bearer for asked in loopback.asked if asked.path == LIST] == [
-        "Bearer t1",
-        "Bearer t1",
-        "Bearer t2",
+        "Bearer minted-1",
+        "Bearer minted-1",
+        "Bearer minted-2",
     ]
 
 
@@ -470,7 +478,7 @@ def test_a_proxy_by_option_is_used_for_all_calls(
 ) -> None:
     monkeypatch.setenv("no_proxy", "*")
     replies: dict[str, Reply] = {
-        TOKEN_V2: minted(loopback, "t1")[0],
+        TOKEN_V2: minted(loopback, "minted-1")[0],
         LIST: page(loopback),
         BATCH: loopback.reply(200, DONE),
     }
@@ -488,7 +496,7 @@ def test_a_proxy_by_option_is_used_for_all_calls(
     assert {asked.headers["Proxy-Authorization"] for asked in loopback.asked} == {
         "Basic c29tZWJvZHk6cEBzcw=="
     }
-    assert [asked.bearer for asked in loopback.asked] == [None, "Bearer t1", "Bearer t1"]
+    assert [asked.bearer for asked in loopback.asked] == [None, "Bearer minted-1", "Bearer minted-1"]
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
@@ -561,7 +569,7 @@ def tls(loopbacks: Callable[..., Loopback], tmp_path: Path) -> tuple[Loopback, s
     server = loopbacks(context)
     script(
         server,
-        v2=minted(server, "t1", "t2"),
+        v2=minted(server, "minted-1", "minted-2"),
         list=[page(server), server.reply(401), page(server)],
         batch=[server.reply(200, DONE)],
         one=[server.reply(200, {"id": ID})],

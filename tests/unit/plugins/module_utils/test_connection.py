@@ -287,6 +287,11 @@ def test_every_secret_is_known_used_or_not() -> None:
     assert set(connect(environ, **params).secrets) == expected
 
 
+def test_what_is_too_short_to_hide_is_no_secret_of_ours() -> None:
+    environ = {"RUNAI_BEARER_TOKEN": "1", "https_proxy": "http://u:abc@p:1"}
+    assert connection_secrets({"client_secret": "", "token": "e7c"}, environ) == {basic("u:abc")}
+
+
 def test_a_password_in_an_address_that_is_refused_is_a_secret_all_the_same() -> None:
     task, environ = "https://someone:pass%20word@acme.run.ai", "https://someone:other-word@acme.run.ai"
     assert connection_secrets({"base_url": task}, {"RUNAI_BASE_URL": environ}) == {

@@ -9,6 +9,7 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._text import (
+    SHORTEST_SECRET,
     clean,
     counted,
     first_line,
@@ -63,9 +64,15 @@ def test_counting() -> None:
     ]
 
 
-@given(st.lists(st.text(min_size=1), max_size=5), st.text())
+def test_what_is_too_short_to_be_told_from_parts_of_words_and_ids_is_left() -> None:
+    text = "suspend: 1 changed of 1, 00000000-0000-4000-8000-000000000001"
+    assert hide(text, ["", "1", "000"]) == text
+    assert hide("a word1 b", ["word"]) == "a ********1 b"
+
+
+@given(st.lists(st.text(min_size=SHORTEST_SECRET), max_size=5), st.text())
 def test_secrets_are_hidden_also_where_one_is_part_of_another(secrets: list[str], text: str) -> None:
-    parts = [secret[: len(secret) // 2 + 1] for secret in secrets]
+    parts = [secret[: max(SHORTEST_SECRET, len(secret) // 2 + 1)] for secret in secrets]
     shown = hide(text.join(["", *secrets, *parts, ""]), [*secrets, *parts])
     assert not any(secret in shown.replace("********", "") for secret in secrets if secret not in text)
 
@@ -81,4 +88,4 @@ def test_secrets_are_hidden_however_they_are_written() -> None:
         assert "Zq" not in hide(f"client_secret={written}", [secret]), written
     secret = secret.lower()
     assert hide(f"client_secret={quote_plus(secret).lower()}", [secret]) == "client_secret=********"
-    assert hide("a \udcff b", ["\udcff"]) == "a ******** b"
+    assert hide("a pass\udcff b", ["pass\udcff"]) == "a ******** b"
