@@ -252,8 +252,9 @@ def _check_may_begin(context: Context, record: Record) -> None:
 def _check_fence(context: Context, selection: Mapping[str, Any]) -> None:
     if selection.get("nodes") and not context.settings.get("node_fenced") and not context.check_mode:
         raise RecordError(
-            "keep new pods off the nodes first (taint them, runai=drain:NoExecute or a cordon), then say "
-            "{0}: true; nothing was sent".format(context.settings.variable("node_fenced")),
+            "keep new pods off the nodes first (kubectl cordon, or a taint with NoSchedule: one with "
+            "NoExecute evicts what runs there before it is suspended), then say {0}: true; nothing was "
+            "sent".format(context.settings.variable("node_fenced")),
             Remedy({"node_fenced": True}),
         )
 

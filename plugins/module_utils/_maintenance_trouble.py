@@ -124,7 +124,7 @@ def status_trouble(context: Context, record: Record, on_nodes: OnNodes) -> Optio
 
 
 def rehearsal_notes(context: Context, on_nodes: OnNodes) -> list[str]:
-    """Say what would fail for real and does not stop a rehearsal: there nobody taints a node."""
+    """Say what would fail for real and does not stop a rehearsal: there nobody moves pods off a node."""
     if not context.caller.is_rehearsal or on_nodes.is_empty():
         return []
     return ["For real this would fail: {0}".format(on_nodes.words())]
@@ -149,7 +149,7 @@ def status_notes(context: Context, record: Record, trouble: Optional[Trouble]) -
         ACTING: ["It was cut off. Next: {0}".format(begin), "Or, to give up: {0}".format(end)],
         BEGUN: [
             "Next, when the maintenance is over{0}: {1}".format(
-                " and the taint is gone" if record.selection.get("nodes") else "", end
+                " and the nodes are open again" if record.selection.get("nodes") else "", end
             )
         ],
         ENDING: ["Next: {0}".format(end)],

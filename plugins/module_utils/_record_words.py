@@ -105,7 +105,9 @@ class OnNodes(NamedTuple):
         """Say in one sentence what is left, of whom, and who must move it."""
         pods = "; ".join(one.words() for one in self.pods if one.pods)
         of = ", of {0}".format(some_of([one.words() for one in self.holders], 3)) if self.holders else ""
-        return "{0}{1}: the taint or their owners must move them, then look again".format(pods, of)
+        return "{0}{1}: a taint with NoExecute or their owners must move them, then look again".format(
+            pods, of
+        )
 
     def tables(self) -> list[Table]:
         """Name all of them."""

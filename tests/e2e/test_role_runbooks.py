@@ -39,7 +39,7 @@ FLEET: dict[str, Any] = {
         ),
     ]
 }
-# There is no cluster here: the taints go to the simulator's own node, and no pod is found.
+# There is no cluster here: cordons and taints go to the simulator's own node, and no pod is found.
 KUBECTL = '#!/bin/sh\necho kubectl "$@" >> $KUBECTL_LOG\n'
 
 
@@ -53,6 +53,16 @@ def commands(page: Path) -> list[str]:
 def test_there_are_runbooks_with_commands() -> None:
     assert len(PAGES) == 6
     assert all(len(commands(page)) >= 3 for page in PAGES)
+
+
+def test_nothing_is_evicted_before_it_is_suspended() -> None:
+    (page,) = (one for one in PAGES if "node_maintenance" in one.stem)
+    marks = ("kubectl cordon", "maintenance_plan", "maintenance_begin", ":NoExecute", "maintenance_status")
+    whole = "\n".join(commands(page))
+    at = [whole.index(mark) for mark in marks]
+    assert at == sorted(at)
+    end = whole.index("maintenance_end")
+    assert whole.index(":NoExecute-") < whole.index("kubectl uncordon") < end
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
