@@ -29,12 +29,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
     DELETE,
     FINISHED_PHASES,
     SUSPEND,
-    canonical,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
     CLEANUP,
-    MAINTENANCE,
     PLANNED,
     Entry,
     Record,
@@ -42,7 +40,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Remedy,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_cleanup import Keep, plan_cleanup
+from ansible_collections.gpuops.runai.plugins.module_utils._record_cut import check_enough, cut
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
+    REFUSE,
     Ceilings,
     check_ceilings,
     check_crossing,
@@ -142,7 +142,8 @@ def _notes(settings: Settings, selected: Selected, entries: Sequence[Entry]) -> 
     if said:
         notes.append("No workload meets {0}".format("; ".join(said)))
     number = len(selected.workloads)
-    if number and not entries and settings.role != CLEANUP_ROLE:
+    is_idle = not any(seen.is_active for seen in selected.workloads)
+    if number and is_idle and not entries and settings.role != CLEANUP_ROLE:
         notes.append(
             "1 workload meets the selection, but it is not active"
             if number == 1
@@ -155,7 +156,9 @@ def make_plan_record(context: Context, identity: Identity, sampled: Optional[Seq
     """Select and check; return the plan as a record that is not written yet."""
     settings = context.settings
     selection = selection_of(settings)
-    selected = context.reader.select(selection)
+    # What can't be suspended must not use up a limit: the cut is made here, once it is known what that is.
+    scope = scope_of(selection)
+    selected = context.reader.select(scope)
     _check_exemptions(settings, selected.unmatched.get("exclude", ()), ["exclude"])
     _check_places(context, selection, selected.unmatched)
     workloads = selected.workloads
@@ -165,8 +168,16 @@ def make_plan_record(context: Context, identity: Identity, sampled: Optional[Seq
     if context.kind == CLEANUP:
         entries = _cleanup_entries(settings, workloads)
     else:
-        entries = plan_stop(workloads, context.others())
-        check_unsuspendable(entries, settings.get("unsuspendable", "refuse"), settings.variable(""))
+        policy = settings.get("unsuspendable", REFUSE)
+        entries = cut(
+            plan_stop(workloads, context.others()),
+            selection.get("limit"),
+            selection.get("until_gpus"),
+            counts_left=policy == REFUSE,
+        )
+        check_unsuspendable(entries, policy, settings.variable(""))
+        if not selection.get("partial"):
+            check_enough(entries, selection.get("until_gpus"), settings.variable(""))
         check_crossing(entries, settings.get("crosses_version"), identity.versions)
     affected = sum(entry.plan == ACT for entry in entries)
     check_scope(context, affected, selection, settings.values)
@@ -183,7 +194,7 @@ def make_plan_record(context: Context, identity: Identity, sampled: Optional[Seq
         times={},
         by={},
         workloads=entries,
-        passed_over=_passed_over(context, selection, workloads),
+        passed_over=None if scope == selection else _passed_over(workloads, entries),
     )
     context.enter(record, PLANNED)
     return Planned(record, {seen.id: seen for seen in workloads}, _notes(settings, selected, entries))
@@ -194,15 +205,10 @@ def scope_of(selection: Mapping[str, Any]) -> dict[str, Any]:
     return {option: value for option, value in selection.items() if option not in _CUTS}
 
 
-def _passed_over(
-    context: Context, selection: Mapping[str, Any], taken: Iterable[Seen]
-) -> Optional[list[str]]:
+def _passed_over(selected: Iterable[Seen], taken: Iterable[Entry]) -> list[str]:
     """Return what was active in scope but not taken, for `begin` to know what is new by then."""
-    if context.kind != MAINTENANCE or scope_of(selection) == selection:
-        return None
-    ids = {seen.id for seen in taken}
-    scope = context.reader.select(scope_of(selection)).workloads
-    return [seen.id for seen in scope if seen.is_active and seen.id not in ids]
+    ids = {entry.id for entry in taken}
+    return [seen.id for seen in selected if seen.is_active and seen.id not in ids]
 
 
 def selection_of(settings: Settings) -> dict[str, Any]:
@@ -215,7 +221,7 @@ def selection_of(settings: Settings) -> dict[str, Any]:
 
 def clean_phases(settings: Settings) -> list[str]:
     """Return the phases that a clean-up deletes from; only finished ones can be said."""
-    phases = [canonical(phase.capitalize()) for phase in settings.get("phases") or FINISHED_PHASES]
+    phases = list(settings.get("phases") or FINISHED_PHASES)
     if not set(phases) <= set(FINISHED_PHASES):
         raise RecordError(
             "{0} can only hold {1}; nothing was done".format(

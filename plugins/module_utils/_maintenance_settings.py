@@ -19,6 +19,7 @@ from typing import Any, Callable, Optional
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_age
+from ansible_collections.gpuops.runai.plugins.module_utils._option_values import phases
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     NAME_RULE,
     RecordError,
@@ -65,6 +66,11 @@ def _words(value: Any) -> list[str]:
     return [_text(one) for one in value]
 
 
+def _phases(value: Any) -> list[str]:
+    """Phases by the API's own names; what is none is for the selection to refuse."""
+    return list(phases("phases", _words(value), []).values())
+
+
 def _text(value: Any) -> str:
     if isinstance(value, (dict, list, bool)):
         raise ValueError("must be text")
@@ -98,6 +104,20 @@ def _count(value: Any) -> int:
     if number != int(number):
         raise ValueError("must be a whole number")
     return int(number)
+
+
+def _count_from_1(value: Any) -> int:
+    count = _count(value)
+    if not count:
+        raise ValueError("must be at least 1")
+    return count
+
+
+def _gpus(value: Any) -> float:
+    number = _number(value)
+    if not number:
+        raise ValueError("must be a number of GPUs greater than 0")
+    return number
 
 
 def _percent(value: Any) -> float:
@@ -202,7 +222,7 @@ _CRITERIA = {
 }
 _MORE_CRITERIA = {
     **_criteria(
-        phases=_words,
+        phases=_phases,
         nodes=_words,
         search=_text,
         filter_by=_words,
@@ -213,8 +233,8 @@ _MORE_CRITERIA = {
         created_before=_text,
     ),
     "all": Variable(_flag, None, "all"),
-    "limit": Variable(_count, NONE, "limit"),
-    "until_gpus": Variable(_number, NONE, "until_gpus"),
+    "limit": Variable(_count_from_1, NONE, "limit"),
+    "until_gpus": Variable(_gpus, NONE, "until_gpus"),
     "partial": Variable(_flag, None, "partial"),
     "sort_by": Variable(_choice(*SORT_KEYS), None, "sort_by"),
     "sort_order": Variable(_choice("asc", "desc"), None, "sort_order"),
@@ -266,7 +286,7 @@ VARIABLES: dict[str, dict[str, Variable]] = {
         **_ACTING,
         "max_failures": Variable(_failures, usual="0"),
         "reason": Variable(_text, usual="clean-up of finished workloads"),
-        "phases": Variable(_words, None, "phases"),
+        "phases": Variable(_phases, None, "phases"),
         "older_than": Variable(_age),
         "keep_names": Variable(_words, NONE),
         "keep_projects": Variable(_words, NONE),
@@ -279,7 +299,7 @@ VARIABLES: dict[str, dict[str, Variable]] = {
         **_CEILINGS,
         **_ACTING,
         **_STOPPING,
-        "phases": Variable(_words, ANY, "phases", is_criterion=True),
+        "phases": Variable(_phases, ANY, "phases", is_criterion=True),
         "preemptible": Variable(_flag, ANY, "preemptible", is_criterion=True),
         "min_idle_gpus": Variable(_number, None, "min_idle_gpus", is_criterion=True),
         "idle_for": Variable(_age, "now"),

@@ -46,7 +46,13 @@ def site(run_playbook: PlaybookRunner, tmp_path: Path) -> Iterator[Site]:
 
 
 def test_what_finished_long_ago_is_deleted_but_for_what_is_kept(site: Site) -> None:
-    said: dict[str, Any] = {**SAID, "record_dir": str(site.folder), "keep_names": "prod-*", "keep_newest": 1}
+    said: dict[str, Any] = {
+        **SAID,
+        "record_dir": str(site.folder),
+        "phases": "completed, FAILED",
+        "keep_names": "prod-*",
+        "keep_newest": 1,
+    }
     checked = site.play("cleanup", check=True, **said)
     assert checked.rc == 0, checked.output
     assert "deletes 2 workloads" in checked.stdout

@@ -331,6 +331,13 @@ def test_an_emergency_takes_the_lowest_priority_until_enough_is_free(open_site: 
         "workloads": [
             *(workload(number, priority=number * 10, preemptible=number != 1) for number in range(1, 7)),
             workload(7, "Stopped", priority=1, preemptible=True),
+            workload(
+                8,
+                priority=5,
+                preemptible=True,
+                actionsSupport={"suspend": False},
+                allocatedResources={"gpu": 6},
+            ),
         ]
     }
     with open_site(fleet=fleet) as site:
@@ -340,6 +347,7 @@ def test_an_emergency_takes_the_lowest_priority_until_enough_is_free(open_site: 
             "preemptible": "true",
             "sort_by": "priority",
             "until_gpus": 4,
+            "unsuspendable": "leave",
         }
         where: dict[str, Any] = {"record_dir": str(site.folder)}
         planned = site.play("maintenance_plan", **where, **said)

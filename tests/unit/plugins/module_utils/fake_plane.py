@@ -127,7 +127,7 @@ class FakePlane:
         )
 
     def select(self, selection: Mapping[str, Any]) -> Selected:
-        """Return all workloads, or those of the ids, phases or projects asked for; at most ``limit``."""
+        """Return all workloads, or those of the ids, phases or projects asked for."""
         self.reads += 1
         self.fuse.spark()
         wanted = selection.get("ids")
@@ -144,9 +144,7 @@ class FakePlane:
             "exclude": [one for one in selection.get("exclude", ()) if one not in self.workloads],
             "projects": [one for one in selection.get("projects", ()) if one != "p"],
         }
-        return Selected(
-            found[: selection.get("limit")], {option: names for option, names in unmatched.items() if names}
-        )
+        return Selected(found, {option: names for option, names in unmatched.items() if names})
 
     def look(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Return those that are there."""

@@ -168,6 +168,35 @@ def test_what_a_limit_passed_over_is_no_drift_and_what_is_new_in_scope_is(
     assert [one["id"] for one in step.record.drift] == [plane.ids[3]]
 
 
+def test_what_can_not_be_suspended_uses_up_no_limit(folder: str) -> None:
+    plane = FakePlane(["Running", "Completed", *["Running"] * 5])
+    plane.workloads[plane.ids[0]].suspendable, plane.workloads[plane.ids[0]].gpus = False, 6.0
+    cuts: list[dict[str, Any]] = [{"until_gpus": 4}, {"limit": 3}]
+    for name, cut, taken in zip("ab", cuts, (4, 3)):
+        planned = plan_step(context(plane, folder, name=name, unsuspendable="leave", **{**SAID, **cut}))
+        assert planned.record is not None
+        assert planned.record.entry_ids() == plane.ids[2 : 2 + taken]
+        assert planned.page is not None
+        assert "1 workload left running, since the control plane can't suspend it" in planned.page.lines
+    with pytest.raises(RecordError, match="1 selected workload can't be suspended"):
+        plan_step(context(plane, folder, name="c", until_gpus=4, **SAID))
+
+
+def test_fewer_gpus_than_asked_for_are_refused_unless_they_will_do(folder: str) -> None:
+    plane = FakePlane(["Running", "Running", "Stopped"])
+    plane.workloads[plane.ids[0]].suspendable = False
+    said = {"until_gpus": 1.5, "unsuspendable": "leave", **SAID}
+    for step in (plan_step, begin_step):
+        with pytest.raises(RecordError) as told:
+            step(context(plane, folder, **said))
+        assert str(told.value) == (
+            "workload_maintenance_until_gpus: 1 workload with only 1 of the 1.5 GPUs asked for, beside 1 "
+            "that can't be suspended; nothing was sent. workload_maintenance_partial: true takes it"
+        )
+        assert "-e workload_maintenance_partial=true" in next_of(told.value)
+    assert begin_step(context(plane, folder, partial=True, **said)).ids == [plane.ids[1]]
+
+
 def test_what_is_new_is_known_to_jobs_that_share_no_storage(plane: FakePlane, tmp_path: Path) -> None:
     planned = plan_step(context(plane, None, durable=False, limit=2, **SAID))
     assert planned.record is not None
@@ -307,7 +336,9 @@ def test_what_would_not_come_back_after_the_upgrade_is_refused(plane: FakePlane,
 
 def test_nodes_must_be_fenced_and_found_empty(plane: FakePlane, folder: str) -> None:
     said = {**SAID, "nodes": "gpu-17"}
-    with pytest.raises(RecordError, match="keep new pods off"):
+    with pytest.raises(
+        RecordError, match=r"keep new pods off the nodes first \(kubectl cordon, .* NoExecute evicts"
+    ):
         begin_step(context(plane, folder, **said))
     assert plane.reads == 0
     plane.pods_left = 3
@@ -315,8 +346,8 @@ def test_nodes_must_be_fenced_and_found_empty(plane: FakePlane, folder: str) -> 
     begun = begin(plane, at)
     assert begun.trouble is not None
     assert begun.trouble.sentence == (
-        "gpu-17: 3 pods visible to this account in 1 project: the taint or their owners must move them, "
-        "then look again"
+        "gpu-17: 3 pods visible to this account in 1 project: a taint with NoExecute or their owners must "
+        "move them, then look again"
     )
     assert "maintenance_status" in begun.trouble.next_command
     assert status_step(at).trouble is not None
@@ -337,7 +368,8 @@ def test_pods_that_are_left_are_named_with_their_owners(plane: FakePlane, folder
         assert step.trouble is not None
         assert (
             "of w-0001 of ada@example.com in p (left on purpose, since it can't be suspended), w-0007 of "
-            "ada@example.com in p (no part of the record): the taint or their owners must move them"
+            "ada@example.com in p (no part of the record): a taint with NoExecute or their owners must move "
+            "them"
         ) in step.trouble.sentence
         assert step.page is not None
         (table,) = [one for one in step.page.tables if one.heading == "Pods left"]
@@ -596,6 +628,16 @@ def test_a_clean_up_deletes_only_what_is_still_finished(plane: FakePlane, folder
     assert plane.ids[5] not in plane.workloads
     with pytest.raises(RecordError, match="can't be undone"):
         end_step(context(plane, folder))
+
+
+def test_a_clean_up_knows_its_phases_however_they_are_written(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, role="workload_cleanup", phases="completed", **CLEANUP)
+    step = begin_step(at)
+    assert list(step.ids) == [plane.ids[4]]
+    assert step.record is not None
+    assert step.record.selection["phases"] == step.record.settings["phases"] == ["Completed"]
+    with pytest.raises(RecordError, match="can only hold Completed and Failed"):
+        begin_step(context(plane, folder, name="b", role="workload_cleanup", phases="x", **CLEANUP))
 
 
 def test_a_clean_up_of_nothing_keeps_no_record(folder: str) -> None:
