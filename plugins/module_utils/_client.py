@@ -54,6 +54,8 @@ PROJECTS = "/api/v1/org-unit/projects"
 _BATCH = WORKLOADS + "/batch"
 _COUNT = WORKLOADS + "/count"
 _CLUSTERS = "/api/v1/clusters"
+# A page of the collection's simulator.
+_SIMULATOR = "/_simulator/summary"
 
 _Parsed = TypeVar("_Parsed")
 
@@ -139,6 +141,15 @@ class Client:
         return self._read(
             _CLUSTERS, {"verbosity": "metadata"}, lambda answer: parse_objects(_CLUSTERS, answer)
         )
+
+    def is_simulator(self) -> bool:
+        """Tell whether this is the collection's simulator: only that one has such a page. Asks once."""
+        try:
+            answer = self._transport.exchange("GET", _SIMULATOR)
+            body = answer.json()
+        except RequestError:
+            return False
+        return answer.status == 200 and isinstance(body, dict) and body.get("simulator") is True
 
     def projects_page(self, offset: int) -> Page:
         """Return one page of projects. Raises RequestError."""

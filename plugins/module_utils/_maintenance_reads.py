@@ -41,7 +41,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import Contro
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen, seen_from_row
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import PodsOnNode
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
-from ansible_collections.gpuops.runai.plugins.module_utils._transport import Transport
 
 # More rows than any fleet has: here nothing is shown, so nothing has to be cut.
 _ALL_ROWS = 10_000_000
@@ -54,8 +53,8 @@ _Read = TypeVar("_Read")
 class ControlPlaneReader:
     """Reads one control plane with a module's connection options; raises RunaiError when it does not answer.
 
-    It waits for a control plane that is down as long as the settings say. Warnings of the reads collect
-    in ``warnings``, values that must never be shown in ``secrets``.
+    It waits for a control plane that is down as long as the settings say, ahead of its first read.
+    Warnings of the reads collect in ``warnings``, values that must never be shown in ``secrets``.
     """
 
     def __init__(self, params: Mapping[str, Any], environ: Mapping[str, str], settings: Settings) -> None:
@@ -127,6 +126,8 @@ class ControlPlaneReader:
         return frozenset[str]().union(*known.values())
 
     def _info(self, selection: Mapping[str, Any], quiet: bool = False) -> dict[str, Any]:
+        if self._wait:
+            self.identity()
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
         params = {**self._params, **defaults, **selection, "fields": ["all"], "workloads_limit": _ALL_ROWS}
         finished = run_info(params, selection, self._environ)
@@ -152,7 +153,11 @@ class ControlPlaneReader:
         end = time.monotonic() + self._wait
         while True:
             try:
-                return _identity(client, connection)
+                identity = _identity(client, connection)
+                if self._wait:
+                    # Its parts come up one by one, and this is the one that matters.
+                    client.list_page(0, {"limit": "1"})
+                return identity
             except AccessDenied:
                 raise
             except RequestError as fault:
@@ -168,7 +173,10 @@ class ControlPlaneReader:
 
 
 def _identity(client: Client, connection: Connection) -> Identity:
-    """Take tenant and clusters from the list of clusters, or from a workload where that list is refused."""
+    """Take tenant and clusters from the list of clusters, or from a workload where that list is refused.
+
+    A workload shows one cluster, and there may be others.
+    """
     clusters = read_clusters(client)
     tenants = {one.tenant_id for one in clusters or () if one.tenant_id is not None}
     names = {one.id: one.name or one.id for one in clusters or ()}
@@ -183,24 +191,11 @@ def _identity(client: Client, connection: Connection) -> Identity:
         base_url=connection.base_url,
         tenant_id=str(min(tenants)) if tenants else None,
         clusters=names,
-        simulator=_is_simulator(connection),
+        # Nothing else is asked for such a page.
+        simulator=is_loopback(urlsplit(connection.base_url).hostname) and client.is_simulator(),
+        all_clusters=bool(clusters),
     )
     return Identity(plane, {one.id: one.version for one in clusters or () if one.version})
-
-
-def _is_simulator(connection: Connection) -> bool:
-    """Tell whether this is our simulator: only that one has such a page, and it is on loopback."""
-    if not is_loopback(urlsplit(connection.base_url).hostname):
-        return False
-    transport = Transport(connection, Tally(), 1)
-    try:
-        answer = transport.exchange("GET", "/_simulator/summary")
-        body = answer.json()
-    except RunaiError:
-        return False
-    finally:
-        transport.close()
-    return answer.status == 200 and isinstance(body, dict) and body.get("simulator") is True
 
 
 def _seen(result: Mapping[str, Any]) -> dict[str, Seen]:

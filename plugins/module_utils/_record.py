@@ -119,12 +119,16 @@ class Entry:
 
 @dataclasses.dataclass
 class ControlPlane:
-    """Which control plane a record is about; ``base_url`` only informs, the other two identify."""
+    """Which control plane a record is about; ``base_url`` only informs, the other two identify.
+
+    ``all_clusters`` says whether ``clusters`` are all of them: not every account may list them.
+    """
 
     base_url: str
     tenant_id: Optional[str]
     clusters: dict[str, str]
     simulator: bool = False
+    all_clusters: bool = True
 
 
 @dataclasses.dataclass

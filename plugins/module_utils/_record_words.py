@@ -124,6 +124,8 @@ NOTHING_LEFT = OnNodes()
 def first_line(plane: ControlPlane) -> str:
     """Say which control plane it is."""
     clusters = ", ".join(sorted(plane.clusters.values())) or "no clusters known"
+    if plane.clusters and not plane.all_clusters:
+        clusters += " (this account may not list them: there may be others)"
     place = "{0}, tenant {1}, clusters: {2}".format(plane.base_url, plane.tenant_id or "unknown", clusters)
     return "{0}: {1}".format(REHEARSAL, place) if plane.simulator else "Control plane {0}".format(place)
 

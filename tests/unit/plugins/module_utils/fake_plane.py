@@ -38,6 +38,7 @@ class FakeWorkload:
     since: int = 0
     suspendable: Optional[bool] = None
     gpus: float = 1.0
+    type: str = "Training"
 
 
 class CrashError(BaseException):
@@ -60,10 +61,12 @@ class Fuse:
 class FakePlane:
     """Answers the reads of a step, and takes batches. A tick is a second; each change takes one."""
 
-    def __init__(self, phases: Sequence[str], tenant: str = "1001") -> None:
+    def __init__(self, phases: Sequence[str]) -> None:
         self.tick = 0
-        self.tenant = tenant
+        self.tenant: Optional[str] = "1001"
         self.clusters = {CLUSTER: "berlin"}
+        # Whether this account may list them.
+        self.all_clusters = True
         self.versions = {CLUSTER: "2.24.1"}
         self.workloads: dict[str, FakeWorkload] = {}
         self.gone: set[str] = set()
@@ -122,9 +125,9 @@ class FakePlane:
     def identity(self) -> Identity:
         """Tell which control plane this is."""
         self.reads += 1
-        return Identity(
-            ControlPlane("https://a.example", self.tenant, dict(self.clusters)), dict(self.versions)
-        )
+        clusters = dict(self.clusters)
+        plane = ControlPlane("https://a.example", self.tenant, clusters, all_clusters=self.all_clusters)
+        return Identity(plane, dict(self.versions))
 
     def select(self, selection: Mapping[str, Any]) -> Selected:
         """Return all workloads, or those of the ids, phases or projects asked for."""
@@ -172,8 +175,8 @@ class FakePlane:
             owner="ada@example.com",
             cluster_id=CLUSTER,
             tenant_id=self.tenant,
-            type="Training",
-            interactive=False,
+            type=workload.type,
+            interactive=workload.type == "Workspace",
             phase=workload.phase,
             phase_since=since,
             completed_at=None,

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which control plane answers, as it is read over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _maintenance_reads
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import RequestError
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reads import ControlPlaneReader
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import read_settings
+
+if TYPE_CHECKING:
+    from tests.unit.plugins.module_utils.conftest import Asked, Loopback, Reply
+
+BERLIN, PARIS = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+ID = "7c9c4a4e-9f0b-4f57-8f3e-6a1d2f3b4c5d"
+ROW = {"id": ID, "clusterId": PARIS, "tenantId": 1001, "phase": "Running"}
+
+
+def reader(loopback: Loopback, **variables: Any) -> ControlPlaneReader:
+    """A reader of the loopback; ``variables`` are the role's, without its prefix."""
+    given = {"base_url": loopback.url, "token": "t", "retry_timeout": 0}
+    params = {option: spec.get("default") for option, spec in connection_argument_spec().items()}
+    named = {"workload_maintenance_" + name: value for name, value in variables.items()}
+    return ControlPlaneReader({**params, **given}, {}, read_settings("workload_maintenance", named))
+
+
+def script(loopback: Loopback, **replies: list[Reply]) -> None:
+    """Answer ``clusters`` and ``workloads`` by these, the last one for ever; there is no simulator."""
+
+    def answer(asked: Asked) -> Reply:
+        left = replies.get(asked.path.rpartition("/")[2], [loopback.reply(404)])
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    loopback.answer = answer
+
+
+def asked(loopback: Loopback) -> list[str]:
+    return [one.path.rpartition("/")[2] for one in loopback.asked]
+
+
+def test_clusters_and_tenant_are_those_of_the_list(loopback: Loopback) -> None:
+    listed = [{"uuid": BERLIN, "name": "berlin", "tenantId": 1001, "version": "2.24.1"}]
+    script(loopback, clusters=[loopback.reply(200, listed)])
+    found = reader(loopback).identity()
+    assert (found.plane.tenant_id, found.plane.clusters) == ("1001", {BERLIN: "berlin"})
+    assert found.plane.all_clusters
+    assert not found.plane.simulator
+    assert found.versions == {BERLIN: "2.24.1"}
+    assert "workloads" not in asked(loopback)
+
+
+def test_a_workload_tells_the_tenant_and_one_cluster_where_the_list_is_refused(loopback: Loopback) -> None:
+    rows = loopback.reply(200, {"workloads": [ROW]})
+    script(loopback, clusters=[loopback.reply(403)], workloads=[rows])
+    plane = reader(loopback).identity().plane
+    assert (plane.tenant_id, plane.clusters) == ("1001", {PARIS: PARIS})
+    assert not plane.all_clusters
+
+
+@pytest.mark.parametrize("first", ["identity", "look"])
+def test_what_is_waited_for_is_the_list_of_workloads_too(
+    loopback: Loopback, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_maintenance_reads, "_BETWEEN_TRIES", 0.01)
+    listed = loopback.reply(200, [{"uuid": BERLIN, "name": "berlin", "tenantId": 1001}])
+    down, rows = loopback.reply(503), loopback.reply(200, {"workloads": [ROW]})
+    one = loopback.reply(200, ROW)
+    script(loopback, clusters=[listed], workloads=[down, down, rows], **{ID: [one]})
+    waiting = reader(loopback, wait_for_api=60)
+    if first == "identity":
+        waiting.identity()
+    assert list(waiting.look([ID])) == [ID]
+    assert asked(loopback).count("workloads") >= 3
+    assert waiting.warnings[0].startswith("the control plane did not answer at first")
+
+
+def test_nothing_is_waited_for_unless_that_was_said(loopback: Loopback) -> None:
+    script(loopback, clusters=[loopback.reply(503)])
+    with pytest.raises(RequestError):
+        reader(loopback).identity()
+    assert asked(loopback) == ["clusters"]
