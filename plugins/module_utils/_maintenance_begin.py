@@ -18,6 +18,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
     fold_reports,
     new_report,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_handed import (
+    assume_begun,
+    fill_in,
+    may_have_begun,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import variables_of
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import (
     check_plan_settings,
@@ -47,7 +52,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ENDED,
     ENDING,
     MAINTENANCE,
-    OPEN_STATES,
     PLANNED,
     Record,
     RecordError,
@@ -79,8 +83,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_words import 
     plan_page,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
-
-_OPEN = (PLANNED, *OPEN_STATES)
 
 
 def begin_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step:
@@ -114,6 +116,9 @@ def begin_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Ste
             fold_reports(context, record)
             now = context.reader.look(record.entry_ids())
             _note_drift(context, record)
+            fill_in(record, now)
+            if may_have_begun(context, record):
+                notes = assume_begun(record, now)
         return _act(context, record, now, identity, notes)
 
 

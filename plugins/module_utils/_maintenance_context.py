@@ -119,17 +119,30 @@ class Context(NamedTuple):
             return contextlib.nullcontext()
         return self.folder.locked()
 
+    def kept(self) -> Optional[Record]:
+        """Return the record that is kept in the folder, if there is one."""
+        return self.folder.load(self.settings.name) if self.folder is not None else None
+
+    def is_handed_over(self) -> bool:
+        """Tell whether the record is only what another job handed over, and none that is kept here."""
+        return self.packed is not None and self.kept() is None
+
     def load(self) -> Optional[Record]:
-        """Return the record: the file's if there is one, or else the one that was handed over packed."""
-        name = self.settings.name
-        kept = self.folder.load(name) if self.folder is not None else None
+        """Return the record: the file's if there is one, or else the one that was handed over packed.
+
+        A workflow hands what one job hands on to all that come later. So where records are kept, one of
+        another name is not meant.
+        """
+        name, kept = self.settings.name, self.kept()
         if self.packed is None:
             return kept
         handed = unpack(self.packed)
         if handed.name != name:
+            if self.durable:
+                return kept
             raise RecordError(
                 "the packed record is of {0}, not of {1}; nothing was done".format(handed.name, name),
-                Remedy({"name": handed.name}),
+                Remedy({"record_dir": "<a folder that stays>"}, leave_out=("record",)),
             )
         if kept is not None and kept.id != handed.id:
             raise RecordError(
@@ -226,17 +239,18 @@ def check_same_plane(record: Record, now: ControlPlane) -> None:
             "{0}, but {1} is tenant {2}; nothing was sent".format(where, now.base_url, now.tenant_id), there
         )
     needed = {entry.cluster_id for entry in record.concerned() if entry.cluster_id} or set(then.clusters)
-    if needed and not needed & set(now.clusters):
+    is_shared = bool(needed & set(now.clusters))
+    if needed and now.all_clusters and not is_shared:
         raise RecordError(
             "{0}, and {1} has none of the clusters that its workloads are on; nothing was sent".format(
                 where, now.base_url
             ),
             there,
         )
-    if not needed and not (then.tenant_id and now.tenant_id):
+    if not is_shared and not (then.tenant_id and now.tenant_id):
         raise RecordError(
-            "{0} can't be told to be the control plane of the record {1}: neither shows a tenant or a "
-            "cluster; nothing was sent".format(now.base_url, record.name),
+            "{0} can't be told to be the control plane of the record {1}: they show no tenant, and no "
+            "cluster that both have; nothing was sent".format(now.base_url, record.name),
             there,
         )
 

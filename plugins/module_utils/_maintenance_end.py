@@ -17,6 +17,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
     fold_reports,
     new_report,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_handed import (
+    assume_asked,
+    fill_in,
+    may_have_begun,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_pods import look_on_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
     end_trouble,
@@ -26,13 +31,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble 
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME, SUSPEND
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
-    ACT,
     ACTING,
     BEGUN,
     ENDED,
     ENDING,
     PLANNED,
-    Asked,
     Record,
     RecordError,
     Remedy,
@@ -124,7 +127,7 @@ def seconds_to_settle(context: Context) -> float:
     """
     record = context.load()
     patience = float(context.settings.get("settle_time", 0))
-    if record is not None and record.state == PLANNED and _is_handed_over(context):
+    if record is not None and may_have_begun(context, record):
         # When the begin was, if there was one, can't be known.
         return patience
     if record is None or record.state != ACTING:
@@ -150,16 +153,9 @@ def _restorable(context: Context) -> Record:
 
 def _assume_begun(context: Context, record: Record) -> None:
     """Take a plan that was handed over as begun: whatever began since could not say what it did."""
-    if record.state == PLANNED and record.action == SUSPEND and _is_handed_over(context):
-        for entry in record.workloads:
-            if entry.plan == ACT:
-                entry.act = Asked(at=record.times.get(PLANNED, utc_now()), unsettled=True)
+    if may_have_begun(context, record):
+        assume_asked(record, record.entry_ids())
         context.enter(record, ACTING)
-
-
-def _is_handed_over(context: Context) -> bool:
-    is_kept = context.folder is not None and context.folder.load(context.settings.name) is not None
-    return context.packed is not None and not is_kept
 
 
 def _look(context: Context, record: Record) -> dict[str, Seen]:
@@ -170,10 +166,5 @@ def _look(context: Context, record: Record) -> dict[str, Seen]:
     missing = [entry.id for entry in record.concerned() if is_claimed(entry) and entry.id not in now]
     deleted = context.reader.deleted(missing) if missing else set()
     stand(record.workloads, now, deleted, context.others())
-    for entry in record.workloads:
-        if entry.id in now and entry.name is None:
-            # A record that was handed over packed has no names.
-            seen = now[entry.id]
-            entry.name, entry.project, entry.owner = seen.name, seen.project, seen.owner
-            entry.cluster_id, entry.gpus = seen.cluster_id, entry.gpus or seen.gpus
+    fill_in(record, now)
     return now

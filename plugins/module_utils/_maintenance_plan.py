@@ -84,7 +84,8 @@ def plan_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step
     """Write the plan; one that is there already and was not begun is made anew."""
     check_plan_settings(context.settings)
     with context.locked():
-        before = context.load()
+        # One that was handed over is of an earlier job: a plan is where a record begins.
+        before = context.kept()
         if before is not None and before.state != PLANNED:
             raise RecordError(
                 "the record {0} is already {1} (since {2}); choose another {3}".format(

@@ -324,8 +324,9 @@ def _finish(run: _Run, step: Step) -> dict[str, Any]:
         result["record_path"] = folder.file_of(record.name)
         for key, report in (("report_path", step.report), ("report_path_after", step.report_after)):
             result[key] = folder.beside(report.name) if report is not None else None
-    if name in _HANDS_ON:
-        result["packed"] = _packed(record, must_fit=name == PLAN and not run.context.durable)
+    if name in _HANDS_ON and not run.context.durable:
+        # What is kept needs not travel, and would be taken for the record of other jobs.
+        result["packed"] = _packed(record, must_fit=name == PLAN)
     path = run.settings.get("summary_path")
     if path and name in _LAST_STEPS and step.page is not None and not run.context.check_mode:
         _write_page(path, step.page)

@@ -197,7 +197,7 @@ seconds:
 packed:
   description:
     - For the steps V(plan), V(begun) and V(ended), the record as a string that travels between jobs.
-    - Null where it would be longer than 256,000 characters.
+    - Null where the record is kept, or would be longer than 256,000 characters.
   returned: always
   type: str
   sample: runai-record-1:eNqrVkrLz1eyUkpKLFKqBQAlnwTN

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Optional
 from unittest import mock
 
 import pytest
@@ -27,6 +27,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end impo
     status_step,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import plan_step
+from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
 from ansible_collections.gpuops.runai.tests.unit.plugins.module_utils.fake_plane import (
     SAID,
     CrashError,
@@ -190,6 +191,67 @@ def test_a_stop_that_may_be_anothers_is_flagged(deeds_before: list[str], deeds_d
                 # It was not killed any more: nothing is in doubt.
                 assert taken_for_ours(at) == plane.ours
                 return
+
+
+@pytest.mark.parametrize("artifact", ["plan", "begin"])
+@pytest.mark.parametrize("deed", [None, "Completed", "delete"])
+def test_what_a_killed_job_stopped_comes_back_where_jobs_share_no_storage(
+    artifact: str, deed: Optional[str]
+) -> None:
+    """Killed at every moment there is; what it wrote dies with it, and begin runs again with the plan."""
+    for sparks in itertools.count(1):
+        plane = FakePlane(["Running", "Pending", "Stopped", "Running"])
+        packed = handed_on(plan_step(context(plane, None, durable=False, **SAID)))
+        with killed_at(plane, sparks) as fuse, own_folder(plane, packed) as at:
+            begin(plane, at)
+        if deed is not None:
+            others_do(plane, [(3, deed)])
+        was_killed = fuse.left <= 0
+        stopped_by_the_killed = set(plane.ours)
+        with own_folder(plane, packed) as at:
+            step = begin_step(at)
+            assert step.page is not None
+            said = [line for line in step.page.lines if "by an earlier begin of it as far as can" in line]
+            assert bool(said) == bool(stopped_by_the_killed)
+            send(plane, at, "suspend", step)
+            handed = handed_on(begun_step(at))
+        assert [plane.workloads[one].phase for one in plane.ids[:2]] == ["Stopped", "Stopped"]
+        with own_folder(plane, packed if artifact == "plan" else handed) as at:
+            record = end(plane, at).record
+        assert record is not None
+        assert record.state == "ended"
+        assert not plane.ours
+        assert [plane.workloads[one].phase for one in plane.ids[:3]] == ["Running", "Running", "Stopped"]
+        if not was_killed:
+            return
+
+
+def test_a_second_begin_that_is_killed_strands_nothing_that_the_first_could_not_stop() -> None:
+    plane = FakePlane(["Running", "Running"])
+    packed = handed_on(plan_step(context(plane, None, durable=False, **SAID)))
+    with own_folder(plane, packed) as at:
+        step = begin_step(at)
+        assert step.report is not None
+        refused = plane.send("suspend", step.ids, refuse=plane.ids[:1])
+        fold_step(at, "suspend", refused, step.report.name, is_last=True)
+        packed = handed_on(begun_step(at))
+    with own_folder(plane, packed) as at:
+        plane.send("suspend", begin_step(at).ids)
+    with own_folder(plane, packed) as at:
+        end(plane, at)
+    assert [plane.workloads[one].phase for one in plane.ids] == ["Running", "Running"]
+
+
+@contextlib.contextmanager
+def own_folder(plane: FakePlane, packed: str) -> Iterator[Context]:
+    """What a job has that shares no storage: a folder that goes with it, and what it was handed."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield context(plane, folder, durable=False, packed=packed)
+
+
+def handed_on(step: Step) -> str:
+    assert step.record is not None
+    return pack(step.record)
 
 
 def taken_for_ours(at: Context) -> set[str]:

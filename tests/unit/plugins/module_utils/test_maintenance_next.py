@@ -113,7 +113,7 @@ USUAL = {
         ("plan", {"client_secrt": "geheim"}, {}),
         ("plan", {"project": "geheim"}, {}),
         ("plan", {"unsuspendble": "leave"}, {"unsuspendable": "<unsuspendable>"}),
-        ("plan", {"record": "geheim"}, {"record": "<the packed record>"}),
+        ("begin", {"record": "geheim"}, {"record": "<the packed record>"}),
         # What the roles say anyway goes without saying.
         (
             "plan",

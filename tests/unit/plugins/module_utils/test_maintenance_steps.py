@@ -63,9 +63,10 @@ def phases(plane: FakePlane) -> list[Optional[str]]:
     return [plane.workloads[one].phase if one in plane.workloads else None for one in plane.ids]
 
 
-def next_of(fault: RecordError) -> str:
+def next_of(fault: RecordError, **said: Any) -> str:
     """The command to type once a begin was refused."""
-    settings = read_settings("workload_maintenance", {"workload_maintenance_name": "night"})
+    variables = {"workload_maintenance_" + name: value for name, value in {"name": "night", **said}.items()}
+    settings = read_settings("workload_maintenance", variables)
     return after_refusal(Caller(settings, "maintenance_begin"), fault.remedy)
 
 
@@ -525,6 +526,28 @@ def test_another_control_plane_is_never_touched(plane: FakePlane, folder: str, c
             step(context(plane, folder))
 
 
+def test_clusters_that_can_not_be_listed_are_no_other_control_plane(plane: FakePlane, folder: str) -> None:
+    """Then only the cluster of some workload is known, and the next look may show another one."""
+    plane.all_clusters = False
+    plane.clusters = {"22222222-2222-4222-8222-222222222222": "paris"}
+    at = context(plane, folder, **SAID)
+    begun = begin(plane, at)
+    assert begun.trouble is None
+    assert begun.page is not None
+    assert "clusters: paris (this account may not list them: there may be others)" in begun.page.lines[0]
+    assert not begin_step(at).ids
+    plane.clusters = {"33333333-3333-4333-8333-333333333333": "rome"}
+    assert status_step(at).trouble is None
+    plane.tenant = "2002"
+    with pytest.raises(RecordError, match="is tenant 2002"):
+        end_step(at)
+    plane.tenant = None
+    with pytest.raises(RecordError, match="can't be told to be the control plane of the record night"):
+        end_step(at)
+    plane.tenant = "1001"
+    assert end(plane, at).trouble is None
+
+
 def test_begin_without_anything_that_outlives_the_job_is_refused(plane: FakePlane) -> None:
     with pytest.raises(RecordError, match="nothing would outlive this job"):
         begin_step(context(plane, None, durable=False, **SAID))
@@ -579,11 +602,51 @@ def test_a_plan_that_was_handed_over_does_not_deny_what_was_begun_since(
 
 def test_a_packed_record_of_another_plan_is_refused(plane: FakePlane, folder: str) -> None:
     packed, _record = handed_over(plane, "")
-    with pytest.raises(RecordError, match="is of night, not of other"):
-        end_step(context(plane, folder, name="other", packed=packed))
+    with pytest.raises(RecordError, match="is of night, not of other") as told:
+        end_step(context(plane, None, durable=False, name="other", packed=packed))
+    command = next_of(told.value, name="other", record=packed)
+    assert "_record=" not in command
+    assert "_name=other" in command
+    assert "workload_maintenance_record_dir: <a folder" in command
     plan_step(context(plane, folder, **SAID))
     with pytest.raises(RecordError, match="two different plans"):
         begin_step(context(plane, folder, packed=packed))
+
+
+def test_a_packed_record_of_another_name_means_nothing_where_records_are_kept(
+    plane: FakePlane, folder: str
+) -> None:
+    """A workflow hands what one of its jobs handed on to all that come later."""
+    packed, _record = handed_over(plane, "")
+    assert plan_step(context(plane, folder, name="other", packed=packed, **SAID)).changed
+    other = context(plane, folder, name="other", packed=packed)
+    assert begin(plane, other).trouble is None
+    assert status_step(other).trouble is None
+    assert end(plane, other).trouble is None
+    with pytest.raises(RecordError, match="there is no record third"):
+        end_step(context(plane, folder, name="third", packed=packed))
+    # A plan is where a record begins, whatever is handed over.
+    assert plan_step(context(plane, folder, name="third", packed="cut off", **SAID)).changed
+
+
+def test_a_plan_that_was_handed_over_is_shown_with_names_and_owners(plane: FakePlane, tmp_path: Path) -> None:
+    plane.workloads[plane.ids[0]].type = "Workspace"
+    plane.versions = dict.fromkeys(plane.versions, "3.0.4")
+    packed, record = handed_over(plane, "")
+    at = context(plane, str(tmp_path), durable=False, packed=packed, crosses_version="3.1")
+    step = begin_step(at)
+    assert step.record is not None
+    assert step.page is not None
+    assert step.page.lines[1].endswith("suspends 4 workloads of 1 owner in 1 project; 4 GPUs fall free")
+    assert step.page.lines[2].startswith("1 among them is interactive")
+    assert step.page.tables[0].rows == [("p", "ada@example.com", "4", "4")]
+    assert step.report is not None
+    fold_step(at, "suspend", plane.send("suspend", step.ids, plane.ids[:1]), step.report.name, True)
+    trouble = begun_step(at).trouble
+    assert trouble is not None
+    assert trouble.rows == ["w-0001 | p | ada@example.com | - | now Running"]
+    shown = [(entry.name, entry.owner, entry.cluster_id, entry.type) for entry in step.record.workloads]
+    assert shown == [(entry.name, entry.owner, entry.cluster_id, entry.type) for entry in record.workloads]
 
 
 def test_a_begin_that_was_cut_off_a_moment_ago_gets_time(plane: FakePlane, folder: str) -> None:
