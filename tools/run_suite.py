@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the checks one after another, all of them whatever fails: python -m tools.run_suite [--fast] [STAGE...]
+"""Run the checks, two at a time, all of them whatever fails: python -m tools.run_suite [--fast] [STAGE...]
 
 Prints what a stage has to say only if it fails, and a line a stage with its duration; the last line is
 "N passed, N failed", where a stage that runs tests counts its tests and any other one counts as one.
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -27,6 +28,8 @@ from tools.paths import CHECKOUT, LINKED_TREE, environment
 PYTHON = sys.executable
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 COLLECTION = "ansible_collections.gpuops.runai"
+# Most stages wait for something most of the time, or use one core: a second one uses the other.
+AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,10 @@ class Counts:
 
 
 def stages(results: Path) -> Iterator[Stage]:
-    """Every check there is, the fast ones first; those that run tests leave reports below `results`."""
+    """Every check there is: the fast ones first, then the longest, so that nothing waits for it at the end.
+
+    Those that run tests leave reports below `results`.
+    """
 
     def pytest_stage(folder: str, *, fast: bool = False) -> Stage:
         junit = results / folder
@@ -116,13 +122,17 @@ def run(stage: Stage) -> Counts:
         check=False,
     )
     counts = count(stage, done.returncode)
+    said = ""
     if counts.failed:
-        print(f"--- {stage.name}: exit status {done.returncode}\n{done.stdout.rstrip()}\n---", flush=True)
+        said = f"--- {stage.name}: exit status {done.returncode}\n{done.stdout.rstrip()}\n---\n"
     verdict = "FAILED" if counts.failed else "ok"
     numbers = asdict(counts).items() if stage.junit else ()
     detail = ", ".join(f"{number} {outcome}" for outcome, number in numbers if number)
     seconds = time.monotonic() - started
-    print(f"{verdict:<7}{seconds:6.1f} s  {stage.name}{f' ({detail})' if detail else ''}", flush=True)
+    line = f"{verdict:<7}{seconds:6.1f} s  {stage.name}{f' ({detail})' if detail else ''}\n"
+    # In one piece, whatever another stage prints meanwhile.
+    sys.stdout.write(said + line)
+    sys.stdout.flush()
     return counts
 
 
@@ -139,7 +149,8 @@ def main() -> int:
             if (stage.fast or not options.fast)
             and (not options.stage or any(word in stage.name for word in options.stage))
         ]
-        results = [run(stage) for stage in chosen]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            results = list(pool.map(run, chosen))
     passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
