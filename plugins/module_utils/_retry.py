@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -23,31 +24,28 @@ from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
-# A server that answers "Retry-After: 0" without end must not be asked without end.
-_SHORTEST_PAUSE = 0.1
+_LONGEST_ASKED = 365 * 86_400.0
 # An answer of another shape rarely mends itself: most often base_url is not a control plane.
 _MALFORMED_TRIES = 3
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 def parse_retry_after(value: Optional[str], date: Optional[str]) -> Optional[float]:
     """Return the seconds that a Retry-After header asks for, or ``None``.
 
     The header holds seconds or an HTTP date; a date is compared with the answer's own ``date``
-    header where there is one, so that the clocks of two machines need not agree.
+    header where there is one, so that the clocks of two machines need not agree. What asks for
+    longer than a year asks for a year.
     """
-    if not value:
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _LONGEST_ASKED)
+    until = _http_date(text)
+    if until is None:
         return None
-    text = value.strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        until = _http_date(text)
-        if until is None:
-            return None
-        since = _http_date(date or "") or datetime.now(timezone.utc)
-        seconds = (until - since).total_seconds()
-    # Not a number, and infinity, are no pause that anybody meant.
-    return max(0.0, seconds) if seconds < 1e9 else None
+    since = _http_date(date or "") or datetime.now(timezone.utc)
+    return max(0.0, min((until - since).total_seconds(), _LONGEST_ASKED))
 
 
 def _http_date(text: str) -> Optional[datetime]:
@@ -89,6 +87,9 @@ class Patience:
     def pause(self, fault: RequestError, before_write: bool = False) -> None:
         """Sleep before the next try, or raise: the fault itself if it lasts, or RetriesExhausted.
 
+        Sleeps for as long as Retry-After asks, but never less than without it: a server that asks for
+        no pause, again and again, would be asked without end. One that asks for more than is left is
+        tried once more when the time is over, since it may be back earlier than it said.
         Raises Interrupted when the guard forbids the call to come.
         """
         if not fault.passing:
@@ -101,7 +102,7 @@ class Patience:
                 raise fault
             raise RetriesExhausted(fault, self.seconds - self.left, self._tries)
         asked = fault.retry_after if isinstance(fault, StatusError) else None
-        pause = _backoff(self._tries) if asked is None else max(asked, _SHORTEST_PAUSE)
+        pause = max(asked or 0.0, _backoff(self._tries))
         self._guard.sleep(min(pause, self.left), before_write)
         self._tally.count_retry(fault.kind)
 

@@ -27,7 +27,6 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_deliver, "_LONGEST_LOOK_PAUSE", 0.05)
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.02)
     monkeypatch.setattr(_retry, "_LONGEST_PAUSE", 0.1)
-    monkeypatch.setattr(_retry, "_SHORTEST_PAUSE", 0.01)
     monkeypatch.setattr(_guard, "_SLICE", 0.05)
 
 
