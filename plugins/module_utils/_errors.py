@@ -154,6 +154,8 @@ class NoToken(RequestError):
             words += "; is base_url the address of a control plane?"
         words = "no token for the client '{0}' from {1}: {2}".format(client, address, words)
         super().__init__(fault.method, fault.path, fault.kind, words)
+        # Whether asking again later would end in the same way.
+        self.is_lasting = not fault.ended_on.passing
 
     @property
     def passing(self) -> bool:

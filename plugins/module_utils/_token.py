@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Optional, cast
 
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import GivenToken, ServiceAccount
-from ansible_collections.gpuops.runai.plugins.module_utils._errors import MalformedAnswer, RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import MalformedAnswer, NoToken, RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._text import is_hideable
 
 _V2_PATH = "/api/v2/token"
@@ -105,6 +105,10 @@ def _jwt_lifetime(token: str) -> Optional[float]:
         return None
 
 
+def _lasts(failure: RunaiError) -> bool:
+    return isinstance(failure, NoToken) and failure.is_lasting
+
+
 class TokenSource:
     """Hands out one bearer to all threads; one of them renews it while the others wait.
 
@@ -125,14 +129,14 @@ class TokenSource:
         """Return a token to send, made or renewed first where that is due.
 
         Raises what ``mint`` raised; those who waited for a token that could not be made get the
-        same error instead of asking once more each.
+        same error instead of asking once more each, and so does everybody ever after where it lasts.
         """
         token = self._token
         if token is not None and not self._is_due():
             return token
         failures = self._failures
         with self._lock:
-            if self._failures != failures and self._failure is not None:
+            if self._failure is not None and (self._failures != failures or _lasts(self._failure)):
                 raise self._failure
             token = self._token
             if token is None or self._is_due():

@@ -13,7 +13,14 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils import _token
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import GivenToken, ServiceAccount
-from ansible_collections.gpuops.runai.plugins.module_utils._errors import AccessDenied, MalformedAnswer
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
+    AccessDenied,
+    MalformedAnswer,
+    NoToken,
+    RequestError,
+    RetriesExhausted,
+    StatusError,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._token import (
     Minted,
     TokenSource,
@@ -188,6 +195,29 @@ def test_those_whose_older_token_was_refused_take_the_new_one() -> None:
         "t2",
     ]
     assert mint.made == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        (AccessDenied("POST", "/t", 401, ""), 1),
+        (StatusError("POST", "/t", 400, ""), 1),
+        (RetriesExhausted(StatusError("POST", "/t", 502, ""), 120.0, 9), 3),
+        (StatusError("POST", "/t", 429, ""), 3),
+    ],
+)
+def test_a_client_that_is_refused_is_not_tried_again(fault: RequestError, asked: int) -> None:
+    made: list[ServiceAccount] = []
+
+    def mint(account: ServiceAccount) -> Minted:
+        made.append(account)
+        raise NoToken(fault, account.client_id, "https://a.example")
+
+    source = TokenSource(ACCOUNT, mint)
+    for _reader in range(3):
+        with pytest.raises(NoToken):
+            source.bearer()
+    assert len(made) == asked
 
 
 class CountingLock:
