@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import format_age
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
@@ -20,6 +20,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._row import (
     flag,
     idle_gpus,
     moment,
+    number,
     suspendable,
     text,
     texts,
@@ -80,6 +81,15 @@ def _phase(row: Row, _surroundings: Surroundings) -> Optional[str]:
     return None if found is None else clean(canonical(found), NAME_LENGTH)
 
 
+def _priority(row: Row, _surroundings: Surroundings) -> Union[int, float, str, None]:
+    """A number as the API gives it, or a text; of another version, or of a proxy, it may be anything."""
+    found = row.get("priority")
+    if isinstance(found, str):
+        return clean(found, NAME_LENGTH)
+    value = number(row, "priority")
+    return found if value is not None and found == value else value
+
+
 def _phase_age(row: Row, surroundings: Surroundings) -> Optional[str]:
     since = moment(row, "phaseUpdatedAt")
     return None if since is None else format_age(surroundings.now - since)
@@ -110,7 +120,7 @@ FIELDS: dict[str, _Field] = {
     "allocated_gpus": _plain(allocated_gpus),
     "idle_gpus": _plain(idle_gpus),
     "submitted_by": _text("submittedBy"),
-    "priority": _plain(lambda row: row.get("priority")),
+    "priority": _priority,
     "priority_class": _text("priorityClassName"),
     "preemptible": _plain(lambda row: flag(row, "preemptible")),
     "suspendable": _plain(suspendable),

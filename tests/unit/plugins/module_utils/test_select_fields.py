@@ -8,6 +8,7 @@ import uuid
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._row import USED_KEYS
 from ansible_collections.gpuops.runai.plugins.module_utils._select import (
     AMOUNTS,
@@ -93,6 +94,24 @@ def test_other_fields_are_the_keys_of_the_row() -> None:
     assert unknown_fields([ROW], fields) == ["visoin"]
     assert unknown_fields([], fields) == []
     assert unknown_fields([ROW], ["all"]) == []
+
+
+@pytest.mark.parametrize(
+    ("priority", "shown"),
+    [
+        (50, 50),
+        (0.5, 0.5),
+        ("high", "high"),
+        ("a\x1b[31m\n" + "x" * 10_000, "a [31m " + "x" * 245 + "\u2026"),
+        (None, None),
+        (True, None),
+        (float("nan"), None),
+        (10**400, None),
+        ({"class": "high"}, None),
+    ],
+)
+def test_a_priority_is_a_number_or_a_text_of_one_line(priority: object, shown: object) -> None:
+    assert shown_rows([{**ROW, "priority": priority}], ["priority"], AROUND) == [{"priority": shown}]
 
 
 def test_what_a_row_does_not_have_is_null_or_empty() -> None:
