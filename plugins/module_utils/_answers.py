@@ -21,6 +21,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, h
 
 Remark = Callable[[str], None]
 
+# No list is so long; a number beyond could be megabytes of digits.
+_NO_OFFSET = 10**9
 _OFFSET = re.compile("[0-9]{1,9}")
 
 
@@ -63,9 +65,7 @@ def parse_batch(
     for item in _list("POST", path, body, "failed"):
         fields = item if isinstance(item, dict) else {}
         for workload_id in _ids_of([fields.get("id")], asked, remark):
-            message = fields.get("message")
-            shown = clean(hide(message, secrets) if isinstance(message, str) else None)
-            refused[workload_id] = Refusal(_code(fields.get("code")), shown)
+            refused[workload_id] = Refusal(_code(fields.get("code")), _shown(fields.get("message"), secrets))
     if any(workload_id in refused for workload_id in succeeded):
         remark("the control plane named a workload both as succeeded and as failed; it counts as failed")
     done = {workload_id for workload_id in succeeded if workload_id not in refused}
@@ -94,7 +94,7 @@ def parse_page(path: str, answer: object, key: str, offset: int) -> Page:
         following = int(following)
     if following in (None, "", 0):
         return Page(rows, None)
-    if isinstance(following, bool) or not isinstance(following, int) or following <= offset:
+    if isinstance(following, bool) or not isinstance(following, int) or not offset < following < _NO_OFFSET:
         raise MalformedAnswer(
             "GET",
             path,
@@ -129,12 +129,17 @@ def parse_one(path: str, answer: object, workload_id: str) -> dict[str, Any]:
     return body
 
 
-def parse_error(body: object) -> tuple[Optional[int], str]:
-    """Return the code and the words of an error answer: the API's shape or OAuth2's."""
+def parse_error(body: object, secrets: Iterable[str] = ()) -> tuple[Optional[int], str]:
+    """Return the code and the words, without ``secrets``, of an error answer: the API's shape or OAuth2's."""
     if not isinstance(body, dict):
         return None, ""
-    words = [clean(body.get(key)) for key in ("message", "details", "error", "error_description")]
+    words = [_shown(body.get(key), secrets) for key in ("message", "details", "error", "error_description")]
     return _code(body.get("code")), clean(": ".join(dict.fromkeys(word for word in words if word)))
+
+
+def _shown(words: object, secrets: Iterable[str]) -> str:
+    # Hidden before it is cut: half a secret is not recognised.
+    return clean(hide(words, secrets) if isinstance(words, str) else None)
 
 
 def _mapping(method: str, path: str, answer: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ may be sent again is for the caller to decide, who knows what it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Callable, Optional, TypeVar
 
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import (
@@ -85,8 +85,7 @@ class Client:
         Raises NotDelivered, AnswerLost, MalformedAnswer, StatusError, AccessDenied, Interrupted.
         """
         answer = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
-        secrets = {*self._connection.secrets, *self._tally.secrets}
-        return parse_batch(_BATCH, answer.json(), ids, self._tally.remark, secrets)
+        return parse_batch(_BATCH, answer.json(), ids, self._tally.remark, self._secrets())
 
     def count(self, query: Mapping[str, str]) -> Optional[int]:
         """Return how many workloads the list would show; ``None`` where the control plane does not say.
@@ -211,12 +210,15 @@ class Client:
             answer = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
             if answer.status != 401:
                 self._tokens.accepted(token)
-                return _successful(answer)
+                return _successful(answer, self._secrets())
             # What refuses two tokens in a row refuses the account, though others get through meanwhile.
             if not self._tokens.refused(token) or is_renewed:
-                return _successful(answer)
+                return _successful(answer, self._secrets())
             is_renewed = True
             self._tally.count_retry("HTTP 401, a token that was not accepted")
+
+    def _secrets(self) -> set[str]:
+        return {*self._connection.secrets, *self._tally.secrets}
 
     def _mint(self, account: ServiceAccount) -> Minted:
         try:
@@ -243,7 +245,7 @@ class Client:
                 answer = self._transport.exchange(
                     "POST", request.path, form=request.form, json_body=request.json_body
                 )
-                minted = parse_token(request.path, _unquoted_json(_successful(answer)))
+                minted = parse_token(request.path, _unquoted_json(_successful(answer, self._secrets())))
             except RequestError as fault:
                 patience.pause(fault)
             else:
@@ -251,12 +253,12 @@ class Client:
                 return minted
 
 
-def _successful(answer: Answer) -> Answer:
-    """Return the answer if it is a success; raise what it says otherwise."""
+def _successful(answer: Answer, secrets: Collection[str]) -> Answer:
+    """Return the answer if it is a success; raise what it says otherwise, without ``secrets``."""
     if 200 <= answer.status < 300:
         return answer
     try:
-        code, text = parse_error(answer.json())
+        code, text = parse_error(answer.json(), secrets)
     except MalformedAnswer:
         code, text = None, ""
     text = text or first_line(answer.body)

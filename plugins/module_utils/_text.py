@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import unicodedata
@@ -19,6 +20,8 @@ HIDDEN = "********"
 SHORTEST_SECRET = 4
 
 _PERCENT_CODE = re.compile("%[0-9A-F]{2}")
+_HEADING = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile("<[^>]*>?")
 _UNSAFE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
@@ -71,11 +74,13 @@ def _shapes(secret: str) -> Iterator[str]:
 
 
 def first_line(body: bytes) -> str:
-    """Return the first line of an answer that is not JSON, e.g. a proxy's page."""
-    for line in body[:4096].decode("utf-8", "replace").splitlines():
-        if line.strip():
-            return clean(line, 200)
-    return ""
+    """Return the first line of an answer that is not JSON; of a page its title or heading, if it has one."""
+    text = body[:4096].decode("utf-8", "replace")
+    lines = text.splitlines()
+    if text.lstrip().startswith("<"):
+        headings = [found.group(2) for found in _HEADING.finditer(text)]
+        lines = [" ".join(html.unescape(_TAG.sub(" ", line)).split()) for line in (*headings, *lines)]
+    return next((clean(line, 200) for line in lines if line.strip()), "")
 
 
 def some_of(values: Sequence[str], most: int = 10) -> str:

@@ -43,6 +43,7 @@ else:
     _FAULTS = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
 _TUNNEL_FAILED = re.compile(r"Tunnel connection failed: (\d{3})\b")
+_WANTED_BY_PROXY = "the proxy wants a user name and password, or refused the ones in proxy (407)"
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _CHUNK = 256 * 1024
@@ -65,7 +66,8 @@ class Answer(NamedTuple):
             return json.loads(self.body)
         except (ValueError, RecursionError):
             said = first_line(self.body)
-            words = "the answer is not JSON but '{0}'".format(said) if said else "the answer is empty"
+            words = "the answer is not JSON" if self.body.strip() else "the answer is empty"
+            words += " but '{0}'".format(said) if said else ""
             raise MalformedAnswer(self.method, self.path, "an answer that is not JSON", words) from None
 
 
@@ -126,6 +128,9 @@ class Transport:
         url = self._connection.base_url + path
         for _hop in range(_MOST_REDIRECTS + 1):
             answer = self._send(method, path, url, query, json_body, form, bearer)
+            if answer.status == 407:
+                # Over plain http a proxy answers itself, and has passed nothing on.
+                raise NotDelivered(method, path, _WANTED_BY_PROXY, _WANTED_BY_PROXY, lasting=True)
             if answer.status not in _REDIRECTS:
                 return answer
             target = _redirect_target(url, answer.headers.get("Location", ""))
@@ -161,7 +166,8 @@ class Transport:
                 stream=True,
             )
         except _FAULTS as fault:
-            raise _explained(fault, method, path, timeout, self._is_proven) from None
+            is_encrypted = url.startswith("https:")
+            raise _explained(fault, method, path, timeout, is_encrypted, self._is_proven) from None
         self._is_proven = True
         with response:
             body = _body(response, method, path, timeout)
@@ -258,7 +264,9 @@ def _causes(fault: BaseException) -> Iterator[BaseException]:
         waiting += [getattr(current, "reason", None), current.__cause__, context, *current.args]
 
 
-def _explained(fault: BaseException, method: str, path: str, timeout: float, is_proven: bool) -> RequestError:
+def _explained(
+    fault: BaseException, method: str, path: str, timeout: float, is_encrypted: bool, is_proven: bool
+) -> RequestError:
     """Say in our own words what requests raised: its own texts can hold a proxy's password.
 
     What is not surely known to have stopped before the control plane counts as a lost answer.
@@ -290,7 +298,10 @@ def _explained(fault: BaseException, method: str, path: str, timeout: float, is_
             method, path, "no connection", "no connection{0}: {1}".format(at, _system_words(causes))
         )
     if isinstance(fault, requests.exceptions.ConnectionError):
-        return AnswerLost(method, path, "a cut connection", "the connection was cut before an answer")
+        words = "the connection was cut before an answer"
+        if not is_proven and not is_encrypted:
+            words += "; is base_url's scheme right?"
+        return AnswerLost(method, path, "a cut connection", words)
     return AnswerLost(
         method, path, "a failed request", "the request failed ({0})".format(type(fault).__name__)
     )
@@ -304,7 +315,7 @@ def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optiona
     through_proxy = isinstance(fault, requests.exceptions.ProxyError)
     tunnel = _tunnel_status(causes)
     if tunnel == 407:
-        return "the proxy wants a user name and password, or refused the ones in proxy (407)"
+        return _WANTED_BY_PROXY
     if tunnel is not None and 400 <= tunnel < 500 and tunnel not in (408, 429):
         return "the proxy refuses to connect to base_url (HTTP {0})".format(tunnel)
     unresolved = _among(causes, socket.gaierror)
@@ -340,6 +351,8 @@ def _certificate_words(fault: ssl.SSLCertVerificationError) -> str:
     said = clean(getattr(fault, "verify_message", "") or "", 120)
     if "expired" in said:
         advice = "renew the control plane's certificate"
+    elif "not yet valid" in said:
+        advice = "check the clock of this machine, and from when on the certificate holds"
     elif "mismatch" in said or "not valid for" in said:
         advice = "set base_url to a name that the certificate holds"
     else:

@@ -119,6 +119,16 @@ def test_an_expired_certificate(start: Start, authority: trustme.CA, bundle: str
     check_refused(start_with(start, old, tmp_path), "expired", "renew", ca_path=bundle)
 
 
+def test_a_certificate_that_is_not_yet_valid(
+    start: Start, authority: trustme.CA, bundle: str, tmp_path: Path
+) -> None:
+    tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+    early = authority.issue_cert(
+        "127.0.0.1", not_before=tomorrow, not_after=tomorrow + datetime.timedelta(days=9)
+    )
+    check_refused(start_with(start, early, tmp_path), "not yet valid", "clock", ca_path=bundle)
+
+
 def test_a_misnamed_certificate(start: Start, authority: trustme.CA, bundle: str, tmp_path: Path) -> None:
     misnamed = authority.issue_cert("control-plane.example.com", "10.0.0.1")
     check_refused(start_with(start, misnamed, tmp_path), "127.0.0.1", "base_url", ca_path=bundle)
@@ -162,7 +172,16 @@ def test_plain_http_to_a_tls_server(simulator: Handle) -> None:
         simulator, "suspend", IDS, base_url=simulator.url.replace("https:", "http:"), retry_timeout=0.2
     )
     assert run.counts == {"not_attempted": 3}
+    assert "the connection was cut before an answer; is base_url's scheme right?" in run.result["msg"]
     assert simulator.requests() == []
+
+
+def test_a_cut_of_what_answered_before_is_no_matter_of_the_scheme(start: Start) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "times": "always", "fault": "cut"})
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
+    assert "cut before an answer" in run.result["msg"]
+    assert "scheme" not in run.result["msg"]
 
 
 def test_a_lost_answer_over_tls(simulator: Handle, bundle: str) -> None:
@@ -237,6 +256,11 @@ def test_a_proxy_that_refuses_the_password(simulator: Handle, bundle: str, proxy
     )
     check_refused(simulator, "407", "proxy", ca_path=bundle, proxy=f"http://{proxy.address}")
     assert proxy.tunnels == []
+
+
+def test_a_proxy_that_refuses_the_password_over_plain_http(start: Start, proxy: Proxy) -> None:
+    address = f"http://ops:wrong-password@{proxy.address}"
+    check_refused(start(), "the proxy wants a user name and password", "(407)", proxy=address)
 
 
 def test_a_wrong_ca_behind_a_proxy(simulator: Handle, other_bundle: str, proxy: Proxy) -> None:

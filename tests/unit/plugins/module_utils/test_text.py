@@ -46,8 +46,15 @@ def test_a_cut_is_seen() -> None:
 
 
 def test_the_first_line_of_a_page() -> None:
-    assert first_line(b"\r\n  <html>\x1b[31m</html>  \r\nmore") == "<html> [31m</html>"
+    assert first_line(b"\r\n Sign in, please\r\nmore") == "Sign in, please"
+    assert first_line(b"\r\n  <html>\x1b[31m</html>  \r\nmore") == "[31m"
     assert first_line(b"") == ""
+    assert first_line(b"<html>\r\n<body></body>\r\n</html>") == ""
+    nginx = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>x</h1></center>"
+    assert first_line(nginx) == "502 Bad Gateway"
+    assert first_line(b"<!DOCTYPE html>\n<head>\n<TITLE lang=en>Not\n  &lt;here&gt;</TITLE >") == "Not <here>"
+    assert first_line(b"<html>\n<h1></h1>\n<h1 class='x'>Sign in</h1>") == "Sign in"
+    assert first_line(b"<html>\n<title>never ends\n") == "never ends"
     assert first_line(b"\xff\xfe") != ""
 
 
