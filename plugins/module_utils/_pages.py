@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import MalformedAnswer
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
+from ansible_collections.gpuops.runai.plugins.module_utils._parallel import until_an_error
 
 # The most that the API gives at once (limit 1..500 in Run:ai API 2.18 to 2.25).
 PAGE_SIZE = 500
@@ -48,6 +49,7 @@ def read_pages(
     ``is_enough`` says so of the rows so far. Rows without an ``identity`` are left out. Raises what
     ``fetch`` raised first, and MalformedAnswer for a list that repeats or never ends.
     """
+    fetch = until_an_error(fetch)
     rows: dict[str, dict[str, Any]] = {}
     known = set()
     repeated = 0

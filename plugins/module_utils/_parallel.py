@@ -17,9 +17,22 @@ _Result = TypeVar("_Result")
 def map_parallel(call: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> list[_Result]:
     """Return ``call`` of each item, in their order; raise the first error and begin no call after it."""
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        futures = [pool.submit(call, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        return list(pool.map(until_an_error(call), items))
+
+
+def until_an_error(call: Callable[[_Item], _Result]) -> Callable[[_Item], _Result]:
+    """Return ``call`` such that, once it has raised in any thread, it raises that again instead of beginning.
+
+    The thread that failed sees to it itself: before another could, it has taken the next item.
+    """
+    faults: list[BaseException] = []
+
+    def guarded(item: _Item) -> _Result:
+        if not faults:
+            try:
+                return call(item)
+            except BaseException as fault:  # noqa: BLE001
+                faults.append(fault)
+        raise faults[0]
+
+    return guarded
