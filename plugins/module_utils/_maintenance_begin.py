@@ -82,10 +82,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_words import 
     begun_page,
     plan_page,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._sampling import Sampling
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 
-def begin_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step:
+def begin_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
     """Plan if there is no plan yet, check again, write down what is going to be sent, and return its ids."""
     if not context.durable and context.packed is None and not context.check_mode:
         raise RecordError(
@@ -103,7 +104,7 @@ def begin_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Ste
             check_plan_settings(context.settings)
             _check_fence(context, selection_of(context.settings))
             identity = context.reader.identity()
-            record, now, notes = make_plan_record(context, identity, sampled)
+            record, now, notes = make_plan_record(context, identity, sampling)
             if record.kind == CLEANUP and not record.workloads:
                 # Nothing to delete, so nothing to keep a record of.
                 context.enter(record, ENDED)

@@ -34,6 +34,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
     CLEANUP,
     PLANNED,
+    RECLAIM,
     Entry,
     Record,
     RecordError,
@@ -51,6 +52,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import plan_page
+from ansible_collections.gpuops.runai.plugins.module_utils._sampling import Sampling, check_sampled
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted, some_of
 
 # What a later `begin` must know of what the plan was allowed.
@@ -80,7 +82,7 @@ class Planned(NamedTuple):
     notes: list[str]
 
 
-def plan_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step:
+def plan_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
     """Write the plan; one that is there already and was not begun is made anew."""
     check_plan_settings(context.settings)
     with context.locked():
@@ -96,7 +98,7 @@ def plan_step(context: Context, sampled: Optional[Sequence[str]] = None) -> Step
                 ),
                 Remedy({"name": context.free_name()}),
             )
-        planned = make_plan_record(context, context.reader.identity(), sampled)
+        planned = make_plan_record(context, context.reader.identity(), sampling)
         record = planned.record
         changed = before is None or _essence(before) != _essence(record)
         if not changed and before is not None:
@@ -153,19 +155,46 @@ def _notes(settings: Settings, selected: Selected, entries: Sequence[Entry]) -> 
     return notes
 
 
-def make_plan_record(context: Context, identity: Identity, sampled: Optional[Sequence[str]]) -> Planned:
-    """Select and check; return the plan as a record that is not written yet."""
-    settings = context.settings
-    selection = selection_of(settings)
-    # What can't be suspended must not use up a limit: the cut is made here, once it is known what that is.
-    scope = scope_of(selection)
+def make_plan_record(context: Context, identity: Identity, sampling: Optional[Sampling]) -> Planned:
+    """Select and check; return the plan as a record that is not written yet.
+
+    For a reclaim, ``sampling`` says what idled at the reads before, and for how long these were made.
+    """
+    if context.kind == RECLAIM:
+        check_sampled(context.settings, sampling, datetime.now(timezone.utc))
+    selected = select_checked(context)
+    if sampling is not None:
+        wanted = set(sampling.ids)
+        selected = selected._replace(workloads=[seen for seen in selected.workloads if seen.id in wanted])
+    return draft_record(context, identity, selected)
+
+
+def select_checked(context: Context) -> Selected:
+    """Select; raise RecordError for an exemption that matches nothing and for a place that does not exist.
+
+    What takes only so many of a selection comes later: what can't be suspended must not use that up.
+    """
+    scope = scope_of(selection_of(context.settings))
     selected = context.reader.select(scope)
-    _check_exemptions(settings, selected.unmatched.get("exclude", ()), ["exclude"])
-    _check_places(context, selection, selected.unmatched)
-    workloads = selected.workloads
-    if sampled is not None:
-        wanted = set(sampled)
-        workloads = [seen for seen in workloads if seen.id in wanted]
+    _check_exemptions(context.settings, _unmatched_exemptions(context, scope, selected), ["exclude"])
+    _check_places(context, scope, selected.unmatched)
+    return selected
+
+
+def _unmatched_exemptions(context: Context, scope: Mapping[str, Any], selected: Selected) -> Sequence[str]:
+    unmatched = selected.unmatched.get("exclude", ())
+    if not unmatched or context.kind != RECLAIM:
+        return unmatched
+    # A workload that is to be spared may well be at work at this moment.
+    wider = {**scope, "all": True}
+    wider.pop("min_idle_gpus", None)
+    return context.reader.select(wider).unmatched.get("exclude", ())
+
+
+def draft_record(context: Context, identity: Identity, selected: Selected) -> Planned:
+    """Check what was selected, and make a record of it."""
+    settings, workloads = context.settings, selected.workloads
+    selection = selection_of(settings)
     if context.kind == CLEANUP:
         entries = _cleanup_entries(settings, workloads)
     else:
@@ -195,7 +224,7 @@ def make_plan_record(context: Context, identity: Identity, sampled: Optional[Seq
         times={},
         by={},
         workloads=entries,
-        passed_over=None if scope == selection else _passed_over(workloads, entries),
+        passed_over=None if scope_of(selection) == selection else _passed_over(workloads, entries),
     )
     context.enter(record, PLANNED)
     return Planned(record, {seen.id: seen for seen in workloads}, _notes(settings, selected, entries))

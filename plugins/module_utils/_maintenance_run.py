@@ -12,10 +12,10 @@ import socket
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_age
+from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError, RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
-from ansible_collections.gpuops.runai.plugins.module_utils._ids import parse_ids
+from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import (
     begin_step,
     begun_step,
@@ -33,11 +33,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next imp
     after_refusal,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import (
-    check_plan_settings,
     plan_step,
-    selection_of,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reads import ControlPlaneReader
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_sample import sample_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
     CLEANUP_ROLE,
     RECLAIM_ROLE,
@@ -50,9 +49,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import status_notes
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
-    ACT,
     CLEANUP,
-    PLANNED,
     RECLAIM,
     Record,
     RecordError,
@@ -65,6 +62,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_lock import (
     busy,
     this_play,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_owners import owners_of
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
     BEGIN_PLAYBOOK,
@@ -83,6 +81,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_words import 
     as_text,
     first_line,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._sampling import Sampling, sampling_of
 
 PLAN, BEGIN, FOLD, BEGUN, END, ENDED, STATUS, SAMPLE, SETTLE, WHICH = STEPS = (
     "plan",
@@ -115,9 +114,6 @@ _PLAYBOOK_OF_STEP = {
 }
 # Options of the connection that hold no secret.
 _SHOWN_CONNECTION = ("base_url", "validate_certs", "ca_path")
-_DEFAULT_SAMPLES = 5
-# Names told for one owner; the record has them all.
-_MOST_NAMES = 20
 
 
 class _Run(NamedTuple):
@@ -241,11 +237,11 @@ def _by(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _plan(run: _Run) -> dict[str, Any]:
-    return _finish(run, plan_step(run.context, _sampled(run)))
+    return _finish(run, plan_step(run.context, _sampling(run)))
 
 
 def _begin(run: _Run) -> dict[str, Any]:
-    return _finish(run, begin_step(run.context, _sampled(run)))
+    return _finish(run, begin_step(run.context, _sampling(run)))
 
 
 def _fold(run: _Run) -> dict[str, Any]:
@@ -264,28 +260,17 @@ def _fold(run: _Run) -> dict[str, Any]:
 
 def _sample(run: _Run) -> dict[str, Any]:
     """Return which workloads meet the selection now, and at every read before."""
-    check_plan_settings(run.settings)
-    record = run.context.load()
-    age = run.settings.get("idle_for")
-    samples = (run.settings.get("samples") or _DEFAULT_SAMPLES) if age else 1
-    seconds = parse_age(age) if age else None
-    if age and samples < 2:
-        raise RecordError(
-            "{0} must be at least 2: one read does not tell for how long something idles; say {1}: now for "
-            "what is idle now; nothing was done".format(
-                run.settings.variable("samples"), run.settings.variable("idle_for")
-            ),
-            Remedy({"samples": _DEFAULT_SAMPLES}),
+    sleep = Guard(is_wanted=watch_ancestors()).sleep
+    found = sample_step(run.context, _sampling(run), run.warn, sleep)
+    result = {**_result(Step(found.record), run.settings.values), "msg": found.words}
+    if found.sampling is not None and found.spread is not None:
+        result.update(
+            ids=found.sampling.ids,
+            sampled=found.sampling.as_option(),
+            samples=found.spread.reads,
+            seconds=found.spread.between.total_seconds(),
         )
-    if record is not None and record.state != PLANNED:
-        return {**_result(Step(record), run.settings.values), "samples": 0}
-    ids = [seen.id for seen in run.context.reader.select(selection_of(run.settings)).workloads]
-    earlier = _sampled(run)
-    if earlier is not None:
-        ids = [one for one in ids if one in set(earlier)]
-    result = _result(Step(record, ids=ids), run.settings.values)
-    interval = seconds.total_seconds() / (samples - 1) if seconds is not None else 0.0
-    return {**result, "samples": samples, "seconds": interval, "msg": "{0} idle so far".format(len(ids))}
+    return result
 
 
 def _settle(run: _Run) -> dict[str, Any]:
@@ -371,9 +356,8 @@ def _check_summary_path(path: str, settings: Settings) -> None:
         )
 
 
-def _sampled(run: _Run) -> Optional[list[str]]:
-    given = run.params.get("sampled")
-    return None if given is None else parse_ids(given, "sampled").ids
+def _sampling(run: _Run) -> Optional[Sampling]:
+    return sampling_of(run.params.get("sampled"))
 
 
 def _result(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -400,25 +384,10 @@ def _result(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
         "wait_timeout": limits.get("wait_timeout"),
         "wait_interval": limits.get("wait_interval"),
         "phases": limits.get("phases"),
+        "sampled": {"ids": [], "since": "", "reads": 0},
         "samples": 0,
         "seconds": 0.0,
         "packed": None,
-        "owners": _owners(record) if record is not None else [],
+        "owners": owners_of(record) if record is not None else [],
         "trouble": None if trouble is None else trouble._asdict(),
     }
-
-
-def _owners(record: Record) -> list[dict[str, Any]]:
-    """Return whom to tell: an object an owner, with what of theirs the record is about."""
-    found: dict[str, dict[str, Any]] = {}
-    for entry in record.workloads:
-        if entry.plan != ACT:
-            continue
-        owner = found.setdefault(
-            entry.owner or "-", {"owner": entry.owner or "-", "gpus": 0.0, "count": 0, "workloads": []}
-        )
-        owner["gpus"] = round(owner["gpus"] + entry.gpus, 2)
-        owner["count"] += 1
-        if len(owner["workloads"]) < _MOST_NAMES:
-            owner["workloads"].append("{0}/{1}".format(entry.project or "-", entry.name or entry.id))
-    return sorted(found.values(), key=lambda one: (-one["gpus"], one["owner"]))

@@ -7,14 +7,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import go_on
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import BAD as BAD_OUTCOMES
-from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED, UNKNOWN_OUTCOME
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
+    CHANGED,
+    FAILED,
+    NOT_ATTEMPTED,
+    UNKNOWN_OUTCOME,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import FINISHED_PHASES, STOPPING, SUSPEND
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACTING,
@@ -32,6 +37,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
     TO_RESUME,
     standing_words,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
     END_PLAYBOOK,
     STATUS_PLAYBOOK,
@@ -45,32 +51,41 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_words import 
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
+# Words for what did not get there; outcomes are their own.
+_UNANSWERED = "without an answer"
+_STILL = "still"
+_NOT_ATTEMPTED = NOT_ATTEMPTED.replace("_", " ")
+
 
 def begin_trouble(
     context: Context, record: Record, now: Mapping[str, Seen], on_nodes: OnNodes
 ) -> Optional[Trouble]:
     """Say what did not stop (or go), and which nodes still have pods; ``None`` if all is well."""
-    bad: list[Entry] = []
-    kinds: Counter[str] = Counter()
+    faults: list[tuple[str, Entry]] = []
     for entry in record.concerned():
         kind = _begin_fault(record, entry, now.get(entry.id))
         if kind is not None:
-            bad.append(entry)
-            kinds[kind] += 1
+            faults.append((kind, entry))
+    faults.sort(key=lambda fault: _rank(fault[0]))
+    kinds = Counter(kind for kind, _entry in faults)
+    bad = [entry for kind, entry in faults if kind != _NOT_ATTEMPTED]
+    not_attempted = [entry for kind, entry in faults if kind == _NOT_ATTEMPTED]
     is_left = _is_left(context, on_nodes)
-    if not bad and not is_left:
+    if not faults and not is_left:
         return None
     asked = sum(entry.act is not None for entry in record.concerned())
     parts = []
-    if bad:
-        words = ", ".join("{0} {1}".format(number, kind) for kind, number in kinds.most_common())
-        parts.append("{0} of {1} did not get there: {2}".format(len(bad), counted(asked, "workload"), words))
+    if faults:
+        words = ", ".join("{0} {1}".format(number, kind) for kind, number in kinds.items())
+        parts.append(
+            "{0} of {1} did not get there: {2}".format(len(faults), counted(asked, "workload"), words)
+        )
     if is_left:
         parts.append(on_nodes.words())
     # Another begin moves no pod of what it leaves alone, or of what has stopped.
-    playbook = playbook_that_acts(record) if bad else STATUS_PLAYBOOK
+    playbook = playbook_that_acts(record) if faults else STATUS_PLAYBOOK
     command = go_on(context.caller, playbook, record)
-    return Trouble("; ".join(parts), trouble_rows(bad, resume=False), command)
+    return Trouble("; ".join(parts), _rows(bad, not_attempted), command)
 
 
 def unseen_trouble(context: Context, record: Record, fault: RunaiError) -> Trouble:
@@ -156,6 +171,24 @@ def status_notes(context: Context, record: Record, trouble: Optional[Trouble]) -
     }[record.state]
 
 
+def _rank(kind: str) -> int:
+    """Return how bad a fault is; whatever is still in some phase comes before what was not attempted."""
+    known = [FAILED, UNKNOWN_OUTCOME, _UNANSWERED, _STILL, _NOT_ATTEMPTED]
+    return known.index(kind if kind in known else _STILL)
+
+
+def _rows(bad: Sequence[Entry], not_attempted: Sequence[Entry]) -> list[str]:
+    """Return the worst rows; what was not attempted is one row, however many they are."""
+    if not not_attempted:
+        return trouble_rows(bad, resume=False)
+    act = not_attempted[0].act
+    why = act.message if act is not None else None
+    row = "{0} | - | - | - | {1}{2}".format(
+        counted(len(not_attempted), "workload"), _NOT_ATTEMPTED, ": {0}".format(why) if why else ""
+    )
+    return [*trouble_rows(bad, resume=False)[: MOST_ROWS - 1], row]
+
+
 def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional[str]:
     if entry.act is None:
         return None
@@ -164,8 +197,8 @@ def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional
     if entry.act.outcome in BAD_OUTCOMES:
         return str(entry.act.outcome).replace("_", " ")
     if entry.act.outcome is None:
-        return "without an answer"
+        return _UNANSWERED
     if entry.act.outcome != CHANGED or seen is None:
         return None
     is_on_its_way = record.kind == CLEANUP or seen.is_active or seen.phase == STOPPING
-    return "still {0}".format(seen.phase) if is_on_its_way else None
+    return "{0} {1}".format(_STILL, seen.phase) if is_on_its_way else None

@@ -36,7 +36,8 @@ options:
       - V(status) compares the record with what is true now, and writes nothing.
       - V(settle) says how long to wait before V(end), after a V(begin) that was cut off a moment ago.
       - V(which) says which control plane answers, and whether it is the simulator.
-      - V(sample) returns the ids that meet the selection now and are among O(sampled).
+      - V(sample) returns the ids that meet the selection now and are among O(sampled). It waits until this read is due,
+        by the time of the first one.
     type: str
     required: true
     choices: [plan, begin, fold, begun, end, ended, status, sample, settle, which]
@@ -55,9 +56,22 @@ options:
     description: Folder for the record where the variables name none that outlives the job.
     type: path
   sampled:
-    description: For V(begin), V(plan) and V(sample), only these of the selected workloads are meant.
-    type: list
-    elements: str
+    description:
+      - RV(sampled) of the V(sample) before, for the next one, and for V(begin) and V(plan) of a reclaim.
+      - Only what idled at each of these reads is meant. A reclaim of what idles for a time is refused where the reads
+        were fewer, or closer together, than that takes.
+    type: dict
+    suboptions:
+      ids:
+        description: UUIDs that met the selection at every read.
+        type: list
+        elements: str
+      since:
+        description: When the first read was through.
+        type: str
+      reads:
+        description: How many there were.
+        type: int
   action:
     description: For V(fold), the action of the batch.
     type: str
@@ -184,6 +198,24 @@ phases:
   type: list
   elements: str
   sample: [Completed, Failed]
+sampled:
+  description: For O(step=sample), what the reads so far say; hand it to the next step.
+  returned: always
+  type: dict
+  contains:
+    ids:
+      description: UUIDs that met the selection at every read.
+      type: list
+      elements: str
+      sample: [7c9c4a4e-9f0b-4f57-8f3e-6a1d2f3b4c5d]
+    since:
+      description: When the first read was through; empty where none was made.
+      type: str
+      sample: "2026-11-20T18:00:01.250000+00:00"
+    reads:
+      description: How many there were.
+      type: int
+      sample: 2
 samples:
   description: For O(step=sample), how many reads are to be made; 0 where none are needed.
   returned: always
@@ -202,7 +234,9 @@ packed:
   type: str
   sample: runai-record-1:eNqrVkrLz1eyUkpKLFKqBQAlnwTN
 owners:
-  description: Whom to tell, an object an owner, most GPUs first.
+  description:
+    - Whom to tell, an object an owner, most GPUs first, with what of theirs was stopped or deleted, or may have been.
+      What was refused or not attempted is not counted. Before anything was asked, with what is planned.
   returned: always
   type: list
   elements: dict
@@ -268,7 +302,14 @@ ARGUMENT_SPEC = {
     "role": {"type": "str", "choices": list(ROLES), "default": ROLES[0]},
     "variables": {"type": "dict", "required": True},
     "scratch_dir": {"type": "path"},
-    "sampled": {"type": "list", "elements": "str"},
+    "sampled": {
+        "type": "dict",
+        "options": {
+            "ids": {"type": "list", "elements": "str"},
+            "since": {"type": "str"},
+            "reads": {"type": "int"},
+        },
+    },
     "action": {"type": "str", "choices": list(ACTIONS)},
     "outcomes": {"type": "dict"},
     "report_name": {"type": "str"},

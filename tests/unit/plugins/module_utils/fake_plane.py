@@ -39,6 +39,7 @@ class FakeWorkload:
     suspendable: Optional[bool] = None
     gpus: float = 1.0
     type: str = "Training"
+    idle_gpus: float = 1.0
 
 
 class CrashError(BaseException):
@@ -130,21 +131,23 @@ class FakePlane:
         return Identity(plane, dict(self.versions))
 
     def select(self, selection: Mapping[str, Any]) -> Selected:
-        """Return all workloads, or those of the ids, phases or projects asked for."""
+        """Return all workloads, or those of the ids, phases, projects or idle GPUs asked for."""
         self.reads += 1
         self.fuse.spark()
         wanted = selection.get("ids")
-        found = [
+        meant = [
             self._seen(workload)
             for workload in self.workloads.values()
             if workload.id not in self.hidden
             and (wanted is None or workload.id in wanted)
             and ("phases" not in selection or workload.phase in selection["phases"])
             and "p" in selection.get("projects", "p")
-            and workload.id not in selection.get("exclude", ())
+            and workload.idle_gpus >= selection.get("min_idle_gpus", 0)
         ]
+        found = [seen for seen in meant if seen.id not in selection.get("exclude", ())]
+        there = {seen.id for seen in meant}
         unmatched = {
-            "exclude": [one for one in selection.get("exclude", ()) if one not in self.workloads],
+            "exclude": [one for one in selection.get("exclude", ()) if one not in there],
             "projects": [one for one in selection.get("projects", ()) if one != "p"],
         }
         return Selected(found, {option: names for option, names in unmatched.items() if names})

@@ -403,6 +403,29 @@ def test_what_was_refused_is_tried_twice_and_told(plane: FakePlane, folder: str)
     assert phases(plane)[0] == "Stopped"
 
 
+def test_the_worst_is_told_first_and_what_was_not_attempted_in_one_row(folder: str) -> None:
+    plane = FakePlane(["Running"] * 40)
+    at = context(plane, folder, **SAID)
+    step = begin_step(at)
+    assert step.report is not None
+    outcomes = {
+        "not_attempted": plane.ids[:30],
+        "changed": plane.ids[30:32],
+        "unknown": [plane.ids[32]],
+        "failed": plane.ids[33:],
+    }
+    fold_step(at, "suspend", outcomes, step.report.name, is_last=True)
+    told = begun_step(at).trouble
+    assert told is not None
+    words = "40 of 40 workloads did not get there: 7 failed, 1 unknown, 2 still Running, 30 not attempted"
+    assert told.sentence == words
+    assert [row.partition(" | ")[0] for row in told.rows] == [
+        *("w-00{0:02x}".format(number) for number in (*range(34, 41), 33, 31, 32)),
+        "30 workloads",
+    ]
+    assert told.rows[-1] == "30 workloads | - | - | - | not attempted"
+
+
 def test_what_others_did_since_is_left_alone(plane: FakePlane, folder: str) -> None:
     at = context(plane, folder, **SAID)
     begin(plane, at)
