@@ -32,7 +32,7 @@ demo: .venv/.ready ## Play a maintenance of 250 workloads with ansible-playbook 
 check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, unit tests
 	@python -m tools.run_suite --fast
 
-test: .venv/.ready ## Everything: check, simulator, end to end, ansible-test, lint, docs
+test: .venv/.ready ## Everything: check, simulator, end to end, ansible-test, lint, docs, molecule
 	@python -m tools.run_suite
 
 docs: .venv/.ready ## Build the documentation site in .cache/docs

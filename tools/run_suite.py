@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the checks, two at a time, all of them whatever fails: python -m tools.run_suite [--fast] [STAGE...]
 
-Prints what a stage has to say only if it fails, and a line a stage with its duration; the last line is
-"N passed, N failed", where a stage that runs tests counts its tests and any other one counts as one.
+Prints what a stage has to say only if it fails, and a line a stage with its duration. The last line is
+"N passed, N failed, N skipped", where a stage that runs tests counts its tests and any other counts as one.
 Exits with 1 if anything failed.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,13 +35,14 @@ AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Stage:
-    """One check: a command, and where it leaves its JUnit files if it runs tests."""
+    """One check: a command, where it leaves JUnit files if it runs tests, a program it can't do without."""
 
     name: str
     command: tuple[str, ...]
     fast: bool = False
     junit: Path | None = None
     cwd: Path = CHECKOUT
+    needs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def stages(results: Path) -> Iterator[Stage]:
     yield Stage(
         "ansible-test units", (PYTHON, "-m", "tools.ansible_test", f"--junit={units}", *in_venv), junit=units
     )
+    on_this_host = (PYTHON, "-m", "tools.ansible_test", "integration", "--local")
+    yield Stage("ansible-test integration", on_this_host, needs="ssh-keygen")
     for scenario in sorted((CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml")):
         name = scenario.parent.name
         yield Stage(f"molecule {name}", ("molecule", "test", "-s", name), cwd=CHECKOUT / "extensions")
@@ -109,6 +113,9 @@ def count(stage: Stage, returncode: int) -> Counts:
 
 
 def run(stage: Stage) -> Counts:
+    if stage.needs and shutil.which(stage.needs) is None:
+        print(f"skipped          {stage.name}: there is no {stage.needs} here", flush=True)
+        return Counts(0, 0, skipped=1)
     started = time.monotonic()
     done = subprocess.run(
         stage.command,
@@ -152,7 +159,8 @@ def main() -> int:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             results = list(pool.map(run, chosen))
     passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
-    print(f"{passed} passed, {failed} failed")
+    skipped = sum(r.skipped for r in results)
+    print(f"{passed} passed, {failed} failed{f', {skipped} skipped' if skipped else ''}")
     return 1 if failed or not passed else 0
 
 
