@@ -35,6 +35,9 @@ try:
     import requests.adapters
     import requests.utils
     import urllib3.exceptions
+
+    # Both 1.26 and 2 have it here, neither declares it.
+    from urllib3.connection import CertificateError  # type: ignore[attr-defined]
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
 else:
@@ -44,6 +47,8 @@ else:
 
 _TUNNEL_FAILED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 _WANTED_BY_PROXY = "the proxy wants a user name and password, or refused the ones in proxy (407)"
+# How OpenSSL and urllib3 1.26 say that a certificate is for another name.
+_OTHER_NAME = ("mismatch", "not valid for", "doesn't match", "subjectAltName")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _CHUNK = 256 * 1024
@@ -90,7 +95,7 @@ class Transport:
         self._connection = connection
         self._tally = tally
         self._is_proven = False
-        self._session = requests.Session()
+        self._session = _session()
         # The environment is settled here, once, and not by requests at every call: its bundle would
         # replace verify=False, and its .netrc the bearer.
         self._session.trust_env = False
@@ -181,6 +186,16 @@ class Transport:
         return hide(body.decode("utf-8", "replace"), secrets).encode()
 
 
+def _session() -> requests.Session:
+    """Return a session that does not look where a redirect leads to: it raises for what is no address."""
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            return None
+
+    return Session()
+
+
 def _adapter(connections: int) -> requests.adapters.HTTPAdapter:
     """Return what keeps ``connections`` to each host, and gives up answers that do not come in time."""
 
@@ -217,8 +232,9 @@ def _body(response: Any, method: str, path: str, timeout: float) -> bytes:
 
 
 def _redirect_target(url: str, location: str) -> str:
+    """Return where a redirect leads to; nothing where it does not say."""
     try:
-        return urljoin(url, location)
+        return urljoin(url, location) if location else ""
     except ValueError:
         return ""
 
@@ -242,7 +258,9 @@ def _redirect_words(url: str, target: str) -> str:
         scheme, host, port = _origin(target)
     except ValueError:
         scheme, host, port = "", None, None
-    where = clean("{0}://{1}:{2}".format(scheme, host, port), 200) if host else "nowhere"
+    if not host:
+        return "redirected without an address to go to; is the path in base_url right?"
+    where = clean("{0}://{1}:{2}".format(scheme, host, port), 200)
     return (
         "redirected to {0}, which is not followed with credentials; set base_url to the address meant".format(
             where
@@ -309,7 +327,8 @@ def _explained(
 
 def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optional[str]:
     """Return what is wrong where no retry would mend it, and nothing was sent; ``None`` otherwise."""
-    certificate = _among(causes, ssl.SSLCertVerificationError)
+    # urllib3 1.26 compares the name itself, and some versions of it raise an error of their own.
+    certificate = _among(causes, ssl.SSLCertVerificationError, CertificateError)
     if certificate is not None:
         return _certificate_words(certificate)
     through_proxy = isinstance(fault, requests.exceptions.ProxyError)
@@ -347,13 +366,13 @@ def _among(causes: list[BaseException], *kinds: type[BaseException]) -> Any:
     return next((cause for cause in causes if isinstance(cause, kinds)), None)
 
 
-def _certificate_words(fault: ssl.SSLCertVerificationError) -> str:
-    said = clean(getattr(fault, "verify_message", "") or "", 120)
+def _certificate_words(fault: Exception) -> str:
+    said = clean(getattr(fault, "verify_message", "") or str(fault.args[-1] if fault.args else ""), 120)
     if "expired" in said:
         advice = "renew the control plane's certificate"
     elif "not yet valid" in said:
         advice = "check the clock of this machine, and from when on the certificate holds"
-    elif "mismatch" in said or "not valid for" in said:
+    elif any(words in said for words in _OTHER_NAME):
         advice = "set base_url to a name that the certificate holds"
     else:
         advice = "set ca_path to the CA that signed it"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from urllib.parse import parse_qs
 
 import pytest
+import requests
+import urllib3.exceptions
+from ansible_collections.gpuops.runai.plugins.module_utils import _transport
 from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
@@ -34,6 +38,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 from ansible_collections.gpuops.runai.plugins.module_utils._version import VERSION
+from urllib3.connection import CertificateError  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from tests.unit.plugins.module_utils.conftest import Asked, Loopback, Reply
@@ -370,7 +375,7 @@ def test_what_refuses_every_token_ends_though_other_calls_get_through(
 
 def test_a_given_token_is_final(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[loopback.reply(401, {"code": 401, "message": "bad token"})])
-    fault = fault_of(lambda: connect(retry_timeout=60.0).client.list_page(0, {}))
+    fault = fault_of(lambda: connect(retry_timeout=5.0).client.list_page(0, {}))
     assert isinstance(fault, AccessDenied)
     assert str(fault) == "GET /api/v1/workloads: HTTP 401, bad token"
     assert loopback.paths() == [LIST]
@@ -462,6 +467,19 @@ def test_a_redirect_in_a_circle_ends(loopback: Loopback, connect: Connect) -> No
     script(loopback, list=[loopback.reply(302, None, Location=LIST)])
     assert "again and again" in str(fault_of(lambda: connect().client.list_page(0, {})))
     assert len(loopback.asked) < 10
+
+
+@pytest.mark.parametrize(
+    "location", [None, "", "http://[::1/x", "http://127.0.0.1:99999999/x", "mailto:nobody"]
+)
+def test_a_redirect_without_an_address_is_final(
+    loopback: Loopback, connect: Connect, location: Optional[str]
+) -> None:
+    headers = {} if location is None else {"Location": location}
+    script(loopback, list=[loopback.reply(302, None, **headers)])
+    fault = fault_of(lambda: connect(retry_timeout=5.0).client.list_page(0, {}))
+    assert "HTTP 302, redirected without an address to go to" in str(fault)
+    assert len(loopback.asked) == 1
 
 
 def test_a_write_is_never_redirected(loopback: Loopback, connect: Connect) -> None:
@@ -558,8 +576,6 @@ def test_what_a_proxy_answers_instead_of_connecting_is_told(
 @pytest.fixture
 def tls(loopbacks: Callable[..., Loopback], tmp_path: Path) -> tuple[Loopback, str]:
     """A TLS server of the name 127.0.0.1, and the path of its authority."""
-    import ssl
-
     import trustme
 
     authority = trustme.CA()
@@ -599,6 +615,57 @@ def test_the_certificate_is_checked_on_every_request(
         assert "set ca_path to the CA that signed it" in str(fault)
         assert not fault.may_be_applied
     assert server.asked == []
+
+
+class OpenSslError(ssl.SSLCertVerificationError):
+    """What the interpreter raises; it has no way to make one from Python."""
+
+    def __init__(self, verify_message: str) -> None:
+        super().__init__(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+        self.verify_message = verify_message
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (
+            OpenSslError("Hostname mismatch, certificate is not valid for 'runai'."),
+            "Hostname mismatch, certificate is not valid for 'runai'.; set base_url to a name that the "
+            "certificate holds",
+        ),
+        # As urllib3 1.26.5 says it, and later ones up to 2.0.
+        (
+            ssl.CertificateError("hostname 'runai' doesn't match 'runai.example.com'"),
+            "hostname 'runai' doesn't match 'runai.example.com'; set base_url to a name that the "
+            "certificate holds",
+        ),
+        (
+            CertificateError("hostname 'runai' doesn't match either of 'a', 'b'"),
+            "hostname 'runai' doesn't match either of 'a', 'b'; set base_url to a name that the "
+            "certificate holds",
+        ),
+        (
+            OpenSslError("unable to get local issuer certificate"),
+            "unable to get local issuer certificate; set ca_path to the CA that signed it",
+        ),
+        (
+            OpenSslError("certificate has expired"),
+            "certificate has expired; renew the control plane's certificate",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told_whoever_found_it(fault: Exception, words: str) -> None:
+    told = _transport._explained(
+        requests.exceptions.SSLError(urllib3.exceptions.SSLError(fault)),
+        "GET",
+        LIST,
+        timeout=30.0,
+        is_encrypted=True,
+        is_proven=False,
+    )
+    assert told.words == "the certificate is not trusted: " + words
+    assert not told.passing
+    assert not told.may_be_applied
 
 
 def test_an_unchecked_certificate_stays_unchecked_whatever_the_environment_names(
