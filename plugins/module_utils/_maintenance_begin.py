@@ -39,6 +39,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports 
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import to_fill_in
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
     begin_trouble,
+    check_trouble,
     overtaken_trouble,
     rehearsal_notes,
     unseen_trouble,
@@ -87,22 +88,18 @@ from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 
 def begin_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
-    """Plan if there is no plan yet, check again, write down what is going to be sent, and return its ids."""
-    if not context.durable and context.packed is None and not context.check_mode:
-        raise RecordError(
-            "nothing would outlive this job: a killed one would strand what it stopped. Give {0}, a folder "
-            "that stays, or {1}, the record of a plan job that has finished; nothing was done".format(
-                context.settings.variable("record_dir"), context.settings.variable("record")
-            ),
-            Remedy({"record_dir": "<a folder that stays>"}),
-        )
+    """Plan if there is no plan yet, check again, write down what is going to be sent, and return its ids.
+
+    Check mode shows all that first, and then fails for what the real run would be refused for.
+    """
+    _stop_for(context, _no_place(context))
     notes: list[str] = []
     with context.locked():
         record = context.load()
         if record is None:
             _check_may_plan(context)
             check_plan_settings(context.settings)
-            _check_fence(context, selection_of(context.settings))
+            _stop_for(context, _no_fence(context, selection_of(context.settings)))
             identity = context.reader.identity()
             record, now, notes = make_plan_record(context, identity, sampling)
             if record.kind == CLEANUP and not record.workloads:
@@ -120,7 +117,9 @@ def begin_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
             fill_in(record, now)
             if may_have_begun(context, record):
                 notes = assume_begun(record, now)
-        return _act(context, record, now, identity, notes)
+        step = _act(context, record, now, identity, notes)
+    fault = _no_place(context) or _no_fence(context, record.selection)
+    return step if fault is None else step._replace(trouble=check_trouble(context, fault))
 
 
 def fold_step(
@@ -163,6 +162,8 @@ def begun_step(context: Context) -> Step:
             return Step(record, begun_page(record), trouble=unseen_trouble(context, record, fault))
         observe_stops(record.workloads, now)
         settle_by_look(record.workloads, now, is_deletion=record.kind == CLEANUP)
+        # The times of the stops must not be lost to whatever comes after.
+        context.save(record)
         left = look_on_nodes(context, record)
         trouble = begin_trouble(context, record, now, left)
         before = record.state
@@ -252,17 +253,35 @@ def _check_may_begin(context: Context, record: Record) -> None:
             ),
             _as_planned(context, record),
         )
-    _check_fence(context, record.selection)
+    _stop_for(context, _no_fence(context, record.selection))
 
 
-def _check_fence(context: Context, selection: Mapping[str, Any]) -> None:
-    if selection.get("nodes") and not context.settings.get("node_fenced") and not context.check_mode:
-        raise RecordError(
-            "keep new pods off the nodes first (kubectl cordon, or a taint with NoSchedule: one with "
-            "NoExecute evicts what runs there before it is suspended), then say {0}: true; nothing was "
-            "sent".format(context.settings.variable("node_fenced")),
-            Remedy({"node_fenced": True}),
-        )
+def _stop_for(context: Context, fault: Optional[RecordError]) -> None:
+    if fault is not None and not context.check_mode:
+        raise fault
+
+
+def _no_place(context: Context) -> Optional[RecordError]:
+    if context.durable or context.packed is not None:
+        return None
+    return RecordError(
+        "nothing would outlive this job: a killed one would strand what it stopped. Give {0}, a folder "
+        "that stays, or {1}, the record of a plan job that has finished; nothing was done".format(
+            context.settings.variable("record_dir"), context.settings.variable("record")
+        ),
+        Remedy({"record_dir": "<a folder that stays>"}),
+    )
+
+
+def _no_fence(context: Context, selection: Mapping[str, Any]) -> Optional[RecordError]:
+    if not selection.get("nodes") or context.settings.get("node_fenced"):
+        return None
+    return RecordError(
+        "keep new pods off the nodes first (kubectl cordon, or a taint with NoSchedule: one with "
+        "NoExecute evicts what runs there before it is suspended), then say {0}: true; nothing was "
+        "sent".format(context.settings.variable("node_fenced")),
+        Remedy({"node_fenced": True}),
+    )
 
 
 def _as_planned(context: Context, record: Record) -> Remedy:

@@ -256,8 +256,9 @@ def check_same_plane(record: Record, now: ControlPlane) -> None:
 
 
 def new_report(record: Record, action: str) -> Report:
-    """Add a report file to the record, by a name that no other has."""
-    report = Report("{0}.{1}-{2}.jsonl".format(record.name, action, len(record.reports) + 1), action)
+    """Add a report file to the record, by a name that no other has, nor an earlier record of its name."""
+    parts = (record.name, record.id[:8], action, len(record.reports) + 1)
+    report = Report("{0}.{1}.{2}-{3}.jsonl".format(*parts), action)
     record.reports.append(report)
     return report
 

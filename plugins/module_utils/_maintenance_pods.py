@@ -17,14 +17,18 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_words import 
     OnNodes,
     PodsOnNode,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._text import some_of
 
 
 def look_on_nodes(context: Context, record: Record) -> OnNodes:
-    """Return what is left on the nodes that the record's selection names."""
+    """Return what is left on the nodes that the record's selection names, or that it can't be read."""
     nodes = record.selection.get("nodes")
     if not nodes:
         return NOTHING_LEFT
-    pods = context.reader.pods(nodes, record.selection.get("clusters"))
+    try:
+        pods = context.reader.pods(nodes, record.selection.get("clusters"))
+    except RunaiError as fault:
+        return OnNodes(unread="the pods on {0} can't be read ({1})".format(some_of(nodes), fault))
     return OnNodes(tuple(pods), tuple(_holders(context, record, pods)))
 
 

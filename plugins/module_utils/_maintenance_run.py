@@ -137,8 +137,11 @@ def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: 
     except VariablesError as fault:
         return refused(str(fault), after_refusal(_caller(params, fault.settings), fault.remedy))
     except RunaiError as fault:
-        remedy = fault.remedy if isinstance(fault, RecordError) else Remedy()
-        words = str(fault) if isinstance(fault, RecordError) else settings.in_own_words(str(fault))
+        if isinstance(fault, RecordError):
+            words, remedy = str(fault), fault.remedy
+        else:
+            words = settings.in_own_words(str(fault))
+            remedy = Remedy(to_fill_in(settings.role, settings.asked_for(words)))
         return refused(words, after_refusal(_caller(params, settings), remedy), reader)
     return Finished(result, False, reader.warnings, reader.secrets)
 
@@ -314,7 +317,11 @@ def _finish(run: _Run, step: Step) -> dict[str, Any]:
         result["packed"] = _packed(record, must_fit=name == PLAN)
     path = run.settings.get("summary_path")
     if path and name in _LAST_STEPS and step.page is not None and not run.context.check_mode:
-        _write_page(path, step.page)
+        try:
+            _write_page(path, step.page)
+        except RecordError as fault:
+            # All is done by now, and what it came to must still be told and handed on.
+            run.warn("the summary is not written: {0}".format(fault))
     return result
 
 
@@ -348,10 +355,11 @@ def _write_page(path: str, page: Page) -> None:
 def _check_summary_path(path: str, settings: Settings) -> None:
     """Raise RecordError, before anything is asked, for a path that no summary can be written to."""
     path = os.path.expanduser(path)
-    if not os.path.isabs(path) or not os.access(os.path.dirname(path), os.W_OK):
+    is_writable = os.access(os.path.dirname(path), os.W_OK) and not os.path.isdir(path)
+    if not os.path.isabs(path) or not is_writable:
         raise RecordError(
-            "{0} must be an absolute path in a folder that can be written to, not {1!r}; nothing was "
-            "done".format(settings.variable("summary_path"), path),
+            "{0} must be the absolute path of a file in a folder that can be written to, not {1!r}; nothing "
+            "was done".format(settings.variable("summary_path"), path),
             Remedy(to_fill_in(settings.role, ["summary_path"])),
         )
 

@@ -43,6 +43,7 @@ _VERSION = re.compile(r"[vV]?[0-9]+(\.[0-9]+)*([-+][0-9A-Za-z.+-]+)?")
 _AS_OPTION = r"(?<![\w'/]){0}(?=:| must| holds)|(?<=with |that ){0}(?!\w)"
 # Values above these are slips of the keyboard.
 _MOST_SECONDS = 7 * 86400
+_MOST_ATTEMPTS = 20
 # What the batch module takes, known before anything is sent.
 _SHORTEST_INTERVAL = 0.01
 
@@ -113,6 +114,13 @@ def _count_from_1(value: Any) -> int:
     return count
 
 
+def _attempts(value: Any) -> int:
+    number = _count(value)
+    if not 1 <= number <= _MOST_ATTEMPTS:
+        raise ValueError("must be a whole number from 1 to {0}".format(_MOST_ATTEMPTS))
+    return number
+
+
 def _gpus(value: Any) -> float:
     number = _number(value)
     if not number:
@@ -141,6 +149,11 @@ def _seconds(value: Any) -> float:
     if number > _MOST_SECONDS:
         raise ValueError("must be a number of seconds, at most {0}".format(_MOST_SECONDS))
     return number
+
+
+def _whole_seconds(value: Any) -> int:
+    _seconds(value)
+    return _count(value)
 
 
 def _interval(value: Any) -> float:
@@ -232,6 +245,8 @@ _MORE_CRITERIA = {
         phase_older_than=_text,
         created_before=_text,
     ),
+    # Nearly every workload is: by itself it is no choice.
+    "suspendable": Variable(_flag, ANY, "suspendable"),
     "all": Variable(_flag, None, "all"),
     "limit": Variable(_count_from_1, NONE, "limit"),
     "until_gpus": Variable(_gpus, NONE, "until_gpus"),
@@ -249,9 +264,9 @@ _RECORD = {
 }
 _CEILINGS = {"max_affected": Variable(_count, NONE), "max_percent": Variable(_percent, NONE)}
 _ACTING = {
-    "attempts": Variable(_count, usual=2),
+    "attempts": Variable(_attempts, usual=2),
     "max_failures": Variable(_failures, usual="10%"),
-    "wait_timeout": Variable(_count, usual=1800),
+    "wait_timeout": Variable(_whole_seconds, usual=1800),
     "wait_interval": Variable(_interval, usual=5.0),
     "settle_time": Variable(_seconds, usual=15.0),
 }
@@ -377,6 +392,13 @@ class Settings:
             if "_" in name:
                 sentence = re.sub(r"\b{0}\b".format(name), self.variable(name), sentence)
         return sentence
+
+    def asked_for(self, sentence: str) -> list[str]:
+        """Return the variable of the selection that the info module's sentence asks for: it names it last."""
+        places = {name: sentence.rfind(self.variable(name)) for name in self.selection_names()}
+        named = [name for name, place in places.items() if place >= 0]
+        # Of names that begin alike the longer one is meant.
+        return sorted(named, key=lambda name: (places[name], len(name)))[-1:]
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from typing import Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import go_on
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import after_refusal, go_on
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import BAD as BAD_OUTCOMES
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     CHANGED,
@@ -30,6 +30,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     PLANNED,
     Entry,
     Record,
+    RecordError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
     BAD,
@@ -98,6 +99,12 @@ def unseen_trouble(context: Context, record: Record, fault: RunaiError) -> Troub
     words = ", ".join("{0} {1}".format(number, outcome) for outcome, number in outcomes.most_common())
     sentence = "what became of it can't be read ({0}); the record has what is known: {1}".format(fault, words)
     return Trouble(sentence, [], go_on(context.caller, playbook_that_acts(record), record))
+
+
+def check_trouble(context: Context, fault: RecordError) -> Trouble:
+    """Say, once check mode has shown what would happen, what the real run would be refused for."""
+    command = after_refusal(context.caller, fault.remedy)
+    return Trouble("for real this would be refused: {0}".format(fault), [], command)
 
 
 def overtaken_trouble(context: Context) -> Trouble:

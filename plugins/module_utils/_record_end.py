@@ -179,7 +179,8 @@ def _standing(entry: Entry, seen: Optional[Seen], is_deleted: bool, is_held: boo
     if not is_claimed(entry):
         return NOT_STOPPED
     if seen is None:
-        return GONE if is_deleted else NOT_VISIBLE
+        # The control plane lists a deleted one for some days only: that it was there once is proof enough.
+        return GONE if is_deleted or entry.standing == GONE else NOT_VISIBLE
     if seen.phase == "Deleting":
         return GONE
     if seen.phase in (STOPPED, STOPPING):

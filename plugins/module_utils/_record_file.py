@@ -129,10 +129,19 @@ class RecordFolder:
         """Return the other records in the folder because of which workloads may be stopped."""
         found = []
         for name in self.names():
-            record = self.load(name) if name != without else None
+            record = self._load_other(name) if name != without else None
             if record is not None and record.state in OPEN_STATES:
                 found.append(record)
         return found
+
+    def _load_other(self, name: str) -> Optional[Record]:
+        try:
+            return self.load(name)
+        except RecordError as fault:
+            raise RecordError(
+                "{0}. It may hold the same workloads: mend that file, or move it out of the folder; nothing "
+                "was sent".format(fault)
+            ) from fault
 
     def _open_lock(self) -> int:
         try:
@@ -141,17 +150,16 @@ class RecordFolder:
             raise refused_write(self.path, fault) from fault
 
     def _check_locks(self) -> None:
-        """Take the lock twice: storage that grants both, or none, does not know locks."""
-        path = os.path.join(self.path, "{0}.{1}".format(_LOCK, os.getpid()))
-        first = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        second = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        """Take the lock of a file twice: storage that grants both, or none, does not know locks.
+
+        The file is this process's own. Process ids repeat from container to container.
+        """
         try:
-            if not try_lock(first, self.path) or try_lock(second, self.path):
-                raise _no_locks(self.path)
-        finally:
-            os.close(first)
-            os.close(second)
-            os.unlink(path)
+            with tempfile.NamedTemporaryFile(dir=self.path, prefix=_LOCK) as one, open(one.name) as two:
+                if not try_lock(one.fileno(), self.path) or try_lock(two.fileno(), self.path):
+                    raise _no_locks(self.path)
+        except OSError as fault:
+            raise refused_write(self.path, fault) from fault
 
 
 def write_whole(path: str, text: str) -> None:

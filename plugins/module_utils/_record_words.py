@@ -92,17 +92,20 @@ class Holder(NamedTuple):
 
 
 class OnNodes(NamedTuple):
-    """What is left on the nodes that a maintenance is about."""
+    """What is left on the nodes that a maintenance is about; ``unread`` says why that is not known."""
 
     pods: tuple[PodsOnNode, ...] = ()
     holders: tuple[Holder, ...] = ()
+    unread: str = ""
 
     def is_empty(self) -> bool:
         """Tell whether this account sees no pod there."""
-        return not any(one.pods for one in self.pods)
+        return not self.unread and not any(one.pods for one in self.pods)
 
     def words(self) -> str:
         """Say in one sentence what is left, of whom, and who must move it."""
+        if self.unread:
+            return self.unread
         pods = "; ".join(one.words() for one in self.pods if one.pods)
         of = ", of {0}".format(some_of([one.words() for one in self.holders], 3)) if self.holders else ""
         return "{0}{1}: a taint with NoExecute or their owners must move them, then look again".format(
@@ -242,7 +245,7 @@ def standing_page(record: Record, left: OnNodes = NOTHING_LEFT, notes: Sequence[
         if those:
             lines.append(standing_words(standing, len(those)))
             if standing != "back":
-                rows = [_entry_row(entry) for entry in those[:MOST_ROWS]]
+                rows = [_entry_row(entry) for entry in those]
                 heading = standing_words(standing, len(those), "that ")
                 tables.append(Table(heading, ("workload", "project", "owner", "phase", "remark"), rows))
     tables.append(_groups("By project and owner", entries))
@@ -347,7 +350,7 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def _drift_table(record: Record, heading: str) -> list[Table]:
     rows = [tuple(str(one.get(key) or "-") for key in ("name", "project", "owner")) for one in record.drift]
-    return [Table(heading, ("workload", "project", "owner"), rows[:MOST_ROWS])] if rows else []
+    return [Table(heading, ("workload", "project", "owner"), rows)] if rows else []
 
 
 def _groups(heading: str, entries: Iterable[Entry]) -> Table:

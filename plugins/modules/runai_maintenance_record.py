@@ -156,22 +156,22 @@ report_name:
   description: Name of the report file for the batch of RV(ids), null without ids.
   returned: always
   type: str
-  sample: gpu-17.suspend-1.jsonl
+  sample: gpu-17.9d1e8a1c.suspend-1.jsonl
 report_name_after:
   description: The same for RV(ids_after).
   returned: always
   type: str
-  sample: gpu-17.resume-3.jsonl
+  sample: gpu-17.9d1e8a1c.resume-3.jsonl
 report_path:
   description: Path of that file; hand it to the batch module.
   returned: always
   type: str
-  sample: /srv/runai/records/gpu-17.suspend-1.jsonl
+  sample: /srv/runai/records/gpu-17.9d1e8a1c.suspend-1.jsonl
 report_path_after:
   description: The same for RV(ids_after).
   returned: always
   type: str
-  sample: /srv/runai/records/gpu-17.resume-3.jsonl
+  sample: /srv/runai/records/gpu-17.9d1e8a1c.resume-3.jsonl
 attempts:
   description: How many passes to make.
   returned: always

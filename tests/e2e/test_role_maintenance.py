@@ -83,8 +83,10 @@ def test_plan_begin_status_and_end_in_both_modes(
         assert site.record()["state"] == "planned"
         assert site.record()["by"]["planned"]["awx_job_id"] == "12"
         assert stat.S_IMODE((site.folder / "night.record.json").stat().st_mode) == 0o600
-        checked = site.play("maintenance_begin", check=True, **where, **SAID)
+        checked = site.play("maintenance_begin", check=True, wait_timeout=0, **where, **SAID)
         assert checked.rc == 0, checked.output
+        asked = checked.one("runai_workload_batch")["invocation"]["module_args"]
+        assert (asked["wait_timeout"], asked["max_failures"]) == (0, "10%")
         assert site.record()["state"] == "planned"
         assert site.writes() == []
 

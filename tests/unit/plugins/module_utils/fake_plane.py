@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import (
     Context,
     Identity,
@@ -75,6 +76,7 @@ class FakePlane:
         self.pods_left = 0
         # Whose pods they are.
         self.pods_of: tuple[str, ...] = ()
+        self.pods_fault: Optional[RunaiError] = None
         self.reads = 0
         self.fuse = Fuse(0)
         # Ids whose last change was our own suspend.
@@ -167,6 +169,8 @@ class FakePlane:
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Return as many pods on each node as ``pods_left`` says."""
+        if self.pods_fault is not None:
+            raise self.pods_fault
         return [PodsOnNode(node, self.pods_left, min(self.pods_left, 1), self.pods_of) for node in nodes]
 
     def _seen(self, workload: FakeWorkload) -> Seen:

@@ -109,6 +109,8 @@ USUAL = {
         ("begin", {"record_dir": "here"}, {"record_dir": "<a folder that stays>"}),
         ("plan", {"projects": "any"}, {"projects": "<projects>"}),
         ("plan", {"summary_path": "here.md"}, {"summary_path": "<summary path or none>"}),
+        ("plan", {"summary_path": "/tmp"}, {"summary_path": "<summary path or none>"}),
+        ("begin", {"attempts": 0}, {"attempts": "<attempts>"}),
         # One of an unknown name may hold a secret: it is never said again.
         ("plan", {"client_secrt": "geheim"}, {}),
         ("plan", {"project": "geheim"}, {}),

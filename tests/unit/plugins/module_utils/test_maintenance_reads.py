@@ -6,14 +6,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils import _maintenance_reads
+from ansible_collections.gpuops.runai.plugins.module_utils import (
+    _maintenance_reads,
+    _maintenance_run,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RequestError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reads import ControlPlaneReader
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_run import run_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import read_settings
+from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError
 
 if TYPE_CHECKING:
     from tests.unit.plugins.module_utils.conftest import Asked, Loopback, Reply
@@ -25,10 +31,14 @@ ROW = {"id": ID, "clusterId": PARIS, "tenantId": 1001, "phase": "Running"}
 
 def reader(loopback: Loopback, **variables: Any) -> ControlPlaneReader:
     """A reader of the loopback; ``variables`` are the role's, without its prefix."""
-    given = {"base_url": loopback.url, "token": "t", "retry_timeout": 0}
-    params = {option: spec.get("default") for option, spec in connection_argument_spec().items()}
     named = {"workload_maintenance_" + name: value for name, value in variables.items()}
-    return ControlPlaneReader({**params, **given}, {}, read_settings("workload_maintenance", named))
+    return ControlPlaneReader(connection(loopback), {}, read_settings("workload_maintenance", named))
+
+
+def connection(loopback: Loopback) -> dict[str, Any]:
+    """Options of the connection to the loopback."""
+    params = {option: spec.get("default") for option, spec in connection_argument_spec().items()}
+    return {**params, "base_url": loopback.url, "token": "a-token", "retry_timeout": 0}
 
 
 def script(loopback: Loopback, **replies: list[Reply]) -> None:
@@ -86,3 +96,27 @@ def test_nothing_is_waited_for_unless_that_was_said(loopback: Loopback) -> None:
     with pytest.raises(RequestError):
         reader(loopback).identity()
     assert asked(loopback) == ["clusters"]
+
+
+def test_a_summary_that_can_not_be_written_costs_no_record_that_travels(
+    loopback: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: str, _text: str) -> None:
+        raise RecordError(path + " can't be written: No space left on device")
+
+    monkeypatch.setattr(_maintenance_run, "write_whole", full)
+    listed = loopback.reply(200, [{"uuid": BERLIN, "name": "berlin", "tenantId": 1001}])
+    rows = loopback.reply(200, {"workloads": [ROW]})
+    script(loopback, clusters=[listed], workloads=[rows], count=[loopback.reply(200, {"count": 1})])
+    said = {"name": "night", "reason": "fan", "all": True, "max_affected": "none", "max_percent": "none"}
+    page = str(tmp_path / "page.md")
+    variables = {
+        "workload_maintenance_" + name: value for name, value in {**said, "summary_path": page}.items()
+    }
+    params = {"step": "plan", "role": "workload_maintenance", "variables": variables, **connection(loopback)}
+    finished = run_step(params, {}, False)
+    assert not finished.failed
+    assert finished.result["packed"].startswith("runai-record-1:")
+    assert finished.warnings == [
+        "the summary is not written: {0} can't be written: No space left on device".format(page)
+    ]

@@ -108,6 +108,10 @@ def test_what_surveys_give_is_read() -> None:
         ("max_failures", "2.5%"),
         ("wait_interval", 0),
         ("wait_for_api", 10**9),
+        ("wait_timeout", 10**9),
+        ("wait_timeout", 1.5),
+        ("attempts", 0),
+        ("attempts", 21),
         ("projects", {"a": 1}),
         ("projects", [["a"]]),
         ("name", ["a"]),
@@ -132,6 +136,20 @@ def test_a_misspelt_variable_is_refused_without_its_value() -> None:
     with pytest.raises(RecordError, match="did you mean workload_maintenance_projects") as told:
         read_settings(ROLES[0], {"workload_maintenance_projcts": "geheim"})
     assert "geheim" not in str(told.value)
+
+
+def test_what_can_be_suspended_is_no_choice_by_itself() -> None:
+    settings = read_settings(ROLES[0], {"workload_maintenance_suspendable": "yes"})
+    assert settings.selection == {"suspendable": True}
+    assert not settings.has_criterion
+
+
+def test_what_a_sentence_of_the_info_module_asks_for_is_named_last_in_it() -> None:
+    settings = read_settings(ROLES[0], {})
+    words = "nodes: there is a node 'gpu-17' in 2 clusters (a, b); say which is meant with clusters"
+    assert settings.asked_for(settings.in_own_words(words)) == ["clusters"]
+    assert settings.asked_for(settings.in_own_words("phases: 'x' is no phase")) == ["phases"]
+    assert settings.asked_for("GET /api/v1/clusters: connection refused") == []
 
 
 def test_zero_is_a_ceiling() -> None:

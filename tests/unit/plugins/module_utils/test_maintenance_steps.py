@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import (
     begin_step,
     begun_step,
@@ -358,6 +359,54 @@ def test_nodes_must_be_fenced_and_found_empty(plane: FakePlane, folder: str) -> 
     assert told.trouble is None
     assert told.page is not None
     assert "gpu-17: 0 pods visible to this account in 0 projects" in told.page.lines
+
+
+def test_pods_that_can_not_be_read_cost_no_time_of_a_stop(plane: FakePlane, folder: str) -> None:
+    plane.pods_fault = RunaiError("GET /api/v1/workloads/pods: HTTP 500")
+    at = context(plane, folder, node_fenced=True, **{**SAID, "nodes": "gpu-17"})
+    begun = begin(plane, at)
+    assert at.need().state == "begun"
+    for step in (begun, status_step(at)):
+        assert step.trouble is not None
+        assert step.trouble.sentence == (
+            "the pods on gpu-17 can't be read (GET /api/v1/workloads/pods: HTTP 500)"
+        )
+        assert "maintenance_status" in step.trouble.next_command
+    plane.set_phase(plane.ids[0], "Running")
+    plane.set_phase(plane.ids[0], "Stopped")
+    assert standing(end(plane, at), 0) == "touched"
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_check_mode_shows_first_and_then_says_what_the_real_run_is_refused_for(
+    plane: FakePlane, folder: str, planned: bool
+) -> None:
+    said = {**SAID, "nodes": "gpu-17"}
+    if planned:
+        plan_step(context(plane, folder, **said))
+    checked = begin_step(context(plane, folder, check_mode=True, **said))
+    assert len(checked.ids) == 4
+    assert checked.trouble is not None
+    assert checked.trouble.sentence.startswith("for real this would be refused: keep new pods off the nodes")
+    assert "workload_maintenance_node_fenced=true" in checked.trouble.next_command
+    checked = begin_step(context(plane, None, durable=False, check_mode=True, **SAID))
+    assert len(checked.ids) == 4
+    assert checked.trouble is not None
+    assert "refused: nothing would outlive this job" in checked.trouble.sentence
+    checked = begin_step(context(plane, folder, check_mode=True, node_fenced=True, **said))
+    assert checked.trouble is None
+
+
+def test_reports_of_an_earlier_record_of_the_name_are_not_believed(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    names = []
+    for _time in range(2):
+        step = begin_step(at)
+        assert step.report is not None
+        names.append(step.report.name)
+        os.unlink(Path(folder, "night.record.json"))
+    assert names[0] != names[1]
+    assert all(name.startswith("night.") and name.endswith(".suspend-1.jsonl") for name in names)
 
 
 def test_pods_that_are_left_are_named_with_their_owners(plane: FakePlane, folder: str) -> None:

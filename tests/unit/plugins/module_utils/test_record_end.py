@@ -70,6 +70,10 @@ def entry(**changes: Any) -> Entry:
         (entry(), seen("Deleting"), False, end.GONE),
         (entry(), None, True, end.GONE),
         (entry(), None, False, end.NOT_VISIBLE),
+        # The list of deleted ones forgets.
+        (entry(standing=end.GONE), None, False, end.GONE),
+        (entry(standing=end.GONE), seen("Stopped"), False, end.OURS),
+        (entry(standing=end.NOT_VISIBLE), None, False, end.NOT_VISIBLE),
         (entry(), seen("Unknown"), False, end.UNCLEAR),
         (entry(), seen("Terminating"), False, end.UNCLEAR),
         (entry(), seen("Something new"), False, end.UNCLEAR),

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,35 @@ def test_storage_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(RecordError, match="does not know file locks"):
             RecordFolder(str(tmp_path)).check(may_create=True)
     assert not os.listdir(tmp_path)
+
+
+def test_two_containers_may_look_at_the_locks_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Process ids repeat from container to container."""
+    folder = RecordFolder(str(tmp_path))
+    other = tmp_path / ".lock.{0}".format(os.getpid())
+    other.touch()
+    with other.open() as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        folder.check(may_create=True)
+    assert os.listdir(tmp_path) == [other.name]
+
+    def full(*_args: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+    with pytest.raises(RecordError, match="can't be written: No space left on device"):
+        folder.check(may_create=True)
+
+
+def test_another_record_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    folder = RecordFolder(str(tmp_path))
+    folder.save(record("night", state="begun"))
+    Path(folder.file_of("other")).write_text('{"schema": 2}')
+    with pytest.raises(RecordError, match=r"other\.record\.json is not .* or move it out of the folder"):
+        folder.open_records(without="night")
+    assert folder.open_records(without="other")
 
 
 def test_a_lock_that_is_held_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,17 @@ def test_long_tables_are_cut_on_the_terminal_and_whole_in_documents() -> None:
     assert as_markdown(page).count("\n| p |") == 50
 
 
+def test_what_became_of_each_and_what_is_new_is_listed_to_the_last() -> None:
+    touched = [entry(number, name="w", standing="touched") for number in range(30)]
+    new = [{"name": "w", "project": "p", "owner": "o"}] * 40
+    page = standing_page(record(touched, state="ending"))
+    assert as_text(page).count("  and 10 more") == 1
+    assert as_markdown(page).count("\n| w | p |") == 30
+    page = plan_page(record([], drift=new))
+    assert "  and 20 more" in as_text(page)
+    assert as_markdown(page).count("\n| w | p |") == 40
+
+
 def test_at_most_20_rows_are_told_and_they_are_safe() -> None:
     asked = Asked("t", "failed", code=409, message=HOSTILE)
     rows = trouble_rows([entry(number, name=HOSTILE, act=asked) for number in range(30)], resume=False)
