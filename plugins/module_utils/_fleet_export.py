@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import UNKNOWN, canonical, is_known
 from ansible_collections.gpuops.runai.plugins.module_utils._row import Row, allocated_gpus, idle_gpus
 
 FORMAT = "gpuops.runai fleet"
@@ -65,6 +66,9 @@ def fleet_document(
 
 def _workload(row: Row, names: dict[str, str]) -> dict[str, Any]:
     found = _only(row, _WORKLOAD)
+    if "phase" in found:
+        # The simulator takes the API's own phases only.
+        found["phase"] = _phase(found["phase"])
     submitted_by = row.get("submittedBy")
     if isinstance(submitted_by, str) and submitted_by:
         # Numbered as they come: a hash of a known address could be guessed.
@@ -75,6 +79,10 @@ def _workload(row: Row, names: dict[str, str]) -> dict[str, Any]:
     if idle is not None:
         found["idleAllocatedGpus"] = idle
     return found
+
+
+def _phase(value: object) -> str:
+    return canonical(value) if isinstance(value, str) and is_known(value) else UNKNOWN
 
 
 def _only(row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Any, Optional
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
+from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
 from ansible_collections.gpuops.runai.plugins.module_utils._client import PODS, WORKLOADS, Client
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connect_options
-from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError, RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
+    AccessDenied,
+    OptionError,
+    RunaiError,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
 from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import fleet_document
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
@@ -23,6 +28,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._nodes import read_no
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import page_offsets, read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._record import utc_now
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import write_whole
+from ansible_collections.gpuops.runai.plugins.module_utils._row import Row
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
@@ -31,7 +37,7 @@ _WORKERS = 4
 
 def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> Finished:
     """Export the fleet. Never raises for what users or control planes do wrong."""
-    tally = Tally()
+    tally, warnings = Tally(), list[str]()
     try:
         path = _checked_path(params["path"])
         connection = connect_options(params, environ)
@@ -39,7 +45,7 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         return refused(str(fault))
     client = Client(connection, Guard(is_wanted=watch_ancestors()), tally, connections=_WORKERS)
     try:
-        document = _read(client)
+        document = _read(client, warnings.append)
         text = json.dumps(document, indent=1) + "\n"
         if not check_mode:
             write_whole(path, text)
@@ -60,7 +66,10 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         "nodes": len(document["nodes"]),
     }
     return Finished(
-        result, False, [*connection.warnings, *tally.warnings()], {*connection.secrets, *tally.secrets}
+        result,
+        False,
+        [*connection.warnings, *warnings, *tally.warnings()],
+        {*connection.secrets, *tally.secrets},
     )
 
 
@@ -81,12 +90,43 @@ def _checked_path(value: object) -> str:
     return path
 
 
-def _read(client: Client) -> dict[str, Any]:
+def _read(client: Client, warn: Callable[[str], None]) -> dict[str, Any]:
     exported_at = utc_now()
     workloads = read_pages(
         WORKLOADS, lambda offset: client.list_page(offset, {}), page_offsets(client.count({})), _WORKERS
     )
-    pods = read_pages(PODS, lambda offset: client.pods_page(offset, {"completed": "false"}), [0], 1)
-    clusters = client.clusters()
-    nodes = read_nodes(client, filter(None, (fold_id(cluster.get("uuid")) for cluster in clusters)))
-    return fleet_document(workloads.values(), pods.values(), clusters, nodes, exported_at)
+
+    def there(offset: int) -> Page:
+        return client.pods_page(offset, {"completed": "false"})
+
+    pods = _visible(
+        lambda: read_pages(
+            PODS, lambda offset: client.pods_page(offset, {"completed": "false"}), [0], 1
+        ).values(),
+        "pods",
+        "a maintenance of nodes can't be rehearsed on this export",
+        warn,
+    )
+    clusters = _visible(client.clusters, "clusters", "their names and versions are not in this export", warn)
+    cluster_ids = {fold_id(cluster.get("uuid")) for cluster in clusters}
+    cluster_ids |= {fold_id(row.get("clusterId")) for row in workloads.values()}
+    nodes = _visible(
+        lambda: read_nodes(client, sorted(filter(None, cluster_ids))),
+        "nodes",
+        "only those with pods of workloads are in this export",
+        warn,
+    )
+    return fleet_document(workloads.values(), pods, clusters, nodes, exported_at)
+
+
+def _visible(
+    read: Callable[[], Iterable[Row]], what: str, without: str, warn: Callable[[str], None]
+) -> list[Row]:
+    """Read a list that a rehearsal can do without; warn where this account may not."""
+    try:
+        return list(read())
+    except AccessDenied as fault:
+        if fault.status != 403:
+            raise
+        warn("this account may not list {0} (403): {1}".format(what, without))
+        return []

@@ -46,6 +46,12 @@ def test_only_what_the_simulator_needs_is_exported() -> None:
         assert word not in json.dumps(found)
 
 
+def test_phases_are_the_ones_that_the_simulator_takes() -> None:
+    rows = [{"phase": phase} for phase in ("Running", "Suspending", "Something new", 7)]
+    found = fleet_document(rows, [], [], [], "t")["workloads"]
+    assert [row["phase"] for row in found] == ["Running", "Stopping", "Unknown", "Unknown"]
+
+
 def test_one_person_has_one_pseudonym() -> None:
     people = ["ada", "bob", "ada", None, 7, ""]
     rows = fleet_document([{"submittedBy": one} for one in people], [], [], [], "t")["workloads"]
