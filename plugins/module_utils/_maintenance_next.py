@@ -111,10 +111,11 @@ def _needed(caller: Caller, playbook: str, record: Optional[Record]) -> dict[str
 
 
 def _command(caller: Caller, playbook: str, values: Mapping[str, Any]) -> str:
-    role = _ROLES.get(playbook, MAINTENANCE_ROLE)
+    is_rehearsal = playbook == REHEARSAL_PLAYBOOK
+    role = caller.settings.role if is_rehearsal else _ROLES.get(playbook, MAINTENANCE_ROLE)
     table, connection = VARIABLES[role], {**caller.connection, **_connection_in(values)}
     prefix = role
-    if playbook == REHEARSAL_PLAYBOOK:
+    if is_rehearsal:
         values = {name: value for name, value in values.items() if name not in _NOT_REHEARSED}
         prefix, connection = (
             "rehearsal",
@@ -128,6 +129,8 @@ def _command(caller: Caller, playbook: str, values: Mapping[str, Any]) -> str:
         for name in table
         if name in values
     ]
+    if is_rehearsal and role != MAINTENANCE_ROLE:
+        variables.insert(0, ("rehearsal_of", role.partition("_")[2]))
     return command(
         playbook, variables + [("{0}_{1}".format(prefix, *one), one[1]) for one in connection.items()]
     )

@@ -21,6 +21,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
     Unmatched,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
+    ANY,
     CLEANUP_ROLE,
     Settings,
     to_fill_in,
@@ -33,6 +34,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
     CLEANUP,
+    LEAVE,
     PLANNED,
     RECLAIM,
     Entry,
@@ -209,6 +211,8 @@ def draft_record(context: Context, identity: Identity, selected: Selected) -> Pl
         if not selection.get("partial"):
             check_enough(entries, selection.get("until_gpus"), settings.variable(""))
         check_crossing(entries, settings.get("crosses_version"), identity.versions)
+    if context.caller.is_rehearsal:
+        _check_is_anything_planned(settings, entries)
     affected = sum(entry.plan == ACT for entry in entries)
     check_scope(context, affected, selection, settings.values)
     record = Record(
@@ -228,6 +232,22 @@ def draft_record(context: Context, identity: Identity, selected: Selected) -> Pl
     )
     context.enter(record, PLANNED)
     return Planned(record, {seen.id: seen for seen in workloads}, _notes(settings, selected, entries))
+
+
+def _check_is_anything_planned(settings: Settings, entries: Sequence[Entry]) -> None:
+    """Raise RecordError where a rehearsal would go through all its steps with nothing to do."""
+    if any(entry.plan != LEAVE for entry in entries):
+        return
+    is_by_people = "submitted_by" in settings.selection
+    why = "; people have pseudonyms in an export: select by something else than {0}".format(
+        settings.variable("submitted_by")
+    )
+    raise RecordError(
+        "no workload of the rehearsal's fleet is in the plan, so that nothing would be rehearsed{0}".format(
+            why if is_by_people else ""
+        ),
+        Remedy({"submitted_by": ANY} if is_by_people else {}),
+    )
 
 
 def scope_of(selection: Mapping[str, Any]) -> dict[str, Any]:

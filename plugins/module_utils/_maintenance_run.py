@@ -283,8 +283,10 @@ def _settle(run: _Run) -> dict[str, Any]:
 
 def _which(run: _Run) -> dict[str, Any]:
     """Say which control plane answers."""
-    line = first_line(run.context.reader.identity().plane)
-    return {**_result(Step(None), run.settings.values), "msg": line, "lines": [line]}
+    plane = run.context.reader.identity().plane
+    line = first_line(plane)
+    result = _result(Step(None), run.settings.values)
+    return {**result, "simulator": plane.simulator, "msg": line, "lines": [line]}
 
 
 _STEPS: dict[str, Callable[[_Run], dict[str, Any]]] = {
@@ -379,6 +381,7 @@ def _result(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
         "refused": False,
         "msg": lines[1] if len(lines) > 1 else "",
         "state": record.state if record is not None else None,
+        "simulator": record is not None and record.control_plane.simulator,
         "record_path": None,
         "lines": lines,
         "ids": list(step.ids),

@@ -129,6 +129,11 @@ state:
   returned: always
   type: str
   sample: acting
+simulator:
+  description: Whether it is the simulator that answers, or that the record is of.
+  returned: always
+  type: bool
+  sample: false
 record_path:
   description: Path of the record, null where it is not kept.
   returned: always

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export_run import run_export
+from ansible_collections.gpuops.runai.plugins.modules.runai_fleet_export import ARGUMENT_SPEC
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
@@ -73,6 +75,7 @@ def test_the_real_fleet_is_exported_and_rehearsed_on(run_playbook: PlaybookRunne
         said |= {
             "workload_maintenance_record_dir": str(tmp_path / "real"),
             "workload_maintenance_proxy": NOWHERE,
+            "workload_maintenance_summary_path": str(tmp_path / "real.md"),
         }
         elsewhere = {
             "RUNAI_BASE_URL": NOWHERE,
@@ -94,6 +97,7 @@ def test_the_real_fleet_is_exported_and_rehearsed_on(run_playbook: PlaybookRunne
         assert set(rehearsal.summary()["batches"]) == {"suspend", "resume"}
         assert done.stdout.count("REHEARSAL on a simulator") >= 5
     assert not (tmp_path / "real").exists()
+    assert not (tmp_path / "real.md").exists()
     (record,) = tmp_path.glob("runai-rehearsal.*/night.record.json")
     found: dict[str, Any] = json.loads(record.read_text())
     assert found["state"] == "ended"
@@ -146,6 +150,73 @@ def test_pods_that_are_left_do_not_stop_a_rehearsal(run_playbook: PlaybookRunner
         "For real this would fail: gpu-17: 1 pod visible to this account in 1 project, of train-2"
         in run.stdout
     )
+
+
+def test_a_rehearsal_of_nothing_says_so(run_playbook: PlaybookRunner) -> None:
+    fleet = {"workloads": [workload(1, submittedBy="owner-001")]}
+    said = {**SAID, "workload_maintenance_submitted_by": "ada@example.com"}
+    with running(Settings(fleet=fleet)) as simulator:
+        run = run_playbook(
+            "gpuops.runai.maintenance_rehearse", extra_vars={**said, "rehearsal_base_url": simulator.url}
+        )
+    assert run.rc == 2, run.output
+    assert (
+        "nothing would be rehearsed; people have pseudonyms in an export: select by something else than "
+        "workload_maintenance_submitted_by. Next: "
+    ) in told(run)
+    assert "workload_maintenance_submitted_by=any" in next_command(run)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "actions"),
+    [
+        ("cleanup", {"older_than": "7d"}, {"delete"}),
+        (
+            "reclaim",
+            {"name": "weekend-47", "reason": "idle", "min_idle_gpus": 1, "idle_for": "2h"},
+            {"suspend", "resume"},
+        ),
+    ],
+)
+def test_a_clean_up_and_a_reclaim_are_rehearsed_too(
+    run_playbook: PlaybookRunner, kind: str, said: dict[str, Any], actions: set[str]
+) -> None:
+    long_ago = "2020-01-01T00:00:00Z"
+    rows = [workload(1, "Completed", completedAt=long_ago), workload(2, idleAllocatedGpus=2)]
+    with running(Settings(fleet={"workloads": rows}, transition_seconds=0.05)) as simulator:
+        variables = {"max_affected": "none", "max_percent": "none", "wait_interval": 0.1, **said}
+        run = run_playbook(
+            "gpuops.runai.maintenance_rehearse",
+            extra_vars={
+                **{f"workload_{kind}_{name}": value for name, value in variables.items()},
+                "rehearsal_of": kind,
+                "rehearsal_base_url": simulator.url,
+            },
+            env={"RUNAI_BASE_URL": NOWHERE, "RUNAI_BEARER_TOKEN": "the-real-one"},
+        )
+        assert run.rc == 0, run.output
+        assert run.warnings == []
+        assert set(simulator.summary()["batches"]) == actions
+
+
+def test_a_fleet_is_exported_as_far_as_it_may_be_seen(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.json"
+    with running(Settings(workloads=20, seed=3)) as real:
+        denied = {"kind": "status", "status": 403}
+        lists = ("/api/v1/clusters", "/api/v1/nodes", "/api/v1/workloads/pods")
+        real.faults(*({"match": {"path": one}, "times": "always", "fault": denied} for one in lists))
+        defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+        said = {"path": str(path), "base_url": real.url, "token": "rehearsal-token"}
+        finished = run_export({**defaults, **said}, {}, check_mode=False)
+    assert not finished.failed, finished.result
+    assert finished.result["workloads"] == 20
+    assert [warning.partition(" (403): ")[0].rpartition(" ")[2] for warning in finished.warnings] == [
+        "pods",
+        "clusters",
+        "nodes",
+    ]
+    with running(Settings(fleet=path)) as rehearsal:
+        assert len(rehearsal.state.live()) == 20
 
 
 def test_what_a_rehearsal_refuses_is_rehearsed_again(run_playbook: PlaybookRunner) -> None:
