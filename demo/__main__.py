@@ -22,6 +22,8 @@ from tools.paths import CACHE, CHECKOUT, command, environment
 HERE = Path(__file__).parent
 FOLDER = Path(os.environ.get("DEMO_FOLDER", CACHE / "demo"))
 COLLECTIONS = FOLDER / "collections"
+# In a smaller fleet there may be nothing to suspend, and nothing to see.
+SMALLEST = 10
 
 
 def run_quietly(*arguments: str) -> None:
@@ -78,10 +80,27 @@ def rehearse(settings: Settings) -> int:
         return play(HERE / "maintenance.yml", env)
 
 
+def fleet_size(text: str) -> int:
+    """The number of workloads that was asked for. Raises ArgumentTypeError: too few, or no number."""
+    if not text.isdecimal() or int(text) < SMALLEST:
+        raise argparse.ArgumentTypeError(f"a fleet has {SMALLEST} workloads or more, not {text}")
+    return int(text)
+
+
+def take_as_interrupt(*numbers: signal.Signals) -> None:
+    """Let these signals end the demo as Ctrl-C does, unless whoever started it has them ignored."""
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Play a maintenance against the simulator.")
-    parser.add_argument("--workloads", type=int, default=250, help="size of the fleet (default: 250)")
+    parser.add_argument(
+        "--workloads", type=fleet_size, default=250, help="size of the fleet, from 10 (default: 250)"
+    )
     options = parser.parse_args()
+    take_as_interrupt(signal.SIGTERM, signal.SIGHUP)
     started = time.monotonic()
     try:
         status = rehearse(Settings(workloads=options.workloads, transition_seconds=1.0))

@@ -17,10 +17,11 @@ hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent.parent / ".cache" / "hypothesis")
 
-# A shell starts what it puts in the background with interrupts ignored, and so would be all that is
-# started here; there are tests of what an interrupt does.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what it puts in the background with interrupts ignored, nohup with hang-ups ignored, and so
+# would be all that is started here; there are tests of what they do.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 # Who needs a proxy to install what tests need does not need it on loopback.
 if proxies := getproxies_environment():

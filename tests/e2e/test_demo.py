@@ -20,12 +20,12 @@ from tools.paths import CHECKOUT
 COMMAND = [sys.executable, "-m", "demo"]
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, *options: str) -> subprocess.Popen[str]:
     # Many a network has a proxy; the way to the simulator must not lead through it.
     env = {**os.environ, "DEMO_FOLDER": str(folder), "http_proxy": "http://127.0.0.1:9"}
     env = {name: value for name, value in env.items() if name.lower() != "no_proxy"}
     return subprocess.Popen(
-        COMMAND,
+        [*COMMAND, *options],
         cwd=CHECKOUT,
         env=env,
         stdin=subprocess.DEVNULL,
@@ -47,17 +47,34 @@ def test_each_step_says_what_came_of_it(tmp_path: Path) -> None:
     writes = [int(count) for count in re.findall(r"has seen so far: (\d+)$", output, re.M)]
     assert len(writes) == 4
     assert writes[0] == 0 < writes[1] == writes[2] < writes[3]
+    assert "what was resumed is what was suspended" in output
     assert "WARNING" not in output
 
 
-@pytest.mark.parametrize("step", ["Installed", "A simulated control plane", "3. Suspend"])
-def test_an_interrupt_ends_it_cleanly(tmp_path: Path, step: str) -> None:
+def test_a_fleet_with_nothing_to_see_is_refused(tmp_path: Path) -> None:
+    demo = start(tmp_path, "--workloads", "1")
+    output, _nothing = demo.communicate(timeout=PATIENCE)
+    assert demo.returncode == 2
+    assert output.splitlines()[-1].endswith("a fleet has 10 workloads or more, not 1")
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [
+        ("Installed", signal.SIGTERM),
+        ("A simulated control plane", signal.SIGHUP),
+        ("1. Which workloads", signal.SIGINT),
+        ("3. Suspend", signal.SIGTERM),
+    ],
+)
+def test_an_interrupt_ends_it_cleanly(tmp_path: Path, step: str, number: signal.Signals) -> None:
     demo = start(tmp_path)
     assert demo.stdout is not None
     for line in demo.stdout:
         if line.startswith(step):
             break
-    os.killpg(demo.pid, signal.SIGINT)
+    # A terminal tells all of its programs, others the one that they know of.
+    (os.kill if number == signal.SIGTERM else os.killpg)(demo.pid, number)
     # To the end of the output: whoever could still write to it, the playbook and its workers, is gone then.
     rest, _nothing = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 130
