@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.cost import Cost
-from benchmarks.runs import Run
+from benchmarks.runs import CONTENDERS, Run
 
 
 @dataclass
@@ -42,7 +42,9 @@ class Results:
         return None if seconds is None or others is None else others / seconds
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1))
+        """Keep them in a file, with the titles of all contenders for whoever draws them."""
+        titles = {contender.key: contender.title for contender in CONTENDERS}
+        path.write_text(json.dumps({**asdict(self), "titles": titles}, indent=1))
 
 
 def load(path: Path) -> Results:
