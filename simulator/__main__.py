@@ -5,9 +5,23 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
-from .command import main
+
+def _end(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def run() -> int:
+    """Load the command and run it; a signal that comes before it listens ends it just as cleanly."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    from .command import main  # most of the start is spent in here
+
+    return main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import Any
 
+from .shape import Shape
+
+MOST = 1_000_000_000
+"""No number of seconds, GPUs or workloads is larger: as seconds thirty years, and an int32 in answers."""
+
+_UUID = Shape({"type": "string", "format": "uuid"})
+
 
 def check_number(name: str, value: Any) -> None:
-    """A number from 0, such as seconds."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or value < 0
-    ):
-        raise ValueError(f"{name} is a number from 0, not {value!r}")
+    """A number from 0 to MOST, such as seconds."""
+    # Not a number is not in between either.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MOST:
+        raise ValueError(f"{name} is a number from 0 to {MOST}, not {value!r}")
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
@@ -41,3 +43,11 @@ def check_texts(name: str, value: Any) -> None:
         or not all(isinstance(one, str) for one in value)
     ):
         raise ValueError(f"{name} is a list of texts, not {value!r}")
+
+
+def check_ids(name: str, value: Any) -> None:
+    """Any number of ids of workloads."""
+    check_texts(name, value)
+    for one in value:
+        if _UUID.problem(one) is not None:
+            raise ValueError(f"{name} is a list of uuids; {one!r} is none")

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from .clock import ManualClock, RealClock
+from .clock import ManualClock
 from .control_plane import ControlPlane
 from .fault_grammar import FaultPlanError, parse_rules
 from .server import Server
@@ -28,24 +28,36 @@ _DEFAULTS = Settings()
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every option; the defaults are those of `Settings`."""
+    """Every option; but for --port-file each sets the field of `Settings` that it is stored under.
+
+    Those without a default of their own are absent when they are not given.
+    """
     found = argparse.ArgumentParser(
         prog="python -m simulator",
         description="A Run:ai control plane on loopback, to rehearse and to test on. Nothing in it is real.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        argument_default=argparse.SUPPRESS,
     )
     fleet = found.add_argument_group("fleet")
     fleet.add_argument("--workloads", type=int, default=_DEFAULTS.workloads, help="how many are made up")
     fleet.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="another seed, another fleet")
     fleet.add_argument("--fleet", type=Path, help="a fleet file instead of a made-up one")
     fleet.add_argument("--tenant-id", type=int, default=_DEFAULTS.tenant_id, help="tenantId of every row")
-    fleet.add_argument("--no-actions-support", action="store_true", help="rows without actionsSupport")
+    fleet.add_argument(
+        "--no-actions-support",
+        dest="actions_support",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help="rows without actionsSupport",
+    )
     fleet.add_argument("--gpu-capacity", type=float, help="GPUs in all; what does not fit stays Pending")
 
     place = found.add_argument_group("address")
     place.add_argument("--address", default=_DEFAULTS.address, help="a loopback address")
     place.add_argument("--port", type=int, default=8080, help="0 takes a free one")
-    place.add_argument("--port-file", type=Path, help="write the URL to this file once it listens")
+    place.add_argument(
+        "--port-file", type=Path, help="write the whole URL, not the port alone, to this file once it listens"
+    )
     place.add_argument("--certificate", type=Path, help="serve https with this PEM file (and --key)")
     place.add_argument("--key", type=Path, help="the certificate's key, PEM")
 
@@ -59,15 +71,23 @@ def parser() -> argparse.ArgumentParser:
         "--token-seconds", type=float, default=_DEFAULTS.token_seconds, help="life of made tokens"
     )
     access.add_argument(
-        "--forbid-id", action="append", default=[], metavar="ID", help="answer 403 for this id"
+        "--forbid-id", dest="forbidden_ids", action="append", metavar="ID", help="answer 403 for this id"
     )
-    access.add_argument("--forbid-path", action="append", default=[], metavar="GLOB", help="answer 403 there")
+    access.add_argument(
+        "--forbid-path", dest="forbidden_paths", action="append", metavar="GLOB", help="answer 403 there"
+    )
 
     behaviour = found.add_argument_group("behaviour")
     behaviour.add_argument(
         "--api-version", choices=SUPPORTED, default=_DEFAULTS.api_version, help="emulated version"
     )
-    behaviour.add_argument("--no-count", action="store_true", help="no count endpoint")
+    behaviour.add_argument(
+        "--no-count",
+        dest="count_endpoint",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help="no count endpoint",
+    )
     behaviour.add_argument(
         "--unknown-parameters",
         choices=("refuse", "ignore"),
@@ -95,7 +115,11 @@ def parser() -> argparse.ArgumentParser:
     )
     behaviour.add_argument("--faults", type=Path, help="a fault plan, YAML or JSON")
     behaviour.add_argument(
-        "--manual-clock", action="store_true", help="time moves by POST /_simulator/clock alone"
+        "--manual-clock",
+        dest="clock",
+        action="store_const",
+        const=ManualClock(),
+        help="time moves by POST /_simulator/clock alone",
     )
     behaviour.add_argument(
         "--validate-answers",
@@ -106,51 +130,24 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def settings_from(options: argparse.Namespace) -> Settings:
+def settings_from(options: dict[str, Any]) -> Settings:
     """Raises ValueError for options that make no sense, OSError for files that can't be read."""
-    return Settings(
-        workloads=options.workloads,
-        seed=options.seed,
-        fleet=options.fleet,
-        tenant_id=options.tenant_id,
-        api_version=options.api_version,
-        count_endpoint=not options.no_count,
-        unknown_parameters=options.unknown_parameters,
-        address=options.address,
-        port=options.port,
-        certificate=options.certificate,
-        key=options.key,
-        client_id=options.client_id,
-        client_secret=options.client_secret,
-        token=options.token,
-        token_seconds=options.token_seconds,
-        latency=options.latency,
-        latency_per_id=options.latency_per_id,
-        transition_seconds=options.transition_seconds,
-        lag_seconds=options.lag_seconds,
-        redundant=options.redundant,
-        gpu_capacity=options.gpu_capacity,
-        actions_support=not options.no_actions_support,
-        forbidden_ids=frozenset(options.forbid_id),
-        forbidden_paths=tuple(options.forbid_path),
-        faults=[] if options.faults is None else _read_faults(options.faults),
-        validate_answers=options.validate_answers,
-        clock=ManualClock() if options.manual_clock else RealClock(),
-    )
+    if "faults" in options:
+        options = {**options, "faults": _read_faults(options["faults"])}
+    return Settings(**options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM. 0: stopped so; 1: could not start, with one line that says why."""
-    options = parser().parse_args(arguments)
+    options = vars(parser().parse_args(arguments))
+    port_file = options.pop("port_file", None)
     try:
         server = Server(ControlPlane(settings_from(options)))
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            runner.run(_serve(server, options.port_file))
+            runner.run(_serve(server, port_file))
     except (OSError, ValueError) as error:
         print(f"simulator: {_in_a_line(error)}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        pass  # it came before there was anything to stop
     return 0
 
 
@@ -168,10 +165,10 @@ async def _serve(server: Server, port_file: Path | None) -> None:
     try:
         await loop.run_in_executor(None, server.ready.wait)
         if server.started:
-            count = sum(server.plane.fleet.counts().values())
-            print(f"Run:ai SIMULATOR with {count} workloads on {server.url} (Ctrl-C stops it)", flush=True)
             if port_file is not None:
                 _write_whole(port_file, server.url + "\n")
+            count = sum(server.plane.fleet.counts().values())
+            print(f"Run:ai SIMULATOR with {count} workloads on {server.url} (Ctrl-C stops it)", flush=True)
     except OSError:
         server.stop()
         raise

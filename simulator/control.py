@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from . import page
+from .checks import MOST
 from .connection import EXTENSION, Listener
 from .control_plane import ControlPlane
 from .fleet_row import workload_from_row
@@ -24,7 +25,7 @@ from .shape import Shape
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-_SECONDS = {"type": "number", "minimum": 0}
+_SECONDS = {"type": "number", "minimum": 0, "maximum": MOST}
 _BODIES: dict[str, dict[str, Any]] = {
     "workloads": {
         "type": "object",

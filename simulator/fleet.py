@@ -95,6 +95,14 @@ def generate(
     return found, places
 
 
+def department_uuid(given: str) -> str:
+    """A department's id where it is the parent of a project: its own if it is a uuid, else one made of it."""
+    try:
+        return str(uuid.UUID(given))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"department:{given}"))
+
+
 def _uuid(dice: random.Random) -> str:
     return str(uuid.UUID(int=dice.getrandbits(128), version=4))
 
@@ -209,7 +217,7 @@ def _places(dice: random.Random, workloads: int, now: float, tenant_id: int) -> 
     serial = 4000
     for department, projects in _DEPARTMENTS.items():
         serial += 1
-        department_id = str(serial)
+        department_id = department_uuid(str(serial))
         places.departments.append({"id": department_id, "name": department, **stamps})
         for project in projects:
             serial += 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fleet import BARE_PROJECT
+from .fleet import BARE_PROJECT, department_uuid
 from .fleet_row import DEFAULTS
 from .places import Node, Places
 from .timestamps import to_text
@@ -46,7 +46,7 @@ def places_of(described: dict[str, Any], now: float, tenant_id: int) -> Places:
             "name": full["projectName"],
             "clusterId": full["clusterId"],
             "parentId": department["id"],
-            "parent": department,
+            "parent": {**department, "id": department_uuid(str(department["id"]))},
         }
         projects.setdefault(project["name"], project)
     places.departments = [{**stamps, **one} for one in departments.values()]

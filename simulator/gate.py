@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .connection import Listener
@@ -15,7 +12,6 @@ from .control_plane import ControlPlane
 from .exchange import Exchange
 from .faults import Request
 from .misbehaviour import misbehave
-from .request_log import Entry
 
 BANNER = [(b"x-simulator", b"gpuops.runai: a simulator, not a Run:ai control plane")]
 BATCH_PATH = "/api/v1/workloads/batch"
@@ -65,12 +61,12 @@ class Gate:
             await send(message)
 
         try:
-            body = await _read(receive)
-            if path == BATCH_PATH and scope["method"] == "POST":
-                _note_batch(plane, entry, body)
+            exchange = Exchange(self._app, scope, await _read(receive), receive, send_and_note, finish)
+            batch = exchange.batch() if path == BATCH_PATH and scope["method"] == "POST" else None
+            if batch is not None:
+                plane.log.batch(entry, str(batch.get("action")), [str(one) for one in batch["ids"]])
             ids = tuple(one.lower() for one in entry.ids or ())
             fault = plane.faults.pick(Request(entry.method, path, query, entry.action, ids))
-            exchange = Exchange(self._app, scope, body, receive, send_and_note, finish)
             if fault is None:
                 await exchange.pass_on()
             else:
@@ -98,12 +94,3 @@ async def _read(receive: Receive) -> bytes:
         if not message.get("more_body", False):
             break
     return b"".join(parts)
-
-
-def _note_batch(plane: ControlPlane, entry: Entry, body: bytes) -> None:
-    try:
-        found: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return
-    if isinstance(found, dict) and isinstance(found.get("ids"), list):
-        plane.log.batch(entry, str(found.get("action")), [str(one) for one in found["ids"]])

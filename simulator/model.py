@@ -11,11 +11,11 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .checks import check_choice, check_number, check_texts
+from .checks import check_choice, check_ids, check_number
 from .clock import Clock
 from .phases import ACTIVE, ENTERED_BY, FINISHED, GONE, NEXT, ON_NODES, PHASES
 from .places import Places
@@ -56,7 +56,7 @@ class Behaviour:
     lag_seconds: float = 0.0
     redundant: str = "succeed"
     gpu_capacity: float | None = None
-    forbidden_ids: frozenset[str] = frozenset()
+    forbidden_ids: Collection[str] = frozenset()
 
     def __post_init__(self) -> None:
         check_number("transition_seconds", self.transition_seconds)
@@ -64,7 +64,7 @@ class Behaviour:
         check_choice("redundant", self.redundant, ("succeed", "fail"))
         if self.gpu_capacity is not None:
             check_number("gpu_capacity", self.gpu_capacity)
-        check_texts("forbidden_ids", self.forbidden_ids)
+        check_ids("forbidden_ids", self.forbidden_ids)
         self.forbidden_ids = frozenset(one.lower() for one in self.forbidden_ids)
 
 
@@ -171,16 +171,15 @@ class Fleet:
             self.remove(workload.id)
             self._admit(workload, self.clock.now())
 
-    def remove(self, workload_id: str) -> bool:
-        """Forget a workload as if it had never been: not in the deleted list either. False: was not there."""
+    def remove(self, workload_id: str) -> None:
+        """Forget a workload, if it is there, as if it had never been: not in the deleted list either."""
         with self.lock:
             self.settle()
             workload = self._live.pop(workload_id, None)
             if workload is not None:
                 self._leave_nodes(workload, self.clock.now())
-            gone = self._deleted.pop(workload_id, None)
+            self._deleted.pop(workload_id, None)
             self.version += 1
-            return workload is not None or gone is not None
 
     def set_phase(self, workload_id: str, phase: str, frozen: bool = False) -> None:
         """Change a phase as if somebody else had; it then moves on by itself unless `frozen`.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from .model import Behaviour
 CLIENT_ID = "rehearsal"
 CLIENT_SECRET = "rehearsal-secret"  # noqa: S105 - a dummy, as the README says
 TOKEN = "rehearsal-token"  # noqa: S105
+_LARGEST_TENANT_ID = 2**31 - 1  # the API has an int32
 
 
 @dataclass
@@ -50,8 +52,8 @@ class Settings:
     redundant: str = "succeed"
     gpu_capacity: float | None = None
     actions_support: bool = True
-    forbidden_ids: frozenset[str] = frozenset()
-    forbidden_paths: tuple[str, ...] = ()
+    forbidden_ids: Collection[str] = frozenset()
+    forbidden_paths: Collection[str] = ()
     faults: list[dict[str, Any]] = field(default_factory=list)
     validate_answers: bool = True
     clock: Clock = field(default_factory=RealClock)
@@ -63,6 +65,8 @@ class Settings:
             raise ValueError("certificate and key go together")
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port is a number from 0 to 65535, not {self.port}")
+        if not 0 <= self.tenant_id <= _LARGEST_TENANT_ID:
+            raise ValueError(f"tenant_id is a number from 0 to {_LARGEST_TENANT_ID}, not {self.tenant_id}")
         for name in ("workloads", "token_seconds", "latency", "latency_per_id"):
             check_number(name, getattr(self, name))
         check_switch("count_endpoint", self.count_endpoint)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -369,6 +370,10 @@ def test_what_projects_can_be_asked_for(start: Start, connect: Connect) -> None:
         "departments"
     ]
     assert names("parentName==science") == names(f"departmentId=={science['id']}") == ["climate", "genomics"]
+    projects = client.get("/api/v1/org-unit/projects").json()["projects"]
+    assert {uuid.UUID(one["parent"]["id"]) for one in projects if one["parent"]["name"] == "science"} == {
+        uuid.UUID(science["id"])
+    }
     assert names("phase==Ready", "createdAt<=2000-01-01T00:00:00Z") == []
     assert len(names("phase==Ready", "createdAt>=2000-01-01T00:00:00Z")) == 8
 

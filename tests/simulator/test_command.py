@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import select
 import signal
@@ -84,6 +85,24 @@ def test_it_says_where_it_listens_and_ends_cleanly(number: signal.Signals, tmp_p
         assert ends_with(process, number) == (0, "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly_before_it_listens(number: signal.Signals, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # In the place of a library that it loads: whoever opens the other end knows that it is loading.
+    (tmp_path / "uvicorn.py").write_text(f"open({str(pipe)!r}).read()")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", "--port", "0"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with pipe.open("w"):
+        assert ends_with(process, number) == (0, "")
+
+
 def test_it_ends_cleanly_while_a_request_hangs(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text("- match: {path: /api/*}\n  fault: hang\n")
@@ -129,6 +148,9 @@ def test_it_serves_tls(tmp_path: Path) -> None:
         ["--port", "70000"],
         ["--latency", "-1"],
         ["--token-seconds", "nan"],
+        ["--token-seconds", "1e308"],
+        ["--tenant-id", "99999999999999999999"],
+        ["--forbid-id", "xyz"],
         ["--certificate", "no-such-file.pem", "--key", "no-such-file.pem"],
         ["--certificate", __file__, "--key", __file__],
         ["--port-file", "no-such-folder/url"],
@@ -141,6 +163,7 @@ def test_what_it_can_not_do_is_told_in_a_line(options: list[str]) -> None:
 
 
 def is_told_in_a_line(*options: str) -> str:
+    """The line on stderr; it never claims to listen."""
     done = subprocess.run(
         [sys.executable, "-m", "simulator", *options],
         cwd=ROOT,
@@ -148,7 +171,7 @@ def is_told_in_a_line(*options: str) -> str:
         text=True,
         timeout=PATIENCE,
     )
-    assert done.returncode == 1
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("simulator: ")
     assert len(done.stderr.splitlines()) == 1
     return done.stderr

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,9 @@ def test_little_is_needed_and_times_move_to_now(start: Start, connect: Connect) 
     assert now - from_text(rows[1]["phaseUpdatedAt"]) == pytest.approx(3600, abs=0.01)
     assert now - from_text(rows[1]["createdAt"]) == pytest.approx(86400, abs=0.01)
     assert "actionsSupport" not in rows[0]
+    # Whatever id a row has for its department, the project's parent has a uuid.
+    (project,) = connect(simulator).get("/api/v1/org-unit/projects").json()["projects"]
+    assert uuid.UUID(project["parent"]["id"])
 
 
 @pytest.mark.parametrize(
@@ -92,6 +96,7 @@ def test_little_is_needed_and_times_move_to_now(start: Start, connect: Connect) 
         {"workloads": [{"id": workload_id(0), "phase": "Sleeping"}]},
         {"workloads": [{"id": workload_id(0), "createdAt": "yesterday"}]},
         {"workloads": [{"id": workload_id(0), "projectName": 5}]},
+        {"workloads": [{"id": workload_id(0), "departmentId": 5}]},
         {"workloads": [{"id": workload_id(0), "nodes": "gpu-1"}]},
         {"workloads": [{"id": workload_id(0), "nodes": 5}]},
         {"workloads": [{"id": workload_id(0), "frozen": "yes"}]},
