@@ -45,9 +45,12 @@ def parse_timestamp(text: str) -> Optional[datetime]:
 
 
 def parse_age(text: str) -> Optional[timedelta]:
-    """Return an age such as ``90m``, ``12h``, ``7d``, ``2w`` or ``1d12h``, or ``None`` if it is none."""
+    """Return an age such as ``90m``, ``12h``, ``7d``, ``2w`` or ``1d12h``, or ``None`` if it is none.
+
+    Units may be in upper case but for ``M``, which elsewhere means months.
+    """
     folded = text.strip().lower()
-    if not _AGE.fullmatch(folded):
+    if not _AGE.fullmatch(folded) or "M" in text:
         return None
     try:
         return timedelta(
@@ -69,6 +72,12 @@ def parse_before(text: str, now: datetime) -> datetime:
             return now - age
         except OverflowError:
             raise ValueError("'{0}' is too long ago".format(text)) from None
+    if "M" in text and parse_age(text.lower()) is not None:
+        raise ValueError(
+            "'{0}' may mean minutes or months; minutes are told by a small m, months in days (180d)".format(
+                text
+            )
+        )
     moment = parse_timestamp(text)
     if moment is None:
         raise ValueError("'{0}' is neither an age (90m, 12h, 7d, 1d12h) nor a timestamp".format(text))

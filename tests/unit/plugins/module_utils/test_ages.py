@@ -74,7 +74,9 @@ def test_ages(text: str, expected: timedelta) -> None:
     assert parse_age(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "7", "d", "7 days", "-7d", "7y", "1e3d", "9" * 400 + "d", "7d,"])
+@pytest.mark.parametrize(
+    "text", ["", "7", "d", "7 days", "-7d", "7y", "1e3d", "9" * 400 + "d", "7d,", "6M", "1d6M"]
+)
 def test_what_is_no_age_is_none(text: str) -> None:
     assert parse_age(text) is None
 
@@ -86,6 +88,8 @@ def test_what_is_no_age_is_none(text: str) -> None:
         ("soon", "neither an age"),
         ("30", "neither an age"),
         ("999999w", "too long ago"),
+        ("6M", "minutes or months"),
+        ("1D6M", "minutes or months"),
     ],
 )
 def test_what_names_no_moment_in_the_past_is_refused(text: str, words: str) -> None:
