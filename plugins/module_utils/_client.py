@@ -33,6 +33,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     StatusError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._list_query import EVERYTHING, ListQuery, joined
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SIZE
 from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience, parse_retry_after
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
@@ -75,9 +76,12 @@ class Client:
         """Close all connections."""
         self._transport.close()
 
-    def patience(self) -> Patience:
-        """Return a fresh ``retry_timeout``, for one request or for several that settle one question."""
-        return Patience(self._connection.retry_timeout, self._guard, self._tally)
+    def patience(self, is_optional: bool = False) -> Patience:
+        """Return a fresh ``retry_timeout``, for one request or for several that settle one question.
+
+        ``is_optional`` is for what can be done without or asked otherwise: see Patience.
+        """
+        return Patience(self._connection.retry_timeout, self._guard, self._tally, is_optional)
 
     def batch(self, action: str, ids: Sequence[str]) -> BatchAnswer:
         """Ask once for ``action`` on at most 100 ids; the caller decides about sending again.
@@ -87,35 +91,48 @@ class Client:
         answer = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
         return parse_batch(_BATCH, answer.json(), ids, self._tally.remark, self._secrets())
 
-    def count(self, query: Mapping[str, str]) -> Optional[int]:
+    def count(self, query: ListQuery = EVERYTHING) -> Optional[int]:
         """Return how many workloads the list would show; ``None`` where the control plane does not say.
 
-        The count only saves time, so that one that makes no sense is none. ``query`` takes the list's
-        ``deleted``, ``filterBy`` and ``search``. Raises other RequestErrors.
+        The count only saves time, so that one that is refused or makes no sense is none. Raises
+        RequestError where the control plane does not answer, or not to this account.
         """
         try:
-            return self._read(_COUNT, query, lambda answer: parse_count(_COUNT, answer))
-        except StatusError as fault:
-            # Without the endpoint, "count" is taken for a workload's id, which is a bad request.
-            if fault.is_no_such_endpoint or fault.status == 400:
-                return None
-            raise
+            return self._read(
+                _COUNT,
+                query.parameters(),
+                lambda answer: parse_count(_COUNT, answer),
+                self.patience(is_optional=True),
+            )
         except RequestError as fault:
-            if not isinstance(fault.ended_on, MalformedAnswer):
+            if not fault.is_of_the_endpoint:
                 raise
-            self._tally.remark("the control plane's count can't be used; the list was read without it")
+            found = fault.ended_on
+            # Without the endpoint, "count" is taken for a workload's id, which is a bad request.
+            if not isinstance(found, StatusError) or not (found.is_no_such_endpoint or found.status == 400):
+                self._tally.remark(
+                    "the control plane's count can't be used ({0}); the list was read without it".format(
+                        found.kind
+                    )
+                )
             return None
 
-    def list_page(self, offset: int, query: Mapping[str, str], patience: Optional[Patience] = None) -> Page:
+    def list_page(
+        self,
+        offset: int,
+        query: ListQuery = EVERYTHING,
+        limit: int = PAGE_SIZE,
+        patience: Optional[Patience] = None,
+    ) -> Page:
         """Return one page of workloads, sorted by creation so that it holds still while it is read.
 
-        ``query`` takes ``deleted``, ``filterBy``, ``search`` and another ``limit``. Raises RequestError.
+        ``limit`` is how many rows it may hold, at most PAGE_SIZE. Raises RequestError.
         """
         full = {
-            "limit": str(PAGE_SIZE),
+            **query.parameters(),
+            "limit": str(limit),
             "sortBy": "createdAt",
             "sortOrder": "asc",
-            **query,
             "offset": str(offset),
         }
         return self._read(
@@ -127,18 +144,30 @@ class Client:
         path = "{0}/{1}".format(WORKLOADS, workload_id)
         return self._read(path, {}, lambda answer: parse_one(path, answer, workload_id), patience)
 
-    def pods_page(self, offset: int, query: Mapping[str, str]) -> Page:
+    def pods_page(
+        self,
+        offset: int,
+        filters: Sequence[str] = (),
+        is_current: bool = True,
+        patience: Optional[Patience] = None,
+    ) -> Page:
         """Return one page of pods, of all workloads, that this account may see.
 
-        ``query`` takes ``filterBy`` and ``completed``. Raises RequestError.
+        ``filters`` are items of ``filterBy``; ``is_current`` leaves out those that are completed.
+        Raises RequestError.
         """
-        full = {**query, "limit": str(PAGE_SIZE), "sortBy": "createdAt", "offset": str(offset)}
-        return self._read(PODS, full, lambda answer: parse_page(PODS, answer, "pods", offset))
+        full = {"limit": str(PAGE_SIZE), "sortBy": "createdAt", "offset": str(offset)}
+        if is_current:
+            full["completed"] = "false"
+        if filters:
+            full["filterBy"] = joined(filters)
+        page = self._read(PODS, full, lambda answer: parse_page(PODS, answer, "pods", offset), patience)
+        return _going_on_while_full(page, offset)
 
-    def clusters(self) -> list[dict[str, Any]]:
+    def clusters(self, patience: Optional[Patience] = None) -> list[dict[str, Any]]:
         """Return the clusters, without their status. Raises RequestError."""
         return self._read(
-            _CLUSTERS, {"verbosity": "metadata"}, lambda answer: parse_objects(_CLUSTERS, answer)
+            _CLUSTERS, {"verbosity": "metadata"}, lambda answer: parse_objects(_CLUSTERS, answer), patience
         )
 
     def is_simulator(self) -> bool:
@@ -159,10 +188,7 @@ class Client:
         """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""
         query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
         page = self._read(NODES, query, lambda answer: parse_page(NODES, answer, "nodes", offset))
-        # The API describes no "next" for this list: it goes on for as long as pages are full.
-        if page.next is None and len(page.rows) >= PAGE_SIZE:
-            return page._replace(next=offset + len(page.rows))
-        return page
+        return _going_on_while_full(page, offset)
 
     def nodes_of_cluster(self, cluster_id: str) -> list[dict[str, Any]]:
         """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint. Raises RequestError."""
@@ -265,6 +291,16 @@ def _successful(answer: Answer, secrets: Collection[str]) -> Answer:
     kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(answer.status, StatusError)
     retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
     raise kind(answer.method, answer.path, answer.status, text, code, retry_after)
+
+
+def _going_on_while_full(page: Page, offset: int) -> Page:
+    """Return a page that leads on while pages are full, also where the list does not say so.
+
+    The API describes no "next" for nodes, and an optional one for pods.
+    """
+    if page.next is None and len(page.rows) >= PAGE_SIZE:
+        return page._replace(next=offset + len(page.rows))
+    return page
 
 
 def _unquoted_json(answer: Answer) -> Any:

@@ -59,6 +59,11 @@ class RequestError(RunaiError):
         return True
 
     @property
+    def is_of_the_endpoint(self) -> bool:
+        """Whether the control plane answered, so that others of its endpoints may well do better."""
+        return False
+
+    @property
     def may_be_applied(self) -> bool:
         """Whether a write that ended so may have been carried out all the same."""
         return False
@@ -86,6 +91,10 @@ class AnswerLost(RequestError):
 
 class MalformedAnswer(AnswerLost):
     """An answer arrived that is not what the API describes."""
+
+    @property
+    def is_of_the_endpoint(self) -> bool:
+        return True
 
 
 class StatusError(RequestError):
@@ -128,6 +137,10 @@ class StatusError(RequestError):
     def is_doubtful(self) -> bool:
         """Whether something before the control plane may have said it, after the write was passed on."""
         return self.status >= 500 or not (self._is_of_the_api or self.status in _REFUSALS)
+
+    @property
+    def is_of_the_endpoint(self) -> bool:
+        return self.status != 401
 
     @property
     def passing(self) -> bool:
@@ -187,6 +200,10 @@ class RetriesExhausted(RequestError):
     @property
     def ended_on(self) -> RequestError:
         return self._last
+
+    @property
+    def is_of_the_endpoint(self) -> bool:
+        return self._last.is_of_the_endpoint
 
     @property
     def passing(self) -> bool:

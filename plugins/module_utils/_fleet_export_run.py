@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
-from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
-from ansible_collections.gpuops.runai.plugins.module_utils._client import PODS, WORKLOADS, Client
+from ansible_collections.gpuops.runai.plugins.module_utils._client import WORKLOADS, Client
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     AccessDenied,
@@ -26,6 +25,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._nodes import read_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import page_offsets, read_pages
+from ansible_collections.gpuops.runai.plugins.module_utils._pods import read_pods
 from ansible_collections.gpuops.runai.plugins.module_utils._record import utc_now
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import write_whole
 from ansible_collections.gpuops.runai.plugins.module_utils._row import Row
@@ -92,17 +92,9 @@ def _checked_path(value: object) -> str:
 
 def _read(client: Client, warn: Callable[[str], None]) -> dict[str, Any]:
     exported_at = utc_now()
-    workloads = read_pages(
-        WORKLOADS, lambda offset: client.list_page(offset, {}), page_offsets(client.count({})), _WORKERS
-    )
-
-    def there(offset: int) -> Page:
-        return client.pods_page(offset, {"completed": "false"})
-
+    workloads = read_pages(WORKLOADS, client.list_page, page_offsets(client.count()), _WORKERS)
     pods = _visible(
-        lambda: read_pages(
-            PODS, lambda offset: client.pods_page(offset, {"completed": "false"}), [0], 1
-        ).values(),
+        lambda: read_pods(client),
         "pods",
         "a maintenance of nodes can't be rehearsed on this export",
         warn,

@@ -33,6 +33,11 @@ def fold_id(value: object) -> Optional[str]:
     return folded if _UUID.fullmatch(folded) else None
 
 
+def pieces(value: str) -> list[str]:
+    """Return what commas and white space separate."""
+    return [piece for piece in _SEPARATORS.split(value) if piece]
+
+
 def parse_ids(value: Optional[Sequence[object]], option: str) -> Ids:
     """Split, check and fold a list of ids.
 
@@ -52,9 +57,7 @@ def parse_ids(value: Optional[Sequence[object]], option: str) -> Ids:
                 "{0}: element {1} of {2} is empty (a null or an unanswered question arrives like that); "
                 "nothing was done".format(option, position, len(value))
             )
-        for piece in _SEPARATORS.split(str(element)):
-            if not piece:
-                continue
+        for piece in pieces(str(element)):
             folded = fold_id(piece)
             if folded is None:
                 bad.append(piece)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_before
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
-from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id, parse_ids
+from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id, parse_ids, pieces
 from ansible_collections.gpuops.runai.plugins.module_utils._option_values import (
     MOST_CONCURRENT,
     names,
@@ -107,35 +107,14 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
     }
     if lists["nodes"] is not None and params["deleted"]:
         raise OptionError("nodes and deleted can't go together: a deleted workload is on no node")
-    any_of = {
-        option: {value: frozenset((value,)) for value in values}
-        for option, values in lists.items()
-        if option in _EXACT and values is not None
-    }
-    if params["ids"] is not None:
-        any_of["ids"] = {value: frozenset((value,)) for value in _ids(params["ids"])}
-    if lists["phases"] is not None:
-        known = phases("phases", lists["phases"], warnings)
-        any_of["phases"] = {value: frozenset((phase,)) for value, phase in known.items()}
-    criteria = Criteria(
-        any_of=any_of,
-        name=params["name"],
-        at_least={option: _gpus(option, params[option]) for option in AMOUNTS if params[option] is not None},
-        before={
-            option: _moment(option, params[option], now) for option in MOMENTS if params[option] is not None
-        },
-        preemptible=params["preemptible"],
-        suspendable=params["suspendable"],
-        is_deleted=params["deleted"],
-    )
     until_gpus = params["until_gpus"]
     return InfoOptions(
-        criteria=criteria,
+        criteria=_criteria(params, lists, now, warnings),
         clusters=lists["clusters"],
         nodes=lists["nodes"],
         search=params["search"],
         filter_by=_expressions(lists["filter_by"] or ()),
-        exclude=tuple(fold_id(element) or element for element in lists["exclude"] or ()),
+        exclude=_exclude(lists["exclude"] or ()),
         order=Order(
             sort_by=params["sort_by"],
             is_descending=params["sort_order"] == "desc",
@@ -148,6 +127,50 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
         concurrency=within("concurrency", params["concurrency"], MOST_CONCURRENT),
         warnings=tuple(warnings),
     )
+
+
+def _criteria(
+    params: Mapping[str, Any],
+    lists: Mapping[str, Optional[tuple[str, ...]]],
+    now: datetime,
+    warnings: list[str],
+) -> Criteria:
+    """Return what of the options needs nothing of the control plane to be a criterion."""
+    phase_names = lists["phases"]
+    any_of = {
+        option: _as_given(values)
+        for option, values in lists.items()
+        if option in _EXACT and values is not None
+    }
+    if params["ids"] is not None:
+        any_of["ids"] = _as_given(_ids(params["ids"]))
+    if phase_names is not None:
+        known = phases("phases", phase_names, warnings)
+        any_of["phases"] = {value: frozenset((phase,)) for value, phase in known.items()}
+    return Criteria(
+        any_of=any_of,
+        name=params["name"],
+        at_least={option: _gpus(option, params[option]) for option in AMOUNTS if params[option] is not None},
+        before={
+            option: _moment(option, params[option], now) for option in MOMENTS if params[option] is not None
+        },
+        preemptible=params["preemptible"],
+        suspendable=params["suspendable"],
+        is_deleted=params["deleted"],
+    )
+
+
+def _as_given(values: Iterable[str]) -> dict[str, frozenset[str]]:
+    return {value: frozenset((value,)) for value in values}
+
+
+def _exclude(values: Iterable[str]) -> tuple[str, ...]:
+    """Return the elements, and instead of one that holds nothing but ids, as surveys give them, each id."""
+    found: list[str] = []
+    for value in values:
+        ids = [fold_id(piece) for piece in pieces(value)]
+        found += [one for one in ids if one is not None] if all(ids) and ids else [value]
+    return tuple(dict.fromkeys(found))
 
 
 def _ids(values: Sequence[object]) -> list[str]:

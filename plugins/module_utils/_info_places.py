@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Sequence
+from typing import Callable, NamedTuple, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._client import PODS, PROJECTS, Client
+from ansible_collections.gpuops.runai.plugins.module_utils._client import PROJECTS, Client
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     AccessDenied,
     NotFound,
@@ -17,18 +17,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     RunaiError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
-from ansible_collections.gpuops.runai.plugins.module_utils._info_rows import is_refused_filter
 from ansible_collections.gpuops.runai.plugins.module_utils._nodes import read_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import read_pages
-from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
-from ansible_collections.gpuops.runai.plugins.module_utils._row import Row, moment, text
-from ansible_collections.gpuops.runai.plugins.module_utils._select_server import is_plain
+from ansible_collections.gpuops.runai.plugins.module_utils._pods import is_on_node, pods_on_nodes
+from ansible_collections.gpuops.runai.plugins.module_utils._row import text
 from ansible_collections.gpuops.runai.plugins.module_utils._text import NAME_LENGTH, clean, some_of
 
 Warn = Callable[[str], None]
-
-# A pod in one of these has ended, also where its completedAt is missing.
-_ENDED = ("Succeeded", "Failed")
 
 
 class Cluster(NamedTuple):
@@ -40,10 +35,13 @@ class Cluster(NamedTuple):
     tenant_id: Optional[int]
 
 
-def read_clusters(client: Client) -> Optional[list[Cluster]]:
-    """Return the clusters, or ``None`` if this account may not list them. Raises other RequestErrors."""
+def read_clusters(client: Client, is_optional: bool = False) -> Optional[list[Cluster]]:
+    """Return the clusters, or ``None`` if this account may not list them. Raises other RequestErrors.
+
+    ``is_optional``: the caller can do without, so that an error of the server is not waited out.
+    """
     try:
-        found = client.clusters()
+        found = client.clusters(client.patience(is_optional))
     except NotFound:
         return None
     except AccessDenied as fault:
@@ -118,10 +116,18 @@ def unlisted_projects(client: Client, names: Sequence[str]) -> list[str]:
 
 
 def unlisted_nodes(
-    client: Client, names: Sequence[str], cluster_ids: Optional[frozenset[str]], clusters: Sequence[Cluster]
+    client: Client,
+    names: Sequence[str],
+    cluster_ids: Optional[frozenset[str]],
+    clusters: Optional[Sequence[Cluster]],
 ) -> list[str]:
-    """Return those of ``names`` that are no node's of the clusters meant. Raises RequestError."""
-    meant = sorted(one.id for one in clusters) if cluster_ids is None else sorted(cluster_ids)
+    """Return those of ``names`` that are no node's of the clusters meant. Raises RequestError.
+
+    Where no ``cluster_ids`` are meant, the nodes of all ``clusters`` are; ``None`` if these are not known.
+    """
+    meant = None if clusters is None else sorted(one.id for one in clusters)
+    if cluster_ids is not None:
+        meant = sorted(cluster_ids)
     listed = {
         text(row, "name")
         for row in read_nodes(client, meant)
@@ -140,40 +146,3 @@ def warn_of_unlisted(kind: str, look_up: Callable[[], list[str]], warn: Warn) ->
     if names:
         shown = some_of(["'{0}'".format(clean(name, NAME_LENGTH)) for name in names])
         warn("{0}: the control plane lists no {1}".format(kind, shown))
-
-
-def pods_on_nodes(
-    client: Client, nodes: Sequence[str], cluster_ids: Optional[frozenset[str]], workers: int, warn: Warn
-) -> list[dict[str, Any]]:
-    """Return pods, at least all that are on ``nodes`` in the clusters meant and have not ended."""
-
-    def read(filters: Sequence[str]) -> Mapping[str, dict[str, Any]]:
-        query = {"completed": "false"}
-        if filters:
-            query["filterBy"] = ",".join(filters)
-        return read_pages(PODS, lambda offset: client.pods_page(offset, query), [0], 1)
-
-    asked: list[tuple[str, ...]] = []
-    for node in nodes:
-        name = ("nodeName=={0}".format(node),)
-        in_clusters = [("clusterId=={0}".format(cluster_id),) for cluster_id in sorted(cluster_ids or ())]
-        asked += [name] if cluster_ids is None else [(*name, *one) for one in in_clusters]
-    if all(is_plain(node) for node in nodes):
-        try:
-            return [pod for pods in map_parallel(read, asked, workers) for pod in pods.values()]
-        except RequestError as fault:
-            if not is_refused_filter(fault):
-                raise
-            warn("the control plane refused to filter pods ({0}); they were filtered here".format(fault))
-    return list(read(()).values())
-
-
-def is_on_node(pod: Row, node: str, cluster_ids: Optional[frozenset[str]]) -> bool:
-    """Tell whether a pod is on the node, in one of the clusters meant, and has not ended."""
-    has_ended = (
-        moment(pod, "completedAt") is not None
-        or moment(pod, "deletedAt") is not None
-        or text(pod, "k8sPhase") in _ENDED
-    )
-    is_meant = cluster_ids is None or fold_id(pod.get("clusterId")) in cluster_ids
-    return text(pod, "nodeName") == node and is_meant and not has_ended

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import Page
@@ -17,38 +18,42 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     RunaiError,
     StatusError,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._list_query import ListQuery
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SIZE, page_offsets, read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
-from ansible_collections.gpuops.runai.plugins.module_utils._row import Row
+from ansible_collections.gpuops.runai.plugins.module_utils._row import Row, moment
 from ansible_collections.gpuops.runai.plugins.module_utils._select_server import contradicts
 from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader, slim
+from ansible_collections.gpuops.runai.plugins.module_utils._text import NAME_LENGTH, clean
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import FORBIDDEN
 
 # By the workload's id.
 Rows = dict[str, dict[str, Any]]
-IsEnough = Callable[[Iterable[Row]], bool]
+IsEnough = Callable[[Rows], bool]
 
 # No answer to a bad filter is documented, so that a server's error may be one as well.
 _REFUSES_FILTER = (400, 422, 500, 501)
+# A list that shows fewer rows than were counted is read anew; one that never holds still is not worth more.
+_MOST_LOOKS = 3
 
 
-class Question(NamedTuple):
-    """What the list is asked: ``filters`` are ours and may be dropped, ``filter_by`` are the user's."""
+class Few(NamedTuple):
+    """That only the first ``limit`` of the rows are wanted that ``is_meant``, in the order of the list."""
 
-    is_deleted: bool = False
-    search: Optional[str] = None
-    filter_by: tuple[str, ...] = ()
-    filters: tuple[str, ...] = ()
+    limit: int
+    is_meant: Callable[[Row], bool]
 
-    def query(self) -> dict[str, str]:
-        """Return the query of the list and of its count, without what belongs to paging."""
-        parts = {
-            "deleted": "true" if self.is_deleted else "",
-            "search": self.search or "",
-            # Whether filters are joined by "and" is not documented: the user's are never mixed with ours.
-            "filterBy": ",".join(self.filter_by or self.filters),
-        }
-        return {key: value for key, value in parts.items() if value}
+    def are_on(self, page: Page) -> bool:
+        """Tell whether a page of one row more holds them, and whether there are more, or is all there is."""
+        is_all = page.next is None and len(page.rows) <= self.limit
+        return is_all or sum(map(self.is_meant, page.rows)) > self.limit
+
+
+class _Look(NamedTuple):
+    """The rows that the list showed once, and whether these are surely all there were."""
+
+    rows: Rows
+    is_whole: bool
 
 
 def is_refused_filter(fault: RequestError) -> bool:
@@ -76,84 +81,93 @@ class RowReader:
         if is_deleted:
             # A single GET is not said to show what was deleted.
             wanted = set(ids)
-            rows = self._read_all(Question(is_deleted=True).query(), lambda found: found.keys() >= wanted)
+            rows = self._read_all(ListQuery(is_deleted=True), is_enough=lambda found: found.keys() >= wanted)
             return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}, []
         found = StateReader(self._client, self._workers, self._keys).read_rows(ids)
         forbidden = [workload_id for workload_id, row in found.items() if row == FORBIDDEN]
         return {workload_id: row for workload_id, row in found.items() if not isinstance(row, str)}, forbidden
 
-    def listed(self, question: Question, is_enough: Optional[IsEnough], size: int) -> Rows:
-        """Return the rows of the list, oldest first in pages of ``size`` until ``is_enough``, or all.
+    def listed(self, query: ListQuery, filters: Sequence[str] = (), few: Optional[Few] = None) -> Rows:
+        """Return the rows that the list shows for ``query``, or at least the ``few`` first ones.
 
-        Where the control plane refuses our filters, the list is read without them. Raises
-        RequestError, and RunaiError where the control plane seems to ignore ``search`` or ``filter_by``.
+        ``filters`` are ours: they only save rows, and where the control plane refuses them, the list is
+        read without them. Whether it joins filters by "and" is not documented, so that they are left
+        out where ``query`` holds the user's. Raises RequestError, and RunaiError where the control
+        plane seems to ignore what the user asked it for.
         """
-        try:
-            rows = self._read(question, is_enough, size)
-        except RequestError as fault:
-            if not question.filters or question.filter_by or not is_refused_filter(fault):
-                raise
-            self._warn(
-                "the control plane refused to filter ({0}); workloads were filtered here".format(fault)
-            )
-            question = question._replace(filters=())
-            rows = self._read(question, is_enough, size)
-        if question.search is not None:
-            self._check_search(question, question.search, rows.values())
-        if any(contradicts(row, told) for told in question.filter_by for row in rows.values()):
-            self._check_filter(question)
+        if query.filters or not filters:
+            rows = self._read(query, few, may_be_refused=False)
+        else:
+            try:
+                rows = self._read(query._replace(filters=tuple(filters)), few, may_be_refused=True)
+            except RequestError as fault:
+                if not is_refused_filter(fault):
+                    raise
+                # Few that are meant may be far down the whole list.
+                rows = self._read_all(query)
+                self._warn(
+                    "the control plane refused to filter ({0}); workloads were filtered here".format(fault)
+                )
+        _check_filters(query.filters, rows.values())
+        if query.search is not None:
+            self._check_search(query, query.search, rows.values())
         return rows
 
-    def _read(self, question: Question, is_enough: Optional[IsEnough], size: int) -> Rows:
-        if is_enough is None:
-            return self._read_all(question.query())
-        query = {**question.query(), "limit": str(min(size, PAGE_SIZE))}
-        enough = is_enough
-        return read_pages(WORKLOADS, self._fetch(query), [0], 1, lambda rows: enough(rows.values()))
+    def _read(self, query: ListQuery, few: Optional[Few], may_be_refused: bool) -> Rows:
+        if few is not None and few.limit < PAGE_SIZE:
+            # One more than is wanted tells whether the limit left something out.
+            page = self._fetch(query, may_be_refused, limit=few.limit + 1)(0)
+            if few.are_on(page):
+                return read_pages(WORKLOADS, lambda _offset: page._replace(next=None), [0], 1)
+        return self._read_all(query, may_be_refused)
 
     def _read_all(
-        self, query: Mapping[str, str], is_enough: Callable[[Rows], bool] = lambda rows: False
+        self, query: ListQuery, may_be_refused: bool = False, is_enough: IsEnough = lambda rows: False
     ) -> Rows:
-        total, first = self._count_and_first_page(query)
-        if first.next is None and (total is None or len(first.rows) >= total):
-            return read_pages(WORKLOADS, lambda _offset: first, [0], 1)
+        """Read the whole list, and once more where it may have changed meanwhile.
 
-        fetch = self._fetch(query)
-        offsets = page_offsets(total)
+        Where something goes away while pages are read, what comes after it moves up a place, and rows
+        at the seams of pages are missed. Another look finds them.
+        """
+        rows: Rows = {}
+        before: Optional[Rows] = None
+        for _number in range(_MOST_LOOKS):
+            look = self._look(query, may_be_refused, is_enough)
+            rows.update(look.rows)
+            # A list that shows the same twice holds still, and the count is what is wrong.
+            if look.is_whole or (before is not None and look.rows.keys() == before.keys()):
+                return rows
+            before = look.rows
+        self._warn("the list of workloads changed each time it was read; some may have been missed")
+        return rows
+
+    def _look(self, query: ListQuery, may_be_refused: bool, is_enough: IsEnough) -> _Look:
+        began = datetime.now(timezone.utc)
+        fetch = self._fetch(query, may_be_refused)
+        calls: list[Callable[[], Any]] = [lambda: self._client.count(query), lambda: fetch(0)]
+        total, first = map_parallel(lambda call: call(), calls, self._workers)
+        is_one_page = first.next is None and (total is None or len(first.rows) >= total)
         rows = read_pages(
             WORKLOADS,
             lambda offset: fetch(offset) if offset else first,
-            offsets,
+            [0] if is_one_page else page_offsets(total),
             self._workers,
             is_enough,
         )
-        if total is None or len(rows) >= total or is_enough(rows):
-            return rows
-        # Where something goes away while pages are read, what comes after it moves up a place, and rows
-        # at the seams of pages are missed. They are few, so that one more look is enough.
-        return {**rows, **read_pages(WORKLOADS, fetch, offsets, self._workers)}
+        if is_one_page or total is None or is_enough(rows):
+            return _Look(rows, True)
+        # What was created meanwhile was not counted, and must not stand in for what was missed.
+        counted = sum(not _is_after(row, began) for row in rows.values())
+        return _Look(rows, counted >= total)
 
-    def _fetch(self, query: Mapping[str, str]) -> Callable[[int], Page]:
-        return lambda offset: slim(self._client.list_page(offset, query), self._keys)
+    def _fetch(self, query: ListQuery, may_be_refused: bool, limit: int = PAGE_SIZE) -> Callable[[int], Page]:
+        def fetch(offset: int) -> Page:
+            patience = self._client.patience(is_optional=may_be_refused)
+            return slim(self._client.list_page(offset, query, limit, patience), self._keys)
 
-    def _count_and_first_page(self, query: Mapping[str, str]) -> tuple[Optional[int], Page]:
-        calls: list[Callable[[], Any]] = [
-            lambda: self._client.count(query),
-            lambda: self._fetch(query)(0),
-        ]
-        total, first = map_parallel(lambda call: call(), calls, self._workers)
-        return total, first
+        return fetch
 
-    def _check_filter(self, question: Question) -> None:
-        """Raise RunaiError if ``filter_by``, which rows contradict, seems to be ignored altogether."""
-        filtered = self._client.count(question.query())
-        if filtered is not None and filtered == self._client.count(question._replace(filter_by=()).query()):
-            raise RunaiError(
-                "filter_by: the list is as long without it and holds workloads that it leaves out; "
-                "the control plane seems to ignore it"
-            )
-
-    def _check_search(self, question: Question, search: str, rows: Iterable[Row]) -> None:
+    def _check_search(self, query: ListQuery, search: str, rows: Iterable[Row]) -> None:
         """Raise RunaiError if ``search`` seems to be ignored, as Run:ai before 2.20 does.
 
         What the control plane searches in is not documented. It is taken to ignore the text if rows
@@ -162,9 +176,33 @@ class RowReader:
         text = json.dumps(search.lower(), ensure_ascii=False)[1:-1]
         if all(text in json.dumps(row, ensure_ascii=False).lower() for row in rows):
             return
-        searched = self._client.count(question.query())
-        if searched is not None and searched == self._client.count(question._replace(search=None).query()):
+        searched = self._client.count(query)
+        everything = None if searched is None else self._client.count(query._replace(search=None))
+        if searched is None or everything is None:
+            self._warn(
+                "search: the list holds workloads in which the text does not occur, and without a count "
+                "there is no telling whether the control plane ignored the text (Run:ai before 2.20 does)"
+            )
+        elif searched == everything:
             raise RunaiError(
                 "search: the list is as long without it and holds workloads in which the text does not "
                 "occur; the control plane seems to ignore it (Run:ai before 2.20 does)"
             )
+
+
+def _is_after(row: Row, when: datetime) -> bool:
+    created = moment(row, "createdAt")
+    return created is not None and created > when
+
+
+def _check_filters(filters: Sequence[str], rows: Iterable[Row]) -> None:
+    """Raise RunaiError for a row that the control plane should have left out."""
+    for row in rows:
+        for expression in filters:
+            if contradicts(row, expression):
+                raise RunaiError(
+                    "filter_by: the control plane lists the workload '{0}' ({1}), which does not meet '{2}'; "
+                    'it seems to ignore the expression, or not to join several by "and"'.format(
+                        clean(row.get("name"), NAME_LENGTH), clean(row.get("id"), 40), clean(expression, 60)
+                    )
+                )

@@ -27,8 +27,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._info_places import (
-    is_on_node,
-    pods_on_nodes,
     read_clusters,
     resolve_clusters,
     unlisted_nodes,
@@ -37,6 +35,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._info_places import (
 from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_info
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Identity, Selected
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import Settings
+from ansible_collections.gpuops.runai.plugins.module_utils._pods import is_on_node, pods_on_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._record import ControlPlane
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen, seen_from_row
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import PodsOnNode
@@ -98,7 +97,7 @@ class ControlPlaneReader:
                 return unlisted_projects(client, names)
             known = read_clusters(client)
             if option == "nodes":
-                return unlisted_nodes(client, names, self._meant(client, clusters), known or [])
+                return unlisted_nodes(client, names, self._meant(client, clusters), known)
             listed = {text for one in known or () for text in (one.id, one.name)}
             return [name for name in names if known is not None and (fold_id(name) or name) not in listed]
 
@@ -156,7 +155,7 @@ class ControlPlaneReader:
                 identity = _identity(client, connection)
                 if self._wait:
                     # Its parts come up one by one, and this is the one that matters.
-                    client.list_page(0, {"limit": "1"})
+                    client.list_page(0, limit=1)
                 return identity
             except AccessDenied:
                 raise
@@ -181,7 +180,7 @@ def _identity(client: Client, connection: Connection) -> Identity:
     tenants = {one.tenant_id for one in clusters or () if one.tenant_id is not None}
     names = {one.id: one.name or one.id for one in clusters or ()}
     if not tenants or not names:
-        for row in client.list_page(0, {"limit": "1"}).rows:
+        for row in client.list_page(0, limit=1).rows:
             cluster_id, tenant_id = fold_id(row.get("clusterId")), row.get("tenantId")
             if cluster_id is not None:
                 names.setdefault(cluster_id, cluster_id)

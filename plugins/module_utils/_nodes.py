@@ -7,23 +7,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._client import NODES, Client
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import StatusError
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import read_pages
 
 
-def read_nodes(client: Client, cluster_ids: Iterable[str]) -> list[dict[str, Any]]:
+def read_nodes(client: Client, cluster_ids: Optional[Iterable[str]]) -> list[dict[str, Any]]:
     """Return the nodes, each with its ``clusterUuid``: all, or at least those of ``cluster_ids``.
 
-    Raises RequestError.
+    Raises RequestError, also where the clusters would have to be known and are not (``None``).
     """
     try:
         return list(read_pages(NODES, client.nodes_page, [0], 1, identity=_place).values())
     except StatusError as fault:
         # Run:ai before 2.23 lists the nodes of a cluster only.
-        if not fault.is_no_such_endpoint:
+        if not fault.is_no_such_endpoint or cluster_ids is None:
             raise
     return [
         {"clusterUuid": cluster_id, **row}

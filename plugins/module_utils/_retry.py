@@ -27,6 +27,8 @@ _LONGEST_PAUSE = 10.0
 _LONGEST_ASKED = 365 * 86_400.0
 # An answer of another shape rarely mends itself: most often base_url is not a control plane.
 _MALFORMED_TRIES = 3
+# An error of the server may be its answer to what it does not know, which does not pass either.
+_OPTIONAL_TRIES = 3
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
@@ -61,16 +63,19 @@ class Patience:
     """What is left of ``retry_timeout`` (seconds) for one request and all its retries.
 
     The time counts from the first fault. Several calls that settle the same question, e.g. the
-    reads after a lost answer, share one.
+    reads after a lost answer, share one. ``is_optional``: what is asked can be done without or asked
+    otherwise, so that a 500 is not waited out.
     """
 
-    def __init__(self, seconds: float, guard: Guard, tally: Tally) -> None:
+    def __init__(self, seconds: float, guard: Guard, tally: Tally, is_optional: bool = False) -> None:
         self.seconds = seconds
+        self._is_optional = is_optional
         self._guard = guard
         self._tally = tally
         self._since: Optional[float] = None
         self._tries = 0
         self._malformed = 0
+        self._server_errors = 0
 
     @property
     def left(self) -> float:
@@ -97,7 +102,11 @@ class Patience:
         self.start()
         self._tries += 1
         self._malformed += isinstance(fault, MalformedAnswer)
-        if self.left <= 0 or self._malformed >= _MALFORMED_TRIES:
+        self._server_errors += isinstance(fault, StatusError) and fault.status == 500
+        is_pointless = self._malformed >= _MALFORMED_TRIES or (
+            self._is_optional and self._server_errors >= _OPTIONAL_TRIES
+        )
+        if self.left <= 0 or is_pointless:
             if self._tries == 1:
                 raise fault
             raise RetriesExhausted(fault, self.seconds - self.left, self._tries)

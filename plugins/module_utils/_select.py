@@ -110,8 +110,8 @@ def predicate(criteria: Criteria) -> Callable[[Row], bool]:
     if criteria.suspendable is not None:
         # Where the control plane does not say, an action is sent: that counts as suspendable.
         tests.append(lambda row: (suspendable(row) is not False) is criteria.suspendable)
-    if not criteria.is_deleted:
-        tests.append(lambda row: moment(row, "deletedAt") is None)
+    # A control plane that does not know what is asked for may list the others all the same.
+    tests.append(lambda row: (moment(row, "deletedAt") is not None) is criteria.is_deleted)
     return lambda row: all(test(row) for test in tests)
 
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPING, is_known
+from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPING, canonical, is_known
 from ansible_collections.gpuops.runai.plugins.module_utils._select import MOMENTS, Criteria
 
 # The fields of the workloads list's filterBy that hold one plain value in every version from 2.18 on.
@@ -32,8 +33,19 @@ _FIELDS = {
 # phaseUpdatedAt can be filtered by from 2.21 on only.
 _MOMENTS = ("created_before", "completed_before")
 
+_EXPRESSION = re.compile(r"(\w+)\s*(==|!=|<=|>=|=@|!@|=\^|=\$)\s*(.*)")
+# What must hold of the text in a row and the one asked for, both in lower case.
+_HOLDS: dict[str, Callable[[str, str], bool]] = {
+    "==": lambda found, asked: found == asked,
+    "=@": lambda found, asked: asked in found,
+    "=^": lambda found, asked: found.startswith(asked),
+    "=$": lambda found, asked: found.endswith(asked),
+}
+# What must not, in the very case asked for.
+_MUST_NOT_HOLD = {"!=": _HOLDS["=="], "!@": _HOLDS["=@"]}
+# How far a moment may be off: a date may mean the begin or the end of its day, in any zone.
+_DOUBT = timedelta(days=2)
 # There is no way to write a comma inside a value, and how other signs are read is not documented.
-_EQUALITY = re.compile(r"(\w+)\s*(==|!=)\s*(.*)")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]*")
 
 
@@ -47,16 +59,26 @@ class ServerPart(NamedTuple):
 def contradicts(row: Mapping[str, object], expression: str) -> bool:
     """Tell whether ``row`` is plainly not what a filter expression asks for.
 
-    Only equality of text is judged; how the rest is meant is not documented. Nor is whether case counts:
-    in doubt the row is what was asked for.
+    Only text and moments are judged, by the operators that the API describes. Whether case counts is
+    not documented, nor how exact moments are compared: in doubt the row is what was asked for.
     """
-    parts = _EQUALITY.fullmatch(expression.strip())
-    found = row.get(parts.group(1)) if parts else None
-    if parts is None or not isinstance(found, str):
+    parts = _EXPRESSION.fullmatch(expression.strip())
+    if parts is None:
         return False
-    if parts.group(2) == "!=":
-        return found == parts.group(3)
-    return found.lower() != parts.group(3).lower()
+    field, operator, asked = parts.groups()
+    found = row.get(field)
+    if not isinstance(found, str) or not found:
+        return False
+    held, wanted = parse_timestamp(found), parse_timestamp(asked)
+    if held is not None:
+        if wanted is None or operator not in ("<=", ">="):
+            return False
+        return held - wanted > _DOUBT if operator == "<=" else wanted - held > _DOUBT
+    if operator in _MUST_NOT_HOLD:
+        return _MUST_NOT_HOLD[operator](found, asked)
+    if field == "phase":
+        found, asked = canonical(found), canonical(asked)
+    return operator in _HOLDS and not _HOLDS[operator](found.lower(), asked.lower())
 
 
 def is_plain(value: str) -> bool:

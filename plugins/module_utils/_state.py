@@ -89,7 +89,7 @@ class StateReader:
         pages: dict[int, Page] = {}
 
         def count() -> None:
-            self._fleet = self._client.count({})
+            self._fleet = self._client.count()
 
         def read(offset: int) -> None:
             pages[offset] = self._page(offset)
@@ -100,7 +100,7 @@ class StateReader:
         return pages
 
     def _page(self, offset: int, patience: Optional[Patience] = None) -> Page:
-        return slim(self._client.list_page(offset, {}, patience), self._keys)
+        return slim(self._client.list_page(offset, patience=patience), self._keys)
 
     def _read_list(
         self, ids: Sequence[str], patience: Optional[Patience], pages: Mapping[int, Page]
@@ -132,7 +132,7 @@ class StateReader:
         if not is_proven and found and all(one == MISSING for one in found):
             # Any web server answers 404 to what it does not know: make sure that this one is a
             # control plane before "not there" is believed, and a delete called done.
-            self._client.list_page(0, {"limit": "1"}, patience)
+            self._client.list_page(0, limit=1, patience=patience)
         return dict(zip(ids, found))
 
 

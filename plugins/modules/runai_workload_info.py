@@ -97,15 +97,15 @@ options:
   search:
     description:
       - Text that the control plane searches for; it does not say in what. Run:ai has this from 2.20 on. If the text
-        seems to be ignored, the task fails.
+        seems to be ignored, the task fails; where that can't be told, it warns.
     type: str
   filter_by:
     description:
       - Filter expressions of the API (field, operator, value), at most ten, passed on as they are. They can't hold commas.
       - Whether the control plane joins several by "and" is not documented, so these are never mixed with
         filters of this module's own.
-      - If the list is as long without them, and holds workloads that an C(==) or C(!=) among them leaves out, the
-        task fails, since the control plane seems to ignore them.
+      - If the control plane lists a workload that plainly does not meet one of them, the task fails and names both.
+        Text and dates are judged like that, numbers are not.
     type: list
     elements: str
   min_allocated_gpus:
@@ -128,7 +128,7 @@ options:
   phase_older_than:
     description:
       - How long a workload has been in its phase at least, for example V(90m), V(12h), V(7d), V(2w) or V(1d12h), or a
-        timestamp since when, which is in UTC unless it has a zone.
+        timestamp since when, which is in UTC unless it has a zone. Months are told in days; V(6M) is refused.
       - For all three ages, one of the future is refused, and a workload without the date never matches. The clock is
         that of the machine on which the module runs.
     type: str
@@ -143,6 +143,8 @@ options:
   exclude:
     description:
       - UUIDs or shell patterns of names that are left out of what the criteria select. This is no criterion.
+      - An element that holds several UUIDs is split on commas and white space. A UUID, or a name without wildcards, that
+        leaves out nothing gives a warning.
     type: list
     elements: str
   deleted:

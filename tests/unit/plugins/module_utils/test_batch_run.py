@@ -149,11 +149,11 @@ class FleetClient:
     def patience(self) -> Patience:
         return Patience(0.0, self._guard, self._tally)
 
-    def count(self, query: Mapping[str, str]) -> int:
+    def count(self) -> int:
         with self.fleet.lock:
             return sum(phase is not None for phase in self.fleet.phases.values())
 
-    def list_page(self, offset: int, query: Mapping[str, str], patience: Optional[Patience] = None) -> Page:
+    def list_page(self, offset: int, limit: int = 500, patience: Optional[Patience] = None) -> Page:
         fleet = self.fleet
         with fleet.lock:
             shown = [one for one, phase in fleet.phases.items() if phase and one not in fleet.forbidden]

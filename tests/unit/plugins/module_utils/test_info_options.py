@@ -163,5 +163,6 @@ def test_what_can_not_be_used_is_refused(given: dict[str, Any], words: str) -> N
         options(**given)
 
 
-def test_ids_to_exclude_are_folded() -> None:
-    assert options(all=True, exclude=[ONE.upper(), "Keep-*"]).exclude == (ONE, "Keep-*")
+def test_ids_to_exclude_are_folded_and_split_where_there_is_nothing_else() -> None:
+    given = ["{0}, {1}".format(ONE.upper(), TWO), "Keep-*", "a b", ONE, "{0} keep".format(TWO), ","]
+    assert options(all=True, exclude=given).exclude == (ONE, TWO, "Keep-*", "a b", given[4], ",")
