@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import PHASES, canonical, is_known
-from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, some_of
 
 # Of the option concurrency.
 MOST_CONCURRENT = 16
@@ -65,12 +65,11 @@ def names(option: str, values: Sequence[object]) -> tuple[str, ...]:
 def phases(option: str, values: Sequence[str], warnings: list[str]) -> dict[str, str]:
     """Return the API's own name for each of ``values``, told in any case; warn of what is no known phase."""
     found = {value: canonical(value.capitalize()) for value in values}
-    for value, phase in found.items():
-        if not is_known(phase):
-            found[value] = value
-            warnings.append(
-                "{0}: '{1}' is not a phase that this collection knows ({2})".format(
-                    option, clean(value, 40), ", ".join(PHASES)
-                )
-            )
-    return found
+    unknown = [value for value, phase in found.items() if not is_known(phase)]
+    if unknown:
+        told = some_of(["'{0}'".format(clean(value, 40)) for value in unknown])
+        is_none = "is not a phase" if len(unknown) == 1 else "are no phases"
+        warnings.append(
+            "{0}: {1} {2} that this collection knows ({3})".format(option, told, is_none, ", ".join(PHASES))
+        )
+    return {**found, **{value: value for value in unknown}}

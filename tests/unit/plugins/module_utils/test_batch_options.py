@@ -132,6 +132,12 @@ def test_phases_are_told_by_any_of_their_names_and_doubtful_ones_are_warned_of()
     (warning,) = options.warnings
     assert warning.startswith("only_phases: 'complete' is not a phase that this collection knows (Creating, ")
     assert batch_options(GIVEN, {}).rules.only_phases is None
+    # However many they are, as where ids went into the wrong option.
+    unknown = [str(uuid.UUID(int=number)) for number in range(3000)]
+    (warning,) = settle(only_phases=["Completed", *unknown]).warnings
+    assert warning.startswith("only_phases: '{0}', '{1}', ".format(*unknown))
+    assert "and 2990 more are no phases that this collection knows" in warning
+    assert len(warning) < 1000
 
 
 @pytest.mark.parametrize("option", ["ids", "protect"])
