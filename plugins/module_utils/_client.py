@@ -62,9 +62,20 @@ _Parsed = TypeVar("_Parsed")
 
 
 class Client:
-    """One control plane, as one account. Safe to use from several threads; ``close`` it at the end."""
+    """One control plane, as one account. Safe to use from several threads; ``close`` it at the end.
 
-    def __init__(self, connection: Connection, guard: Guard, tally: Tally, connections: int) -> None:
+    ``on_trouble`` is called, in any thread, where retries take long: see Patience.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        guard: Guard,
+        tally: Tally,
+        connections: int,
+        on_trouble: Callable[[str, float], None] = lambda kind, left: None,
+    ) -> None:
+        self._on_trouble = on_trouble
         self._connection = connection
         self._guard = guard
         self._tally = tally
@@ -81,7 +92,9 @@ class Client:
 
         ``is_optional`` is for what can be done without or asked otherwise: see Patience.
         """
-        return Patience(self._connection.retry_timeout, self._guard, self._tally, is_optional)
+        return Patience(
+            self._connection.retry_timeout, self._guard, self._tally, is_optional, self._on_trouble
+        )
 
     def batch(self, action: str, ids: Sequence[str]) -> BatchAnswer:
         """Ask once for ``action`` on at most 100 ids; the caller decides about sending again.

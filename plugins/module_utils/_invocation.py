@@ -13,11 +13,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
     connection_argument_spec,
     is_usable_address,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._text import HIDDEN, some_of
+from ansible_collections.gpuops.runai.plugins.module_utils._text import HIDDEN, shortened, some_of
 
 _SHOWN = 3
-# A survey's text may hold thousands of ids in one string.
-_LONGEST = 500
 # These stay whole, for Ansible to take out: a secret that is cut is not recognised as one any more.
 _SECRET = frozenset(option for option, spec in connection_argument_spec().items() if spec.get("no_log"))
 
@@ -45,6 +43,5 @@ def _short(value: Any) -> Any:
 
 
 def _shorter(element: Any) -> Any:
-    if not isinstance(element, str) or len(element) <= _LONGEST:
-        return element
-    return "{0}... and {1} more characters".format(element[:_LONGEST], len(element) - _LONGEST)
+    # A survey's text may hold thousands of ids in one string.
+    return shortened(element) if isinstance(element, str) else element

@@ -6,16 +6,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
-from typing import Callable
+from typing import Callable, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED, OUTCOMES, UNCHANGED
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED, OUTCOMES
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 MOST_LINES = 50
 # However long a wait takes, or the batches between two lines, nobody should wonder whether it still lives.
 _LONGEST_SILENCE = 300.0
+# What takes no longer to read is not told, and later only this part of the time gone by since the start:
+# 50 lines in the first hour.
+_READING_SILENCE = 10.0
+_READING_SHARE = 0.1
 
 
 def spelled(outcome: str) -> str:
@@ -28,14 +33,19 @@ class Progress:
 
     However large the task, there are at most 50 lines for its batches; while it waits, there is one
     every fiftieth part of that time. Where that would make a silence of five minutes, there are more.
+    What the threads of the client tell, how much they read and that they get no answer, comes more rarely
+    the longer the task takes.
     """
 
     def __init__(
         self, action: str, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._prefix = "runai {0}: ".format(action)
-        self._say = say
+        self._tell = say
         self._clock = clock
+        self._lock = threading.Lock()
+        self._began = self._last_line = clock()
+        self._last_trouble: Optional[float] = None
         self._batch_lines = 0
         self._last_batch_line = clock()
         self._waited_for = ""
@@ -44,6 +54,30 @@ class Progress:
     def phase(self, words: str) -> None:
         """Name what begins now, e.g. reading the state."""
         self._say(self._prefix + words)
+
+    def reading(self, way: str, read: int, total: Optional[int]) -> None:
+        """Say how far a read of the state is, if it takes long. ``way`` says how it is read."""
+        with self._lock:
+            now = self._clock()
+            silence = min(max(_READING_SILENCE, (now - self._began) * _READING_SHARE), _LONGEST_SILENCE)
+            if now - self._last_line < silence:
+                return
+            self._last_line = now
+        of = "" if total is None else " of {0}".format(total)
+        self._say("{0}reading the state {1}: {2}{3}".format(self._prefix, way, read, of))
+
+    def trouble(self, kind: str, left: float) -> None:
+        """Say that requests keep failing for a reason of this ``kind``, and for how many seconds to go on."""
+        with self._lock:
+            now = self._clock()
+            if self._last_trouble is not None and now - self._last_trouble < _LONGEST_SILENCE:
+                return
+            self._last_trouble = now
+        self._say(
+            "{0}the control plane does not answer as it should ({1}), trying for up to {2:.0f} s more".format(
+                self._prefix, kind, left
+            )
+        )
 
     def batch(self, counts: Mapping[str, int], settled: int, asked: int, done: int, batches: int) -> None:
         """Say how far it is after ``done`` of ``batches``; thinned so that the last one is told.
@@ -60,7 +94,7 @@ class Progress:
         told += [
             "{0} {1}".format(counts[outcome], spelled(outcome))
             for outcome in OUTCOMES
-            if outcome not in (CHANGED, UNCHANGED) and counts.get(outcome)
+            if outcome != CHANGED and counts.get(outcome)
         ]
         self._say(
             "{0}{1}/{2} ids, {3}, batch {4} of {5}".format(
@@ -80,3 +114,7 @@ class Progress:
     def end(self, message: str) -> None:
         """Say the last line: the ``msg`` of the result."""
         self._say("runai " + message)
+
+    def _say(self, line: str) -> None:
+        self._last_line = self._clock()
+        self._tell(line)

@@ -11,7 +11,7 @@ import re
 import time
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Optional
+from typing import Callable, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     MalformedAnswer,
@@ -27,6 +27,8 @@ _LONGEST_PAUSE = 10.0
 _LONGEST_ASKED = 365 * 86_400.0
 # An answer of another shape rarely mends itself: most often base_url is not a control plane.
 _MALFORMED_TRIES = 3
+# Retries that go on for so many seconds are told while they do.
+_LONG = 30.0
 # An error of the server may be its answer to what it does not know, which does not pass either.
 _OPTIONAL_TRIES = 3
 
@@ -64,11 +66,21 @@ class Patience:
 
     The time counts from the first fault. Several calls that settle the same question, e.g. the
     reads after a lost answer, share one. ``is_optional``: what is asked can be done without or asked
-    otherwise, so that a 500 is not waited out.
+    otherwise, so that a 500 is not waited out. ``on_trouble`` is called once if the retries take long, with
+    the kind of the fault and the seconds that are left.
     """
 
-    def __init__(self, seconds: float, guard: Guard, tally: Tally, is_optional: bool = False) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        guard: Guard,
+        tally: Tally,
+        is_optional: bool = False,
+        on_trouble: Callable[[str, float], None] = lambda kind, left: None,
+    ) -> None:
         self.seconds = seconds
+        self._on_trouble = on_trouble
+        self._is_told = False
         self._is_optional = is_optional
         self._guard = guard
         self._tally = tally
@@ -111,8 +123,12 @@ class Patience:
                 raise fault
             raise RetriesExhausted(fault, self.seconds - self.left, self._tries)
         asked = fault.retry_after if isinstance(fault, StatusError) else None
-        pause = max(asked or 0.0, _backoff(self._tries))
-        self._guard.sleep(min(pause, self.left), before_write)
+        left = self.left
+        pause = min(max(asked or 0.0, _backoff(self._tries)), left)
+        if not self._is_told and self.seconds - left + pause >= _LONG:
+            self._is_told = True
+            self._on_trouble(fault.kind, left)
+        self._guard.sleep(pause, before_write)
         self._tally.count_retry(fault.kind)
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, Optional, Union
@@ -27,6 +28,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._workload import (
 # A row of the API, or MISSING or FORBIDDEN.
 Found = Union[dict[str, Any], str]
 
+# The two ways to read, as they stand in a sentence.
+_BY_LIST = "from the list"
+_SINGLY = "one by one"
+
 # So few are asked for one by one without counting the fleet first.
 _FEW = 8
 # So many are surely cheaper by the list: the pages that they fill are asked for together with the count.
@@ -47,11 +52,19 @@ class StateReader:
     """Reads workloads by id through ``client``, with up to ``workers`` requests in flight.
 
     The size of the fleet is asked for once: later reads need it only to choose the way. Of rows from
-    the list only ``keys`` are kept, or all with ``None``.
+    the list only ``keys`` are kept, or all with ``None``. ``on_read`` is called, in any thread, with the way
+    it reads, how many have been read, and of how many where that is known.
     """
 
-    def __init__(self, client: Client, workers: int, keys: Optional[Collection[str]] = ROW_KEYS) -> None:
+    def __init__(
+        self,
+        client: Client,
+        workers: int,
+        keys: Optional[Collection[str]] = ROW_KEYS,
+        on_read: Callable[[str, int, Optional[int]], None] = lambda way, read, total: None,
+    ) -> None:
         self._client = client
+        self._on_read = on_read
         self._workers = workers
         self._keys = keys
         self._fleet: Optional[int] = None
@@ -93,6 +106,7 @@ class StateReader:
 
         def read(offset: int) -> None:
             pages[offset] = self._page(offset)
+            self._on_read(_BY_LIST, sum(len(page.rows) for page in list(pages.values())), self._fleet)
 
         calls: list[Callable[[], None]] = [count, *(partial(read, offset) for offset in offsets)]
         map_parallel(lambda call: call(), calls, self._workers)
@@ -111,22 +125,22 @@ class StateReader:
         def fetch(offset: int) -> Page:
             return pages[offset] if offset in pages else self._page(offset, patience)
 
-        offsets = page_offsets(self._fleet)
-        rows = read_pages(WORKLOADS, fetch, offsets, self._workers, lambda rows: wanted <= rows.keys())
+        def is_enough(rows: Mapping[str, Any]) -> bool:
+            self._on_read(_BY_LIST, len(rows), self._fleet)
+            return wanted <= rows.keys()
+
+        rows = read_pages(WORKLOADS, fetch, page_offsets(self._fleet), self._workers, is_enough)
         return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}
 
     def _read_singly(
         self, ids: Sequence[str], patience: Optional[Patience], is_proven: bool
     ) -> dict[str, Found]:
+        numbers = itertools.count(1)
+
         def read(workload_id: str) -> Found:
-            try:
-                return self._client.workload(workload_id, patience)
-            except NotFound:
-                return MISSING
-            except AccessDenied as fault:
-                if fault.status != 403:
-                    raise
-                return FORBIDDEN
+            found = self._read_one(workload_id, patience)
+            self._on_read(_SINGLY, next(numbers), len(ids))
+            return found
 
         found = map_parallel(read, ids, self._workers) if ids else []
         if not is_proven and found and all(one == MISSING for one in found):
@@ -134,6 +148,16 @@ class StateReader:
             # control plane before "not there" is believed, and a delete called done.
             self._client.list_page(0, limit=1, patience=patience)
         return dict(zip(ids, found))
+
+    def _read_one(self, workload_id: str, patience: Optional[Patience]) -> Found:
+        try:
+            return self._client.workload(workload_id, patience)
+        except NotFound:
+            return MISSING
+        except AccessDenied as fault:
+            if fault.status != 403:
+                raise
+            return FORBIDDEN
 
 
 def slim(page: Page, keys: Optional[Collection[str]]) -> Page:

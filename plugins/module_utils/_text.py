@@ -83,6 +83,13 @@ def first_line(body: bytes) -> str:
     return next((clean(line, 200) for line in lines if line.strip()), "")
 
 
+def shortened(text: str, length: int = MESSAGE_LENGTH) -> str:
+    """Return ``text``, cut after ``length`` characters, with the number of those left out."""
+    if len(text) <= length:
+        return text
+    return "{0}... and {1} more characters".format(text[:length], len(text) - length)
+
+
 def some_of(values: Sequence[str], most: int = 10) -> str:
     """Return the first few of ``values`` in a row, e.g. ``a, b and 3 more``."""
     more = " and {0} more".format(len(values) - most) if len(values) > most else ""

@@ -25,7 +25,9 @@ def test_a_batch_is_told_with_all_that_was_not_as_wished() -> None:
     progress = Progress("resume", lines.append)
     counts = {"changed": 390, "unchanged": 6, "failed": 4, "not_attempted": 1, "skipped": 0}
     progress.batch(counts, 401, 2500, 4, 25)
-    assert lines == ["runai resume: 401/2500 ids, 390 changed, 4 failed, 1 not attempted, batch 4 of 25"]
+    assert lines == [
+        "runai resume: 401/2500 ids, 390 changed, 6 unchanged, 4 failed, 1 not attempted, batch 4 of 25"
+    ]
 
 
 @pytest.mark.parametrize("batches", [1, 2, 49, 50, 51, 99, 100, 101, 500, 1234])
@@ -86,6 +88,53 @@ def test_another_wait_is_told_at_once() -> None:
         "2 workloads to stop before they are resumed",
         "1 workload to get there",
     ]
+
+
+def test_a_long_read_is_told_and_a_short_one_is_not() -> None:
+    lines: list[str] = []
+    now = [0.0]
+    progress = Progress("delete", lines.append, clock=lambda: now[0])
+    for read in range(1, 1001):
+        now[0] += 0.0625
+        progress.reading("one by one", read, 1000)
+    assert lines == [
+        "runai delete: reading the state one by one: {0} of 1000".format(read)
+        for read in (160, 320, 480, 640, 800, 960)
+    ]
+    progress.phase("acting")
+    for read in range(1, 100):
+        now[0] += 0.1
+        progress.reading("from the list", read, None)
+    assert lines[6:] == ["runai delete: acting"]
+    now[0] += 0.2
+    progress.reading("from the list", 100, None)
+    assert lines[-1] == "runai delete: reading the state from the list: 100"
+
+
+def test_reads_of_an_hour_make_no_more_lines_than_batches_and_none_is_silent_for_long() -> None:
+    told: list[float] = []
+    now = [0.0]
+    progress = Progress("delete", lambda line: told.append(now[0]), clock=lambda: now[0])
+    while now[0] < 86_400:
+        now[0] += 0.5
+        progress.reading("one by one", 1, 2)
+    assert len([one for one in told if one <= 3600]) <= MOST_LINES
+    assert max(later - earlier for earlier, later in zip([0.0, *told], told)) == 300.0
+
+
+def test_trouble_that_many_requests_have_is_told_once() -> None:
+    lines: list[str] = []
+    now = [0.0]
+    progress = Progress("suspend", lines.append, clock=lambda: now[0])
+    for _request in range(8):
+        progress.trouble("HTTP 503", 90.4)
+        now[0] += 1.0
+    assert lines == [
+        "runai suspend: the control plane does not answer as it should (HTTP 503), trying for up to 90 s more"
+    ]
+    now[0] += 300.0
+    progress.trouble("HTTP 503", 90.0)
+    assert len(lines) == 2
 
 
 def test_nothing_is_told_of_a_wait_that_is_over() -> None:

@@ -122,6 +122,31 @@ def test_pauses_grow_and_all_retries_share_the_time(clock: Clock) -> None:
     assert "for 60 s" in str(end)
 
 
+def test_retries_that_take_long_are_told_once_while_they_do(clock: Clock) -> None:
+    told: list[tuple[str, float, float]] = []
+
+    def tell(kind: str, left: float) -> None:
+        told.append((kind, left, clock.now))
+
+    def mine(seconds: float) -> Patience:
+        found = Patience(seconds, Guard(), Tally(), on_trouble=tell)
+        found._guard.sleep = clock.pause  # type: ignore[method-assign]
+        return found
+
+    exhaust(mine(29.0), status(502))
+    assert told == []
+    began = clock.now
+    exhaust(mine(120.0), status(502))
+    ((kind, left, at),) = told
+    assert kind == "HTTP 502"
+    assert left == pytest.approx(120.0 - (at - began))
+    # The pause that begins then ends after half a minute.
+    assert 20.0 <= at - began <= 30.0
+    told.clear()
+    mine(3600.0).pause(status(503, 600.0))
+    assert [(kind, left) for kind, left, _at in told] == [("HTTP 503", 3600.0)]
+
+
 def test_clients_do_not_come_back_as_one(clock: Clock) -> None:
     for _client in range(10):
         patience(clock, 60.0).pause(status(502))

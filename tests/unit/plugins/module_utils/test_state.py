@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Optional
 
 import pytest
@@ -16,11 +18,36 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import Status
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._workload import MISSING, SEEN
 
 if TYPE_CHECKING:
     from tests.unit.plugins.module_utils.conftest import Asked, Loopback, Reply
 
 WORKERS = 4
+
+
+def numbered(size: int) -> list[str]:
+    return [str(uuid.UUID(int=number)) for number in range(size)]
+
+
+@contextmanager
+def client_of(url: str) -> Iterator[Client]:
+    params = {
+        "base_url": url,
+        "client_id": None,
+        "client_secret": None,
+        "token": "a-bearer-that-is-given",
+        "validate_certs": True,
+        "ca_path": None,
+        "proxy": None,
+        "timeout": 20.0,
+        "retry_timeout": 0.0,
+    }
+    client = Client(connect_options(params, {}), Guard(), Tally(), connections=WORKERS)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 @pytest.mark.parametrize("status", [401, 500])
@@ -41,23 +68,33 @@ def test_after_a_read_that_failed_no_other_begins(
         return loopback.reply(status, {"code": status, "message": "no"})
 
     loopback.answer = answer
-    params = {
-        "base_url": loopback.url,
-        "client_id": None,
-        "client_secret": None,
-        "token": "a-bearer-that-is-given",
-        "validate_certs": True,
-        "ca_path": None,
-        "proxy": None,
-        "timeout": 20.0,
-        "retry_timeout": 0.0,
-    }
-    client = Client(connect_options(params, {}), Guard(), Tally(), connections=WORKERS)
-    try:
-        with pytest.raises(StatusError) as fault:
-            StateReader(client, WORKERS).read([str(uuid.UUID(int=number)) for number in range(asked_for)])
-    finally:
-        client.close()
+    with client_of(loopback.url) as client, pytest.raises(StatusError) as fault:
+        StateReader(client, WORKERS).read(numbered(asked_for))
     assert fault.value.status == status
-    failed = [asked for asked in loopback.asked if counted is None or not asked.path.endswith("/count")]
-    assert 1 <= len(failed) <= WORKERS
+    # The count is one that may fail: who asked for it goes on to a page.
+    failed = [asked for asked in loopback.asked if not asked.path.endswith("/count")]
+    assert len(failed) <= WORKERS
+
+
+def test_it_tells_how_much_it_has_read_and_in_which_way(loopback: Loopback) -> None:
+    """Of a hundred ids the list shows sixty, in two pages; the others have to be asked for one by one."""
+    ids = numbered(100)
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("/count"):
+            return loopback.reply(200, {"count": 600})
+        if not asked.path.endswith("/workloads"):
+            return loopback.reply(404, {"code": 404, "message": "no"})
+        if "offset=0" in asked.target:
+            return loopback.reply(200, {"workloads": [{"id": one, "phase": "Running"} for one in ids[:50]]})
+        return loopback.reply(200, {"workloads": [{"id": one, "phase": "Running"} for one in ids[50:60]]})
+
+    loopback.answer = answer
+    told: list[tuple[str, int, Optional[int]]] = []
+    with client_of(loopback.url) as client:
+        state = StateReader(client, WORKERS, on_read=lambda *read: told.append(read)).read(ids)
+    assert [one.presence for one in state.values()] == [SEEN] * 60 + [MISSING] * 40
+    by_list = [read for way, read, _total in told if way == "from the list"]
+    assert by_list[-1] == 60
+    singly = [(read, total) for way, read, total in told if way == "one by one"]
+    assert sorted(singly) == [(number, 40) for number in range(1, 41)]
