@@ -112,9 +112,22 @@ _WORDS = {
 }
 
 
-def standing_words(standing: str, number: int, joint: str = "") -> str:
+# Of a clean-up, where its own words say more.
+_CLEANUP_WORDS = {
+    FINISHED: ("was to be deleted, and is still there", "were to be deleted, and are still there"),
+    RESUMED_SINCE: ("was to be deleted, and is at work again", "were to be deleted, and are at work again"),
+    NOT_STOPPED: ("was not deleted by us", "were not deleted by us"),
+    **dict.fromkeys(
+        (UNCLEAR, ASSUMED, TOUCHED, OURS, HELD),
+        ("was to be deleted, and is there, not finished", "were to be deleted, and are there, not finished"),
+    ),
+}
+
+
+def standing_words(standing: str, number: int, joint: str = "", is_cleanup: bool = False) -> str:
     """Return e.g. ``3 are stopped by us``; ``joint`` comes in between, as in ``3 that are stopped by us``."""
-    return "{0} {1}{2}".format(number, joint, _WORDS[standing][number != 1])
+    words = {**_WORDS, **_CLEANUP_WORDS} if is_cleanup else _WORDS
+    return "{0} {1}{2}".format(number, joint, words[standing][number != 1])
 
 
 def stand(

@@ -13,7 +13,11 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
+    CHANGED,
+    UNKNOWN_OUTCOME,
+    WORST_FIRST,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPED
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     CLEANUP,
@@ -34,6 +38,8 @@ REHEARSAL = "REHEARSAL on a simulator"
 # What Ansible takes as it stands: after name=, and in a YAML mapping.
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./*?<>-]+\Z")
 _PLAIN_WORDS = re.compile(r"[A-Za-z/<][A-Za-z0-9_@%+./<>-]*( [A-Za-z0-9_@%+./<>-]+)+\Z")
+
+_ENTRY_COLUMNS = ("workload", "project", "owner", "phase", "remark")
 
 
 class Table(NamedTuple):
@@ -220,9 +226,20 @@ def begun_page(record: Record, left: OnNodes = NOTHING_LEFT, notes: Sequence[str
     tables = [
         *left.tables(),
         _groups(verb.capitalize(), done),
+        *_not_done_table(verb, asked),
         *_drift_table(record, "New since the plan, not acted on"),
     ]
     return Page(lines, tables)
+
+
+def _not_done_table(verb: str, asked: Iterable[Entry]) -> list[Table]:
+    """Name what was asked for and is not known to be done, worst first."""
+    outcomes = {entry.id: entry.act.outcome or UNKNOWN_OUTCOME for entry in asked if entry.act is not None}
+    rest = [entry for entry in asked if outcomes.get(entry.id, CHANGED) != CHANGED]
+    rest.sort(key=lambda entry: WORST_FIRST.index(outcomes[entry.id]))
+    return (
+        [Table("Not {0}".format(verb), _ENTRY_COLUMNS, [_entry_row(entry) for entry in rest])] if rest else []
+    )
 
 
 def standing_page(record: Record, left: OnNodes = NOTHING_LEFT, notes: Sequence[str] = ()) -> Page:
@@ -243,11 +260,12 @@ def standing_page(record: Record, left: OnNodes = NOTHING_LEFT, notes: Sequence[
     for standing in () if is_untouched else STANDINGS:
         those = [entry for entry in entries if entry.standing == standing]
         if those:
-            lines.append(standing_words(standing, len(those)))
+            is_cleanup = record.kind == CLEANUP
+            lines.append(standing_words(standing, len(those), is_cleanup=is_cleanup))
             if standing != "back":
                 rows = [_entry_row(entry) for entry in those]
-                heading = standing_words(standing, len(those), "that ")
-                tables.append(Table(heading, ("workload", "project", "owner", "phase", "remark"), rows))
+                heading = standing_words(standing, len(those), "that ", is_cleanup)
+                tables.append(Table(heading, _ENTRY_COLUMNS, rows))
     tables.append(_groups("By project and owner", entries))
     return Page(lines, tables)
 

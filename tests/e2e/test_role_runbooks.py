@@ -39,15 +39,47 @@ FLEET: dict[str, Any] = {
         ),
     ]
 }
+# On these pages the begin is cut off after so many of its tasks, and the next one is refused some: each
+# command of theirs is run where it is meant to be.
+CUT_OFF_AFTER = {
+    "runbook_cluster_upgrade": 1,
+    "runbook_quota_emergency": 1,
+    "runbook_nightly_cleanup": 1,
+    "runbook_weekend_reclaim": 3,
+}
+BEGINS, HALF_WAY = ("Begin", "Run it each night"), "When it stopped half way"
+ACTS = ("maintenance_begin", "runai.cleanup", "runai.reclaim")
+REFUSED = [workload(number)["id"] for number in (3, 7, 8)]
 # There is no cluster here: cordons and taints go to the simulator's own node, and no pod is found.
 KUBECTL = '#!/bin/sh\necho kubectl "$@" >> $KUBECTL_LOG\n'
 
 
+REFUSALS: dict[str, Any] = {
+    "match": {"path": "/api/v1/workloads/batch"},
+    "times": "always",
+    "fault": {"kind": "refuse_ids", "ids": REFUSED, "message": "owned by another"},
+}
+
+
 def commands(page: Path) -> list[str]:
     """The shell commands of a page, in order; one may go over several lines."""
-    blocks = re.findall(r"\.\. code-block:: shell\n\n((?:    .*\n|\n)+)", page.read_text())
+    return _commands(page.read_text())
+
+
+def _commands(page: str) -> list[str]:
+    blocks = re.findall(r"\.\. code-block:: shell\n\n((?:    .*\n|\n)+)", page)
     text = "\n".join(textwrap.dedent(block) for block in blocks)
     return [one for one in re.split(r"(?<!\\)\n", text) if one.strip()]
+
+
+def told_to_do(page: Path) -> list[tuple[str, str]]:
+    """The same, each with the heading that it stands below."""
+    parts = re.split(r"^(.+)\n-+\n", page.read_text(), flags=re.MULTILINE)
+    return [
+        (heading, command)
+        for heading, text in zip(parts[1::2], parts[2::2], strict=True)
+        for command in _commands(text)
+    ]
 
 
 def test_there_are_runbooks_with_commands() -> None:
@@ -84,8 +116,15 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
             "RUNAI_CLIENT_SECRET": "rehearsal-secret",
         }
         try:
-            for command in commands(page):
+            for heading, command in told_to_do(page):
                 command = command.replace("/srv/runai", str(place))
+                env, expected = environment, 0
+                if page.stem in CUT_OFF_AFTER and any(one in command for one in ACTS):
+                    simulator.faults(*([REFUSALS] if heading == HALF_WAY else []))
+                    expected = 2 if heading == HALF_WAY else 0
+                    if heading in BEGINS:
+                        die = {"DIE_AFTER": str(CUT_OFF_AFTER[page.stem]), "ANSIBLE_CALLBACKS_ENABLED": "die"}
+                        env, expected = environment | die, 128 + signal.SIGKILL
                 if "-m simulator" in command:
                     started.append(_simulator(command, tmp_path, environment))
                     continue
@@ -93,14 +132,15 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
                     address = (tmp_path / "port").read_text().strip()
                     command += f" -e rehearsal_base_url={address}"
                 done = subprocess.run(
-                    ["sh", "-ec", command],
+                    ["sh", "-c", command + " || exit $?"],
                     cwd=tmp_path,
-                    env=environment,
+                    env=env,
                     capture_output=True,
                     text=True,
                     timeout=300,
                 )
-                assert done.returncode == 0, command + "\n" + done.stdout + done.stderr
+                assert done.returncode == expected, command + "\n" + done.stdout + done.stderr
+                assert (heading == HALF_WAY and expected != 0) == ("did not get there: " in done.stdout)
         finally:
             for process in started:
                 process.send_signal(signal.SIGTERM)

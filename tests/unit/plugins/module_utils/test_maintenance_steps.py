@@ -473,6 +473,11 @@ def test_the_worst_is_told_first_and_what_was_not_attempted_in_one_row(folder: s
         "30 workloads",
     ]
     assert told.rows[-1] == "30 workloads | - | - | - | not attempted"
+    page = begun_step(at).page
+    assert page is not None
+    (table,) = [one for one in page.tables if one.heading == "Not suspended"]
+    assert [row[0] for row in table.rows[:2]] == ["w-0022", "w-0023"]
+    assert len(table.rows) == 38
 
 
 def test_what_others_did_since_is_left_alone(plane: FakePlane, folder: str) -> None:
@@ -760,6 +765,10 @@ def test_a_clean_up_deletes_only_what_is_still_finished(plane: FakePlane, folder
     fold_step(at, "delete", plane.send("delete", again.ids), again.report.name)
     begun = begun_step(at)
     assert begun.record is not None
+    told = status_step(context(plane, folder)).page
+    assert told is not None
+    became = [line for line in told.lines if " deleted" in line]
+    assert became == ["1 was deleted", "1 was not deleted by us"]
     assert plane.ids[5] not in plane.workloads
     with pytest.raises(RecordError, match="can't be undone"):
         end_step(context(plane, folder))
