@@ -25,6 +25,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._option_values import
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import Rules
 
+DEFAULT_WORKLOADS_LIMIT = 1000
+
 # The API's own limit (Run:ai API 2.24, workloads batch).
 LARGEST_BATCH = 100
 
@@ -33,6 +35,8 @@ _DEFAULT_MAX_FAILURES = "10%"
 # What is deleted does not come back: one call at a time, and none after a refusal.
 _DELETE_CONCURRENCY = 1
 _DELETE_MAX_FAILURES = "0"
+
+_LISTS = ("ids", "protect", "only_phases")
 
 # What holds an action back: an unanswered question must not lift it.
 BRAKES = ("protect", "only_phases", "max_affected", "max_failures", "deadline")
@@ -60,6 +64,22 @@ class BatchOptions(NamedTuple):
     warnings: tuple[str, ...]
 
 
+def with_whole_texts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with each list that was ``given`` as text made of that text as it is.
+
+    Ansible cuts the text of a survey at its commas, so that one at its end makes an empty element.
+    """
+    texts = {option: given[option] for option in _LISTS if isinstance(given.get(option), str)}
+    return {**params, **{option: _elements(option, text) for option, text in texts.items()}}
+
+
+def _elements(option: str, text: str) -> list[str]:
+    # What ids are separated by is for those who read them.
+    if option != "only_phases":
+        return [text]
+    return [element for element in text.split(",") if element.strip()]
+
+
 def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchOptions:
     """Check and settle the options; raise OptionError for the first that can't be used.
 
@@ -68,7 +88,7 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
     """
     for option in BRAKES:
         if option in given:
-            refuse_blank(option, given[option], may_be_empty=option == "protect")
+            refuse_blank(option, _uncut(given[option]), may_be_empty=option == "protect")
     action = params["action"]
     warnings: list[str] = []
     concurrency = params["concurrency"]
@@ -101,6 +121,13 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
         workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,
         warnings=tuple(warnings),
     )
+
+
+def _uncut(value: Any) -> Any:
+    """Return texts without their commas: one of commas alone holds nothing."""
+    if isinstance(value, list):
+        return [_uncut(element) for element in value]
+    return value.replace(",", " ") if isinstance(value, str) else value
 
 
 def _only_phases(value: Optional[list[str]], warnings: list[str]) -> Optional[frozenset[str]]:

@@ -77,7 +77,7 @@ class Dispatcher:
         with ThreadPoolExecutor(max_workers=self._concurrency) as pool:
             running: dict[Future[Delivery], list[str]] = {}
             while waiting or running:
-                while waiting and len(running) < self._concurrency and self._may_send():
+                while waiting and len(running) < self._concurrency and self.may_send():
                     batch = waiting.pop(0)
                     running[pool.submit(self._deliver, batch)] = batch
                 if not running:
@@ -98,17 +98,18 @@ class Dispatcher:
                 [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, str(stop)) for workload_id in ids]
             )
 
-    def break_off(self, message: str) -> None:
-        """Send no further batch because of a fault that lasts."""
-        self.is_broken_off = True
-        self._guard.stop_writing(message)
-
-    def _may_send(self) -> bool:
+    def may_send(self) -> bool:
+        """Tell whether another batch may be sent."""
         try:
             self._guard.check_write()
         except Interrupted:
             return False
         return True
+
+    def break_off(self, message: str) -> None:
+        """Send no further batch because of a fault that lasts."""
+        self.is_broken_off = True
+        self._guard.stop_writing(message)
 
     def _take(self, future: Future[Delivery], batch: list[str]) -> None:
         try:

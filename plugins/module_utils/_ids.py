@@ -49,26 +49,38 @@ def parse_ids(value: Optional[Sequence[object]], option: str) -> Ids:
         raise OptionError(
             "{0} is null; give a list of workload ids, or an empty list for none".format(option)
         )
-    found: list[str] = []
-    bad: list[str] = []
     for position, element in enumerate(value, start=1):
         if element is None or element == "":
             raise OptionError(
                 "{0}: element {1} of {2} is empty (a null or an unanswered question arrives like that); "
                 "nothing was done".format(option, position, len(value))
             )
-        for piece in pieces(str(element)):
+    ids, bad = _sorted_out(value)
+    if bad:
+        shown = ", ".join("'{0}'".format(clean(_spelt_out(piece), 60)) for piece in bad[:_SHOWN])
+        more = " and {0} more".format(len(bad) - _SHOWN) if len(bad) > _SHOWN else ""
+        raise OptionError("{0}: not a uuid: {1}{2}; nothing was done".format(option, shown, more))
+    return ids
+
+
+def well_formed_ids(value: Optional[Sequence[object]]) -> Ids:
+    """Return the ids of a list that ``parse_ids`` may refuse, and nothing of what is wrong with it."""
+    return _sorted_out(value or ())[0]
+
+
+def _sorted_out(elements: Sequence[object]) -> tuple[Ids, list[str]]:
+    """Return the ids, and the pieces that are none."""
+    found: list[str] = []
+    bad: list[str] = []
+    for element in elements:
+        for piece in pieces("" if element is None else str(element)):
             folded = fold_id(piece)
             if folded is None:
                 bad.append(piece)
             else:
                 found.append(folded)
-    if bad:
-        shown = ", ".join("'{0}'".format(clean(_spelt_out(piece), 60)) for piece in bad[:_SHOWN])
-        more = " and {0} more".format(len(bad) - _SHOWN) if len(bad) > _SHOWN else ""
-        raise OptionError("{0}: not a uuid: {1}{2}; nothing was done".format(option, shown, more))
     ids = list(dict.fromkeys(found))
-    return Ids(ids, len(found) - len(ids))
+    return Ids(ids, len(found) - len(ids)), bad
 
 
 def _spelt_out(piece: str) -> str:

@@ -32,12 +32,12 @@ class Journal:
         self._file: Optional[TextIO] = None
         self._fault: Optional[OSError] = None
         self._amended: dict[str, Mapping[str, Any]] = {}
-        self.kept: Optional[str] = None
+        self.warnings: list[str] = []
 
     def open(self) -> None:
         """Make the file, readable by its owner alone; raise OptionError when that can't be done.
 
-        A ``.part`` that a killed task left is kept under another name, which ``kept`` holds.
+        A ``.part`` that a killed task left is kept under another name, which ``warnings`` tell.
         """
         if self._path is None:
             return
@@ -49,8 +49,9 @@ class Journal:
                 # A device, say: it would be replaced by a file.
                 raise OptionError("report_path: {0} is no ordinary file".format(self._path))
             if os.path.exists(part) and os.path.getsize(part) > 0:
-                self.kept = "{0}.{1}".format(part, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-                os.replace(part, self.kept)
+                kept = "{0}.{1}".format(part, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+                os.replace(part, kept)
+                self.warnings.append("a killed task left an unfinished report, kept as {0}".format(kept))
             elif os.path.lexists(part):
                 os.unlink(part)
             descriptor = _own_file(part)
@@ -75,10 +76,10 @@ class Journal:
         """Have rows take the place of those that were written of their ids, once the file is completed."""
         self._amended.update((row["id"], row) for row in rows)
 
-    def complete(self) -> Optional[str]:
-        """Give the file its name; return what went wrong, if anything did."""
+    def complete(self) -> None:
+        """Give the file its name; ``warnings`` tell where that can't be done."""
         if self._file is None or self._path is None:
-            return None
+            return
         try:
             if self._fault is not None:
                 raise self._fault
@@ -88,10 +89,11 @@ class Journal:
                 self._write_anew(self._path + PART)
             os.replace(self._path + PART, self._path)
         except OSError as fault:
-            return "the report could not be completed, what there is of it is in {0}{1}: {2}".format(
-                self._path, PART, fault.strerror
+            self.warnings.append(
+                "the report could not be completed, what there is of it is in {0}{1}: {2}".format(
+                    self._path, PART, fault.strerror
+                )
             )
-        return None
 
     def _write_anew(self, part: str) -> None:
         """Replace the amended rows; whenever it is killed, all rows are in ``part``, in either form."""

@@ -19,6 +19,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     FAILED,
     NOT_ATTEMPTED,
     UNKNOWN_OUTCOME,
+    spelled,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import FINISHED_PHASES, STOPPING, SUSPEND
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
@@ -55,7 +56,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 # Words for what did not get there; outcomes are their own.
 _UNANSWERED = "without an answer"
 _STILL = "still"
-_NOT_ATTEMPTED = NOT_ATTEMPTED.replace("_", " ")
+_NOT_ATTEMPTED = spelled(NOT_ATTEMPTED)
 
 
 def begin_trouble(
@@ -92,9 +93,7 @@ def begin_trouble(
 def unseen_trouble(context: Context, record: Record, fault: RunaiError) -> Trouble:
     """Say what is known where the control plane can't be read once the batches are through."""
     outcomes = Counter(
-        str(entry.act.outcome or UNKNOWN_OUTCOME).replace("_", " ")
-        for entry in record.concerned()
-        if entry.act is not None
+        spelled(entry.act.outcome or UNKNOWN_OUTCOME) for entry in record.concerned() if entry.act is not None
     )
     words = ", ".join("{0} {1}".format(number, outcome) for outcome, number in outcomes.most_common())
     sentence = "what became of it can't be read ({0}); the record has what is known: {1}".format(fault, words)
@@ -203,7 +202,7 @@ def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional
     if entry.act.outcome in (None, UNKNOWN_OUTCOME) and seen is not None and seen.phase in FINISHED_PHASES:
         return None
     if entry.act.outcome in BAD_OUTCOMES:
-        return str(entry.act.outcome).replace("_", " ")
+        return spelled(entry.act.outcome)
     if entry.act.outcome is None:
         return _UNANSWERED
     if entry.act.outcome != CHANGED or seen is None:

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Optional
 
-from ansible.module_utils.basic import AnsibleModule, _load_params
+from ansible.module_utils.basic import AnsibleModule, _load_params, missing_required_lib
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_secrets
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
 from ansible_collections.gpuops.runai.plugins.module_utils._invocation import shown_options
+from ansible_collections.gpuops.runai.plugins.module_utils._transport import RequestsMissing
 
 
 class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not typed
@@ -21,9 +22,11 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
 
     That goes for what Ansible itself refuses as well, such as a misspelt option. ``given`` are the
     task's own arguments before Ansible completed them: only they tell a null from what was left out.
+    ``shown`` are the options that a result repeats, where it is not all of them.
     """
 
-    def __init__(self, argument_spec: Mapping[str, Any]) -> None:
+    def __init__(self, argument_spec: Mapping[str, Any], shown: Optional[Sequence[str]] = None) -> None:
+        self._shown = shown
         super().__init__(argument_spec=dict(argument_spec), supports_check_mode=True)
         # ansible-core has this function for modules that need the arguments as they came, and no other way.
         self.given: Mapping[str, Any] = _load_params()
@@ -41,16 +44,30 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
 
     def exit_json(self, **result: Any) -> None:
         """End well."""
-        super().exit_json(**{"invocation": shown_options(self.params), **result})
+        super().exit_json(**result, invocation=self._invocation())
 
     def fail_json(self, msg: str, **result: Any) -> None:
         """End badly."""
-        super().fail_json(msg, **{"invocation": shown_options(self.params), **result})
+        super().fail_json(msg, **result, invocation=self._invocation())
 
-    def end(self, finished: Finished) -> None:
-        """End as a run did."""
+    def run(self, run: Callable[[], Finished], refused: Callable[[str], Finished]) -> None:
+        """End as ``run`` does. Where it needs requests and that is missing, end with what is ``refused``."""
+        try:
+            finished = run()
+        except RequestsMissing as fault:
+            self._end(refused(missing_required_lib("requests")), exception=str(fault))
+        else:
+            self._end(finished)
+
+    def _invocation(self) -> dict[str, Any]:
+        params = self.params
+        if self._shown is not None:
+            params = {option: value for option, value in params.items() if option in self._shown}
+        return shown_options(params)
+
+    def _end(self, finished: Finished, **more: Any) -> None:
         self.no_log_values.update(finished.secrets)
         for warning in finished.warnings:
             self.warn(warning)
         end = self.fail_json if finished.failed else self.exit_json
-        end(**finished.result)
+        end(**finished.result, **more)

@@ -34,6 +34,11 @@ ORPHANED = "orphaned"
 INTERNAL = "internal"
 
 
+def spelled(outcome: str) -> str:
+    """Return an outcome as it stands in a sentence."""
+    return outcome.replace("_", " ")
+
+
 class Outcome(NamedTuple):
     """What became of one id; ``code`` and ``message`` are the control plane's where it said something."""
 

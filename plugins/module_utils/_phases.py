@@ -56,6 +56,11 @@ def is_known(phase: str) -> bool:
     return canonical(phase) in _TABLE
 
 
+def names_of(phase: str) -> tuple[str, ...]:
+    """Return what ``phase`` may be called: the API's own name of it and, where it has none, Unknown."""
+    return (canonical(phase),) if is_known(phase) else (phase, UNKNOWN)
+
+
 def meaning(action: str, phase: str) -> str:
     """Return what ``action`` means in ``phase``: one of SEND, THERE, WAIT, FINISHED, DELETING.
 

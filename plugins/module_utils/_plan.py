@@ -6,9 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
+    FAILED,
+    SKIPPED,
+    UNCHANGED,
+    Outcome,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
     DELETE,
     DELETING,
@@ -18,13 +24,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
     STOPPING,
     THERE,
     WAIT,
-    canonical,
     meaning,
+    names_of,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import FORBIDDEN, MISSING, SEEN, Workload
-
-SKIPPED = "skipped"
-FAILED = "failed"
 
 PROTECTED = "protected"
 PHASE = "phase"
@@ -82,8 +85,7 @@ def decide(action: str, workload: Workload, rules: Rules) -> Step:
     """Decide on one workload. The reasons come in a fixed order: the first that holds is told."""
     if workload.id in rules.protect:
         return Step(workload, SKIPPED, PROTECTED, _WORDS[PROTECTED])
-    is_limited = workload.presence == SEEN and rules.only_phases is not None
-    if is_limited and canonical(workload.phase) not in (rules.only_phases or ()):
+    if workload.presence == SEEN and not _is_in(workload.phase, rules.only_phases):
         return Step(workload, SKIPPED, PHASE, "it is now {0}".format(workload.phase))
     if workload.presence == MISSING:
         if action == DELETE:
@@ -127,6 +129,20 @@ def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
     """Cut ``ids`` into lists of at most ``size``."""
     for start in range(0, len(ids), size):
         yield list(ids[start : start + size])
+
+
+def settled_by(steps: Iterable[Step]) -> list[Outcome]:
+    """Return the outcomes of those steps that need no call."""
+    outcome = {THERE: UNCHANGED, SKIPPED: SKIPPED, FAILED: FAILED}
+    return [
+        Outcome(step.workload.id, outcome[step.verdict], step.reason, step.message)
+        for step in steps
+        if step.verdict in outcome
+    ]
+
+
+def _is_in(phase: str, phases: Optional[Collection[str]]) -> bool:
+    return phases is None or any(name in phases for name in names_of(phase))
 
 
 def _cannot(workload: Workload, reason: str, rules: Rules) -> Step:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Callable, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED, OUTCOMES
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED, OUTCOMES, spelled
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 MOST_LINES = 50
@@ -21,11 +21,6 @@ _LONGEST_SILENCE = 300.0
 # 50 lines in the first hour.
 _READING_SILENCE = 10.0
 _READING_SHARE = 0.1
-
-
-def spelled(outcome: str) -> str:
-    """Return an outcome as it stands in a sentence."""
-    return outcome.replace("_", " ")
 
 
 class Progress:

@@ -20,10 +20,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     WORST_FIRST,
     BatchRecord,
     Outcome,
+    spelled,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE, RESUME, RUNNING, STOPPED
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import NOT_FOUND
-from ansible_collections.gpuops.runai.plugins.module_utils._progress import spelled
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import Workload
 
@@ -138,7 +138,9 @@ def make_result(
         result[key], taken = _fitting(items, max(int(left * share), least), size)
         left -= taken
     if len(result["not_reached"]) < len(finding.not_reached):
-        result["msg"] += "; not_reached holds the first {0} of them".format(len(result["not_reached"]))
+        result["msg"] += "; not_reached holds the first {0} of {1}".format(
+            len(result["not_reached"]), len(finding.not_reached)
+        )
     if with_diff:
         result["diff"] = _diff(finding, int(left * _DIFF_SHARE), size)
         left -= size(result["diff"])
@@ -196,8 +198,6 @@ def result_words(finding: Finding) -> str:
     gone = sum(outcome.reason == NOT_FOUND for outcome in finding.outcomes)
     if gone:
         notes.append("{0} not there: gone, or not visible to this account".format(gone))
-    if finding.not_reached:
-        notes.append("{0} did not get there".format(len(finding.not_reached)))
     return "; ".join([words, *notes])
 
 

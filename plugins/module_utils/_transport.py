@@ -56,6 +56,16 @@ _CHUNK = 256 * 1024
 _LARGEST_ANSWER = 64 * 1024 * 1024
 
 
+class RequestsMissing(Exception):
+    """The library requests can't be imported; the text is the traceback of the attempt."""
+
+
+def require_requests() -> None:
+    """Raise RequestsMissing where requests can't be imported."""
+    if REQUESTS_IMPORT_ERROR is not None:
+        raise RequestsMissing(REQUESTS_IMPORT_ERROR)
+
+
 class Answer(NamedTuple):
     """What came back. ``headers`` are looked up without regard to case."""
 
@@ -89,9 +99,13 @@ class _Bearer:
 
 
 class Transport:
-    """A kept-alive session with one control plane, used by several threads."""
+    """A kept-alive session with one control plane, used by several threads.
+
+    Made where requests is missing, it raises RequestsMissing.
+    """
 
     def __init__(self, connection: Connection, tally: Tally, connections: int) -> None:
+        require_requests()
         self._connection = connection
         self._tally = tally
         self._is_proven = False

@@ -68,11 +68,9 @@ nodes:
 
 import os
 
-from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export_run import refused, run_export
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
-from ansible_collections.gpuops.runai.plugins.module_utils._transport import REQUESTS_IMPORT_ERROR
 
 ARGUMENT_SPEC = {**connection_argument_spec(), "path": {"type": "path", "required": True}}
 
@@ -80,11 +78,7 @@ ARGUMENT_SPEC = {**connection_argument_spec(), "path": {"type": "path", "require
 def main() -> None:
     """Run the module."""
     module = RunaiModule(ARGUMENT_SPEC)
-    if REQUESTS_IMPORT_ERROR is None:
-        finished = run_export(module.params, os.environ, module.check_mode)
-    else:
-        finished = refused(missing_required_lib("requests"))
-    module.end(finished)
+    module.run(lambda: run_export(module.params, os.environ, module.check_mode), refused)
 
 
 if __name__ == "__main__":

@@ -291,15 +291,11 @@ trouble:
 import os
 import sys
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
-    connection_argument_spec,
-    connection_secrets,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_run import STEPS, refused, run_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import ROLES
+from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import ACTIONS
-from ansible_collections.gpuops.runai.plugins.module_utils._transport import REQUESTS_IMPORT_ERROR
 
 ARGUMENT_SPEC = {
     **connection_argument_spec(),
@@ -325,20 +321,13 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(connection_secrets(module.params, os.environ))
-    if REQUESTS_IMPORT_ERROR is None:
-        finished = run_step(module.params, os.environ, module.check_mode)
-    else:
-        install = "{0} -m pip install requests".format(sys.executable)
-        finished = refused(missing_required_lib("requests"), install)
-    module.no_log_values.update(finished.secrets)
-    for warning in finished.warnings:
-        module.warn(warning)
     # The variables and the ids would make the invocation as long as the result.
-    shown = {"module_args": {"step": module.params["step"], "role": module.params["role"]}}
-    end = module.fail_json if finished.failed else module.exit_json
-    end(invocation=shown, **finished.result)
+    module = RunaiModule(ARGUMENT_SPEC, shown=("step", "role"))
+    install = "{0} -m pip install requests".format(sys.executable)
+    module.run(
+        lambda: run_step(module.params, os.environ, module.check_mode),
+        lambda words: refused(words, install),
+    )
 
 
 if __name__ == "__main__":

@@ -423,14 +423,13 @@ batches:
 
 import os
 
-from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.gpuops.runai.plugins.module_utils._batch_options import DEFAULT_WORKLOADS_LIMIT
 from ansible_collections.gpuops.runai.plugins.module_utils._batch_run import refused, run_batch
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import ACTIONS
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import TOLERABLE, TOLERATED
 from ansible_collections.gpuops.runai.plugins.module_utils._progress_pipe import progress_sink
-from ansible_collections.gpuops.runai.plugins.module_utils._transport import REQUESTS_IMPORT_ERROR
 
 ARGUMENT_SPEC = {
     **connection_argument_spec(),
@@ -449,27 +448,21 @@ ARGUMENT_SPEC = {
     "wait_for": {"type": "str", "choices": ["target", "active"], "default": "target"},
     "deadline": {"type": "int"},
     "report_path": {"type": "path"},
-    "workloads_limit": {"type": "int", "default": 1000},
+    "workloads_limit": {"type": "int", "default": DEFAULT_WORKLOADS_LIMIT},
 }
 
 
 def main() -> None:
     """Run the module."""
     module = RunaiModule(ARGUMENT_SPEC)
-    if REQUESTS_IMPORT_ERROR is None:
-        say = progress_sink(os.environ)
-        finished = run_batch(
-            module.params,
-            os.environ,
-            module.check_mode,
-            module.is_diff_wanted,
-            say,
-            module.verbosity,
-            module.given,
-        )
-    else:
-        finished = refused(module.params, missing_required_lib("requests"))
-    module.end(finished)
+    params, with_diff = module.params, module.is_diff_wanted
+    say = progress_sink(os.environ)
+    module.run(
+        lambda: run_batch(
+            params, os.environ, module.check_mode, with_diff, say, module.verbosity, module.given
+        ),
+        lambda words: refused(params, words, with_diff),
+    )
 
 
 if __name__ == "__main__":

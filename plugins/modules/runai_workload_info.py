@@ -424,12 +424,10 @@ control_plane:
 
 import os
 
-from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._info_run import refused, run_info
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
-from ansible_collections.gpuops.runai.plugins.module_utils._transport import REQUESTS_IMPORT_ERROR
 
 ARGUMENT_SPEC = {**connection_argument_spec(), **selection_argument_spec()}
 
@@ -437,11 +435,7 @@ ARGUMENT_SPEC = {**connection_argument_spec(), **selection_argument_spec()}
 def main() -> None:
     """Run the module."""
     module = RunaiModule(ARGUMENT_SPEC)
-    if REQUESTS_IMPORT_ERROR is None:
-        finished = run_info(module.params, module.given, os.environ)
-    else:
-        finished = refused(missing_required_lib("requests"))
-    module.end(finished)
+    module.run(lambda: run_info(module.params, module.given, os.environ), refused)
 
 
 if __name__ == "__main__":

@@ -341,6 +341,7 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path:
         "no time at all": Case(small, action="delete", ids=ids, deadline=0),
         "blank phases": Case(small, action="delete", ids=ids, only_phases=""),
         "no library": Case(small, {"PYTHONPATH": str(tmp_path)}, action="delete", ids=ids),
+        "no library, no ids": Case(small, {"PYTHONPATH": str(tmp_path)}, action="delete", ids=[]),
         "no folder": Case(small, action="delete", ids=ids, report_path="/no/such/folder/report"),
         "query": Case(small, action="delete", ids=ids, base_url="https://acme.run.ai/?token=t0p"),
     }
@@ -362,14 +363,16 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path:
     }
     run = play(cases)
     assert not run.warnings, run.warnings
+    nothing_asked = cases.pop("no library, no ids")
+    assert nothing_asked.status == "ok", nothing_asked.result
     for name, case in cases.items():
         assert case.status == "ignored", name
         assert said[name] in case.result["msg"], name
         assert case.result["changed"] is False
         assert case.simulator.requests() == [], name
         assert "t0p" not in json.dumps(case.result)
-        if name not in ("bad id", "empty element"):
-            assert case.told() == {"not_attempted": ids}
+        assert case.told() == {"not_attempted": ids}
+        assert case.result["workloads"][0]["message"] == case.result["msg"] or name == "no folder"
 
 
 REFUSED_BY_ANSIBLE = """
@@ -602,10 +605,10 @@ def test_phases_waits_and_single_ids(play: Play) -> None:
     assert cases["target"].result["not_reached"] == ids[:2]
     assert cases["target"].result["changed"] is True
     assert cases["target"].result["msg"] == (
-        "resume: 2 changed of 2; when the wait ended: 2 Resuming; 2 did not get there"
+        "resume: 2 changed of 2; 2 not Running when the wait ended: 2 Resuming"
     )
     assert {row["message"] for row in cases["target"].result["workloads"]} == {
-        "did not get there, Resuming when the wait ended"
+        "not Running when the wait ended: Resuming"
     }
     assert (cases["active"].status, cases["active"].result["not_reached"]) == ("ok", [])
     assert (cases["gone"].status, cases["gone"].result["not_reached"]) == ("ok", [])

@@ -114,7 +114,7 @@ def test_lines_come_while_the_module_works(
         dimensions=(50, 300),
         timeout=PATIENCE,
     )
-    child.expect_exact("runai suspend: waiting for 5 workloads to get there")
+    child.expect_exact("runai suspend: waiting for 5 workloads to be Stopped")
     # The task can't end before this, so the line was not held back until its end.
     for workload in simulator.state.live():
         simulator.state.set_phase(workload.id, "Stopped")
@@ -356,7 +356,7 @@ def test_a_task_that_ran_into_its_timeout_leaves_nothing(
         env={"ANSIBLE_LOCAL_TEMP": str(local)},
     )
     assert run.rc == 2
-    assert lines_of(run.stdout)[-1:] in (["runai suspend: waiting for 5 workloads to get there"], [])
+    assert lines_of(run.stdout)[-1:] in (["runai suspend: waiting for 5 workloads to be Stopped"], [])
     assert list(local.iterdir()) == []
 
 
@@ -378,7 +378,7 @@ def test_a_killed_run_leaves_nothing(
         dimensions=(50, 300),
         timeout=PATIENCE,
     )
-    child.expect_exact("runai suspend: waiting for 5 workloads to get there")
+    child.expect_exact("runai suspend: waiting for 5 workloads to be Stopped")
     child.kill(number)
     child.expect(pexpect.EOF)
     child.wait()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils import _batch_run, _deliver
+from ansible_collections.gpuops.runai.plugins.module_utils import _batch_run, _deliver, _transport
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import BatchAnswer, Page, Refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     AccessDenied,
@@ -29,6 +29,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._finished import Fini
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
+from ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch import ARGUMENT_SPEC
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,31 +64,16 @@ KEYS = {
     "batches",
 }
 SECRET = "a-bearer-that-is-never-shown"
+# As Ansible completes a task that says no more than this.
 OPTIONS: dict[str, Any] = {
+    **{option: spec.get("default") for option, spec in ARGUMENT_SPEC.items()},
     "action": "suspend",
     "ids": [],
-    "protect": [],
-    "only_phases": None,
-    "tolerate": ["finished", "deleting"],
-    "max_affected": None,
     "max_failures": "100%",
-    "batch_size": 100,
-    "concurrency": 4,
-    "wait": False,
     "wait_timeout": 0.05,
     "wait_interval": 0.01,
-    "wait_for": "target",
-    "deadline": None,
-    "report_path": None,
-    "workloads_limit": 1000,
     "base_url": "http://127.0.0.1:9",
-    "client_id": None,
-    "client_secret": None,
     "token": SECRET,
-    "validate_certs": True,
-    "ca_path": None,
-    "proxy": None,
-    "timeout": 30.0,
     "retry_timeout": 0.0,
 }
 
@@ -340,6 +326,41 @@ def test_a_text_is_one_element_though_ansible_cuts_it_at_its_commas(text: str, a
     ).failed
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "changed"),
+    [
+        ("protect", "{0},", 2),
+        ("protect", "{0}, {1},\n", 1),
+        ("only_phases", "Running,", 2),
+        ("only_phases", "stopped,\nRUNNING,", 3),
+        ("protect", ",", None),
+        ("protect", "{0},x", None),
+        ("only_phases", " , ", None),
+        ("only_phases", "", None),
+    ],
+)
+def test_so_it_is_for_the_lists_that_hold_an_action_back(
+    option: str, text: str, changed: Optional[int]
+) -> None:
+    ids = numbered(3)
+    text = text.format(*ids)
+    fleet = FleetClient.fleet = same(3, "Running")
+    if option == "only_phases":
+        fleet.phases[ids[2]] = "Stopped"
+    params = {**OPTIONS, "action": "delete", "ids": ids, option: text.split(",")}
+    finished = _batch_run.run_batch(params, {}, False, False, given={option: text})
+    assert len(fleet.applied) == (changed or 0)
+    assert finished.failed is (changed is None)
+    assert finished.warnings == []
+
+
+def test_no_ids_need_no_library_and_others_say_that_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_transport, "REQUESTS_IMPORT_ERROR", "ImportError: not here")
+    assert not run(same(1, "Running"), ids=[" "]).failed
+    with pytest.raises(_transport.RequestsMissing, match="ImportError: not here"):
+        run(same(1, "Running"), ids=numbered(1))
+
+
 def test_no_ids_need_no_control_plane(tmp_path: Path) -> None:
     report = tmp_path / "report.jsonl"
     nowhere: dict[str, Any] = {"base_url": None, "token": None, "report_path": str(report)}
@@ -530,11 +551,10 @@ def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
     result = finished.result
     assert result["not_reached"] == [*ids[1:5], ids[6]]
     assert result["msg"] == (
-        "resume: 6 changed, 1 unchanged of 7; when the wait ended: 3 Pending, 1 Failed, 1 gone; "
-        "5 did not get there"
+        "resume: 6 changed, 1 unchanged of 7; 5 not Running when the wait ended: 3 Pending, 1 Failed, 1 gone"
     )
     rows = {row["id"]: (row["outcome"], row["reason"], row["message"]) for row in result["workloads"]}
-    short = "did not get there, {0} when the wait ended"
+    short = "not Running when the wait ended: {0}"
     assert rows == {
         ids[0]: ("changed", "", ""),
         ids[1]: ("changed", "not_reached", short.format("Pending")),
@@ -563,7 +583,7 @@ def test_what_is_not_awaited_is_told_as_not_seen_again() -> None:
         patch.setattr(FleetClient, "batch", batch)
         finished = run(fleet, ids=ids, batch_size=10, concurrency=1, wait=True)
     assert finished.result["outcomes"]["changed"] == finished.result["not_reached"] == ids[:10]
-    assert "when the wait ended: 10 not seen again; 10 did not get there" in finished.result["msg"]
+    assert "; 10 not Stopped when the wait ended: 10 not seen again" in finished.result["msg"]
 
 
 @pytest.mark.parametrize(
@@ -679,6 +699,30 @@ def test_the_shape_is_the_same_when_the_options_are_wrong(options: dict[str, Any
     assert "word" not in finished.result["msg"].replace("password", "")
     if "ids" not in options:
         assert finished.result["outcomes"]["not_attempted"] == numbered(3)
+        assert [row["id"] for row in finished.result["workloads"]] == numbered(3)
+    for row in finished.result["workloads"]:
+        assert row["reason"] == "stopped"
+        assert row["message"] in finished.result["msg"]
+    assert finished.result["workloads_truncated"] is False
+
+
+@pytest.mark.parametrize(("limit", "rows"), [(0, 0), (2, 2), (-1, 3), (None, 3)])
+def test_what_is_refused_has_rows_and_a_diff_as_asked(limit: Optional[int], rows: int) -> None:
+    options: dict[str, Any] = {"ids": numbered(3), "batch_size": 0, "workloads_limit": limit}
+    result = run(same(3, "Running"), with_diff=True, **options).result
+    assert len(result["workloads"]) == rows
+    assert result["workloads_truncated"] is (rows < 3)
+    assert result["diff"] == {"before": "", "after": ""}
+
+
+def test_where_some_ids_are_malformed_the_others_are_told_as_not_attempted() -> None:
+    ids = numbered(2)
+    result = run(same(2, "Running"), ids=[ids[0].upper(), f"train-7, {ids[1]} {ids[0]}", ""]).result
+    assert result["outcomes"]["not_attempted"] == ids
+    assert result["summary"]["requested"] == result["summary"]["not_attempted"] == 2
+    assert result["summary"]["duplicates"] == 1
+    assert "element 3 of 3 is empty" in result["msg"]
+    assert run(same(2, "Running"), ids=None).result["summary"]["requested"] == 0
 
 
 def test_no_state_no_write() -> None:

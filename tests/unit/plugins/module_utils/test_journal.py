@@ -46,7 +46,8 @@ def test_it_grows_as_part_and_takes_its_name_when_complete(path: Path, part: Pat
         # What is written outlasts a kill at once.
         assert lines(part) == ROWS[:count]
     assert not path.exists()
-    assert report.complete() is None
+    report.complete()
+    assert report.warnings == []
     assert lines(path) == ROWS
     assert not part.exists()
 
@@ -80,19 +81,20 @@ def test_what_a_killed_task_left_is_kept(path: Path, part: Path) -> None:
     part.write_text("left\n")
     report = journal(path)
     report.open()
-    assert report.kept is not None
-    assert Path(report.kept).read_text() == "left\n"
+    (warning,) = report.warnings
+    kept = Path(warning.rpartition(" kept as ")[2])
+    assert kept.read_text() == "left\n"
     report.write(ROWS)
     report.complete()
     assert lines(path) == ROWS
-    assert Path(report.kept).read_text() == "left\n"
+    assert kept.read_text() == "left\n"
 
 
 def test_an_empty_part_is_not_worth_keeping(path: Path, part: Path) -> None:
     part.touch()
     report = journal(path)
     report.open()
-    assert report.kept is None
+    assert report.warnings == []
     report.complete()
 
 
@@ -104,7 +106,8 @@ def test_amended_rows_take_the_place_of_those_written_when_it_is_complete(path: 
     # Until then a kill leaves what was written first.
     assert lines(part) == ROWS
     Path(f"{part}.new").write_text("left by one that was killed meanwhile")
-    assert report.complete() is None
+    report.complete()
+    assert report.warnings == []
     assert lines(path) == [{**ROWS[0], "message": "late, and ***"}, ROWS[1]]
     assert list(path.parent.iterdir()) == [path]
 
@@ -160,7 +163,8 @@ def test_without_a_path_nothing_is_written(tmp_path: Path) -> None:
     report = journal(None)
     report.open()
     report.write(ROWS)
-    assert report.complete() is None
+    report.complete()
+    assert report.warnings == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -175,8 +179,8 @@ def test_a_full_disk_is_told_at_the_end_and_keeps_what_there_is(path: Path) -> N
     report._file = full.open("w")
     report.write(ROWS)
     report.write(ROWS)
-    words = report.complete()
-    assert words is not None
+    report.complete()
+    (words,) = report.warnings
     assert "could not be completed" in words
     assert "No space left" in words
     assert not path.exists()

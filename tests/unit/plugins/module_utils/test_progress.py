@@ -64,9 +64,9 @@ def test_waiting_is_told_at_once_and_then_by_the_share_of_time_that_is_gone() ->
     now = [1000.0]
     progress = Progress("suspend", lines.append, clock=lambda: now[0])
     for _look in range(600):
-        progress.waiting(7, "to get there", 600.0)
+        progress.waiting(7, "to be Stopped", 600.0)
         now[0] += 1.0
-    assert lines == ["runai suspend: waiting for 7 workloads to get there"] * MOST_LINES
+    assert lines == ["runai suspend: waiting for 7 workloads to be Stopped"] * MOST_LINES
 
 
 def test_no_wait_is_silent_for_long() -> None:
@@ -74,7 +74,7 @@ def test_no_wait_is_silent_for_long() -> None:
     now = [0.0]
     progress = Progress("resume", lambda line: told.append(now[0]), clock=lambda: now[0])
     for _look in range(1000):
-        progress.waiting(7, "to get there", 86400.0)
+        progress.waiting(7, "to be Stopped", 86400.0)
         now[0] += 60.0
     assert max(later - earlier for earlier, later in zip(told, told[1:])) == 300.0
 
@@ -83,10 +83,10 @@ def test_another_wait_is_told_at_once() -> None:
     lines: list[str] = []
     progress = Progress("resume", lines.append, clock=lambda: 5.0)
     progress.waiting(2, "to stop before they are resumed", 600.0)
-    progress.waiting(1, "to get there", 600.0)
+    progress.waiting(1, "to be Stopped", 600.0)
     assert [line.rpartition("waiting for ")[2] for line in lines] == [
         "2 workloads to stop before they are resumed",
-        "1 workload to get there",
+        "1 workload to be Stopped",
     ]
 
 
@@ -139,7 +139,7 @@ def test_trouble_that_many_requests_have_is_told_once() -> None:
 
 def test_nothing_is_told_of_a_wait_that_is_over() -> None:
     lines: list[str] = []
-    Progress("suspend", lines.append).waiting(0, "to get there", 600.0)
+    Progress("suspend", lines.append).waiting(0, "to be Stopped", 600.0)
     assert lines == []
 
 
