@@ -10,41 +10,16 @@ of parents tells: when one of them dies, the kernel gives its children another p
 
 from __future__ import annotations
 
-import os
-from typing import Callable, Optional
+from typing import Callable
+
+from ansible_collections.gpuops.runai.plugins.module_utils._processes import (
+    ancestors,
+    arguments_of,
+    is_play,
+)
 
 # With these among the ancestors, parents go away on purpose.
 _DETACHING = ("async_wrapper",)
-_STARTERS = ("ansible", "ansible-playbook", "ansible-console", "ansible-pull")
-_MOST = 32
-
-
-def _parent(pid: int) -> Optional[int]:
-    """Return the parent of ``pid``; ``None`` without a process or a /proc."""
-    try:
-        with open("/proc/{0}/stat".format(pid), "rb") as stat:
-            # The command's name stands in parentheses and may itself hold some.
-            return int(stat.read().rpartition(b")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def _arguments(pid: int) -> list[str]:
-    try:
-        with open("/proc/{0}/cmdline".format(pid), "rb") as cmdline:
-            return cmdline.read().decode("utf-8", "replace").split("\0")
-    except OSError:
-        return []
-
-
-def _chain(length: int = _MOST) -> list[int]:
-    """Return the pids of this process's ancestors, nearest first, without init."""
-    chain: list[int] = []
-    pid: Optional[int] = os.getppid()
-    while pid is not None and pid > 1 and len(chain) < length:
-        chain.append(pid)
-        pid = _parent(pid)
-    return chain
 
 
 def watch_ancestors() -> Callable[[], bool]:
@@ -53,13 +28,13 @@ def watch_ancestors() -> Callable[[], bool]:
     Where no play is among them (a remote host), the two nearest count; in an asynchronous task, whose
     parents go away on purpose, none do.
     """
-    chain = _chain()
+    chain = ancestors()
     watched = min(2, len(chain))
     for position, pid in enumerate(chain):
-        arguments = _arguments(pid)
+        arguments = arguments_of(pid)
         if any(name in argument for argument in arguments for name in _DETACHING):
             return lambda: True
-        if any(os.path.basename(argument) in _STARTERS for argument in arguments[:3]):
+        if is_play(arguments):
             watched = position + 1
     remembered = chain[:watched]
-    return lambda: _chain(watched) == remembered
+    return lambda: ancestors(watched) == remembered

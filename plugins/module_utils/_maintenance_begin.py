@@ -184,10 +184,9 @@ def _act(
     else:
         turn = turn_to_act(record.workloads, now, context.others())
         ids = turn.ask
-        left = len(turn.finished) + len(turn.stopped)
-        if left:
+        if turn.left:
             already = "{0} finished, stopped or gone since the plan: left alone".format(
-                counted(left, "workload")
+                counted(turn.left, "workload")
             )
         check_unsuspendable(record.workloads, limits.get("unsuspendable") or "refuse", settings.variable(""))
         asked = [entry for entry in record.workloads if entry.id in set(ids)]

@@ -90,7 +90,7 @@ class Asked:
 class Entry:
     """One workload of a record.
 
-    ``phase_before`` and ``phase_before_since`` are from the plan; ``gpus`` are those it held then.
+    ``phase_before`` is from the plan; ``gpus`` are those it held then.
     ``stopped_at`` is the control plane's time of the stop as seen after it, ``assumed`` says that the
     stop could not be tied to what we asked. ``standing`` and ``phase_now`` are from the last look.
     """
@@ -105,9 +105,7 @@ class Entry:
     interactive: bool = False
     gpus: float = 0.0
     phase_before: str = ""
-    phase_before_since: Optional[str] = None
     reason: Optional[str] = None
-    joined_from: Optional[str] = None
     act: Optional[Asked] = None
     stopped_at: Optional[str] = None
     assumed: bool = False

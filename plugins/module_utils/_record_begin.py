@@ -41,17 +41,13 @@ ACTION_RESUME = "resume"
 
 
 class Turn(NamedTuple):
-    """What `begin` finds: ids to ask for, and those of the plan that it does not act on, and why.
+    """What `begin` finds: ids to ask for, and how many of the plan are left alone.
 
-    ``finished``: done, being deleted or no longer there. ``stopped``: by somebody else since the plan.
-    ``joined``: stopped by another open record. ``ours``: stopped by an earlier run of this begin.
+    Those are done, being deleted, no longer there, or were stopped by somebody else since the plan.
     """
 
     ask: list[str]
-    finished: list[str]
-    stopped: list[str]
-    joined: list[str]
-    ours: list[str]
+    left: int
 
 
 def turn_to_act(entries: Iterable[Entry], now: Mapping[str, Seen], others: Sequence[Record]) -> Turn:
@@ -60,7 +56,8 @@ def turn_to_act(entries: Iterable[Entry], now: Mapping[str, Seen], others: Seque
     One that became unsuspendable since is planned no longer: the caller checks for it.
     """
     claimed = claims(others)
-    turn = Turn([], [], [], [], [])
+    ask: list[str] = []
+    left = 0
     for entry in entries:
         seen = now.get(entry.id)
         if entry.plan == LEAVE:
@@ -69,22 +66,18 @@ def turn_to_act(entries: Iterable[Entry], now: Mapping[str, Seen], others: Seque
             if seen.suspendable is False:
                 entry.plan, entry.reason = LEAVE, UNSUSPENDABLE
             else:
-                turn.ask.append(entry.id)
+                ask.append(entry.id)
         elif seen is None or seen.phase not in (STOPPED, STOPPING):
-            turn.finished.append(entry.id)
+            left += 1
         elif may_be_done(entry.act):
             # What happened to it since that run was cut off, before it noted the stop, nobody can tell.
             entry.assumed = entry.assumed or entry.stopped_at is None
-            turn.ours.append(entry.id)
         elif entry.id in claimed:
             shared(entry, claimed[entry.id])
-            turn.joined.append(entry.id)
-        elif is_claimed(entry):
-            # The record that it was shared with has ended since, and left it to this one.
-            turn.joined.append(entry.id)
-        else:
-            turn.stopped.append(entry.id)
-    return turn
+        elif not is_claimed(entry):
+            # If it is, the record that it was shared with has ended since, and left it to this one.
+            left += 1
+    return Turn(ask, left)
 
 
 def ask_to_act(entries: Iterable[Entry], ids: Collection[str], at: str) -> None:

@@ -22,7 +22,12 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import _STARTERS, _arguments, _chain
+from ansible_collections.gpuops.runai.plugins.module_utils._processes import (
+    ancestors,
+    arguments_of,
+    is_play,
+    start_of,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError, Remedy, utc_now
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import (
     refused_write,
@@ -72,7 +77,7 @@ class Holder:
         here = _here()
         if self.play is None or (self.play.host, self.play.namespace) != here:
             return True
-        return _started(self.play.pid) == self.play.started
+        return start_of(self.play.pid) == self.play.started
 
 
 def this_play() -> Optional[Play]:
@@ -81,12 +86,12 @@ def this_play() -> Optional[Play]:
     Between a module and its play there may be a worker of the play, and above it plays that started plays.
     """
     pid = None
-    for ancestor in _chain():
-        if any(os.path.basename(one) in _STARTERS for one in _arguments(ancestor)[:3]):
+    for ancestor in ancestors():
+        if is_play(arguments_of(ancestor)):
             pid = ancestor
         elif pid is not None:
             break
-    started = _started(pid) if pid is not None else None
+    started = start_of(pid) if pid is not None else None
     return None if pid is None or started is None else Play(*_here(), pid, started)
 
 
@@ -219,10 +224,10 @@ def _await_end(play: Play) -> None:
         watched = os.pidfd_open(play.pid)
     except (AttributeError, OSError):
         # An old kernel, an old Python, or a play that has ended.
-        while _started(play.pid) == play.started:
+        while start_of(play.pid) == play.started:
             time.sleep(_BETWEEN_LOOKS)
         return
-    if _started(play.pid) == play.started:
+    if start_of(play.pid) == play.started:
         select.select([watched], [], [])
 
 
@@ -232,17 +237,6 @@ def _here() -> tuple[str, str]:
     except OSError:
         namespace = ""
     return socket.gethostname(), namespace
-
-
-def _started(pid: int) -> Optional[str]:
-    """Return when a process was started, in ticks of this machine; ``None`` if it has ended."""
-    try:
-        with open("/proc/{0}/stat".format(pid), "rb") as stat:
-            # The command's name stands in parentheses and may itself hold some; the state follows it.
-            fields = stat.read().rpartition(b")")[2].split()
-        return None if fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
-    except (OSError, IndexError):
-        return None
 
 
 def _is_same_file(handle: int, path: str) -> bool:

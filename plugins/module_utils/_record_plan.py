@@ -55,7 +55,6 @@ def entry_of(seen: Seen, plan: str, reason: Optional[str] = None) -> Entry:
         interactive=seen.interactive,
         gpus=seen.gpus,
         phase_before=seen.phase,
-        phase_before_since=seen.phase_since,
         reason=reason,
     )
 
@@ -77,11 +76,9 @@ def plan_stop(selected: Iterable[Seen], others: Sequence[Record]) -> list[Entry]
 
 def shared(entry: Entry, claim: tuple[Record, Entry]) -> Entry:
     """Take over from another record's entry what it knows of the time before its stop."""
-    record, theirs = claim
+    _record, theirs = claim
     entry.plan = JOIN
-    entry.joined_from = record.name
     entry.phase_before = theirs.phase_before
-    entry.phase_before_since = theirs.phase_before_since
     entry.gpus = theirs.gpus
     entry.stopped_at = theirs.stopped_at
     entry.assumed = theirs.assumed

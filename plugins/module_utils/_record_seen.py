@@ -49,7 +49,6 @@ class Seen(NamedTuple):
     project: Optional[str]
     owner: Optional[str]
     cluster_id: Optional[str]
-    tenant_id: Optional[str]
     type: Optional[str]
     interactive: bool
     phase: str
@@ -66,7 +65,6 @@ class Seen(NamedTuple):
 
 def seen_from_row(workload_id: str, row: Row) -> Seen:
     """Make a Seen of one of the API's rows; a value of a wrong type counts as not there."""
-    tenant = row.get("tenantId")
     kind = _short(row, "type")
     words = (kind or "").lower()
     return Seen(
@@ -75,7 +73,6 @@ def seen_from_row(workload_id: str, row: Row) -> Seen:
         project=_short(row, "projectName"),
         owner=_short(row, "submittedBy"),
         cluster_id=_short(row, "clusterId"),
-        tenant_id=str(tenant) if isinstance(tenant, (str, int)) and not isinstance(tenant, bool) else None,
         type=kind,
         interactive=any(word in words for word in _INTERACTIVE_TYPES)
         or (_short(row, "category") or "").lower() == _INTERACTIVE_CATEGORY,

@@ -181,7 +181,6 @@ class FakePlane:
             project="p",
             owner="ada@example.com",
             cluster_id=CLUSTER,
-            tenant_id=self.tenant,
             type=workload.type,
             interactive=workload.type == "Workspace",
             phase=workload.phase,

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils import _ancestors
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
+from ansible_collections.gpuops.runai.plugins.module_utils._processes import parent_of
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="this system has no /proc")
 
@@ -27,11 +28,9 @@ following, _separator, rest = os.environ["PROGRAMS"].partition(os.pathsep)
 if following:
     subprocess.call([sys.executable, following], env=dict(os.environ, PROGRAMS=rest))
 else:
-    import importlib.util
-    spec = importlib.util.spec_from_file_location("ancestors", {path!r})
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    is_wanted = module.watch_ancestors()
+    sys.path.insert(0, {path!r})
+    from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
+    is_wanted = watch_ancestors()
     print(is_wanted(), flush=True)
     sys.stdin.readline()
     print(is_wanted(), flush=True)
@@ -43,7 +42,7 @@ def seen(folder: Path, names: list[str], killed: int) -> tuple[str, str]:
     programs = []
     for name in names:
         program = folder / name
-        program.write_text(PROGRAM.format(path=_ancestors.__file__))
+        program.write_text(PROGRAM.format(path=str(Path(_ancestors.__file__).parents[5])))
         programs.append(str(program))
     with subprocess.Popen(
         [sys.executable, programs[0]],
@@ -61,7 +60,7 @@ def seen(folder: Path, names: list[str], killed: int) -> tuple[str, str]:
         if killed == 0:
             os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOWAIT)
         else:
-            while _ancestors._parent(pids[killed + 1]) == pids[killed]:
+            while parent_of(pids[killed + 1]) == pids[killed]:
                 pass
         chain.stdin.write("\n")
         chain.stdin.flush()

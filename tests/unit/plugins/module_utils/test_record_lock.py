@@ -17,6 +17,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils import _record_lock
+from ansible_collections.gpuops.runai.plugins.module_utils._processes import start_of
 from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import try_lock
 from ansible_collections.gpuops.runai.plugins.module_utils._record_lock import (
@@ -38,7 +39,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-        started = _record_lock._started(self._process.pid)
+        started = start_of(self._process.pid)
         assert started is not None
         self.play = Play(*_record_lock._here(), self._process.pid, started)
 
@@ -216,8 +217,8 @@ def test_a_play_of_another_machine_may_be_alive(plays: Callable[[], StandIn]) ->
 )
 def test_the_play_is_the_nearest_one(monkeypatch: pytest.MonkeyPatch, names: list[str], place: Any) -> None:
     chain = list(range(100, 100 + len(names)))
-    monkeypatch.setattr(_record_lock, "_chain", lambda: chain)
-    monkeypatch.setattr(_record_lock, "_arguments", lambda pid: ["python", "/bin/" + names[pid - 100]])
-    monkeypatch.setattr(_record_lock, "_started", lambda pid: "7")
+    monkeypatch.setattr(_record_lock, "ancestors", lambda: chain)
+    monkeypatch.setattr(_record_lock, "arguments_of", lambda pid: ["python", "/bin/" + names[pid - 100]])
+    monkeypatch.setattr(_record_lock, "start_of", lambda pid: "7")
     found = this_play()
     assert (found.pid if found else None) == (None if place is None else 100 + place)

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Other processes of this machine, as /proc shows them."""
+
+from __future__ import annotations
+
+import os
+from typing import Optional
+
+_STARTERS = ("ansible", "ansible-playbook", "ansible-console", "ansible-pull")
+_MOST = 32
+
+
+def parent_of(pid: int) -> Optional[int]:
+    """Return the parent of a process; ``None`` without such a process or a /proc."""
+    fields = _fields_of(pid)
+    try:
+        return int(fields[1])
+    except (ValueError, IndexError):
+        return None
+
+
+def start_of(pid: int) -> Optional[str]:
+    """Return when a process was started, in ticks of this machine; ``None`` if it has ended."""
+    fields = _fields_of(pid)
+    try:
+        return None if fields[0] in ("Z", "X") else fields[19]
+    except IndexError:
+        return None
+
+
+def arguments_of(pid: int) -> list[str]:
+    """Return a process's command line; nothing without such a process or a /proc."""
+    try:
+        with open("/proc/{0}/cmdline".format(pid), "rb") as cmdline:
+            return cmdline.read().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return []
+
+
+def ancestors(most: int = _MOST) -> list[int]:
+    """Return the pids of this process's ancestors, nearest first, without init."""
+    chain: list[int] = []
+    pid: Optional[int] = os.getppid()
+    while pid is not None and pid > 1 and len(chain) < most:
+        chain.append(pid)
+        pid = parent_of(pid)
+    return chain
+
+
+def is_play(arguments: list[str]) -> bool:
+    """Tell whether a command line is that of a program which runs plays."""
+    return any(os.path.basename(one) in _STARTERS for one in arguments[:3])
+
+
+def _fields_of(pid: int) -> list[str]:
+    """Return what /proc says of a process from its state on."""
+    try:
+        with open("/proc/{0}/stat".format(pid), "rb") as stat:
+            # The command's name stands in parentheses and may itself hold some; the state follows it.
+            return stat.read().rpartition(b")")[2].decode("ascii", "replace").split()
+    except OSError:
+        return []
