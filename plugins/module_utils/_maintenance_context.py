@@ -12,18 +12,14 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional, Protocol
 
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_kinds import kind_of_role
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import Caller
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports import read_report
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
-    CLEANUP_ROLE,
-    RECLAIM_ROLE,
     Settings,
     to_fill_in,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
-    CLEANUP,
-    MAINTENANCE,
-    RECLAIM,
     ControlPlane,
     Record,
     RecordError,
@@ -37,8 +33,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import Page, PodsOnNode, Trouble
 from ansible_collections.gpuops.runai.plugins.module_utils._text import some_of
-
-KIND_OF_ROLE = {CLEANUP_ROLE: CLEANUP, RECLAIM_ROLE: RECLAIM}
 
 
 class Identity(NamedTuple):
@@ -111,7 +105,7 @@ class Context(NamedTuple):
     @property
     def kind(self) -> str:
         """The kind of record that the role writes."""
-        return KIND_OF_ROLE.get(self.settings.role, MAINTENANCE)
+        return kind_of_role(self.settings.role).name
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """Keep other jobs out of the folder; check mode writes nothing and needs no lock."""

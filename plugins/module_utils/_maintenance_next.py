@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_kinds import (
+    kind_called,
+    role_of_playbook,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
-    CLEANUP_ROLE,
     CONNECTION_VARIABLES,
     MAINTENANCE_ROLE,
-    RECLAIM_ROLE,
     VARIABLES,
     Settings,
 )
@@ -23,11 +25,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks imp
     CLEANUP_PLAYBOOK,
     RECLAIM_PLAYBOOK,
     REHEARSAL_PLAYBOOK,
-    playbook_that_acts,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import command
 
-_ROLES = {CLEANUP_PLAYBOOK: CLEANUP_ROLE, RECLAIM_PLAYBOOK: RECLAIM_ROLE}
 # What a playbook asks for again although the record has it; a reclaim's selection, too.
 _ASKED_AGAIN = {
     BEGIN_PLAYBOOK: ("reason", "node_fenced"),
@@ -73,15 +73,13 @@ def after_refusal(caller: Caller, remedy: Remedy) -> str:
 
 def variables_of(record: Record) -> dict[str, Any]:
     """Return the variables that would plan the same again, by their names without the prefix."""
-    by_option = {one.option: name for name, one in VARIABLES[_role_of(record)].items() if one.option}
+    by_option = {
+        one.option: name for name, one in VARIABLES[kind_called(record.kind).role].items() if one.option
+    }
     selection = {
         by_option[option]: value for option, value in record.selection.items() if option in by_option
     }
     return {"reason": record.reason, **selection, **record.settings}
-
-
-def _role_of(record: Record) -> str:
-    return _ROLES.get(playbook_that_acts(record), MAINTENANCE_ROLE)
 
 
 def _said(caller: Caller) -> dict[str, Any]:
@@ -95,7 +93,7 @@ def _said(caller: Caller) -> dict[str, Any]:
 
 def _needed(caller: Caller, playbook: str, record: Optional[Record]) -> dict[str, Any]:
     """What a playbook needs to go on with a record."""
-    role = _ROLES.get(playbook, MAINTENANCE_ROLE)
+    role = role_of_playbook(playbook)
     known = {**(variables_of(record) if record is not None else {}), **caller.settings.values}
     names = ["name", "record" if known.get("record_dir") is None else "record_dir"]
     names += _ASKED_AGAIN.get(playbook, ())
@@ -112,7 +110,7 @@ def _needed(caller: Caller, playbook: str, record: Optional[Record]) -> dict[str
 
 def _command(caller: Caller, playbook: str, values: Mapping[str, Any]) -> str:
     is_rehearsal = playbook == REHEARSAL_PLAYBOOK
-    role = caller.settings.role if is_rehearsal else _ROLES.get(playbook, MAINTENANCE_ROLE)
+    role = caller.settings.role if is_rehearsal else role_of_playbook(playbook)
     table, connection = VARIABLES[role], {**caller.connection, **_connection_in(values)}
     prefix = role
     if is_rehearsal:

@@ -20,6 +20,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
     Step,
     Unmatched,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_kinds import kind_of_role
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
     ANY,
     CLEANUP_ROLE,
@@ -27,9 +28,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
     to_fill_in,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
-    DELETE,
     FINISHED_PHASES,
-    SUSPEND,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
@@ -219,7 +218,7 @@ def draft_record(context: Context, identity: Identity, selected: Selected) -> Pl
         id=str(uuid4()),
         name=settings.name,
         kind=context.kind,
-        action=DELETE if context.kind == CLEANUP else SUSPEND,
+        action=kind_of_role(settings.role).action,
         state=PLANNED,
         reason=settings.get("reason"),
         control_plane=identity.plane,

@@ -28,6 +28,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end impo
     seconds_to_settle,
     status_step,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_kinds import kind_of_role
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import (
     Caller,
     after_refusal,
@@ -38,8 +39,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan imp
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reads import ControlPlaneReader
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_sample import sample_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
-    CLEANUP_ROLE,
-    RECLAIM_ROLE,
+    MAINTENANCE_ROLE,
     REQUIRED,
     Settings,
     VariablesError,
@@ -48,14 +48,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import status_notes
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME
+from ansible_collections.gpuops.runai.plugins.module_utils._record import ENDED as HAS_ENDED
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
-    CLEANUP,
-    RECLAIM,
     Record,
     RecordError,
     Remedy,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record import ENDED as HAS_ENDED
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder, write_whole
 from ansible_collections.gpuops.runai.plugins.module_utils._record_lock import (
     RunLock,
@@ -66,10 +64,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_owners import
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
     BEGIN_PLAYBOOK,
-    CLEANUP_PLAYBOOK,
     END_PLAYBOOK,
     PLAN_PLAYBOOK,
-    RECLAIM_PLAYBOOK,
     REHEARSAL_PLAYBOOK,
     STATUS_PLAYBOOK,
 )
@@ -83,35 +79,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_words import 
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._sampling import Sampling, sampling_of
 
-PLAN, BEGIN, FOLD, BEGUN, END, ENDED, STATUS, SAMPLE, SETTLE, WHICH = STEPS = (
-    "plan",
-    "begin",
-    "fold",
-    "begun",
-    "end",
-    "ended",
-    "status",
-    "sample",
-    "settle",
-    "which",
-)
-# Steps that hand on a packed record, and those after which a page is written for people.
-_HANDS_ON = (PLAN, BEGUN, ENDED)
-_ONLY_READ = (STATUS, SAMPLE, WHICH)
-_LAST_STEPS = (PLAN, BEGUN, ENDED, STATUS)
-# Steps of a run that acts on a record; others are kept out of it from its first step to its last.
-_ALONE = (BEGIN, FOLD, BEGUN, SETTLE, END, ENDED)
-_ENDS_RUN = (BEGUN, ENDED)
-_BEGINS = (PLAN, SAMPLE, BEGIN)
-_MAY_CREATE = (PLAN, BEGIN)
-_PLAYBOOKS = {CLEANUP_ROLE: CLEANUP_PLAYBOOK, RECLAIM_ROLE: RECLAIM_PLAYBOOK}
-_PLAYBOOK_OF_STEP = {
-    PLAN: PLAN_PLAYBOOK,
-    **dict.fromkeys((BEGIN, FOLD, BEGUN, SAMPLE), BEGIN_PLAYBOOK),
-    **dict.fromkeys((SETTLE, END, ENDED), END_PLAYBOOK),
-    STATUS: STATUS_PLAYBOOK,
-    WHICH: REHEARSAL_PLAYBOOK,
-}
+PLAN, BEGIN, FOLD, BEGUN = "plan", "begin", "fold", "begun"
+END, ENDED, STATUS = "end", "ended", "status"
+SAMPLE, SETTLE, WHICH = "sample", "settle", "which"
 # Options of the connection that hold no secret.
 _SHOWN_CONNECTION = ("base_url", "validate_certs", "ca_path")
 
@@ -155,10 +125,15 @@ def refused(words: str, next_command: str, reader: Optional[ControlPlaneReader] 
 
 def _caller(params: Mapping[str, Any], settings: Settings) -> Caller:
     shown = {name: params[name] for name in _SHOWN_CONNECTION if params.get(name) not in (None, True)}
-    playbook = _PLAYBOOKS.get(settings.role) or _PLAYBOOK_OF_STEP[params["step"]]
-    if params["step"] == FOLD and params.get("action") == RESUME:
-        playbook = END_PLAYBOOK
+    kind = kind_of_role(settings.role)
+    playbook = _playbook(params) if kind.role == MAINTENANCE_ROLE else kind.playbook
     return Caller(settings, playbook, shown, bool(params.get("rehearsal")))
+
+
+def _playbook(params: Mapping[str, Any]) -> str:
+    """Return the playbook that this is a step of where the role is that of a maintenance."""
+    is_resume = params["step"] == FOLD and params.get("action") == RESUME
+    return END_PLAYBOOK if is_resume else _STEPS[params["step"]].playbook
 
 
 def _context(
@@ -168,14 +143,15 @@ def _context(
     environ: Mapping[str, str],
     check_mode: bool,
 ) -> Context:
-    settings.require("name", *(REQUIRED[settings.role] if params["step"] in _BEGINS else ()))
+    step = _STEPS[params["step"]]
+    settings.require("name", *(REQUIRED[settings.role] if step.plans else ()))
     if settings.get("summary_path"):
         _check_summary_path(settings.get("summary_path"), settings)
     durable = settings.said("record_dir")
     path = settings.get("record_dir") or params.get("scratch_dir")
     folder = RecordFolder(path) if path else None
-    if folder is not None and params["step"] not in _ONLY_READ:
-        may_create = params["step"] in _MAY_CREATE or settings.said("record")
+    if folder is not None and not step.only_reads:
+        may_create = step.plans or settings.said("record")
         folder.check(may_create and not check_mode)
     return Context(
         caller=_caller(params, settings),
@@ -193,40 +169,35 @@ def _take(run: _Run) -> dict[str, Any]:
 
     Where nothing outlives the job nobody else has the record. Check mode looks, and keeps nobody out.
     """
-    step, context = run.params["step"], run.context
-    if step not in (*_ALONE, STATUS) or context.folder is None or not context.durable:
-        return _STEPS[step](run)
-    if step != BEGIN:
+    step, context = _STEPS[run.params["step"]], run.context
+    is_concerned = step.acts or step.tells_who_acts
+    if not is_concerned or context.folder is None or not context.durable:
+        return step.take(run)
+    if not step.plans:
         # A misspelt name needs no lock.
         context.need()
     play = this_play()
     lock = RunLock(context.folder.lock_of(run.settings.name), play)
-    if step == STATUS or context.check_mode:
+    if step.only_reads or context.check_mode:
         other = lock.other()
-        if other is not None and step != STATUS:
+        if other is not None and step.acts:
             raise busy(other)
         at_work = other.words() if other is not None else ""
-        return _STEPS[step](run._replace(context=context._replace(at_work=at_work)))
+        return step.take(run._replace(context=context._replace(at_work=at_work)))
     if play is None:
         run.warn(
             "it can't be told which play this is: other runs are kept off the record only during each step"
         )
-    lock.take(_what(run), context.by)
+    is_end = _playbook(run.params) == END_PLAYBOOK
+    lock.take("an end" if is_end else kind_of_role(run.settings.role).run, context.by)
     is_over = True
     try:
-        result = _STEPS[step](run)
-        is_over = step in _ENDS_RUN or result["state"] == HAS_ENDED
+        result = step.take(run)
+        is_over = step.is_last or result["state"] == HAS_ENDED
     finally:
         if is_over:
             lock.leave()
     return result
-
-
-def _what(run: _Run) -> str:
-    """Name the run that this is a step of."""
-    if run.params["step"] in (SETTLE, END, ENDED) or run.params.get("action") == RESUME:
-        return "an end"
-    return {CLEANUP: "a clean-up", RECLAIM: "a reclaim"}.get(run.context.kind, "a begin")
 
 
 def _by(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -289,24 +260,52 @@ def _which(run: _Run) -> dict[str, Any]:
     return {**result, "simulator": plane.simulator, "msg": line, "lines": [line]}
 
 
-_STEPS: dict[str, Callable[[_Run], dict[str, Any]]] = {
-    PLAN: _plan,
-    BEGIN: _begin,
-    FOLD: _fold,
-    BEGUN: lambda run: _finish(run, begun_step(run.context)),
-    END: lambda run: _finish(run, end_step(run.context)),
-    ENDED: lambda run: _finish(run, ended_step(run.context)),
-    STATUS: lambda run: _finish(run, status_step(run.context)),
-    SAMPLE: _sample,
-    SETTLE: _settle,
-    WHICH: _which,
+class _StepKind(NamedTuple):
+    """How a step is run; ``playbook`` is that of a maintenance which it is a step of.
+
+    ``plans``: it needs what a new plan needs. ``acts``: it is a step of a run that keeps others off the
+    record from its first step to its last. ``is_last``: it ends such a run, or a plan, so that a page is
+    written for people, and the record is handed on. ``tells_who_acts``: it says which run is at work.
+    """
+
+    take: Callable[[_Run], dict[str, Any]]
+    playbook: str
+    plans: bool = False
+    acts: bool = False
+    only_reads: bool = False
+    is_last: bool = False
+    tells_who_acts: bool = False
+
+
+_STEPS = {
+    PLAN: _StepKind(_plan, PLAN_PLAYBOOK, plans=True, is_last=True),
+    BEGIN: _StepKind(_begin, BEGIN_PLAYBOOK, plans=True, acts=True),
+    FOLD: _StepKind(_fold, BEGIN_PLAYBOOK, acts=True),
+    BEGUN: _StepKind(
+        lambda run: _finish(run, begun_step(run.context)), BEGIN_PLAYBOOK, acts=True, is_last=True
+    ),
+    END: _StepKind(lambda run: _finish(run, end_step(run.context)), END_PLAYBOOK, acts=True),
+    ENDED: _StepKind(
+        lambda run: _finish(run, ended_step(run.context)), END_PLAYBOOK, acts=True, is_last=True
+    ),
+    STATUS: _StepKind(
+        lambda run: _finish(run, status_step(run.context)),
+        STATUS_PLAYBOOK,
+        only_reads=True,
+        is_last=True,
+        tells_who_acts=True,
+    ),
+    SAMPLE: _StepKind(_sample, BEGIN_PLAYBOOK, plans=True, only_reads=True),
+    SETTLE: _StepKind(_settle, END_PLAYBOOK, acts=True),
+    WHICH: _StepKind(_which, REHEARSAL_PLAYBOOK, only_reads=True),
 }
+STEPS = tuple(_STEPS)
 
 
 def _finish(run: _Run, step: Step) -> dict[str, Any]:
     step = _with_page_of_the_run(run, step)
     result = _result(step, run.settings.values)
-    record, name = step.record, run.params["step"]
+    record, kind = step.record, _STEPS[run.params["step"]]
     if record is None:
         return result
     folder = run.context.folder
@@ -314,11 +313,11 @@ def _finish(run: _Run, step: Step) -> dict[str, Any]:
         result["record_path"] = folder.file_of(record.name)
         for key, report in (("report_path", step.report), ("report_path_after", step.report_after)):
             result[key] = folder.beside(report.name) if report is not None else None
-    if name in _HANDS_ON and not run.context.durable:
+    if kind.is_last and not kind.only_reads and not run.context.durable:
         # What is kept needs not travel, and would be taken for the record of other jobs.
-        result["packed"] = _packed(record, must_fit=name == PLAN)
+        result["packed"] = _packed(record, must_fit=kind.plans)
     path = run.settings.get("summary_path")
-    if path and name in _LAST_STEPS and step.page is not None and not run.context.check_mode:
+    if path and kind.is_last and step.page is not None and not run.context.check_mode:
         try:
             _write_page(path, step.page)
         except RecordError as fault:

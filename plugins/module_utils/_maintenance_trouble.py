@@ -12,6 +12,7 @@ from typing import Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_kinds import kind_called
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import after_refusal, go_on
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import BAD as BAD_OUTCOMES
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
@@ -43,7 +44,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import M
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
     END_PLAYBOOK,
     STATUS_PLAYBOOK,
-    playbook_that_acts,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
@@ -85,7 +85,7 @@ def begin_trouble(
     if is_left:
         parts.append(on_nodes.words())
     # Another begin moves no pod of what it leaves alone, or of what has stopped.
-    playbook = playbook_that_acts(record) if faults else STATUS_PLAYBOOK
+    playbook = kind_called(record.kind).playbook if faults else STATUS_PLAYBOOK
     command = go_on(context.caller, playbook, record)
     return Trouble("; ".join(parts), _rows(bad, not_attempted), command)
 
@@ -97,7 +97,7 @@ def unseen_trouble(context: Context, record: Record, fault: RunaiError) -> Troub
     )
     words = ", ".join("{0} {1}".format(number, outcome) for outcome, number in outcomes.most_common())
     sentence = "what became of it can't be read ({0}); the record has what is known: {1}".format(fault, words)
-    return Trouble(sentence, [], go_on(context.caller, playbook_that_acts(record), record))
+    return Trouble(sentence, [], go_on(context.caller, kind_called(record.kind).playbook, record))
 
 
 def check_trouble(context: Context, fault: RecordError) -> Trouble:
@@ -140,7 +140,7 @@ def status_trouble(context: Context, record: Record, on_nodes: OnNodes) -> Optio
     playbook = STATUS_PLAYBOOK if is_left else END_PLAYBOOK
     # A clean-up has no end.
     if record.kind == CLEANUP or record.state == ACTING or any(one.is_active for one in on_nodes.holders):
-        playbook = playbook_that_acts(record)
+        playbook = kind_called(record.kind).playbook
     command = go_on(context.caller, playbook, record)
     return Trouble("; ".join(parts), trouble_rows(lost, resume=False), command)
 
@@ -162,7 +162,7 @@ def status_notes(context: Context, record: Record, trouble: Optional[Trouble]) -
         return ["At work now: {0}".format(context.at_work)]
     if trouble is not None or record.state == ENDED or context.caller.is_rehearsal:
         return []
-    begin = go_on(context.caller, playbook_that_acts(record), record)
+    begin = go_on(context.caller, kind_called(record.kind).playbook, record)
     if record.action != SUSPEND:
         return ["Next: {0}".format(begin)]
     end = go_on(context.caller, END_PLAYBOOK, record)

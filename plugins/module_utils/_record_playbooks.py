@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.gpuops.runai.plugins.module_utils._record import CLEANUP, RECLAIM, Record
-
 PLAN_PLAYBOOK = "maintenance_plan"
 BEGIN_PLAYBOOK = "maintenance_begin"
 END_PLAYBOOK = "maintenance_end"
@@ -15,10 +13,3 @@ STATUS_PLAYBOOK = "maintenance_status"
 CLEANUP_PLAYBOOK = "cleanup"
 RECLAIM_PLAYBOOK = "reclaim"
 REHEARSAL_PLAYBOOK = "maintenance_rehearse"
-
-_ACTS = {CLEANUP: CLEANUP_PLAYBOOK, RECLAIM: RECLAIM_PLAYBOOK}
-
-
-def playbook_that_acts(record: Record) -> str:
-    """Return the playbook that goes on with a begin, or a clean-up, of this record."""
-    return _ACTS.get(record.kind, BEGIN_PLAYBOOK)
