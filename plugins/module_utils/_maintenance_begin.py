@@ -79,10 +79,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks imp
     PLAN_PLAYBOOK,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
-    begun_page,
-    plan_page,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import begun_page, plan_page
 from ansible_collections.gpuops.runai.plugins.module_utils._sampling import Sampling
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 

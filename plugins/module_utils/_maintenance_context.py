@@ -29,9 +29,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import fold
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder
+from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import PodsOnNode
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import unpack
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import Page, PodsOnNode, Trouble
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import Trouble
+from ansible_collections.gpuops.runai.plugins.module_utils._summary import Page
 from ansible_collections.gpuops.runai.plugins.module_utils._text import some_of
 
 

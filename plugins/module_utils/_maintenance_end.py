@@ -52,9 +52,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
     settle_stops,
     stand,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import NOTHING_LEFT
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import STATUS_PLAYBOOK
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import NOTHING_LEFT, standing_page
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import standing_page
 
 _BEFORE_END = (PLANNED, ACTING, BEGUN)
 

@@ -20,13 +20,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
     Settings,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record import Record, Remedy
+from ansible_collections.gpuops.runai.plugins.module_utils._record_command import command
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
     BEGIN_PLAYBOOK,
     CLEANUP_PLAYBOOK,
     RECLAIM_PLAYBOOK,
     REHEARSAL_PLAYBOOK,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import command
 
 # What a playbook asks for again although the record has it; a reclaim's selection, too.
 _ASKED_AGAIN = {

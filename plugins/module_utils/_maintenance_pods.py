@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context
 from ansible_collections.gpuops.runai.plugins.module_utils._record import LEAVE, Record
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
+from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import (
     NOTHING_LEFT,
     Holder,
     OnNodes,

@@ -37,8 +37,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import Settings
 from ansible_collections.gpuops.runai.plugins.module_utils._pods import is_on_node, pods_on_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._record import ControlPlane
+from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import PodsOnNode
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen, seen_from_row
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import PodsOnNode
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 
 # More rows than any fleet has: here nothing is shown, so nothing has to be cut.

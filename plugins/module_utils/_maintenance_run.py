@@ -69,15 +69,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks imp
     REHEARSAL_PLAYBOOK,
     STATUS_PLAYBOOK,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
-    Page,
-    Trouble,
-    as_html,
-    as_markdown,
-    as_text,
-    first_line,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import Trouble, first_line
 from ansible_collections.gpuops.runai.plugins.module_utils._sampling import Sampling, sampling_of
+from ansible_collections.gpuops.runai.plugins.module_utils._summary import Page, as_html, as_markdown, as_text
 
 PLAN, BEGIN, FOLD, BEGUN = "plan", "begin", "fold", "begun"
 END, ENDED, STATUS = "end", "ended", "status"

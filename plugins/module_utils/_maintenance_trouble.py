@@ -40,17 +40,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
     TO_RESUME,
     standing_words,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import OnNodes
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
     END_PLAYBOOK,
     STATUS_PLAYBOOK,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
-    OnNodes,
-    Trouble,
-    trouble_rows,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_words import Trouble, trouble_rows
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 # Words for what did not get there; outcomes are their own.

@@ -2,16 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A record in words: for the terminal, as Markdown and as HTML."""
+"""A record in words: the pages that people read, and the rows of what failed."""
 
 from __future__ import annotations
 
-import html
-import json
-import re
-import shlex
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     CHANGED,
@@ -30,31 +26,15 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Record,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_end import STANDINGS, standing_words
+from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import NOTHING_LEFT, OnNodes
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS, group
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import is_active
-from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted, some_of
+from ansible_collections.gpuops.runai.plugins.module_utils._summary import Page, Table
+from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
 
 REHEARSAL = "REHEARSAL on a simulator"
-# What Ansible takes as it stands: after name=, and in a YAML mapping.
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./*?<>-]+\Z")
-_PLAIN_WORDS = re.compile(r"[A-Za-z/<][A-Za-z0-9_@%+./<>-]*( [A-Za-z0-9_@%+./<>-]+)+\Z")
 
 _ENTRY_COLUMNS = ("workload", "project", "owner", "phase", "remark")
-
-
-class Table(NamedTuple):
-    """A table with a heading; cells are text."""
-
-    heading: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-
-class Page(NamedTuple):
-    """What people read: the first line says which control plane it is about."""
-
-    lines: list[str]
-    tables: list[Table]
 
 
 class Trouble(NamedTuple):
@@ -63,71 +43,6 @@ class Trouble(NamedTuple):
     sentence: str
     rows: list[str]
     next_command: str
-
-
-class PodsOnNode(NamedTuple):
-    """How many pods of how many projects this account sees on a node."""
-
-    node: str
-    pods: int
-    projects: int
-    # Ids of the workloads that they are of, as far as that is known.
-    workloads: tuple[str, ...] = ()
-
-    def words(self) -> str:
-        """Return e.g. ``gpu-17: 3 pods visible to this account in 2 projects``."""
-        return "{0}: {1} visible to this account in {2}".format(
-            self.node, counted(self.pods, "pod"), counted(self.projects, "project")
-        )
-
-
-class Holder(NamedTuple):
-    """A workload that has pods on a node, and why. ``is_active``: another begin would stop it."""
-
-    name: str
-    project: Optional[str]
-    owner: Optional[str]
-    node: str
-    why: str
-    is_active: bool
-
-    def words(self) -> str:
-        """Return e.g. ``train-1 of ada@example.com in vision (left on purpose, since ...)``."""
-        owner, project = (clean(one, 80) or "-" for one in (self.owner, self.project))
-        return "{0} of {1} in {2} ({3})".format(clean(self.name, 80), owner, project, self.why)
-
-
-class OnNodes(NamedTuple):
-    """What is left on the nodes that a maintenance is about; ``unread`` says why that is not known."""
-
-    pods: tuple[PodsOnNode, ...] = ()
-    holders: tuple[Holder, ...] = ()
-    unread: str = ""
-
-    def is_empty(self) -> bool:
-        """Tell whether this account sees no pod there."""
-        return not self.unread and not any(one.pods for one in self.pods)
-
-    def words(self) -> str:
-        """Say in one sentence what is left, of whom, and who must move it."""
-        if self.unread:
-            return self.unread
-        pods = "; ".join(one.words() for one in self.pods if one.pods)
-        of = ", of {0}".format(some_of([one.words() for one in self.holders], 3)) if self.holders else ""
-        return "{0}{1}: a taint with NoExecute or their owners must move them, then look again".format(
-            pods, of
-        )
-
-    def tables(self) -> list[Table]:
-        """Name all of them."""
-        rows = [
-            tuple(clean(cell, 80) or "-" for cell in (one.name, one.project, one.owner, one.node, one.why))
-            for one in self.holders
-        ]
-        return [Table("Pods left", ("workload", "project", "owner", "node", "why"), rows)] if rows else []
-
-
-NOTHING_LEFT = OnNodes()
 
 
 def first_line(plane: ControlPlane) -> str:
@@ -282,88 +197,12 @@ def trouble_rows(entries: Iterable[Entry], resume: bool) -> list[str]:
     return rows[:MOST_ROWS]
 
 
-def command(playbook: str, variables: Sequence[tuple[str, Any]]) -> str:
-    """Return the command to type next; values are text, numbers, booleans or lists of text."""
-    words = ["ansible-playbook", "gpuops.runai." + playbook]
-    for name, value in variables:
-        words += ["-e", shlex.quote(_extra_var(name, value))]
-    return " ".join(words)
-
-
-def _extra_var(name: str, value: Any) -> str:
-    """Say one variable. Ansible cuts ``name=value`` at blanks, and viewers show a ``"`` with a backslash."""
-    if isinstance(value, (list, tuple)) and not any("," in one for one in value):
-        value = ",".join(value)
-    if isinstance(value, float) and value == int(value):
-        value = int(value)
-    text = value if isinstance(value, str) else json.dumps(value)
-    if _PLAIN.match(text):
-        return "{0}={1}".format(name, text)
-    if _PLAIN_WORDS.match(text):
-        return "{{{0}: {1}}}".format(name, text)
-    return json.dumps({name: value})
-
-
-def as_text(page: Page) -> list[str]:
-    """Return lines for a terminal."""
-    lines = list(page.lines)
-    for table in page.tables:
-        if not table.rows:
-            continue
-        widths = [
-            max(len(row[column]) for row in [table.columns, *table.rows])
-            for column in range(len(table.columns))
-        ]
-        lines.append("{0}:".format(table.heading))
-        lines += [_aligned(row, widths) for row in [table.columns, *table.rows[:MOST_ROWS]]]
-        if len(table.rows) > MOST_ROWS:
-            lines.append("  and {0} more".format(len(table.rows) - MOST_ROWS))
-    return lines
-
-
-def as_markdown(page: Page) -> str:
-    """Return a Markdown document."""
-    parts = ["# " + _markdown(page.lines[0]), ""]
-    for line in page.lines[1:]:
-        parts += [_markdown(line), ""]
-    for table in page.tables:
-        if table.rows:
-            parts += ["## " + _markdown(table.heading), "", _markdown_row(table.columns)]
-            parts.append("|" + " --- |" * len(table.columns))
-            parts += [_markdown_row(row) for row in table.rows] + [""]
-    return "\n".join(parts).rstrip() + "\n"
-
-
-def as_html(page: Page) -> str:
-    """Return a whole HTML page without any script or outside reference."""
-    title = html.escape(page.lines[0])
-    parts = [
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{0}</title>'.format(title),
-        "<style>body{font-family:sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:left}</style>",
-        "</head><body>",
-        "<h1>{0}</h1>".format(title),
-    ]
-    parts += ["<p>{0}</p>".format(html.escape(line)) for line in page.lines[1:]]
-    for table in page.tables:
-        if table.rows:
-            parts.append(
-                "<h2>{0}</h2><table>{1}".format(html.escape(table.heading), _html_row(table.columns, "th"))
-            )
-            parts += [_html_row(row, "td") for row in table.rows]
-            parts.append("</table>")
-    return "\n".join([*parts, "</body></html>", ""])
-
-
 def _idle_words(record: Record) -> str:
     """One read tells what is idle now, and nothing of how long it has been."""
     idle_for, samples = record.settings.get("idle_for"), record.settings.get("samples")
     if idle_for is None:
         return "Idle now, at one read: not known for how long"
     return "Idle for {0}: at each of {1} reads spread over it".format(idle_for, samples)
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    return "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
 
 
 def _drift_table(record: Record, heading: str) -> list[Table]:
@@ -388,15 +227,3 @@ def _remark(entry: Entry) -> Optional[str]:
     if asked is not None and asked.message:
         return asked.message
     return "now {0}".format(entry.phase_now) if entry.phase_now else None
-
-
-def _markdown(text: str) -> str:
-    return "".join("\\" + char if char in "\\`*_{}[]<>#|!" else char for char in text)
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_markdown(cell) for cell in cells) + " |"
-
-
-def _html_row(cells: Iterable[str], tag: str) -> str:
-    return "<tr>{0}</tr>".format("".join("<{0}>{1}</{0}>".format(tag, html.escape(cell)) for cell in cells))

@@ -23,8 +23,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import SEND, WAIT, meaning
 from ansible_collections.gpuops.runai.plugins.module_utils._record import ControlPlane
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder
+from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import PodsOnNode
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
-from ansible_collections.gpuops.runai.plugins.module_utils._record_words import PodsOnNode
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 _EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)

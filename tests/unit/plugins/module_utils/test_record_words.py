@@ -17,18 +17,16 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Entry,
     Record,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_command import command
+from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import PodsOnNode
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
-    PodsOnNode,
-    as_html,
-    as_markdown,
-    as_text,
-    command,
     first_line,
     plan_page,
     standing_page,
     trouble_rows,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._summary import as_html, as_markdown, as_text
 
 HOSTILE = "<script>|`[x](y) {{ 7 * 7 }}\x1b[2J"
 
