@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Callable, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
@@ -24,7 +25,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
     connect_options,
     no_connection,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._deliver import Courier
+from ansible_collections.gpuops.runai.plugins.module_utils._deliver import DeliveryContext, deliver
 from ansible_collections.gpuops.runai.plugins.module_utils._dispatch import Dispatcher
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     Interrupted,
@@ -215,9 +216,11 @@ class _Run:
         options, ledger = self._options, self._ledger
         planned = len(plan.ids(SEND, WAIT))
         rules = rules_once_stopped(options.rules) if options.action == RESUME else options.rules
-        courier = Courier(options.action, client, reader, self._guard, self._tally, rules, ledger.state)
+        context = DeliveryContext(
+            options.action, client, reader, self._guard, self._tally, rules, ledger.state
+        )
         dispatcher = self._dispatcher = Dispatcher(
-            courier.deliver,
+            partial(deliver, context),
             self._guard,
             options.batch_size,
             options.concurrency,

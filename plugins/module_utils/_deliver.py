@@ -18,7 +18,6 @@ from typing import NamedTuple, Optional
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import BatchAnswer, Refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
-    AccessDenied,
     Interrupted,
     RequestError,
     StatusError,
@@ -49,6 +48,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
     meaning,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import NOT_FOUND, Rules, decide
+from ansible_collections.gpuops.runai.plugins.module_utils._reaction import (
+    LOOK_AWHILE,
+    LOST,
+    SURELY_NOT,
+    Reaction,
+    reaction_to,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience
 from ansible_collections.gpuops.runai.plugins.module_utils._state import StateReader
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
@@ -60,6 +66,8 @@ _FIRST_LOOK_PAUSE = 0.5
 _LONGEST_LOOK_PAUSE = 2.0
 # A control plane that keeps silent about an id is asked once more for it, not for ever.
 _CALLS_FOR_SILENCE = 2
+# What is done is done, whatever the user's rules say of acting on it.
+_NO_RULES = Rules(protect=(), only_phases=None, tolerate=())
 
 
 class Delivery(NamedTuple):
@@ -75,44 +83,42 @@ class Delivery(NamedTuple):
     was_sent: bool
 
 
-class Courier:
-    """Delivers batches of one action; safe to use from several threads.
+class DeliveryContext(NamedTuple):
+    """What the deliveries of one action share; all of it is safe to use from several threads.
 
     ``before`` is what the plan was made of.
     """
 
-    def __init__(
-        self,
-        action: str,
-        client: Client,
-        reader: StateReader,
-        guard: Guard,
-        tally: Tally,
-        rules: Rules,
-        before: Mapping[str, Workload],
-    ) -> None:
-        self.action = action
-        self.before = before
-        self.client = client
-        self.reader = reader
-        self.guard = guard
-        self.tally = tally
-        self.rules = rules
+    action: str
+    client: Client
+    reader: StateReader
+    guard: Guard
+    tally: Tally
+    rules: Rules
+    before: Mapping[str, Workload]
 
-    def deliver(self, ids: Sequence[str]) -> Delivery:
-        """Send one batch and settle each of its ids."""
-        return _Batch(self, ids).run()
+
+def deliver(context: DeliveryContext, ids: Sequence[str]) -> Delivery:
+    """Send one batch and settle each of its ids."""
+    return _Batch(context, ids).run()
+
+
+class _Look(NamedTuple):
+    """What was seen last of each id, but for those that could not be read; ``trouble`` says why not."""
+
+    seen: dict[str, Workload]
+    trouble: str = ""
 
 
 class _Batch:
     """The state of one delivery: what is still owed, and what is known of the earlier calls."""
 
-    def __init__(self, courier: Courier, ids: Sequence[str]) -> None:
-        self._courier = courier
+    def __init__(self, context: DeliveryContext, ids: Sequence[str]) -> None:
+        self._context = context
         self._ids = ids
         self._owed = list(ids)
         self._outcomes: dict[str, Outcome] = {}
-        self._patience: Patience = courier.client.patience()
+        self._patience: Patience = context.client.patience()
         self._calls = 0
         self._answered = False
         self._batch_id: Optional[str] = None
@@ -127,7 +133,7 @@ class _Batch:
         began = time.monotonic()
         try:
             while self._owed:
-                self._courier.guard.check_write()
+                self._context.guard.check_write()
                 self._call()
         except Interrupted as stop:
             self._give_up(stop)
@@ -145,36 +151,13 @@ class _Batch:
         return Delivery(outcomes, record, self._stop, self._calls > 0)
 
     def _call(self) -> None:
-        sent = list(self._owed)
         try:
-            self._calls += 1
-            answer = self._courier.client.batch(self._courier.action, sent)
-        except Interrupted:
-            self._calls -= 1
-            raise
-        except AccessDenied as fault:
-            self._answered = True
-            self._stop = str(fault)
-            self._refuse(
-                {workload_id: Refusal(fault.code, fault.text or fault.words) for workload_id in sent}
-            )
+            answer = self._context.client.batch(self._context.action, list(self._owed))
         except RequestError as fault:
-            if fault.may_be_applied:
-                self._after_lost_answer(fault)
-            elif isinstance(fault, StatusError) and not fault.refused_for_now:
-                self._answered = True
-                # Without the endpoint itself no other batch will fare better.
-                if fault.is_no_such_endpoint:
-                    self._stop = "{0}; batches need Run:ai 2.19 or later".format(fault)
-                if fault.is_doubtful:
-                    self._may_have_arrived = True
-                    self._patience.start()
-                self._refuse(
-                    {workload_id: Refusal(fault.code, fault.text or fault.words) for workload_id in sent}
-                )
-            else:
-                self._after_no_passage(fault)
+            self._calls += 1
+            self._react(fault, reaction_to(fault))
         else:
+            self._calls += 1
             self._take(answer)
 
     def _take(self, answer: BatchAnswer) -> None:
@@ -184,12 +167,23 @@ class _Batch:
         self._settle(
             [Outcome(workload_id, CHANGED, batch_id=answer.batch_id) for workload_id in answer.succeeded]
         )
-        self._refuse(answer.refused, is_moot_when_gone=self._courier.action == DELETE)
+        self._refuse(answer.refused, is_moot_when_gone=self._context.action == DELETE)
         if self._owed:
-            self._courier.tally.remark(
+            self._context.tally.remark(
                 "the control plane named a workload neither as succeeded nor as failed; it was looked up"
             )
             self._after_silence()
+
+    def _react(self, fault: RequestError, reaction: Reaction) -> None:
+        self._may_have_arrived = self._may_have_arrived or reaction.doubt != SURELY_NOT
+        if reaction.verdict == LOST:
+            self._after_lost_answer(fault)
+        elif reaction.refusal is None:
+            self._after_no_passage(fault, reaction.doubt)
+        else:
+            self._answered = True
+            self._stop = reaction.stop
+            self._after_refusal(fault, reaction.refusal, reaction.doubt)
 
     def _refuse(self, refused: dict[str, Refusal], is_moot_when_gone: bool = False) -> None:
         """Settle what was refused; look first where an earlier call may have done it.
@@ -197,20 +191,20 @@ class _Batch:
         ``is_moot_when_gone`` looks in any case: finished workloads are also deleted by the control
         plane itself, and what is gone by then has not failed to be deleted.
         """
-        seen: dict[str, Workload] = {}
-        stop = self._stop
-        if refused and (self._may_have_arrived or is_moot_when_gone):
-            seen = self._look(list(refused), self._lag_left() if self._may_have_arrived else 0)
-        if not self._may_have_arrived:
+        look = _Look({})
+        if refused and self._may_have_arrived:
+            look = self._look(list(refused), self._lag_left())
+            self._stop_for_trouble(look.trouble)
+        elif refused and is_moot_when_gone:
             # The refusal stands, whether it can be looked behind or not.
-            self._stop = stop
+            look = self._look(list(refused), 0)
         outcomes = []
         for workload_id, refusal in refused.items():
-            if self._may_have_arrived and workload_id not in seen:
-                words = "refused on a later call, and the state could not be read"
-                outcomes.append(self._unknown(workload_id, words))
-            elif workload_id in seen and self._is_done(seen[workload_id]):
-                outcomes.append(self._done_before(seen[workload_id]))
+            if self._may_have_arrived and workload_id not in look.seen:
+                words = "refused on a later call, and not seen since"
+                outcomes.append(self._unknown(workload_id, _with_trouble(words, look.trouble)))
+            elif workload_id in look.seen and self._is_done(look.seen[workload_id]):
+                outcomes.append(self._done_before(look.seen[workload_id]))
             else:
                 outcomes.append(
                     Outcome(
@@ -228,130 +222,161 @@ class _Batch:
             workload.id, UNCHANGED, reason, "deleted by another meanwhile", batch_id=self._batch_id
         )
 
+    def _after_refusal(self, fault: RequestError, refusal: Refusal, doubt: str) -> None:
+        """Settle a batch that was refused as a whole, or that a proxy says was."""
+        sent = list(self._owed)
+        if doubt != SURELY_NOT:
+            self._patience.start()
+        self._refuse(dict.fromkeys(sent, refusal))
+        if doubt != SURELY_NOT and any(self._outcomes[one].outcome == CHANGED for one in sent):
+            self._remark_settled_by_state(fault)
+
     def _after_lost_answer(self, fault: RequestError) -> None:
-        self._may_have_arrived = True
         self._is_in_doubt = True
         self._patience.start()
-        self._settle_by_state(self._lag_left())
+        trouble = self._settle_by_state(self._lag_left(), fault.words)
         if not self._owed:
-            return
-        if self._patience.left <= 0 or self._is_in_doubt:
-            self._stop = str(fault)
-            self._settle([self._unknown(workload_id, fault.words) for workload_id in self._owed])
-            return
-        self._courier.tally.count_retry(fault.kind)
+            self._remark_settled_by_state(fault)
+        elif self._patience.left <= 0 or self._is_in_doubt:
+            self._end_unknown(fault, trouble)
+        else:
+            self._context.tally.count_retry(fault.kind)
 
-    def _after_no_passage(self, fault: RequestError) -> None:
-        """Wait before the batch is sent again that did not get through.
+    def _after_no_passage(self, fault: RequestError, doubt: str) -> None:
+        """Wait before the batch is sent again that did not get through, or settle it when it won't be.
 
-        After a 503 look first: a proxy that gave up may have passed the batch on.
+        Where it may have got through all the same, the state is read first.
         """
-        is_doubtful = isinstance(fault, StatusError) and fault.status == 503
-        if is_doubtful:
-            self._may_have_arrived = True
-            self._is_in_doubt = True
-        self._pause(fault)
-        if not (is_doubtful and self._owed):
+        self._is_in_doubt = self._is_in_doubt or doubt != SURELY_NOT
+        lag_ends = time.monotonic() + (_LAG_SECONDS if doubt == LOOK_AWHILE else 0)
+        try:
+            self._patience.pause(fault, before_write=True)
+        except RequestError as end:
+            self._end_without_passage(fault, end, doubt)
             return
-        self._settle_by_state(0)
-        if self._is_in_doubt:
-            self._stop = str(fault)
-            self._settle([self._unknown(workload_id, fault.words) for workload_id in self._owed])
+        if doubt != SURELY_NOT:
+            lag = max(0.0, lag_ends - time.monotonic())
+            trouble = self._settle_by_state(min(lag, self._lag_left()), fault.words)
+            if self._is_in_doubt or (self._owed and self._patience.left <= 0 < lag):
+                self._end_unknown(fault, trouble)
+
+    def _end_without_passage(self, fault: RequestError, end: RequestError, doubt: str) -> None:
+        trouble = ""
+        if self._may_have_arrived:
+            # A user who wants no retries wants no long look either.
+            lag = min(_LAG_SECONDS, self._patience.seconds)
+            trouble = self._settle_by_state(lag, end.words)
+            self._is_in_doubt = self._is_in_doubt or (doubt == LOOK_AWHILE and lag < _LAG_SECONDS)
+        self._stop = _with_trouble(str(end), trouble)
+        if isinstance(fault, StatusError):
+            in_doubt, outcome, code = self._is_in_doubt, FAILED, fault.code
+        else:
+            in_doubt, outcome, code = self._may_have_arrived, NOT_ATTEMPTED, None
+        words = _with_trouble(end.words, trouble)
+        self._settle(
+            [
+                self._unknown(workload_id, words)
+                if in_doubt
+                else Outcome(workload_id, outcome, UNREACHABLE, words, code)
+                for workload_id in self._owed
+            ]
+        )
+
+    def _end_unknown(self, fault: RequestError, trouble: str) -> None:
+        """Settle what is owed and can't be settled by looking; no other batch is sent."""
+        self._stop = _with_trouble(str(fault), trouble)
+        self._settle_unknown(_with_trouble(fault.words, trouble))
 
     def _after_silence(self) -> None:
         self._silences += 1
         self._may_have_arrived = True
         self._is_in_doubt = True
         self._patience.start()
-        self._settle_by_state(self._lag_left())
-        may_ask_again = self._silences < _CALLS_FOR_SILENCE and self._patience.left > 0
-        if self._owed and (self._is_in_doubt or not may_ask_again):
-            words = "the control plane named it neither as succeeded nor as failed, and it shows no change"
-            self._settle([self._unknown(workload_id, words) for workload_id in self._owed])
+        words = "the answer did not name it"
+        trouble = self._settle_by_state(self._lag_left(), words)
+        self._stop_for_trouble(trouble)
+        if self._is_in_doubt:
+            self._settle_unknown(_with_trouble(words, trouble))
+        elif self._owed and (self._silences >= _CALLS_FOR_SILENCE or self._patience.left <= 0):
+            self._settle_unknown(words + ", and it shows no change")
         elif self._owed:
-            self._courier.tally.count_retry("an answer that did not name every id")
+            self._context.tally.count_retry("an answer that did not name every id")
 
-    def _pause(self, fault: RequestError) -> None:
-        """Wait before the next call, or settle all that is owed when there will be none."""
-        try:
-            self._patience.pause(fault, before_write=True)
-        except RequestError as end:
-            self._stop = str(end)
-            if self._may_have_arrived:
-                # A user who wants no retries wants no long look either.
-                self._settle_by_state(min(_LAG_SECONDS, self._patience.seconds))
-            if isinstance(fault, StatusError):
-                in_doubt, outcome, code = self._is_in_doubt, FAILED, fault.code
-            else:
-                in_doubt, outcome, code = self._may_have_arrived, NOT_ATTEMPTED, None
+    def _give_up(self, stop: Interrupted) -> None:
+        """Settle what is owed when no further batch may be sent; reading may still be possible."""
+        words = str(stop)
+        if self._may_have_arrived:
+            trouble = self._settle_by_state(_LAG_SECONDS if self._is_in_doubt else 0, words)
+            self._stop_for_trouble(trouble)
+            self._settle_unknown(_with_trouble(words, trouble))
+        else:
             self._settle(
-                [
-                    self._unknown(workload_id, end.words)
-                    if in_doubt
-                    else Outcome(workload_id, outcome, UNREACHABLE, end.words, code)
-                    for workload_id in self._owed
-                ]
+                [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, words) for workload_id in self._owed]
             )
 
-    def _settle_by_state(self, lag: float) -> None:
+    def _settle_by_state(self, lag: float, words: str) -> str:
         """Read the state of what is owed; settle what shows the change or can't be acted on any more.
 
-        What is left owed was seen not to show the change, unless it is still in doubt.
+        What is left owed was seen not to show the change, unless it is still in doubt: then what is
+        returned says why it could not be read. ``words`` tell what made looking necessary.
         """
-        seen = self._look(self._owed, lag)
-        self._is_in_doubt = len(seen) < len(self._owed)
+        look = self._look(self._owed, lag)
+        self._is_in_doubt = len(look.seen) < len(self._owed)
         outcomes = []
-        for workload in seen.values():
+        for workload in look.seen.values():
             if self._is_done(workload):
                 outcomes.append(Outcome(workload.id, CHANGED, batch_id=self._batch_id))
                 continue
             if workload.presence == FORBIDDEN:
-                outcomes.append(self._unknown(workload.id, "its state can't be read any more (403)"))
+                outcomes.append(
+                    self._unknown(workload.id, words + "; its state can't be read any more (403)")
+                )
                 continue
-            step = decide(self._courier.action, workload, self._courier.rules)
+            step = decide(self._context.action, workload, self._context.rules)
             if step.verdict not in (SEND, WAIT):
                 outcomes.append(Outcome(workload.id, step.verdict, step.reason, step.message))
         self._settle(outcomes)
+        return look.trouble
 
-    def _look(self, ids: Sequence[str], lag: float) -> dict[str, Workload]:
+    def _look(self, ids: Sequence[str], lag: float) -> _Look:
         """Return the state of ``ids``, read for up to ``lag`` seconds while some show no change.
 
-        Returns what was seen last; nothing for ids whose state could not be read.
+        The last read begins when the time is over, however long reading takes.
         """
         until = time.monotonic() + lag
         pause = _FIRST_LOOK_PAUSE
         seen: dict[str, Workload] = {}
         left = list(ids)
+        trouble = ""
         while True:
+            remaining = until - time.monotonic()
             try:
-                seen.update(self._courier.reader.read(left, self._patience))
+                seen.update(self._context.reader.read(left, self._patience))
                 left = [workload_id for workload_id in left if self._may_still_show(seen[workload_id])]
-                remaining = until - time.monotonic()
                 if not left or remaining <= 0:
-                    return seen
-                self._courier.guard.sleep(min(pause, remaining))
+                    return _Look(seen)
+                self._context.guard.sleep(max(0.0, min(pause, until - time.monotonic())))
             except RequestError as fault:
-                self._stop = self._stop or "the state could not be read after a lost answer: {0}".format(
-                    fault
-                )
-                return {workload_id: seen[workload_id] for workload_id in seen if workload_id not in left}
+                trouble = str(fault)
+                break
             except Interrupted:
-                return {workload_id: seen[workload_id] for workload_id in seen if workload_id not in left}
+                break
             pause = min(pause * 2, _LONGEST_LOOK_PAUSE)
+        return _Look({one: seen[one] for one in seen if one not in left}, trouble)
 
     def _may_still_show(self, workload: Workload) -> bool:
         return (
             workload.presence == SEEN
             and not self._is_done(workload)
-            and meaning(self._courier.action, workload.phase) in (SEND, WAIT)
+            and meaning(self._context.action, workload.phase) in (SEND, WAIT)
         )
 
     def _is_done(self, workload: Workload) -> bool:
         """Tell whether the workload, which was to be acted on, shows that it was."""
-        if self._courier.action == RESUME and canonical(workload.phase) in FINISHED_PHASES:
+        if self._context.action == RESUME and canonical(workload.phase) in FINISHED_PHASES:
             # What was stopped does not finish unless it is resumed.
-            return canonical(self._courier.before[workload.id].phase) in (STOPPED, STOPPING)
-        return decide(self._courier.action, workload, _NO_RULES).verdict == THERE
+            return canonical(self._context.before[workload.id].phase) in (STOPPED, STOPPING)
+        return decide(self._context.action, workload, _NO_RULES).verdict == THERE
 
     def _lag_left(self) -> float:
         return max(0.0, min(_LAG_SECONDS, self._patience.left))
@@ -359,20 +384,25 @@ class _Batch:
     def _unknown(self, workload_id: str, words: str) -> Outcome:
         return Outcome(workload_id, UNKNOWN_OUTCOME, UNSETTLED, words, batch_id=self._batch_id)
 
-    def _give_up(self, stop: Interrupted) -> None:
-        """Settle what is owed when no further batch may be sent; reading may still be possible."""
-        if self._may_have_arrived:
-            self._settle_by_state(_LAG_SECONDS if self._is_in_doubt else 0)
-            self._settle([self._unknown(workload_id, str(stop)) for workload_id in self._owed])
-        else:
-            words = str(stop)
-            self._settle(
-                [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, words) for workload_id in self._owed]
+    def _stop_for_trouble(self, trouble: str) -> None:
+        """Send no other batch where the state can't be read: it could not be settled either."""
+        if trouble and self._stop is None:
+            self._stop = "the state could not be read after a lost answer: {0}".format(trouble)
+
+    def _remark_settled_by_state(self, fault: RequestError) -> None:
+        self._context.tally.remark(
+            "a batch got no answer to use because of: {0}; what became of it was read from the state".format(
+                fault.kind
             )
+        )
+
+    def _settle_unknown(self, words: str) -> None:
+        self._settle([self._unknown(workload_id, words) for workload_id in self._owed])
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         self._outcomes.update((outcome.id, outcome) for outcome in outcomes)
         self._owed = [workload_id for workload_id in self._owed if workload_id not in self._outcomes]
 
 
-_NO_RULES = Rules(protect=(), only_phases=None, tolerate=(MISSING,))
+def _with_trouble(words: str, trouble: str) -> str:
+    return "{0}; the state could not be read: {1}".format(words, trouble) if trouble else words

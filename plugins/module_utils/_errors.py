@@ -117,7 +117,8 @@ class StatusError(RequestError):
         if code is not None and code != status:
             words = "HTTP {0} (code {1}){2}".format(status, code, ", " + text if text else "")
         super().__init__(method, path, "HTTP {0}".format(status), words)
-        self._is_of_the_api = code is not None
+        # Proxies know nothing of the API's own shape of an error.
+        self.is_of_the_api = code is not None
         self.status = status
         self.code = status if code is None else code
         self.text = text
@@ -134,9 +135,9 @@ class StatusError(RequestError):
         return self.status in (429, 503)
 
     @property
-    def is_doubtful(self) -> bool:
+    def may_be_a_proxys(self) -> bool:
         """Whether something before the control plane may have said it, after the write was passed on."""
-        return self.status >= 500 or not (self._is_of_the_api or self.status in _REFUSALS)
+        return self.status >= 500 or not (self.is_of_the_api or self.status in _REFUSALS)
 
     @property
     def is_of_the_endpoint(self) -> bool:

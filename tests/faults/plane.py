@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +90,9 @@ class Fault:
     retry_after: float | None = None
     text: str = ""
     share: int = 1
+    # A status with a proxy's page instead of the API's own error; so many reads that fail afterwards.
+    is_page: bool = False
+    blind: int = 0
 
 
 @dataclass
@@ -103,7 +107,16 @@ class Books:
     lost: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
     sent_wrongly: dict[str, str] = field(default_factory=dict)
-    batches: int = 0
+    # Named in both lists, by the first call that can have done anything to them.
+    in_both: set[str] = field(default_factory=set)
+    # The ids of each batch call, in turn; what was called with nobody left to want it, or too late.
+    calls: list[list[str]] = field(default_factory=list)
+    called_late: list[str] = field(default_factory=list)
+
+    @property
+    def batches(self) -> int:
+        """How many batch calls there were."""
+        return len(self.calls)
 
 
 class Plane:
@@ -120,6 +133,8 @@ class Plane:
         self.books = Books()
         self.action = ""
         self.is_wanted = True
+        self.deadline = float("inf")
+        self._lock = threading.RLock()
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put itself in the place of the network, its clock in the place of the machine's."""
@@ -145,6 +160,7 @@ class Plane:
         self.books = Books()
         self.action = action
         self.is_wanted = True
+        self.deadline = self.clock.now() + (options.get("deadline") or float("inf"))
         params = {**DEFAULTS, "base_url": "https://plane.test"}
         return run_batch({**params, "action": action, "ids": list(ids), **options}, {}, False, True)
 
@@ -161,6 +177,12 @@ class Plane:
         bearer: str | None = None,
     ) -> Answer:
         """As Transport has it."""
+        with self._lock:
+            return self._exchange(method, path, json_body)
+
+    def _exchange(self, method: str, path: str, json_body: Mapping[str, Any] | None) -> Answer:
+        if not self.is_wanted or self.clock.now() >= self.deadline:
+            self.books.called_late.append(path)
         self.clock.advance(0.01)
         if path.endswith("/token"):
             faults, answer = self.token_faults, self._token
@@ -176,7 +198,7 @@ class Plane:
         assert 1 <= len(ids) <= 100
         assert len(set(ids)) == len(ids)
         books = self.books
-        books.batches += 1
+        books.calls.append(ids)
         for one in ids:
             for known, words in (
                 (books.shown, "seen to be applied"),
@@ -194,9 +216,13 @@ class Plane:
             books.left_open.update(ids)
             books.unread.update(ids)
             if fault.applied:
-                self._carry_out(ids)
-                # After a 503 it is looked once, since nothing was done most likely.
-                books.lost |= books.carried_out & set(ids) if fault.status != 503 else set()
+                done = self._carry_out(ids)["succeeded"]
+                if fault.kind == "status" and fault.status == 503 and not fault.is_page:
+                    # The API's own 503 says that nothing was done: it is looked once, and believed.
+                    books.lied_about.update(done)
+                else:
+                    books.lost |= books.carried_out & set(ids)
+        self.read_faults.extendleft([Fault("status")] * fault.blind)
         return self._fail(fault, "POST", path)
 
     def _carry_out(self, ids: Sequence[str]) -> dict[str, Any]:
@@ -217,6 +243,9 @@ class Plane:
             body["failed"] = [one for one in body["failed"] if one["id"] not in chosen]
         if fault.kind in ("refuse", "both_lists"):
             books.lied_about |= chosen & set(kept)
+            if self.action != "delete":
+                # Of what is deleted, or may have been acted on before, it is looked whether it is done.
+                books.in_both |= chosen & set(body["succeeded"]) - books.left_open
             body["failed"] += [{"id": one, "code": 409, "message": "conflict, try later"} for one in chosen]
         if fault.kind == "foreign" and chosen:
             body["succeeded"] += [STRANGER, "nonsense", None]
@@ -257,6 +286,8 @@ class Plane:
         if fault.kind == "text":
             return Answer(method, path, 200, {}, fault.text.encode("utf-8", "surrogatepass"))
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        if fault.is_page:
+            return Answer(method, path, fault.status, headers, b"<html><title>Sorry</title></html>")
         return _json(path, fault.status, {"code": fault.status, "message": "injected fault"}, headers)
 
 

@@ -15,6 +15,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 
 from simulator.clock import ManualClock
 from tests.faults.conftest import Start
+from tests.faults.plane import Fault, Plane
 from tests.faults.rehearsal import (
     BATCH,
     COUNT,
@@ -23,6 +24,7 @@ from tests.faults.rehearsal import (
     ONE,
     READS,
     READY,
+    fleet,
     is_acted_on,
     rehearse,
     workload_id,
@@ -275,6 +277,74 @@ def test_what_can_not_be_read_again_is_unknown(start: Start, apply: bool) -> Non
     assert not run.result["changed"]
     assert set(run.sent.values()) == {1}
     assert "unknown" in run.result["msg"]
+
+
+@pytest.mark.parametrize("status", [500, 403])
+@pytest.mark.parametrize(
+    ("fault", "lost"),
+    [
+        ({"kind": "status", "status": 502, "body": "html"}, "HTTP 502"),
+        ({"kind": "cut"}, "the connection was cut before an answer"),
+        ({"kind": "status", "status": 503}, "HTTP 503"),
+        ({"kind": "omit_ids", "count": "all"}, "the answer did not name it"),
+    ],
+    ids=["502", "cut", "503", "silence"],
+)
+def test_both_what_lost_the_answer_and_why_the_state_can_not_be_read_are_told(
+    start: Start, fault: dict[str, Any], lost: str, status: int
+) -> None:
+    simulator = start(60)
+    simulator.faults(
+        {"match": BATCH, "fault": {**fault, "apply": True}},
+        {"match": LIST, "nth": 2, "times": "always", "fault": {"kind": "status", "status": status}},
+    )
+    ids = [workload_id(number) for number in range(60)]
+    run = rehearse(simulator, "suspend", ids, retry_timeout=0.5)
+    assert run.counts == {"unknown": 60}
+    cause = f"GET /api/v1/workloads: HTTP {status}, injected fault"
+    assert lost in run.result["msg"]
+    assert cause in run.result["msg"]
+    for row in run.rows("unknown"):
+        assert lost in row["message"]
+        assert f"; the state could not be read: {cause}" in row["message"]
+
+
+def test_what_may_not_be_read_any_more_is_told_with_what_lost_the_answer(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
+        {"match": ONE, "nth": 4, "times": "always", "fault": {"kind": "status", "status": 403}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"unknown": 3}
+    words = "the connection was cut before an answer; its state can't be read any more (403)"
+    assert {row["message"] for row in run.rows("unknown")} == {words}
+
+
+def test_lost_answers_that_looking_settles_are_told_once_with_a_count(start: Start) -> None:
+    simulator = start(40)
+    lost = {"kind": "status", "status": 502, "body": "html", "apply": True}
+    refused = {"kind": "status", "status": 418, "body": "html", "apply": True}
+    simulator.faults(
+        {"match": BATCH, "times": 6, "fault": lost},
+        {"match": BATCH, "nth": 7, "times": 2, "fault": refused},
+    )
+    run = rehearse(simulator, "suspend", [workload_id(number) for number in range(40)], batch_size=5)
+    assert run.counts == {"changed": 40}
+    assert set(run.sent.values()) == {1}
+    told = "a batch got no answer to use because of: HTTP {}; what became of it was read from the state ({})"
+    assert sorted(run.warnings) == [told.format(418, "2 times"), told.format(502, "6 times")]
+
+
+def test_a_proxys_503_to_what_it_passed_on_is_awaited_like_a_lost_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plane = Plane(fleet(3), transition_seconds=60.0, lag_seconds=8.0)
+    plane.install(monkeypatch)
+    plane.batch_faults.append(Fault("status", True, 503, is_page=True))
+    finished = plane.run("suspend", IDS)
+    assert finished.result["outcomes"]["changed"] == IDS
+    assert plane.books.batches == 1
 
 
 def test_answers_that_keep_getting_lost_end_as_unknown(start: Start) -> None:

@@ -21,6 +21,7 @@ ACTIONS = st.sampled_from(["suspend", "resume", "delete"])
 RETRY_AFTER = st.sampled_from([None, 0, 3, 1e6])
 TEXTS = st.sampled_from(["", "<html>", "{", "[]", "null", '"x"', "{}", '{"succeeded": 7}', '{"failed": {}}'])
 
+BLIND = st.sampled_from([0, 0, 100])
 BATCH_FAULTS = st.one_of(
     st.builds(Fault, st.sampled_from(["timeout", "cut"]), st.booleans()),
     st.builds(Fault, st.just("text"), st.booleans(), text=TEXTS),
@@ -30,10 +31,14 @@ BATCH_FAULTS = st.one_of(
         st.booleans(),
         st.sampled_from([408, 500, 502, 503, 504, 400, 401, 403, 404, 413, 429]),
         RETRY_AFTER,
+        is_page=st.booleans(),
     ),
+    # A proxy gives up on what it has passed on; some are blind then, too.
+    st.builds(Fault, st.just("status"), st.just(True), st.just(503), is_page=st.just(True), blind=BLIND),
+    st.builds(Fault, st.just("status"), st.just(True), st.just(503), blind=BLIND),
     st.builds(
         Fault,
-        st.sampled_from(["omit", "refuse", "both_lists", "foreign", "orphan"]),
+        st.sampled_from(["omit", "refuse", "refuse", "both_lists", "foreign", "orphan"]),
         st.booleans(),
         share=st.integers(1, 4),
     ),
@@ -82,16 +87,16 @@ class Operations(RuleBasedStateMachine):
 
     @rule(
         action=ACTIONS,
-        ids=st.lists(st.sampled_from(IDS), min_size=1, max_size=8, unique=True),
-        is_new=st.booleans(),
-        of_batches=st.lists(BATCH_FAULTS, max_size=4),
+        ids=st.lists(st.sampled_from(IDS), min_size=3, max_size=8, unique=True),
+        is_new=st.sampled_from([True, True, True, False]),
+        of_batches=st.lists(st.one_of(st.none(), BATCH_FAULTS), max_size=4),
         reads_before=st.integers(0, 20),
         of_reads=st.lists(st.one_of(st.none(), READ_FAULTS), max_size=4),
-        of_tokens=st.lists(st.one_of(st.none(), TOKEN_FAULTS), max_size=1),
+        of_tokens=st.sampled_from([0, 0, 0, 1]).flatmap(lambda most: st.lists(TOKEN_FAULTS, max_size=most)),
         options=st.fixed_dictionaries(
             {
-                "batch_size": st.integers(1, 8),
-                "concurrency": st.integers(1, 3),
+                "batch_size": st.sampled_from([1, 2, 3, 8]),
+                "concurrency": st.sampled_from([1, 1, 2, 3]),
                 "retry_timeout": st.sampled_from([0.0, 5.0, 120.0]),
                 "deadline": st.sampled_from([None, None, 20]),
                 "max_failures": st.sampled_from(["0", "50%", "100%"]),
@@ -106,10 +111,10 @@ class Operations(RuleBasedStateMachine):
         action: str,
         ids: list[str],
         is_new: bool,
-        of_batches: list[Fault],
+        of_batches: list[Fault | None],
         reads_before: int,
         of_reads: list[Fault | None],
-        of_tokens: list[Fault | None],
+        of_tokens: list[Fault],
         options: dict[str, Any],
     ) -> None:
         self.settled()
@@ -160,7 +165,29 @@ class Operations(RuleBasedStateMachine):
         assert result["changed"] is bool(found["changed"])
         assert finished.failed or not any(found[outcome] for outcome in BAD)
         assert not [row for row in result["workloads"] if row["reason"] == "internal"]
+        # What is named in both lists counts as failed.
+        assert books.in_both <= found["failed"]
+        # With one call at a time, it is known which were begun when.
+        if options.get("concurrency") == 1:
+            assert not books.called_late
+            self.check_breaker(result, str(options["max_failures"]))
         return result
+
+    def check_breaker(self, result: dict[str, Any], max_failures: str) -> None:
+        """No batch is begun once more ids were refused than accepted."""
+        refused = {
+            row["id"]
+            for row in result["workloads"]
+            if row["outcome"] == "failed" and row["reason"] == "refused"
+        }
+        accepted = int(max_failures.rstrip("%")) * (
+            result["summary"]["requested"] if "%" in max_failures else 1
+        )
+        calls = self.plane.books.calls
+        for number, ids in enumerate(calls):
+            before = {one for call in calls[:number] for one in call}
+            if before.isdisjoint(ids):
+                assert len(before & refused) * (100 if "%" in max_failures else 1) <= accepted
 
 
 Operations.TestCase.settings = settings(
