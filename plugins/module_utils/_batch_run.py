@@ -191,9 +191,15 @@ class _Run:
         """Read the state, plan, and act on the plan unless something forbids it."""
         options, ledger = self._options, self._ledger
         workers = max(options.concurrency, _LEAST_READERS)
-        client = Client(self._connection, self._guard, self._tally, connections=workers + options.concurrency)
+        client = Client(
+            self._connection,
+            self._guard,
+            self._tally,
+            connections=workers + options.concurrency,
+            on_trouble=self._progress.trouble,
+        )
         try:
-            reader = StateReader(client, workers)
+            reader = StateReader(client, workers, on_read=self._progress.reading)
             self._progress.phase("reading the state of {0}".format(counted(len(ledger.ids), "workload")))
             ledger.state = reader.read(ledger.ids)
             plan = make_plan(options.action, ledger.ids, ledger.state, options.rules)
@@ -226,11 +232,11 @@ class _Run:
             options.concurrency,
             options.max_failures,
             planned,
+            lambda: self._progress.phase("acting on {0}".format(counted(planned, "workload"))),
             self._settle_batch,
         )
         waiter = Waiter(reader, self._guard, options.wait_timeout, options.wait_interval, self._progress)
         if plan.ids(SEND):
-            self._progress.phase("acting on {0}".format(counted(planned, "workload")))
             dispatcher.send(plan.ids(SEND))
         if plan.ids(WAIT):
             send_once_stopped(plan.ids(WAIT), options, rules, waiter, dispatcher, ledger)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._deliver import Delivery
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import Interrupted
@@ -44,8 +44,9 @@ class MaxFailures(NamedTuple):
 class Dispatcher:
     """Sends ids in batches through ``deliver`` and collects what became of each.
 
-    ``planned`` is the number of ids that the plan acts on in all, for the breaker. ``on_settled`` is
-    called in the caller's thread with the outcomes of each batch as it is settled.
+    ``planned`` is the number of ids that the plan acts on in all, for the breaker. In the caller's thread
+    ``on_begin`` is called before the first batch, and ``on_settled`` with the outcomes of each batch as it is
+    settled.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Dispatcher:
         concurrency: int,
         max_failures: MaxFailures,
         planned: int,
+        on_begin: Callable[[], None],
         on_settled: Callable[[list[Outcome]], None],
     ) -> None:
         self._deliver = deliver
@@ -64,6 +66,7 @@ class Dispatcher:
         self._concurrency = concurrency
         self._max_failures = max_failures
         self._planned = planned
+        self._on_begin: Optional[Callable[[], None]] = on_begin
         self._on_settled = on_settled
         self._refused = 0
         self.batches: list[BatchRecord] = []
@@ -78,6 +81,7 @@ class Dispatcher:
             running: dict[Future[Delivery], list[str]] = {}
             while waiting or running:
                 while waiting and len(running) < self._concurrency and self.may_send():
+                    self._begin()
                     batch = waiting.pop(0)
                     running[pool.submit(self._deliver, batch)] = batch
                 if not running:
@@ -110,6 +114,11 @@ class Dispatcher:
         """Send no further batch because of a fault that lasts."""
         self.is_broken_off = True
         self._guard.stop_writing(message)
+
+    def _begin(self) -> None:
+        if self._on_begin is not None:
+            self._on_begin()
+            self._on_begin = None
 
     def _take(self, future: Future[Delivery], batch: list[str]) -> None:
         try:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, TextIO
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
+from ansible_collections.gpuops.runai.plugins.module_utils._text import shortened
 
 PART = ".part"
 _ANEW = ".new"
@@ -56,7 +57,9 @@ class Journal:
                 os.unlink(part)
             descriptor = _own_file(part)
         except OSError as fault:
-            raise OptionError("report_path can't be written: {0}: {1}".format(part, fault.strerror)) from None
+            raise OptionError(
+                "report_path can't be written: {0}: {1}".format(shortened(part), fault.strerror)
+            ) from None
         self._file = os.fdopen(descriptor, "w", encoding="utf-8")
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -11,10 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from ansible.module_utils.basic import AnsibleModule, _load_params, missing_required_lib
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_secrets
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
 from ansible_collections.gpuops.runai.plugins.module_utils._invocation import shown_options
+from ansible_collections.gpuops.runai.plugins.module_utils._text import shortened
 from ansible_collections.gpuops.runai.plugins.module_utils._transport import RequestsMissing
+
+_LONGEST_MESSAGE = 4000
 
 
 class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not typed
@@ -47,8 +51,10 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
         super().exit_json(**result, invocation=self._invocation())
 
     def fail_json(self, msg: str, **result: Any) -> None:
-        """End badly."""
-        super().fail_json(msg, **result, invocation=self._invocation())
+        """End badly. Ansible's own words may repeat a value, however long it is."""
+        # Half a secret would not be recognised as one any more.
+        words = shortened(remove_values(msg, self.no_log_values), _LONGEST_MESSAGE)
+        super().fail_json(words, **result, invocation=self._invocation())
 
     def run(self, run: Callable[[], Finished], refused: Callable[[str], Finished]) -> None:
         """End as ``run`` does. Where it needs requests and that is missing, end with what is ``refused``."""

@@ -13,10 +13,10 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils import _batch_run, _deliver, _transport
+from ansible_collections.gpuops.runai.plugins.module_utils import _batch_run, _deliver, _progress, _transport
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import BatchAnswer, Page, Refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     AccessDenied,
@@ -125,9 +125,17 @@ class FleetClient:
 
     fleet: Fleet
 
-    def __init__(self, connection: object, guard: Guard, tally: Tally, connections: int) -> None:
+    def __init__(
+        self,
+        connection: object,
+        guard: Guard,
+        tally: Tally,
+        connections: int,
+        on_trouble: Callable[[str, float], None],
+    ) -> None:
         self._guard = guard
         self._tally = tally
+        self.on_trouble = on_trouble
 
     def close(self) -> None:
         pass
@@ -794,14 +802,47 @@ def test_check_mode_writes_no_report(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_it_says_while_it_works() -> None:
-    fleet = same(1000, "Running", refused=numbered(2))
+def run_aloud(fleet: Fleet, **options: Any) -> tuple[Finished, list[str]]:
+    """The result, and what it said on the way."""
     FleetClient.fleet = fleet
     said: list[str] = []
-    options = {**OPTIONS, "ids": numbered(1000), "batch_size": 4, "concurrency": 1}
-    finished = _batch_run.run_batch(options, {}, False, False, said.append)
+    return _batch_run.run_batch({**OPTIONS, **options}, {}, False, False, said.append), said
+
+
+def test_what_it_says_while_it_works() -> None:
+    fleet = same(1000, "Running", refused=numbered(2))
+    finished, said = run_aloud(fleet, ids=numbered(1000), batch_size=4, concurrency=1)
     batches = [line for line in said if ", batch " in line]
     assert 40 <= len(batches) <= 50
     assert batches[-1] == "runai suspend: 1000/1000 ids, 998 changed, 2 failed, batch 250 of 250"
     assert said[0] == "runai suspend: reading the state of 1000 workloads"
     assert said[-1] == "runai {0}".format(finished.result["msg"])
+
+
+def test_it_says_when_it_begins_to_act_also_where_all_is_waited_for_first() -> None:
+    _finished, said = run_aloud(same(3, "Stopping"), action="resume", ids=numbered(3), wait_timeout=5.0)
+    assert said == [
+        "runai resume: reading the state of 3 workloads",
+        "runai resume: waiting for 3 workloads to stop before they are resumed",
+        "runai resume: acting on 3 workloads",
+        "runai resume: 3/3 ids, 3 changed, batch 1 of 1",
+        "runai resume: 3 changed of 3",
+    ]
+
+
+def test_it_says_how_far_a_long_read_is_and_what_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_progress, "_READING_SILENCE", 0.0)
+    count = FleetClient.count
+
+    def count_late(client: FleetClient) -> int:
+        client.on_trouble("HTTP 503", 90.0)
+        return count(client)
+
+    monkeypatch.setattr(FleetClient, "count", count_late)
+    ids = numbered(20)
+    fleet = Fleet({**dict.fromkeys(ids), **dict.fromkeys(numbered(30)[20:], "Running")})
+    _finished, said = run_aloud(fleet, action="delete", ids=ids)
+    assert said[1].endswith("does not answer as it should (HTTP 503), trying for up to 90 s more")
+    assert "runai delete: reading the state from the list: 10 of 10" in said
+    assert any(line.startswith("runai delete: reading the state one by one: ") for line in said)
+    assert len(said) <= 24

@@ -37,6 +37,14 @@ def part(tmp_path: Path) -> Path:
     return tmp_path / "report.jsonl.part"
 
 
+def test_a_path_that_can_not_be_is_not_repeated_at_length(tmp_path: Path) -> None:
+    with pytest.raises(OptionError) as refused:
+        journal(tmp_path / ("x" * 100_000)).open()
+    assert str(refused.value).startswith("report_path can't be written: {0}/xxx".format(tmp_path))
+    assert str(refused.value).endswith(" more characters: File name too long")
+    assert len(str(refused.value)) < 1000
+
+
 def test_it_grows_as_part_and_takes_its_name_when_complete(path: Path, part: Path) -> None:
     report = journal(path)
     report.open()

@@ -59,6 +59,14 @@ def test_it_ends_as_the_run_does_and_hides_the_secrets_of_both(ended: dict[str, 
     assert module.no_log_values == {"secret-1", "secret-2"}
 
 
+def test_long_words_are_cut_though_never_within_a_secret(ended: dict[str, Any]) -> None:
+    with pytest.raises(Ended):
+        RunaiModule({}).fail_json("x" * 3997 + "secret-1" + "y" * 400_000)
+    assert len(ended["msg"]) < 4100
+    assert ended["msg"].endswith("more characters")
+    assert "sec" not in ended["msg"]
+
+
 def test_a_run_without_requests_is_refused_with_the_traceback(
     ended: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
