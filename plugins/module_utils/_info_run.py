@@ -24,7 +24,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._info_result import (
     nothing,
     truncation_words,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._info_selection import Selected, select
+from ansible_collections.gpuops.runai.plugins.module_utils._info_selection import SelectedRows, select
 from ansible_collections.gpuops.runai.plugins.module_utils._select import row_id
 from ansible_collections.gpuops.runai.plugins.module_utils._select_fields import (
     Surroundings,
@@ -82,7 +82,7 @@ def refused(words: str) -> Finished:
     return Finished({**make_result(nothing(), None), "msg": words}, True, [], set())
 
 
-def _shown(selected: Selected, fields: tuple[str, ...], base_url: str, now: datetime) -> Selection:
+def _shown(selected: SelectedRows, fields: tuple[str, ...], base_url: str, now: datetime) -> Selection:
     clusters = selected.clusters or ()
     surroundings = Surroundings({one.id: one.name for one in clusters}, now)
     return Selection(

@@ -33,7 +33,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._text import NAME_LEN
 _WILDCARDS = frozenset("*?[")
 
 
-class Selected(NamedTuple):
+class SelectedRows(NamedTuple):
     """What was selected, as rows of the API in order.
 
     ``gpus`` is how many they hold together, ``is_limited`` whether ``limit`` left some out,
@@ -51,14 +51,14 @@ class Selected(NamedTuple):
 
 def select(
     client: Client, options: InfoOptions, keys: Optional[Collection[str]], warn: Callable[[str], None]
-) -> Selected:
+) -> SelectedRows:
     """Return the workloads that ``options`` mean; ``warn`` gets sentences for the user.
 
     Of rows from the list only ``keys`` are kept, or all with ``None``. Raises RunaiError, as any fault
     of a request is.
     """
     if options.selects_nothing:
-        return Selected([], 0.0, False, {}, None, None)
+        return SelectedRows([], 0.0, False, {}, None, None)
     return _Selecting(client, options, keys, warn).select()
 
 
@@ -77,7 +77,7 @@ class _Selecting:
         self._keys = keys
         self._warn = warn
 
-    def select(self) -> Selected:
+    def select(self) -> SelectedRows:
         options = self._options
         clusters = self._clusters()
         criteria = self._resolved(clusters)
@@ -87,7 +87,7 @@ class _Selecting:
         taken = take(matched.rows, options.order)
         if not taken.is_enough and not options.is_partial_allowed:
             raise RunaiError(_shortage_words(options.order, taken))
-        return Selected(
+        return SelectedRows(
             taken.rows,
             taken.gpus,
             taken.is_limited,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any, Callable, Optional, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,28 +22,29 @@ from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     AccessDenied,
     RequestError,
-    RunaiError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
-from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._info_options import (
+    info_options,
+    selection_argument_spec,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._info_places import (
     read_clusters,
     resolve_clusters,
     unlisted_nodes,
     unlisted_projects,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_info
+from ansible_collections.gpuops.runai.plugins.module_utils._info_selection import SelectedRows, select
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Identity, Selected
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import Settings
 from ansible_collections.gpuops.runai.plugins.module_utils._pods import is_on_node, pods_on_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._record import ControlPlane
 from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import PodsOnNode
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen, seen_from_row
+from ansible_collections.gpuops.runai.plugins.module_utils._select_fields import needed_keys
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 
-# More rows than any fleet has: here nothing is shown, so nothing has to be cut.
-_ALL_ROWS = 10_000_000
 _BETWEEN_TRIES = 2.0
 _SHORT_RETRY = 5.0
 
@@ -78,16 +80,16 @@ class ControlPlaneReader:
 
     def select(self, selection: Mapping[str, Any]) -> Selected:
         """Return the workloads that meet options of the info module."""
-        result = self._info(selection)
-        return Selected(list(_seen(result).values()), result["unmatched"])
+        found = self._rows(selection)
+        return Selected(list(_seen(found).values()), found.unmatched)
 
     def look(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Return those of ``ids`` that are there and visible."""
-        return _seen(self._info({"ids": list(ids)}, quiet=True))
+        return _seen(self._rows({"ids": list(ids)}, quiet=True))
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that the list of deleted workloads shows."""
-        return set(_seen(self._info({"ids": list(ids), "deleted": True}, quiet=True)))
+        return set(_seen(self._rows({"ids": list(ids), "deleted": True}, quiet=True)))
 
     def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
         """Return those of ``names`` that the control plane does not list; none where it can't tell."""
@@ -124,29 +126,40 @@ class ControlPlaneReader:
         known = resolve_clusters(clusters, read_clusters(client), self.warnings.append)
         return frozenset[str]().union(*known.values())
 
-    def _info(self, selection: Mapping[str, Any], quiet: bool = False) -> dict[str, Any]:
+    def _rows(self, selection: Mapping[str, Any], quiet: bool = False) -> SelectedRows:
         if self._wait:
             self.identity()
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
-        params = {**self._params, **defaults, **selection, "fields": ["all"], "workloads_limit": _ALL_ROWS}
-        finished = run_info(params, selection, self._environ)
-        self.secrets |= finished.secrets
-        if finished.failed:
-            raise RunaiError(finished.result["msg"])
-        for warning in () if quiet else finished.warnings:
+        options = info_options({**defaults, **selection}, selection, datetime.now(timezone.utc))
+        connection = connect_options(self._params, self._environ)
+        found: list[str] = [*options.warnings]
+        tally = Tally()
+        selected = self._with_client(
+            connection,
+            lambda client, _guard: select(client, options, needed_keys(()), found.append),
+            options.concurrency,
+            tally,
+        )
+        for warning in () if quiet else (*found, *tally.warnings()):
             self.warn_once(self._in_own_words(warning))
-        return finished.result
+        return selected
 
-    def _with_client(self, connection: Connection, read: Callable[[Client, Guard], _Read]) -> _Read:
-        guard, tally = Guard(is_wanted=watch_ancestors()), Tally()
+    def _with_client(
+        self,
+        connection: Connection,
+        read: Callable[[Client, Guard], _Read],
+        connections: int = 1,
+        tally: Optional[Tally] = None,
+    ) -> _Read:
+        guard, tally = Guard(is_wanted=watch_ancestors()), tally or Tally()
         for warning in connection.warnings:
             self.warn_once(self._in_own_words(warning))
-        client = Client(connection, guard, tally, connections=1)
+        client = Client(connection, guard, tally, connections)
         try:
             return read(client, guard)
         finally:
             client.close()
-            self.secrets |= tally.secrets
+            self.secrets |= {*connection.secrets, *tally.secrets}
 
     def _wait_for(self, client: Client, guard: Guard, connection: Connection) -> Identity:
         end = time.monotonic() + self._wait
@@ -197,9 +210,9 @@ def _identity(client: Client, connection: Connection) -> Identity:
     return Identity(plane, {one.id: one.version for one in clusters or () if one.version})
 
 
-def _seen(result: Mapping[str, Any]) -> dict[str, Seen]:
+def _seen(selected: SelectedRows) -> dict[str, Seen]:
     found = {}
-    for row in result["workloads"]:
+    for row in selected.rows:
         workload_id = fold_id(row.get("id"))
         if workload_id is not None:
             found[workload_id] = seen_from_row(workload_id, row)

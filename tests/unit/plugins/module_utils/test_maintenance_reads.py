@@ -15,7 +15,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils import (
     _maintenance_run,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._errors import RequestError
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import RequestError, RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reads import ControlPlaneReader
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_run import run_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import read_settings
@@ -89,6 +89,22 @@ def test_what_is_waited_for_is_the_list_of_workloads_too(
     assert list(waiting.look([ID])) == [ID]
     assert asked(loopback).count("workloads") >= 3
     assert waiting.warnings[0].startswith("the control plane did not answer at first")
+
+
+def test_a_selection_says_what_met_nothing_and_a_look_does_not(loopback: Loopback) -> None:
+    listed = loopback.reply(200, [{"uuid": PARIS, "name": "paris"}])
+    rows = loopback.reply(200, {"workloads": [ROW]})
+    script(loopback, clusters=[listed], workloads=[rows], count=[loopback.reply(200, {"count": 1})])
+    reading = reader(loopback)
+    found = reading.select({"all": True, "exclude": ["keep-me"]})
+    assert ([seen.id for seen in found.workloads], found.unmatched) == ([ID], {"exclude": ["keep-me"]})
+    assert len(reading.warnings) == 1
+    assert "'keep-me'" in reading.warnings[0]
+    assert reading.look([BERLIN]) == {}
+    assert len(reading.warnings) == 1
+    with pytest.raises(RunaiError, match="no criterion"):
+        reading.select({})
+    assert "a-token" in reading.secrets
 
 
 def test_nothing_is_waited_for_unless_that_was_said(loopback: Loopback) -> None:
