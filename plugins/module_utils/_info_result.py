@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
+from ansible_collections.gpuops.runai.plugins.module_utils._result_size import (
+    LARGEST_RESULT,
+    characters,
+    fitting,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
-# Job viewers blank a result over 700,000 characters, and many ways to print one add to it.
-_LARGEST_RESULT = 460_000
 # What the rows may take where the ids alone fill the result: 15,000 ids are 600,000 characters.
 _LEAST_FOR_ROWS = 50_000
 
@@ -64,7 +66,7 @@ def make_result(selection: Selection, workloads_limit: Optional[int]) -> dict[st
     }
     rows = selection.rows[:workloads_limit]
     if workloads_limit is None:
-        rows = _fitting(rows, max(_LARGEST_RESULT - len(json.dumps(result)), _LEAST_FOR_ROWS))
+        rows, _taken = fitting(rows, max(LARGEST_RESULT - characters(result), _LEAST_FOR_ROWS))
     result["workloads"] = list(rows)
     result["workloads_truncated"] = len(rows) < len(selection.rows)
     return result
@@ -88,12 +90,3 @@ def truncation_words(result: Mapping[str, Any]) -> str:
             len(result["workloads"]), result["count"]
         )
     )
-
-
-def _fitting(rows: Sequence[dict[str, Any]], budget: int) -> Sequence[dict[str, Any]]:
-    """Return as many of the first rows as fit into ``budget`` characters of JSON."""
-    for position, row in enumerate(rows):
-        budget -= len(json.dumps(row)) + 2
-        if budget < 0:
-            return rows[:position]
-    return rows

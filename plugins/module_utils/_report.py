@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
@@ -24,11 +24,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE, RESUME, RUNNING, STOPPED
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import NOT_FOUND
+from ansible_collections.gpuops.runai.plugins.module_utils._result_size import (
+    LARGEST_RESULT,
+    characters,
+    fitting,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import Workload
 
-# Job viewers blank a result over 700,000 characters, and many ways to print one add to it.
-_LARGEST_RESULT = 460_000
 # An event holds the result and, where it is printed, its text. What is left of a million characters is
 # for the options and the words around them.
 _LARGEST_EVENT = 990_000
@@ -127,15 +130,15 @@ def make_result(
         "batches": [],
     }
     is_indented = verbosity >= _INDENTED_FROM
-    size = _indented_size if is_indented else _size
+    size = _indented_size if is_indented else characters
     least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
-    left = _LARGEST_RESULT - size(result)
+    left = LARGEST_RESULT - size(result)
     batches = [{**batch._asdict(), "id": batch.id or ""} for batch in finding.batches]
     for key, items, share in (
         ("batches", batches, _BATCHES_SHARE),
         ("not_reached", finding.not_reached, _NOT_REACHED_SHARE),
     ):
-        result[key], taken = _fitting(items, max(int(left * share), least), size)
+        result[key], taken = fitting(items, max(int(left * share), least), size)
         left -= taken
     if len(result["not_reached"]) < len(finding.not_reached):
         result["msg"] += "; not_reached holds the first {0} of {1}".format(
@@ -146,38 +149,19 @@ def make_result(
         left -= size(result["diff"])
     ranked = sorted(finding.outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
     rows = (report_row(outcome, finding.state.get(outcome.id)) for outcome in ranked[:workloads_limit])
-    result["workloads"], _taken = _fitting(rows, max(left, least), size)
+    result["workloads"], _taken = fitting(rows, max(left, least), size)
     result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
     return result
 
 
-def _size(value: Any) -> int:
-    """Return how many characters a part of a result takes."""
-    return len(json.dumps(value))
-
-
 def _indented_size(value: Any) -> int:
-    """Return the same where the result is printed indented, so that it is the event that gets full.
+    """Return what a part of a result takes where it is printed indented, and the event gets full first.
 
     Told as characters of a result: what is all of an event is all of a result.
     """
     printed = json.dumps(value, indent=_INDENT, ensure_ascii=False).replace("\n", "\r\n")
-    in_event = _size(value) + _size(printed)
-    return max(_size(value), in_event * _LARGEST_RESULT // _LARGEST_EVENT)
-
-
-def _fitting(items: Iterable[Any], budget: int, size: Callable[[Any], int]) -> tuple[list[Any], int]:
-    """Return the first of ``items``, as many as fit into ``budget`` characters, and how many they take."""
-    fitting = []
-    taken = 0
-    for item in items:
-        # What one more of its kind takes at its place, which is deep in the result.
-        more = size([[item, item]]) - size([[item]])
-        if taken + more > budget:
-            break
-        taken += more
-        fitting.append(item)
-    return fitting, taken
+    in_event = characters(value) + characters(printed)
+    return max(characters(value), in_event * LARGEST_RESULT // _LARGEST_EVENT)
 
 
 def result_words(finding: Finding) -> str:

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How large a result may be, and how much of a list fits into it. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Callable
+
+# Job viewers blank a result over 700,000 characters, and many ways to print one add to it.
+LARGEST_RESULT = 460_000
+
+
+def characters(value: Any) -> int:
+    """Return how many characters a part of a result takes."""
+    return len(json.dumps(value))
+
+
+def fitting(
+    items: Iterable[Any], budget: int, size: Callable[[Any], int] = characters
+) -> tuple[list[Any], int]:
+    """Return the first of ``items``, as many as fit into ``budget`` characters, and how many they take."""
+    found = []
+    taken = 0
+    for item in items:
+        # What one more of its kind takes at its place, which is deep in the result.
+        more = size([[item, item]]) - size([[item]])
+        if taken + more > budget:
+            break
+        taken += more
+        found.append(item)
+    return found, taken
