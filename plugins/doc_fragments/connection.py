@@ -45,7 +45,7 @@ options:
       - File with the certificates, in PEM format, of the authorities that are trusted, or a folder that
         C(openssl rehash) has prepared.
       - If it is not given, or empty, the value of environment variable E(RUNAI_CA_PATH) is used, then that of
-        E(REQUESTS_CA_BUNDLE), then the authorities that the C(requests) library trusts.
+        E(REQUESTS_CA_BUNDLE), then that of E(CURL_CA_BUNDLE), then the authorities that the C(requests) library trusts.
     type: path
   proxy:
     description:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Callable, NamedTuple, Optional, Union
 from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.common.parameters import env_fallback
@@ -60,6 +60,13 @@ class Connection(NamedTuple):
     warnings: tuple[str, ...]
 
 
+def _filled_environment(variable: str) -> str:
+    value: str = env_fallback(variable).strip()
+    if not value:
+        raise AnsibleFallbackNotFound
+    return value
+
+
 def connection_argument_spec() -> dict[str, dict[str, Any]]:
     """Return the connection options, the same in every module.
 
@@ -83,6 +90,11 @@ def connection_argument_spec() -> dict[str, dict[str, Any]]:
     }
 
 
+SECRET_OPTIONS = frozenset(
+    option for option, spec in connection_argument_spec().items() if spec.get("no_log")
+)
+
+
 def connection_secrets(params: Mapping[str, Any], environ: Mapping[str, str]) -> set[str]:
     """Return every secret that was given, used or not, so that none is shown by accident.
 
@@ -90,7 +102,7 @@ def connection_secrets(params: Mapping[str, Any], environ: Mapping[str, str]) ->
     the values of options that are secret, whatever their length.
     """
     found = set()
-    for option in ("client_secret", "token", "proxy"):
+    for option in SECRET_OPTIONS:
         for value in (params.get(option), environ.get(ENVIRONMENT[option])):
             if value:
                 found.add(str(value))
@@ -114,14 +126,17 @@ def connect_options(params: Mapping[str, Any], environ: Mapping[str, str]) -> Co
     def given(option: str) -> str:
         return str(params.get(option) or "").strip()
 
+    def in_environment(option: str) -> str:
+        return environ.get(ENVIRONMENT[option], "").strip()
+
     def lookup(option: str) -> str:
-        return given(option) or environ.get(ENVIRONMENT[option], "").strip()
+        return given(option) or in_environment(option)
 
     warnings: list[str] = []
     base_url = _checked_base_url(lookup("base_url"), warnings)
     return Connection(
         base_url=base_url,
-        credentials=_credentials(given, lambda option: environ.get(ENVIRONMENT[option], "").strip()),
+        credentials=_credentials(given, in_environment),
         verify=_verify(params["validate_certs"], lookup("ca_path"), environ, warnings),
         proxy=_checked_proxy(lookup("proxy")),
         timeout=seconds("timeout", params["timeout"], least=0.001),
@@ -160,14 +175,9 @@ def is_loopback(hostname: Optional[str]) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
 
 
-def _filled_environment(variable: str) -> str:
-    value: str = env_fallback(variable).strip()
-    if not value:
-        raise AnsibleFallbackNotFound
-    return value
-
-
-def _credentials(task: Any, environment: Any) -> Union[GivenToken, ServiceAccount]:
+def _credentials(
+    task: Callable[[str], str], environment: Callable[[str], str]
+) -> Union[GivenToken, ServiceAccount]:
     for source, where in ((task, "options"), (environment, "environment")):
         if source("token"):
             return GivenToken(_header_safe(source("token"), "token"))

@@ -10,22 +10,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
-    connection_argument_spec,
+    SECRET_OPTIONS,
     is_usable_address,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._text import HIDDEN, shortened, some_of
 
 _SHOWN = 3
-# These stay whole, for Ansible to take out: a secret that is cut is not recognised as one any more.
-_SECRET = frozenset(option for option, spec in connection_argument_spec().items() if spec.get("no_log"))
 
 
 def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return what goes under ``invocation``: the options, with long lists and texts cut short.
 
-    An address that can't be used is hidden: what makes it one may be a password or a token.
+    Secrets stay whole, for Ansible to take out: one that is cut is not recognised any more. An address
+    that can't be used is hidden: what makes it one may be a password or a token.
     """
-    shown = {option: value if option in _SECRET else _short(value) for option, value in params.items()}
+    shown = {option: value if option in SECRET_OPTIONS else _short(value) for option, value in params.items()}
     if shown.get("base_url") and not is_usable_address(shown["base_url"]):
         shown["base_url"] = HIDDEN
     return {"module_args": shown}

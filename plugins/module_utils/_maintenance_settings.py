@@ -19,6 +19,7 @@ from typing import Any, Callable, Optional
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_age
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._option_values import phases
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     NAME_RULE,
@@ -330,17 +331,7 @@ REQUIRED = {
 }
 
 # Answered by the connection options of every module, never by this one's `variables`.
-CONNECTION_VARIABLES = (
-    "base_url",
-    "client_id",
-    "client_secret",
-    "token",
-    "validate_certs",
-    "ca_path",
-    "proxy",
-    "timeout",
-    "retry_timeout",
-)
+CONNECTION_VARIABLES = tuple(connection_argument_spec())
 
 
 @dataclasses.dataclass(frozen=True)
