@@ -39,7 +39,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patienc
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, first_line
 from ansible_collections.gpuops.runai.plugins.module_utils._token import (
-    Minted,
+    AccessToken,
     TokenRequest,
     TokenSource,
     parse_token,
@@ -259,13 +259,13 @@ class Client:
     def _secrets(self) -> set[str]:
         return {*self._connection.secrets, *self._tally.secrets}
 
-    def _mint(self, account: ServiceAccount) -> Minted:
+    def _mint(self, account: ServiceAccount) -> AccessToken:
         try:
             return self._mint_by_version(account)
         except RequestError as fault:
             raise NoToken(fault, clean(account.client_id, 80), self._connection.base_url) from None
 
-    def _mint_by_version(self, account: ServiceAccount) -> Minted:
+    def _mint_by_version(self, account: ServiceAccount) -> AccessToken:
         if not self._use_token_v1:
             try:
                 return self._ask_for_token(token_request_v2(account))
@@ -276,7 +276,7 @@ class Client:
                 self._use_token_v1 = True
         return self._ask_for_token(token_request_v1(account))
 
-    def _ask_for_token(self, request: TokenRequest) -> Minted:
+    def _ask_for_token(self, request: TokenRequest) -> AccessToken:
         patience = self.patience()
         while True:
             self._guard.check()

@@ -30,7 +30,7 @@ _MARGIN_SHARE = 0.2
 _REFUSALS_IN_A_ROW = 2
 
 
-class Minted(NamedTuple):
+class AccessToken(NamedTuple):
     """A token and the seconds it lives, ``None`` where that is not known."""
 
     token: str
@@ -66,7 +66,7 @@ def token_request_v1(account: ServiceAccount) -> TokenRequest:
     return TokenRequest(_V1_PATH, None, body)
 
 
-def parse_token(path: str, answer: object) -> Minted:
+def parse_token(path: str, answer: object) -> AccessToken:
     """Return the token in an answer of either endpoint; raise MalformedAnswer when there is none.
 
     A token that is too short to be hidden wherever it shows is none either.
@@ -78,7 +78,7 @@ def parse_token(path: str, answer: object) -> Minted:
         lifetime = answer.get("expires_in", answer.get("expiresIn"))
     if not isinstance(token, str) or not _is_usable(token):
         raise MalformedAnswer("POST", path, "an answer without a token", "the answer holds no usable token")
-    return Minted(token, _positive(lifetime) or _jwt_lifetime(token))
+    return AccessToken(token, _positive(lifetime) or _jwt_lifetime(token))
 
 
 def _is_usable(token: str) -> bool:
@@ -115,7 +115,7 @@ class TokenSource:
     ``mint`` makes a new token and raises what the control plane answered when it can't.
     """
 
-    def __init__(self, credentials: object, mint: Callable[[ServiceAccount], Minted]) -> None:
+    def __init__(self, credentials: object, mint: Callable[[ServiceAccount], AccessToken]) -> None:
         self._account = credentials if isinstance(credentials, ServiceAccount) else None
         self._token: Optional[str] = credentials.token if isinstance(credentials, GivenToken) else None
         self._mint = mint

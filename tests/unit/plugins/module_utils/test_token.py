@@ -22,7 +22,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     StatusError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._token import (
-    Minted,
+    AccessToken,
     TokenSource,
     parse_token,
     token_request_v1,
@@ -61,22 +61,28 @@ def test_how_a_token_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("answer", "minted"),
     [
-        ({"access_token": "minted", "token_type": "Bearer", "expires_in": 3600}, Minted("minted", 3600.0)),
-        ({"accessToken": "minted", "expiresIn": 600}, Minted("minted", 600.0)),
-        ({"accessToken": "minted"}, Minted("minted", None)),
-        ({"access_token": "minted", "expires_in": "3600"}, Minted("minted", 3600.0)),
-        ({"access_token": "minted", "expires_in": 0}, Minted("minted", None)),
-        ({"access_token": "minted", "expires_in": -5}, Minted("minted", None)),
-        ({"access_token": "minted", "expires_in": True}, Minted("minted", None)),
-        ({"access_token": "minted", "expires_in": 1e300}, Minted("minted", None)),
-        ({"access_token": jwt(iat=1000, exp=1900)}, Minted(jwt(iat=1000, exp=1900), 900.0)),
-        ({"access_token": jwt(iat=1000, exp=1900), "expires_in": 60}, Minted(jwt(iat=1000, exp=1900), 60.0)),
-        ({"access_token": jwt(exp=1900)}, Minted(jwt(exp=1900), None)),
-        ({"access_token": jwt(iat="x", exp="y")}, Minted(jwt(iat="x", exp="y"), None)),
-        ({"access_token": "a.!!!.c"}, Minted("a.!!!.c", None)),
+        (
+            {"access_token": "minted", "token_type": "Bearer", "expires_in": 3600},
+            AccessToken("minted", 3600.0),
+        ),
+        ({"accessToken": "minted", "expiresIn": 600}, AccessToken("minted", 600.0)),
+        ({"accessToken": "minted"}, AccessToken("minted", None)),
+        ({"access_token": "minted", "expires_in": "3600"}, AccessToken("minted", 3600.0)),
+        ({"access_token": "minted", "expires_in": 0}, AccessToken("minted", None)),
+        ({"access_token": "minted", "expires_in": -5}, AccessToken("minted", None)),
+        ({"access_token": "minted", "expires_in": True}, AccessToken("minted", None)),
+        ({"access_token": "minted", "expires_in": 1e300}, AccessToken("minted", None)),
+        ({"access_token": jwt(iat=1000, exp=1900)}, AccessToken(jwt(iat=1000, exp=1900), 900.0)),
+        (
+            {"access_token": jwt(iat=1000, exp=1900), "expires_in": 60},
+            AccessToken(jwt(iat=1000, exp=1900), 60.0),
+        ),
+        ({"access_token": jwt(exp=1900)}, AccessToken(jwt(exp=1900), None)),
+        ({"access_token": jwt(iat="x", exp="y")}, AccessToken(jwt(iat="x", exp="y"), None)),
+        ({"access_token": "a.!!!.c"}, AccessToken("a.!!!.c", None)),
     ],
 )
-def test_tokens_and_how_long_they_live(answer: object, minted: Minted) -> None:
+def test_tokens_and_how_long_they_live(answer: object, minted: AccessToken) -> None:
     assert parse_token("/t", answer) == minted
 
 
@@ -130,10 +136,10 @@ class Mint:
         self.lifetime = lifetime
         self.made = 0
 
-    def __call__(self, account: ServiceAccount) -> Minted:
+    def __call__(self, account: ServiceAccount) -> AccessToken:
         assert account == ACCOUNT
         self.made += 1
-        return Minted("t{0}".format(self.made), self.lifetime)
+        return AccessToken("t{0}".format(self.made), self.lifetime)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +215,7 @@ def test_those_whose_older_token_was_refused_take_the_new_one() -> None:
 def test_a_client_that_is_refused_is_not_tried_again(fault: RequestError, asked: int) -> None:
     made: list[ServiceAccount] = []
 
-    def mint(account: ServiceAccount) -> Minted:
+    def mint(account: ServiceAccount) -> AccessToken:
         made.append(account)
         raise NoToken(fault, account.client_id, "https://a.example")
 
@@ -244,12 +250,12 @@ def test_one_thread_makes_the_token_while_the_others_wait(fault: Optional[Access
     lock = CountingLock(threads)
     made: list[str] = []
 
-    def mint(account: ServiceAccount) -> Minted:
+    def mint(account: ServiceAccount) -> AccessToken:
         assert lock.all_here.wait(timeout=30)
         made.append("t")
         if fault is not None:
             raise fault
-        return Minted("t", None)
+        return AccessToken("t", None)
 
     source = TokenSource(ACCOUNT, mint)
     source._lock = lock  # type: ignore[assignment]
