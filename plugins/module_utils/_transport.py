@@ -24,7 +24,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     RequestError,
     StatusError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._in_time import pools_in_time
+from ansible_collections.gpuops.runai.plugins.module_utils._read_deadline import pools_in_time
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, first_line, hide
 from ansible_collections.gpuops.runai.plugins.module_utils._version import VERSION

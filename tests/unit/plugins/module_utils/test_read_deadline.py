@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils import _in_time
-from ansible_collections.gpuops.runai.plugins.module_utils._in_time import AnswerInTime
+from ansible_collections.gpuops.runai.plugins.module_utils import _read_deadline
+from ansible_collections.gpuops.runai.plugins.module_utils._read_deadline import AnswerInTime
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
@@ -26,7 +26,7 @@ class Clock:
 
 def test_the_time_is_for_head_and_body_together(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(_in_time, "time", clock)
+    monkeypatch.setattr(_read_deadline, "time", clock)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(30.0)
@@ -43,7 +43,7 @@ def test_the_time_is_for_head_and_body_together(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_time_of_one_answer_is_not_that_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(_in_time, "time", clock)
+    monkeypatch.setattr(_read_deadline, "time", clock)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(30.0)
