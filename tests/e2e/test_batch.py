@@ -387,8 +387,15 @@ REFUSED_BY_ANSIBLE = """
       gpuops.runai.runai_workload_batch: {action: suspend, ids: "{{ ids }}", batch_size: few}
     - name: a whole result
       gpuops.runai.runai_workload_batch: {action: suspend, ids: "{{ {'changed': false, 'ids': ids} }}"}
-    - name: of the other modules
+    - name: of the module that selects
       gpuops.runai.runai_workload_info: {ids: "{{ ids }}", maximum: 3}
+    - name: of the module that keeps records
+      gpuops.runai.runai_maintenance_record:
+        base_url: https://somebody:not-to-be-seen@runai.example.com
+        role: workload_maintenance
+        step: plan
+        variables: {workload_maintenance_ids: "{{ ids }}"}
+        maximum: 3
 """
 
 
@@ -399,10 +406,11 @@ def test_what_ansible_refuses_itself_does_not_repeat_the_ids(
     playbook = REFUSED_BY_ANSIBLE.replace("\n    - name", "\n    - ignore_errors: true\n      name")
     ids = numbered(2000)
     run = run_playbook_on_each_core(playbook, extra_vars={"ids": ids})
-    assert [task.status for task in run.tasks] == ["ignored"] * 5, run.output
+    assert [task.status for task in run.tasks] == ["ignored"] * 6, run.output
     for task in run.tasks:
         assert len(json.dumps(task.result)) < 10_000, task.task
         assert ids[50] not in json.dumps(task.result), task.task
+        assert "not-to-be-seen" not in json.dumps(task.result), task.task
 
 
 def test_what_can_not_be_reached_or_is_forbidden_stops_everything(play: Play) -> None:
