@@ -234,9 +234,11 @@ class _Batch:
     def _after_lost_answer(self, fault: RequestError) -> None:
         self._is_in_doubt = True
         self._patience.start()
+        sent = list(self._owed)
         trouble = self._settle_by_state(self._lag_left(), fault.words)
         if not self._owed:
-            self._remark_settled_by_state(fault)
+            if any(self._outcomes[one].outcome != UNKNOWN_OUTCOME for one in sent):
+                self._remark_settled_by_state(fault)
         elif self._patience.left <= 0 or self._is_in_doubt:
             self._end_unknown(fault, trouble)
         else:

@@ -319,6 +319,7 @@ def test_what_may_not_be_read_any_more_is_told_with_what_lost_the_answer(start: 
     assert run.counts == {"unknown": 3}
     words = "the connection was cut before an answer; its state can't be read any more (403)"
     assert {row["message"] for row in run.rows("unknown")} == {words}
+    assert run.warnings == []
 
 
 def test_lost_answers_that_looking_settles_are_told_once_with_a_count(start: Start) -> None:
