@@ -316,7 +316,9 @@ def _cleanup_entries(settings: Settings, workloads: Sequence[Seen]) -> list[Entr
 
 def _check_exemptions(settings: Settings, unmatched: Sequence[str], variables: Sequence[str]) -> None:
     if unmatched and settings.get("unmatched_exemptions", "refuse") == "refuse":
-        wrong = [name for name in variables if set(settings.get(name) or ()) & set(unmatched)]
+        said = [name for name in variables if set(settings.get(name) or ()) & set(unmatched)]
+        # An id that was said in capitals is told in small letters.
+        wrong = said or variables
         raise RecordError(
             "{0} of {1} that {2} no selected workload: {3}; nothing was done. Correct what is misspelt, or "
             "say {4}: allow".format(

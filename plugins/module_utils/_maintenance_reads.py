@@ -114,7 +114,7 @@ class ControlPlaneReader:
 
         def read(client: Client, _guard: Guard) -> list[PodsOnNode]:
             meant = self._meant(client, clusters)
-            pods = pods_on_nodes(client, nodes, meant, 1, self.warnings.append)
+            pods = pods_on_nodes(client, nodes, meant, 1, self.warn_once)
             return [_pods_of(pods, node, meant) for node in nodes]
 
         return self._with_client(connect_options(self._params, self._environ), read)
@@ -123,7 +123,7 @@ class ControlPlaneReader:
         """Return the uuids that ``clusters`` stand for; ``None`` where any is meant."""
         if not clusters:
             return None
-        known = resolve_clusters(clusters, read_clusters(client), self.warnings.append)
+        known = resolve_clusters(clusters, read_clusters(client), self.warn_once)
         return frozenset[str]().union(*known.values())
 
     def _rows(self, selection: Mapping[str, Any], quiet: bool = False) -> SelectedRows:

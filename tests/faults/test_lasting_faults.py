@@ -213,7 +213,7 @@ def test_the_breaker_awaits_and_counts_what_is_in_flight(
     sent_together(3)
     simulator.faults(
         {"match": {**BATCH, "ids": MANY[:1]}, "fault": {"kind": "refuse_ids", "count": "all"}},
-        {"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 0.5}},
+        {"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 2}},
     )
     run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=3, max_failures="5")
     # Three were on their way when the first of them came back; the other two are awaited and counted.
