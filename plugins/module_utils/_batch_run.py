@@ -79,7 +79,7 @@ def run_batch(
     verbosity: int = 0,
     given: Optional[Mapping[str, Any]] = None,
 ) -> Finished:
-    """Do what the options say. Never raises for what users or control planes do wrong, but RequestsMissing.
+    """Do what the options say. Raises RequestsMissing, but nothing for what users or control planes do wrong.
 
     ``say`` gets lines on how far it is; ``verbosity`` is how many ``v`` the play was started with;
     ``given`` are the task's own arguments before Ansible completed them. Once interrupted, it ends as
@@ -93,7 +93,7 @@ def run_batch(
         connect = connect_options if options.ids.ids else no_connection
         connection = connect(params, environ)
     except OptionError as fault:
-        return refused(params, str(fault), with_diff)
+        return refused(params, str(fault), with_diff, verbosity)
     if options.ids.ids:
         require_requests()
     with heeded_interrupts() as is_uninterrupted:
@@ -101,7 +101,7 @@ def run_batch(
         return run.finish(with_diff, verbosity)
 
 
-def refused(params: Mapping[str, Any], words: str, with_diff: bool) -> Finished:
+def refused(params: Mapping[str, Any], words: str, with_diff: bool, verbosity: int) -> Finished:
     """Return the result of a task that is refused before anything is sent, in the usual shape."""
     ids = well_formed_ids(params["ids"])
     finding = Finding(
@@ -118,7 +118,8 @@ def refused(params: Mapping[str, Any], words: str, with_diff: bool) -> Finished:
     limit = params["workloads_limit"]
     if limit is None or limit < 0:
         limit = DEFAULT_WORKLOADS_LIMIT
-    return Finished({**make_result(finding, limit, with_diff), "msg": words}, True, [], set())
+    result = make_result(finding, limit, with_diff, verbosity)
+    return Finished({**result, "msg": words}, True, [], set())
 
 
 class _Run:

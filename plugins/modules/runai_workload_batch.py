@@ -12,17 +12,17 @@ version_added: 0.1.0
 author:
   - gpuops.runai contributors (@gpuops)
 description:
-  - Suspends, resumes or deletes workloads of an NVIDIA Run:ai control plane, many at once, through its batch
-    endpoint, and says for every single id what became of it.
-  - The state of the workloads is read first. What is there already is left alone, what can't be acted on is
-    told before anything is sent, and the rest is sent in batches.
-  - Every id is answered exactly once, as changed, unchanged, skipped, failed, unknown or not attempted. An id
-    that an answer of the control plane does not name is looked up.
-  - The control plane is asynchronous. A changed id is one whose action was accepted; use O(wait) to see it
-    arrive.
-  - While it works, it says in the output of the play how far it is, a line for each batch and at most 50 of
-    them. There are no such lines under C(no_log), in asynchronous tasks, where the module runs on another
-    host or as another user, and where the callback for the output writes JSON.
+  - Suspends, resumes or deletes many workloads of an NVIDIA Run:ai control plane at once, through its batch
+    endpoint, and reports the outcome of every single id.
+  - It reads the state of the workloads first. Those that are already in the state asked for are left alone, those
+    that can't be acted on are settled before anything is sent, and the rest is sent in batches.
+  - Every id gets exactly one outcome, which is changed, unchanged, skipped, failed, unknown or not attempted. An
+    id that an answer of the control plane does not mention is looked up.
+  - The control plane is asynchronous. A changed id is one whose action was accepted; use O(wait) to wait until it
+    has taken effect.
+  - While it works, it reports its progress in the output of the play, with one line a batch and at most 50 of
+    them. There are no such lines under C(no_log), in asynchronous tasks, when the module runs on another host or
+    as another user, or when the output callback writes JSON.
   - The batch endpoint needs Run:ai 2.19 or later.
 extends_documentation_fragment:
   - gpuops.runai.connection
@@ -31,123 +31,124 @@ options:
   action:
     description:
       - What to do with the workloads.
-      - V(suspend) ends their pods, and with them the logs and whatever lies in the containers; V(resume) lets
-        them queue again; V(delete) removes them for good.
+      - V(suspend) ends their pods, which loses their logs and everything stored in the containers. V(resume) puts
+        them back into the queue. V(delete) removes them for good.
     type: str
     required: true
     choices: [suspend, resume, delete]
   ids:
     description:
-      - UUIDs of the workloads. An empty list makes no call, needs no control plane and is unchanged; it never
-        means all.
-      - Every element is split on commas and white space, so that the text of a survey can be used. Repeated
-        ids count once, in upper and lower case alike.
-      - One malformed id, or an element that is empty, refuses the whole task before any call.
-      - Up to 15,000 ids give a result that job viewers keep.
+      - UUIDs of the workloads. With an empty list nothing is called and nothing changes; it never means all
+        workloads.
+      - Every element is split on commas and white space, so the answer to a survey question can be passed as it is.
+        Repeated ids count once, and case does not matter.
+      - If one id is malformed, or an element is empty, the whole task is refused before any call.
+      - The result of up to 15,000 ids is small enough for job viewers to keep.
     type: list
     elements: str
     required: true
   protect:
     description:
       - UUIDs that are never acted on. They are skipped with reason V(protected).
-      - A null or a blank is refused here and in O(only_phases), O(max_affected), O(max_failures) and
-        O(deadline), since an unanswered question must not lift what holds an action back. Where a variable
-        may be undefined, C(omit) leaves the option out.
+      - A null or blank value is refused here and in O(only_phases), O(max_affected), O(max_failures) and
+        O(deadline), because an unanswered survey question must not remove a safeguard. Where a variable may be
+        undefined, use C(omit) to leave the option out.
     type: list
     elements: str
     default: []
   only_phases:
     description:
-      - Act only on workloads that are in one of these phases now. Others are skipped with reason V(phase). What
-        was Completed when it was chosen and runs again now is then not deleted.
+      - Act only on workloads that are in one of these phases now. Others are skipped with reason V(phase). For
+        example, a workload that was Completed when it was chosen, but is running again, is not deleted.
       - The phases are V(Creating), V(Pending), V(Initializing), V(Running), V(Degraded), V(Updating),
         V(Resuming), V(Stopping), V(Stopped), V(Completed), V(Failed), V(Deleting), V(Terminating) and
-        V(Unknown). Others give a warning. An empty list is refused.
+        V(Unknown), which includes any phase not listed here. Naming another phase gives a warning. An empty list is
+        refused.
     type: list
     elements: str
   tolerate:
     description:
-      - Reasons for which a workload that can't be acted on is skipped; for the others it fails.
-      - V(missing) is not there, or not visible to this account; V(finished) is Completed or Failed;
-        V(unsupported) is of a type for which the control plane does not support the action; V(deleting) is
-        being deleted.
+      - A workload that can't be acted on for one of these reasons is skipped instead of failed.
+      - V(missing) means that it does not exist or is not visible to this account, V(finished) that it is Completed
+        or Failed, V(unsupported) that the control plane does not support the action for it, and V(deleting) that it
+        is being deleted.
     type: list
     elements: str
     choices: [missing, finished, unsupported, deleting]
     default: [finished, deleting]
   max_affected:
     description:
-      - If more workloads than this would be acted on, the task fails before anything is sent.
+      - If more workloads than this would be acted on, the task fails and nothing is sent.
     type: int
   max_failures:
     description:
-      - A number of workloads, or a percentage of those that are to be acted on. Once the control plane has refused
-        more, no further batch is sent and the rest is not attempted.
+      - A number of workloads, or a percentage of those to be acted on. Once the control plane has refused more than
+        that, no further batch is sent and the rest is not attempted.
       - Defaults to V(10%) for O(action=suspend) and O(action=resume), and to V(0) for O(action=delete).
     type: str
   batch_size:
     description:
-      - Ids in one call, from 1 to 100.
+      - How many ids go into one call, from 1 to 100.
     type: int
     default: 100
   concurrency:
     description:
-      - Batches in flight at once, from 1 to 16. Reads use as many, and at least 4.
+      - How many batches are in flight at once, from 1 to 16. Reads use as many connections, but at least 4.
       - Defaults to 4, and to 1 for O(action=delete).
     type: int
   wait:
     description:
-      - Whether to wait until every workload that was changed, or was on its way already, has got there, which
-        is Stopped, Running, or gone.
-      - If the time runs out, the task fails and RV(not_reached) holds the ids that are short; RV(msg) and their rows say
-        in which phase they were when the wait ended.
+      - Whether to wait until every workload that was changed, or was already on its way, is Stopped after
+        O(action=suspend), Running after O(action=resume), or gone after O(action=delete).
+      - If some are not in time, the task fails and RV(not_reached) holds their ids. RV(msg) and their rows say in which
+        phase they were when the wait ended.
     type: bool
     default: false
   wait_timeout:
     description:
-      - Seconds to wait at most. Also bounds how long O(action=resume) waits for workloads that are still
-        Stopping, whatever O(wait) says.
+      - The longest time to wait, in seconds. It also limits how long O(action=resume) waits for workloads that are
+        still Stopping, even without O(wait).
     type: float
     default: 600
   wait_interval:
     description:
-      - Seconds between two looks while waiting.
+      - Seconds between two reads of the state while waiting.
     type: float
     default: 5
   wait_for:
     description:
-      - What O(wait) waits for after O(action=resume). V(target) is Running; V(active) is content with any active
-        phase, since a resumed workload may stay Pending for want of GPUs.
+      - What O(wait) waits for after O(action=resume). V(target) means Running. V(active) accepts any active phase,
+        since a resumed workload may stay Pending until GPUs are free.
     type: str
     choices: [target, active]
     default: target
   deadline:
     description:
-      - Seconds for the whole task, looked at before every call. What is left then is not attempted, and the task
-        fails with what was done.
-      - Unlike a task's C(timeout), it keeps the result.
+      - Seconds that the whole task may take, checked before every call. Once they are over, the remaining ids are
+        not attempted and the task fails.
+      - Unlike the C(timeout) of a task, this keeps the result of what was done.
     type: int
   report_path:
     description:
-      - File for the whole report, with one JSON object a line and a line for each id, readable by its owner alone.
-        What is there and is no ordinary file is refused.
-      - It grows under the name with C(.part) added and gets its own name when it is complete, so that a killed
-        task leaves what it knew. That it can be written is checked before the first call. Not written in check
+      - File to write the whole report to, one line with a JSON object for each id. Only its owner can read it. A path
+        that exists and is not a regular file is refused.
+      - The file is written under its name with C(.part) added and renamed when it is complete, so a killed task leaves
+        behind what it knew. Whether it can be written is checked before the first call. It is not written in check
         mode.
     type: path
   workloads_limit:
     description:
-      - How many rows RV(workloads) holds at most. There are fewer where the whole result would grow too large for
-        job viewers.
+      - How many rows RV(workloads) may hold. There are fewer if the result would otherwise be too large for job
+        viewers.
     type: int
     default: 1000
 attributes:
   check_mode:
     support: full
-    details: Reads the same state, makes the same plan, and sends nothing that changes anything.
+    details: Reads the same state and makes the same plan as the real run, but changes nothing.
   diff_mode:
     support: full
-    details: Shows the phase before and after, by id and name, of what changes.
+    details: Shows the phase before and after of each workload that changes, by id and name.
 seealso:
   - name: Run:ai API, workloads batch
     description: The endpoint that this module calls.
@@ -164,14 +165,14 @@ EXAMPLES = r"""
     max_affected: 250
     wait: true
 
-- name: Resume what was suspended, and be content when it queues
+- name: Resume what was suspended, and do not wait for workloads that queue for GPUs
   gpuops.runai.runai_workload_batch:
     action: resume
     ids: "{{ suspended.outcomes.changed }}"
     wait: true
     wait_for: active
 
-- name: Delete what had finished when it was chosen, if it still has
+- name: Delete finished workloads, but none that runs again by now
   gpuops.runai.runai_workload_batch:
     action: delete
     ids: "{{ finished_ids }}"
@@ -179,7 +180,7 @@ EXAMPLES = r"""
     max_affected: 500
     report_path: /var/log/runai/cleanup.jsonl
 
-- name: A control plane of one's own, with one's own certificate authority
+- name: Suspend two workloads of a self-hosted control plane with a private certificate authority
   gpuops.runai.runai_workload_batch:
     base_url: https://runai.example.com
     client_id: maintenance
@@ -193,30 +194,30 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: One sentence that tells what was done, and why something was not.
+  description: One sentence that says what was done, and why the rest was not.
   returned: always
   type: str
   sample: "suspend: 240 changed, 8 unchanged, 2 failed of 250 (409 conflict, try later: 2)"
 action:
-  description: The action that was asked for.
+  description: The action of the task.
   returned: always
   type: str
   sample: suspend
 summary:
-  description: Counts.
+  description: Numbers of ids by outcome, and of what it took.
   returned: always
   type: dict
   contains:
     requested:
-      description: Distinct ids.
+      description: Number of distinct ids.
       type: int
       sample: 250
     changed:
-      description: Ids whose action was accepted; in check mode those that would be sent.
+      description: Ids for which the action was accepted; in check mode, those that would be sent.
       type: int
       sample: 240
     unchanged:
-      description: Ids that were there already.
+      description: Ids that were already in the state asked for, or on their way there.
       type: int
       sample: 8
     skipped:
@@ -228,23 +229,23 @@ summary:
       type: int
       sample: 2
     unknown:
-      description: Ids of which it could not be found out what became of them.
+      description: Ids whose outcome could not be determined.
       type: int
       sample: 0
     not_attempted:
-      description: Ids that nothing was sent for.
+      description: Ids for which nothing was sent because the task ended early.
       type: int
       sample: 0
     duplicates:
-      description: Repeated ids that were folded.
+      description: Repeated ids, which count once.
       type: int
       sample: 0
     requests:
-      description: HTTP requests sent, those for tokens included.
+      description: HTTP requests sent, including those for tokens.
       type: int
       sample: 5
     batches:
-      description: Batches sent; one that was sent again counts once.
+      description: Batches sent. A batch that was sent again counts once.
       type: int
       sample: 3
     retries:
@@ -252,23 +253,23 @@ summary:
       type: int
       sample: 0
     seconds:
-      description: Time that the whole took.
+      description: Seconds that the whole task took.
       type: float
       sample: 1.734
   sample: {"requested": 250, "changed": 240, "unchanged": 8, "skipped": 0, "failed": 2, "unknown": 0, "not_attempted": 0,
            "duplicates": 0, "requests": 5, "batches": 3, "retries": 0, "seconds": 1.734}
 outcomes:
-  description: Every id in exactly one of six lists, in the order asked.
+  description: Six lists of ids by outcome. Every id is in exactly one of them, in the order given.
   returned: always
   type: dict
   contains:
     changed:
-      description: Ids whose action was accepted, or would be sent in check mode.
+      description: Ids for which the action was accepted; in check mode, those that would be sent.
       type: list
       elements: str
       sample: [7c9c4a4e-9f0b-4f57-8f3e-6a1d2f3b4c5d]
     unchanged:
-      description: Ids that were there already.
+      description: Ids that were already in the state asked for, or on their way there.
       type: list
       elements: str
       sample: []
@@ -283,12 +284,12 @@ outcomes:
       elements: str
       sample: []
     unknown:
-      description: Ids of which it could not be found out what became of them.
+      description: Ids whose outcome could not be determined.
       type: list
       elements: str
       sample: []
     not_attempted:
-      description: Ids that nothing was sent for.
+      description: Ids for which nothing was sent because the task ended early.
       type: list
       elements: str
       sample: []
@@ -296,19 +297,19 @@ outcomes:
            "not_attempted": []}
 not_reached:
   description:
-    - Ids that O(wait) did not see arrive.
-    - Where the whole result would grow too large for job viewers only the first of them; RV(msg) then says how many
-      they are and how many stand here. The same task again waits for all of them.
+    - Ids that were not Stopped, Running or gone when O(wait) ended.
+    - If the result would otherwise be too large for job viewers, only the first of them are listed, and RV(msg) says how
+      many there are in all. Running the same task again waits for all of them.
   returned: always
   type: list
   elements: str
   sample: []
 workloads:
   description:
-    - One row for each id, worst first (failed, unknown, not attempted, skipped, changed, unchanged), and at most
-      O(workloads_limit) of them.
-    - Fewer where the whole result would grow too large for job viewers. With C(-vvv) and more that is sooner, since
-      results are printed at length then.
+    - One row for each id, worst first (failed, unknown, not attempted, skipped, changed, unchanged), up to
+      O(workloads_limit) rows.
+    - There are fewer if the result would otherwise be too large for job viewers. With C(-vvv) and more this happens
+      sooner, since results are then printed with indentation.
   returned: always
   type: list
   elements: dict
@@ -318,7 +319,7 @@ workloads:
       type: str
       sample: 7c9c4a4e-9f0b-4f57-8f3e-6a1d2f3b4c5d
     name:
-      description: Its name; empty where it was not seen.
+      description: Its name; empty if the workload was not seen.
       type: str
       sample: llama-finetune-3
     project:
@@ -334,7 +335,7 @@ workloads:
       type: str
       sample: ada@example.com
     outcome:
-      description: Which of the lists of RV(outcomes) it is in.
+      description: The list of RV(outcomes) that it is in.
       type: str
       sample: failed
     phase:
@@ -343,24 +344,27 @@ workloads:
       sample: Running
     reason:
       description:
-        - Why, as one word; empty where there is nothing to say.
-        - Left alone or impossible are V(protected), V(phase), V(not_found), V(missing), V(forbidden), V(deleting),
-          V(finished) and V(unsupported).
-        - While acting come V(refused) by the control plane, V(still_stopping), V(unreachable), V(unsettled) after a
-          lost answer, V(deadline), V(stopped), V(orphaned), V(internal).
-        - Where O(wait) ended short it is V(not_reached), and the message says in which phase the workload was then.
+        - Why it has this outcome, as one word; empty if there is nothing to explain.
+        - V(protected), V(phase), V(not_found), V(missing), V(forbidden), V(deleting), V(finished) and V(unsupported) mean
+          that nothing had to be sent, or could be.
+        - V(refused) means that the control plane refused the action, V(still_stopping) that a resume waited in vain for
+          the workload to stop, V(unreachable) that no call got through, and V(unsettled) that an answer was lost and
+          the outcome could not be determined.
+        - V(deadline), V(stopped) and V(orphaned) mean that the task ended before anything was sent for it, V(internal)
+          that there is a bug in the collection.
+        - V(not_reached) means that O(wait) ended too early for it; the message says in which phase it was then.
       type: str
       sample: refused
     code:
-      description: The control plane's number for a refusal, or null. It documents no list of values.
+      description: The control plane's error code for a refusal, or null. Its values are not documented.
       type: int
       sample: 409
     message:
-      description: The control plane's words, or ours, on one line of at most 500 characters.
+      description: What the control plane said, or the module's own explanation, in one line of at most 500 characters.
       type: str
       sample: conflict, try later
     batch_id:
-      description: UUID that the control plane gave the batch, for its logs; empty where there was none.
+      description: UUID of the batch in the control plane's logs; empty if there is none.
       type: str
       sample: 5e0ae0c5-7b5c-4a5c-9c3f-2f1c7a2f9d11
   sample:
@@ -376,40 +380,40 @@ workloads:
       message: conflict, try later
       batch_id: 5e0ae0c5-7b5c-4a5c-9c3f-2f1c7a2f9d11
 workloads_truncated:
-  description: Whether RV(workloads) holds fewer rows than there are ids.
+  description: Whether RV(workloads) has fewer rows than there are ids.
   returned: always
   type: bool
   sample: false
 batches:
   description:
-    - One object for each batch that was answered, as many as fit where the whole result would grow too large for job
-      viewers. RV(summary.batches) counts all that were sent.
+    - One object for each batch that was answered. There are fewer if the result would otherwise be too large for job
+      viewers; RV(summary.batches) counts all batches sent.
   returned: always
   type: list
   elements: dict
   contains:
     id:
-      description: UUID that the control plane gave it, for its logs; empty where the answer had none.
+      description: UUID of the batch in the control plane's logs; empty if the answer had none.
       type: str
       sample: 5e0ae0c5-7b5c-4a5c-9c3f-2f1c7a2f9d11
     size:
-      description: Ids in it.
+      description: Number of ids in it.
       type: int
       sample: 100
     succeeded:
-      description: Ids of it that changed.
+      description: Number of these that changed.
       type: int
       sample: 98
     failed:
-      description: Ids of it that failed.
+      description: Number of these that failed.
       type: int
       sample: 2
     attempts:
-      description: Calls that it took.
+      description: Number of calls that it took.
       type: int
       sample: 1
     seconds:
-      description: Time from its first call until its last id was settled.
+      description: Seconds from its first call until the outcome of its last id was known.
       type: float
       sample: 0.412
   sample:
@@ -455,13 +459,11 @@ ARGUMENT_SPEC = {
 def main() -> None:
     """Run the module."""
     module = RunaiModule(ARGUMENT_SPEC)
-    params, with_diff = module.params, module.is_diff_wanted
+    params, with_diff, verbosity = module.params, module.is_diff_wanted, module.verbosity
     say = progress_sink(os.environ)
     module.run(
-        lambda: run_batch(
-            params, os.environ, module.check_mode, with_diff, say, module.verbosity, module.given
-        ),
-        lambda words: refused(params, words, with_diff),
+        lambda: run_batch(params, os.environ, module.check_mode, with_diff, say, verbosity, module.given),
+        lambda words: refused(params, words, with_diff, verbosity),
     )
 
 

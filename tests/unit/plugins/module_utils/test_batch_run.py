@@ -723,6 +723,16 @@ def test_what_is_refused_has_rows_and_a_diff_as_asked(limit: Optional[int], rows
     assert result["diff"] == {"before": "", "after": ""}
 
 
+def test_what_is_refused_is_kept_by_job_viewers_however_it_is_printed() -> None:
+    ids = numbered(10_000)
+    options = {**OPTIONS, "ids": ids, "batch_size": 0, "workloads_limit": 10_000}
+    rows = [
+        len(_batch_run.run_batch(options, {}, False, False, verbosity=verbosity).result["workloads"])
+        for verbosity in (0, 3)
+    ]
+    assert 0 < rows[1] < rows[0] < 10_000
+
+
 def test_where_some_ids_are_malformed_the_others_are_told_as_not_attempted() -> None:
     ids = numbered(2)
     result = run(same(2, "Running"), ids=[ids[0].upper(), f"train-7, {ids[1]} {ids[0]}", ""]).result
