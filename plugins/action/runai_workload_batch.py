@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module of the same name as any module is run, and shows its progress lines while it works."""
+"""Runs the module of the same name as any module is run, and shows its progress lines while it works.
+
+It also tells the module where results are printed at length, which only the play's own process knows.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,18 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible import constants as C  # noqa: N812 - its name everywhere in Ansible
+from ansible.errors import AnsibleError
 from ansible.plugins.action.normal import ActionModule as AnyModule
 from ansible.utils.display import Display
 from ansible_collections.gpuops.runai.plugins.module_utils._progress_pipe import progress_lines
+from ansible_collections.gpuops.runai.plugins.module_utils._result_size import AT_LENGTH
 
 # Their output is read by programs, which a line in between would break.
 _CALLBACKS_FOR_PROGRAMS = ("json", "jsonl")
 
 
 class ActionModule(AnyModule):  # type: ignore[misc] # ansible-core is not typed
-    """The module alone does all the work and works alone; this adds the lines and nothing else."""
+    """The module alone does all the work and works alone; this adds what a viewer needs, and nothing else."""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> Any:
         """Run the module and return its result."""
@@ -28,6 +33,14 @@ class ActionModule(AnyModule):  # type: ignore[misc] # ansible-core is not typed
             return super().run(tmp, task_vars)
         with progress_lines(C.DEFAULT_LOCAL_TMP, os.environ, self._display_for(task_vars or {})):
             return super().run(tmp, task_vars)
+
+    def _update_module_args(
+        self, module_name: str, module_args: dict[str, Any], *rest: Any, **named: Any
+    ) -> None:
+        """Complete the arguments as for any module, with the verbosity at which results are printed so."""
+        super()._update_module_args(module_name, module_args, *rest, **named)
+        if _is_printed_at_length():
+            module_args["_ansible_verbosity"] = max(module_args["_ansible_verbosity"], AT_LENGTH)
 
     def _display_for(self, task_vars: Mapping[str, Any]) -> Callable[[str], None]:
         """Return what shows a line, with the name of its host where several hosts work at once."""
@@ -42,5 +55,23 @@ class ActionModule(AnyModule):  # type: ignore[misc] # ansible-core is not typed
             self._task.no_log
             or self._task.async_val
             or self._connection.transport != "local"
-            or C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2] in _CALLBACKS_FOR_PROGRAMS
+            or _callback() in _CALLBACKS_FOR_PROGRAMS
         )
+
+
+def _callback() -> str:
+    name: str = C.DEFAULT_STDOUT_CALLBACK.rpartition(".")[2]
+    return name
+
+
+def _is_printed_at_length() -> bool:
+    """Tell whether results are printed with a line for each value whatever the verbosity, e.g. as YAML."""
+    try:
+        result_format, pretty_results = (
+            C.config.get_config_value(option, plugin_type="callback", plugin_name=_callback())
+            for option in ("result_format", "pretty_results")
+        )
+    except AnsibleError:
+        # Not every callback has these options.
+        return False
+    return bool(result_format != "json" or pretty_results)

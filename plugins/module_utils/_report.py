@@ -25,6 +25,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE, RESUME, RUNNING, STOPPED
 from ansible_collections.gpuops.runai.plugins.module_utils._plan import NOT_FOUND
 from ansible_collections.gpuops.runai.plugins.module_utils._result_size import (
+    AT_LENGTH,
     LARGEST_RESULT,
     characters,
     fitting,
@@ -35,9 +36,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._workload import Work
 # An event holds the result and, where it is printed, its text. What is left of a million characters is
 # for the options and the words around them.
 _LARGEST_EVENT = 990_000
-# From -vvv on, results are printed with a line for each of their values.
-_INDENTED_FROM = 3
 _INDENT = 4
+# Most viewers ask for colour, and each line has its own.
+_BETWEEN_LINES = "\x1b[0m\r\n\x1b[0;31m"
 # Shares of what the outcomes leave over, each of what the one before left; the rows get the rest.
 _BATCHES_SHARE = 0.5
 _NOT_REACHED_SHARE = 0.8
@@ -45,7 +46,7 @@ _DIFF_SHARE = 0.3
 # What a list may take however many ids there are: 150 batches, 500 ids, or some 50 rows.
 _LEAST_SHARE = 20_000
 # The same where 10,000 ids nearly fill an event: 5 batches, 20 ids, or 2 rows.
-_LEAST_INDENTED_SHARE = 1_000
+_LEAST_INDENTED_SHARE = 1_300
 _MOST_REASONS = 3
 
 
@@ -129,7 +130,7 @@ def make_result(
         "workloads_truncated": False,
         "batches": [],
     }
-    is_indented = verbosity >= _INDENTED_FROM
+    is_indented = verbosity >= AT_LENGTH
     size = _indented_size if is_indented else characters
     least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
     left = LARGEST_RESULT - size(result)
@@ -159,7 +160,7 @@ def _indented_size(value: Any) -> int:
 
     Told as characters of a result: what is all of an event is all of a result.
     """
-    printed = json.dumps(value, indent=_INDENT, ensure_ascii=False).replace("\n", "\r\n")
+    printed = json.dumps(value, indent=_INDENT, ensure_ascii=False).replace("\n", _BETWEEN_LINES)
     in_event = characters(value) + characters(printed)
     return max(characters(value), in_event * LARGEST_RESULT // _LARGEST_EVENT)
 

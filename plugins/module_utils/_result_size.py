@@ -12,6 +12,8 @@ from typing import Any, Callable
 
 # Job viewers blank a result over 700,000 characters, and many ways to print one add to it.
 LARGEST_RESULT = 460_000
+# From so many ``v`` on, results are printed at length: with a line for each of their values.
+AT_LENGTH = 3
 
 
 def characters(value: Any) -> int:

@@ -308,8 +308,9 @@ workloads:
   description:
     - One row for each id, worst first (failed, unknown, not attempted, skipped, changed, unchanged), up to
       O(workloads_limit) rows.
-    - There are fewer if the result would otherwise be too large for job viewers. With C(-vvv) and more this happens
-      sooner, since results are then printed with indentation.
+    - There are fewer if the result would otherwise be too large for job viewers. With C(-vvv) and more, and where
+      the callback prints results as YAML or pretty, this happens sooner, since results are then printed with a line
+      for each value.
   returned: always
   type: list
   elements: dict

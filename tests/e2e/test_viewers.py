@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,21 @@ from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
 
 IDS = 10_000
-FAILURES = 1_000
+# In colour there are some twenty characters more for each line that is printed.
+IDS_IN_COLOUR = 8_000
+# Of each batch of 100.
+FAILURES = 10
 # What ansible-runner keeps, and AWX with it: MAX_EVENT_RES.
 LARGEST_RESULT = 700_000
 LARGEST_EVENT = 1_000_000
 # The longest that Kubernetes allows, and each character escaped in JSON.
-LONG_NAMES = {"plain": "x" * 63, "escaped": "\u00fc\u4e16\U0001f5a7" * 21}
+PLAIN, ESCAPED = "x" * 63, "\u00fc\u4e16\U0001f5a7" * 21
+COLOUR = {"ANSIBLE_FORCE_COLOR": "true"}
+AS_YAML = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}
+PRETTY = {"ANSIBLE_CALLBACK_FORMAT_PRETTY": "true"}
 # The latest ansible-core leaves it out unless it is asked for.
 INJECT_INVOCATION = {"ANSIBLE_INJECT_INVOCATION": "true"}
+NOTHING: Mapping[str, str] = {}
 
 PLAYBOOK = """
 - hosts: localhost
@@ -60,7 +68,9 @@ class Job:
 
 @pytest.fixture
 def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
-    def run(*arguments: str, name: str, failures: int) -> Job:
+    def run(
+        *arguments: str, name: str, failures: int = 0, size: int = IDS, env: Mapping[str, str] = NOTHING
+    ) -> Job:
         rows = [
             {
                 "id": str(uuid.UUID(int=number + 1)),
@@ -69,7 +79,7 @@ def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
                 "submittedBy": f"{name}@example.com",
                 "phase": "Running",
             }
-            for number in range(IDS)
+            for number in range(size)
         ]
         data = tmp_path / "job"
         (data / "project").mkdir(parents=True)
@@ -79,7 +89,7 @@ def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
             "times": "always",
             "fault": {
                 "kind": "refuse_ids",
-                "count": failures * 100 // IDS,
+                "count": failures,
                 "message": f"refused: {name * 5}",
             },
         }
@@ -94,7 +104,7 @@ def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
                 private_data_dir=str(data),
                 playbook="play.yml",
                 cmdline=" ".join(["--extra-vars", f"@{variables}", *arguments]),
-                envvars=run_playbook.environment(tmp_path / "record") | INJECT_INVOCATION,
+                envvars={**run_playbook.environment(tmp_path / "record"), **INJECT_INVOCATION, **env},
                 quiet=True,
             )
         files = list(Path(done.config.artifact_dir, "job_events").glob("*.json"))
@@ -103,36 +113,35 @@ def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
     return run
 
 
-@pytest.mark.parametrize("name", LONG_NAMES.values(), ids=LONG_NAMES)
 @pytest.mark.parametrize(
-    ("arguments", "failures"),
+    ("name", "arguments", "failures", "env"),
     [
-        ((), 0),
-        (("--diff",), 0),
-        ((), FAILURES),
-        (("--diff",), FAILURES),
-        (("--diff", "-v"), 0),
-        (("--diff", "-vvvv"), 0),
-        (("-vvvv",), FAILURES),
-    ],
-    ids=[
-        "changed",
-        "diff",
-        "failures",
-        "failures and diff",
-        "all is printed",
-        "all is printed indented",
-        "failures are printed indented",
+        pytest.param(ESCAPED, (), 0, NOTHING, id="changed"),
+        pytest.param(ESCAPED, ("--diff",), 0, NOTHING, id="diff"),
+        pytest.param(ESCAPED, (), FAILURES, NOTHING, id="failures"),
+        pytest.param(PLAIN, ("--diff",), FAILURES, NOTHING, id="failures and diff, plain"),
+        pytest.param(ESCAPED, ("--diff",), FAILURES, NOTHING, id="failures and diff"),
+        pytest.param(PLAIN, ("--diff", "-v"), 0, NOTHING, id="all is printed, plain"),
+        pytest.param(ESCAPED, ("--diff", "-v"), 0, NOTHING, id="all is printed"),
+        pytest.param(PLAIN, ("--diff", "-vvvv"), 0, NOTHING, id="all is printed indented, plain"),
+        pytest.param(ESCAPED, ("--diff", "-vvvv"), 0, NOTHING, id="all is printed indented"),
+        pytest.param(ESCAPED, ("-vvvv",), FAILURES, NOTHING, id="failures are printed indented"),
+        pytest.param(ESCAPED, ("--diff", "-vvvv"), 0, COLOUR, id="all is printed in colour"),
+        pytest.param(ESCAPED, ("-vvvv",), FAILURES, COLOUR, id="failures are printed in colour"),
+        pytest.param(PLAIN, (), FAILURES, AS_YAML, id="failures are printed as YAML"),
+        pytest.param(ESCAPED, (), FAILURES, PRETTY, id="failures are printed pretty"),
     ],
 )
 def test_a_viewer_keeps_the_whole_result(
-    run_job: Any, name: str, arguments: tuple[str, ...], failures: int
+    run_job: Any, name: str, arguments: tuple[str, ...], failures: int, env: Mapping[str, str]
 ) -> None:
-    job = run_job(*arguments, name=name, failures=failures)
+    size = IDS_IN_COLOUR if env is COLOUR else IDS
+    job = run_job(*arguments, name=name, failures=failures, size=size, env=env)
     assert job.rc == (2 if failures else 0)
     result = job.result()
-    assert result["summary"]["changed"] == IDS - failures
-    assert sum(len(ids) for ids in result["outcomes"].values()) == IDS
+    assert result["summary"]["failed"] == size * failures // 100
+    assert result["summary"]["changed"] == size - result["summary"]["failed"]
+    assert sum(len(ids) for ids in result["outcomes"].values()) == size
     assert len(str(result)) < LARGEST_RESULT
     # As it is printed, be it because it failed or because of -v; from -vvv on with a line for each id.
     assert all(len(event["stdout"]) < LARGEST_RESULT for event in job.events)
@@ -144,7 +153,7 @@ def test_a_viewer_keeps_the_whole_result(
 
 
 def test_a_long_list_of_ids_is_not_repeated_in_the_invocation(run_job: Any) -> None:
-    job = run_job("-vvv", name="w" * 63, failures=0)
+    job = run_job("-vvv", name="w" * 63)
     shown = job.result()["invocation"]["module_args"]
     assert len(shown["ids"]) < 10
     assert "9997 more" in shown["ids"][-1]

@@ -265,9 +265,9 @@ def large_finding(size: int, failures: int, batch_size: int, is_late: bool) -> F
     )
 
 
-def in_event(result: dict[str, Any]) -> int:
+def in_event(result: dict[str, Any], between_lines: str = "\r\n") -> int:
     """Characters that a result takes of an event where it is printed indented to a terminal."""
-    printed = json.dumps(result, indent=4, ensure_ascii=False).replace("\n", "\r\n")
+    printed = json.dumps(result, indent=4, ensure_ascii=False).replace("\n", between_lines)
     return len(json.dumps(result)) + len(json.dumps(printed))
 
 
@@ -291,6 +291,12 @@ def test_a_result_of_ten_thousand_ids_is_kept_by_job_viewers(
     assert ("not_reached holds the first " in result["msg"]) is is_late
 
 
+@pytest.mark.parametrize("failures", [0, 1000, 8000])
+def test_an_event_of_eight_thousand_ids_is_not_too_large_in_colour(failures: int) -> None:
+    result = make_result(large_finding(8000, failures, 1, True), 100_000, True, 3)
+    assert in_event(result, "\x1b[0m\r\n\x1b[0;31m") < LARGEST_EVENT
+
+
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_result_of_fifteen_thousand_ids_is_kept_and_tells_why_the_worst_failed(is_late: bool) -> None:
     ids = numbered(15_000)
@@ -304,7 +310,7 @@ def test_a_result_of_fifteen_thousand_ids_is_kept_and_tells_why_the_worst_failed
 
 @pytest.mark.parametrize("verbosity", [0, 3])
 def test_a_result_that_is_not_large_is_whole_however_it_is_printed(verbosity: int) -> None:
-    ids = numbered(1000)
+    ids = numbered(800)
     outcomes = [Outcome(one, "changed", batch_id=one) for one in ids]
     batches = [BatchRecord(one, 100, 100, 0, 1, 0.5) for one in ids[:10]]
     whole = finding(outcomes, batches=batches, not_reached=ids[:100])
@@ -312,7 +318,7 @@ def test_a_result_that_is_not_large_is_whole_however_it_is_printed(verbosity: in
     assert not result["workloads_truncated"]
     assert len(result["batches"]) == 10
     assert result["not_reached"] == ids[:100]
-    assert result["msg"] == "suspend: 1000 changed of 1000"
+    assert result["msg"] == "suspend: 800 changed of 800"
 
 
 @pytest.mark.parametrize("verbosity", [0, 3])
