@@ -842,6 +842,7 @@ def test_it_says_when_it_begins_to_act_also_where_all_is_waited_for_first() -> N
 
 def test_it_says_how_far_a_long_read_is_and_what_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 0.0)
+    monkeypatch.setattr(_progress, "_READING_SHARE", 0.0)
     count = FleetClient.count
 
     def count_late(client: FleetClient) -> int:
