@@ -117,7 +117,7 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
         wait_interval=seconds("wait_interval", params["wait_interval"], 0.01),
         content_with_active=params["wait_for"] == "active",
         deadline=deadline,
-        report_path=params["report_path"] or None,
+        report_path=_report_path(params["report_path"]),
         workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,
         warnings=tuple(warnings),
     )
@@ -143,3 +143,10 @@ def _max_failures(value: str) -> MaxFailures:
     if match is None or (match.group(2) and int(match.group(1)) > 100):
         raise OptionError("max_failures must be a number of ids, or a percentage from 0% to 100%")
     return MaxFailures(int(match.group(1)), bool(match.group(2)))
+
+
+def _report_path(value: Optional[str]) -> Optional[str]:
+    # No file has such a name, and asking for it is no ordinary error to Python.
+    if value and "\0" in value:
+        raise OptionError("report_path holds a null byte")
+    return value or None

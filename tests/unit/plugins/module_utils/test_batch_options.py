@@ -150,6 +150,11 @@ def test_protected_ids_are_folded_like_the_others() -> None:
     assert settle(protect=[ONE.upper() + "," + ONE]).rules.protect == frozenset((ONE,))
 
 
+def test_a_path_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(OptionError, match="report_path holds a null byte"):
+        settle(report_path="/srv/runai/\0.jsonl")
+
+
 def test_an_empty_path_is_none() -> None:
     assert settle(report_path="").report_path is None
 
