@@ -30,16 +30,12 @@ class Results:
         runs = self.runs.get(contender, {}).get(size)
         return median(run.cost.seconds for run in runs) if runs else None
 
-    def of_the_floor(self, contender: str, size: int) -> float | None:
-        """How many times as long as the floor and an empty play together."""
+    def ratio(self, contender: str, size: int, *references: str) -> float | None:
+        """How many times as long as all ``references`` together; ``None`` where one was not measured."""
         seconds = self.seconds(contender, size)
-        floor, empty = self.seconds("floor", size), self.seconds("empty", size)
-        return None if seconds is None or floor is None or empty is None else seconds / (floor + empty)
-
-    def as_fast(self, contender: str, other: str, size: int) -> float | None:
-        """How many times as long `other` takes."""
-        seconds, others = self.seconds(contender, size), self.seconds(other, size)
-        return None if seconds is None or others is None else others / seconds
+        others = [self.seconds(reference, size) for reference in references]
+        known = [other for other in others if other is not None]
+        return None if seconds is None or len(known) < len(others) else seconds / sum(known)
 
     def save(self, path: Path) -> None:
         """Keep them in a file, with the titles of all contenders for whoever draws them."""

@@ -66,6 +66,8 @@ def _callback() -> str:
 
 def _is_printed_at_length() -> bool:
     """Tell whether results are printed with a line for each value whatever the verbosity, e.g. as YAML."""
+    if _callback().endswith("yaml"):
+        return True
     try:
         result_format, pretty_results = (
             C.config.get_config_value(option, plugin_type="callback", plugin_name=_callback())

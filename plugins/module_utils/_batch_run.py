@@ -200,9 +200,9 @@ class _Run:
             on_trouble=self._progress.trouble,
         )
         try:
-            reader = StateReader(client, workers, on_read=self._progress.reading)
+            reader = StateReader(client, workers)
             self._progress.phase("reading the state of {0}".format(counted(len(ledger.ids), "workload")))
-            ledger.state = reader.read(ledger.ids)
+            ledger.state = reader.read(ledger.ids, on_read=self._progress.reading)
             plan = make_plan(options.action, ledger.ids, ledger.state, options.rules)
             ledger.settle(settled_by(plan.steps))
             too_many = ceiling_words(plan, options.max_affected)

@@ -38,6 +38,14 @@ _FEW = 8
 _MANY = 50
 
 
+# Called in any thread with the way of reading, how many have been read, and of how many where that is known.
+OnRead = Callable[[str, int, Optional[int]], None]
+
+
+def _unheard(way: str, read: int, total: Optional[int]) -> None:
+    """Stand for nobody who wants to know how far a read is."""
+
+
 def is_cheaper_singly(wanted: int, fleet: Optional[int]) -> bool:
     """Tell whether ``wanted`` GETs are fewer requests than the pages of a list of ``fleet`` workloads.
 
@@ -52,34 +60,30 @@ class StateReader:
     """Reads workloads by id through ``client``, with up to ``workers`` requests in flight.
 
     The size of the fleet is asked for once: later reads need it only to choose the way. Of rows from
-    the list only ``keys`` are kept, or all with ``None``. ``on_read`` is called, in any thread, with the way
-    it reads, how many have been read, and of how many where that is known.
+    the list only ``keys`` are kept, or all with ``None``.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        workers: int,
-        keys: Optional[Collection[str]] = ROW_KEYS,
-        on_read: Callable[[str, int, Optional[int]], None] = lambda way, read, total: None,
-    ) -> None:
+    def __init__(self, client: Client, workers: int, keys: Optional[Collection[str]] = ROW_KEYS) -> None:
         self._client = client
-        self._on_read = on_read
         self._workers = workers
         self._keys = keys
         self._fleet: Optional[int] = None
         self._is_counted = False
 
-    def read(self, ids: Sequence[str], patience: Optional[Patience] = None) -> dict[str, Workload]:
+    def read(
+        self, ids: Sequence[str], patience: Optional[Patience] = None, on_read: OnRead = _unheard
+    ) -> dict[str, Workload]:
         """Return a Workload for each of ``ids``. Raises what ``read_rows`` raises."""
         return {
             workload_id: Workload(workload_id, found)
             if isinstance(found, str)
             else workload_from_row(workload_id, found)
-            for workload_id, found in self.read_rows(ids, patience).items()
+            for workload_id, found in self.read_rows(ids, patience, on_read).items()
         }
 
-    def read_rows(self, ids: Sequence[str], patience: Optional[Patience] = None) -> dict[str, Found]:
+    def read_rows(
+        self, ids: Sequence[str], patience: Optional[Patience] = None, on_read: OnRead = _unheard
+    ) -> dict[str, Found]:
         """Return for each of ``ids`` the API's own row, or MISSING or FORBIDDEN.
 
         An id that the list does not show is asked for by GET before it is called missing. Raises
@@ -89,15 +93,15 @@ class StateReader:
         pages: dict[int, Page] = {}
         if not is_cheaper_singly(len(ids), self._fleet) and not self._is_counted:
             # A list that shows them all is no shorter than they are.
-            pages = self._count_and_read(page_offsets(len(ids)) if len(ids) >= _MANY else [])
+            pages = self._count_and_read(page_offsets(len(ids)) if len(ids) >= _MANY else [], on_read)
         if is_cheaper_singly(len(ids), self._fleet) and not pages:
-            return self._read_singly(ids, patience, is_proven=False)
-        found = self._read_list(ids, patience, pages)
+            return self._read_singly(ids, patience, on_read, is_proven=False)
+        found = self._read_list(ids, patience, on_read, pages)
         missing = [workload_id for workload_id in ids if workload_id not in found]
-        found.update(self._read_singly(missing, patience, is_proven=True))
+        found.update(self._read_singly(missing, patience, on_read, is_proven=True))
         return found
 
-    def _count_and_read(self, offsets: Sequence[int]) -> dict[int, Page]:
+    def _count_and_read(self, offsets: Sequence[int], on_read: OnRead) -> dict[int, Page]:
         """Ask for the size of the fleet, and at the same time for the pages at ``offsets``."""
         pages: dict[int, Page] = {}
 
@@ -106,7 +110,7 @@ class StateReader:
 
         def read(offset: int) -> None:
             pages[offset] = self._page(offset)
-            self._on_read(_BY_LIST, sum(len(page.rows) for page in list(pages.values())), self._fleet)
+            on_read(_BY_LIST, sum(len(page.rows) for page in list(pages.values())), self._fleet)
 
         calls: list[Callable[[], None]] = [count, *(partial(read, offset) for offset in offsets)]
         map_parallel(lambda call: call(), calls, self._workers)
@@ -117,7 +121,11 @@ class StateReader:
         return slim(self._client.list_page(offset, patience=patience), self._keys)
 
     def _read_list(
-        self, ids: Sequence[str], patience: Optional[Patience], pages: Mapping[int, Page]
+        self,
+        ids: Sequence[str],
+        patience: Optional[Patience],
+        on_read: OnRead,
+        pages: Mapping[int, Page],
     ) -> dict[str, Found]:
         """Read the list until all ``ids`` are found; ``pages`` are those that are there already."""
         wanted = set(ids)
@@ -126,20 +134,20 @@ class StateReader:
             return pages[offset] if offset in pages else self._page(offset, patience)
 
         def is_enough(rows: Mapping[str, Any]) -> bool:
-            self._on_read(_BY_LIST, len(rows), self._fleet)
+            on_read(_BY_LIST, len(rows), self._fleet)
             return wanted <= rows.keys()
 
         rows = read_pages(WORKLOADS, fetch, page_offsets(self._fleet), self._workers, is_enough)
         return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}
 
     def _read_singly(
-        self, ids: Sequence[str], patience: Optional[Patience], is_proven: bool
+        self, ids: Sequence[str], patience: Optional[Patience], on_read: OnRead, is_proven: bool
     ) -> dict[str, Found]:
         numbers = itertools.count(1)
 
         def read(workload_id: str) -> Found:
             found = self._read_one(workload_id, patience)
-            self._on_read(_SINGLY, next(numbers), len(ids))
+            on_read(_SINGLY, next(numbers), len(ids))
             return found
 
         found = map_parallel(read, ids, self._workers) if ids else []

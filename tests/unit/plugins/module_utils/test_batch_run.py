@@ -857,3 +857,12 @@ def test_it_says_how_far_a_long_read_is_and_what_keeps_it(monkeypatch: pytest.Mo
     assert "runai delete: reading the state from the list: 10 of 10" in said
     assert any(line.startswith("runai delete: reading the state one by one: ") for line in said)
     assert len(said) <= 24
+
+
+def test_the_looks_of_a_wait_are_no_reading_of_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_progress, "_READING_SILENCE", 0.0)
+    monkeypatch.setattr(_progress, "_READING_SHARE", 0.0)
+    _finished, said = run_aloud(same(3, "Running"), ids=numbered(3), wait=True)
+    acting = said.index("runai suspend: acting on 3 workloads")
+    assert "runai suspend: reading the state one by one: 3 of 3" in said[:acting]
+    assert not [line for line in said[acting:] if "reading the state" in line]

@@ -92,7 +92,7 @@ def test_it_tells_how_much_it_has_read_and_in_which_way(loopback: Loopback) -> N
     loopback.answer = answer
     told: list[tuple[str, int, Optional[int]]] = []
     with client_of(loopback.url) as client:
-        state = StateReader(client, WORKERS, on_read=lambda *read: told.append(read)).read(ids)
+        state = StateReader(client, WORKERS).read(ids, on_read=lambda *read: told.append(read))
     assert [one.presence for one in state.values()] == [SEEN] * 60 + [MISSING] * 40
     by_list = [read for way, read, _total in told if way == "from the list"]
     assert by_list[-1] == 60
