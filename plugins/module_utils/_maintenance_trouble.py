@@ -30,6 +30,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ENDED,
     ENDING,
     PLANNED,
+    Asked,
     Entry,
     Record,
     RecordError,
@@ -90,7 +91,9 @@ def begin_trouble(
 def unseen_trouble(context: Context, record: Record, fault: RunaiError) -> Trouble:
     """Say what is known where the control plane can't be read once the batches are through."""
     outcomes = Counter(
-        spelled(entry.act.outcome or UNKNOWN_OUTCOME) for entry in record.concerned() if entry.act is not None
+        spelled(_outcome_unseen(entry.act) or UNKNOWN_OUTCOME)
+        for entry in record.concerned()
+        if entry.act is not None
     )
     words = ", ".join("{0} {1}".format(number, outcome) for outcome, number in outcomes.most_common())
     sentence = "what became of it can't be read ({0}); the record has what is known: {1}".format(fault, words)
@@ -193,16 +196,26 @@ def _rows(bad: Sequence[Entry], not_attempted: Sequence[Entry]) -> list[str]:
     return [*trouble_rows(bad, resume=False)[: MOST_ROWS - 1], row]
 
 
+def _outcome_unseen(asked: Asked) -> Optional[str]:
+    """Return the outcome where no look tells more.
+
+    That the last pass was not attempted does not make an earlier one certain.
+    """
+    return UNKNOWN_OUTCOME if asked.outcome == NOT_ATTEMPTED and asked.unsettled else asked.outcome
+
+
 def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional[str]:
     if entry.act is None:
         return None
-    if entry.act.outcome in (None, UNKNOWN_OUTCOME) and seen is not None and seen.phase in FINISHED_PHASES:
+    is_seen_active = seen is not None and seen.is_active
+    outcome = entry.act.outcome if is_seen_active else _outcome_unseen(entry.act)
+    if outcome in (None, UNKNOWN_OUTCOME) and seen is not None and seen.phase in FINISHED_PHASES:
         return None
-    if entry.act.outcome in BAD_OUTCOMES:
-        return spelled(entry.act.outcome)
-    if entry.act.outcome is None:
+    if outcome in BAD_OUTCOMES:
+        return spelled(outcome)
+    if outcome is None:
         return _UNANSWERED
-    if entry.act.outcome != CHANGED or seen is None:
+    if outcome != CHANGED or seen is None:
         return None
     is_on_its_way = record.kind == CLEANUP or seen.is_active or seen.phase == STOPPING
     return "{0} {1}".format(_STILL, seen.phase) if is_on_its_way else None

@@ -23,7 +23,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     UNSETTLED,
     Outcome,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPED, STOPPING
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME, STOPPED, STOPPING
 from ansible_collections.gpuops.runai.plugins.module_utils._record import LEAVE, Asked, Entry, Record
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
     claims,
@@ -36,8 +36,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import S
 
 # Failures that a second pass may mend; all others were settled by what the workload is.
 _MENDABLE = (REFUSED, UNREACHABLE, UNSETTLED)
-
-ACTION_RESUME = "resume"
 
 
 class Turn(NamedTuple):
@@ -101,11 +99,11 @@ def ask_to_resume(entries: Iterable[Entry], ids: Collection[str], at: str) -> No
 def fold(entries: Iterable[Entry], action: str, outcomes: Mapping[str, Outcome]) -> None:
     """Take over what a batch call said of each workload.
 
-    ``unchanged`` and a failure say nothing of an earlier ask whose outcome is not known: that one may
-    have done it.
+    ``unchanged``, a failure and not attempted say nothing of an earlier ask whose outcome is not known:
+    that one may have done it, which ``unsettled`` keeps.
     """
     for entry in entries:
-        asked = entry.resume if action == ACTION_RESUME else entry.act
+        asked = entry.resume if action == RESUME else entry.act
         said = outcomes.get(entry.id)
         if asked is None or said is None:
             continue
@@ -117,8 +115,7 @@ def fold(entries: Iterable[Entry], action: str, outcomes: Mapping[str, Outcome])
             asked.reason = asked.code = asked.message = None
             continue
         asked.unsettled = unsettled or said.outcome == UNKNOWN_OUTCOME
-        # That another pass was not attempted does not make an earlier one certain.
-        asked.outcome = UNKNOWN_OUTCOME if unsettled and said.outcome == NOT_ATTEMPTED else said.outcome
+        asked.outcome = said.outcome
         asked.reason, asked.code, asked.message = said.reason or None, said.code, said.message or None
         asked.batch_id = said.batch_id
 
@@ -127,7 +124,7 @@ def ids_to_retry(entries: Iterable[Entry], action: str) -> list[str]:
     """Return what a second pass may mend; nothing once something was not attempted, since that was a stop."""
     again = []
     for entry in entries:
-        asked = entry.resume if action == ACTION_RESUME else entry.act
+        asked = entry.resume if action == RESUME else entry.act
         if asked is None:
             continue
         if asked.outcome == NOT_ATTEMPTED:

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.gpuops.runai.plugins.module_utils._record import ACT, PLANNED, Entry, Record
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import FAILED, NOT_ATTEMPTED
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import FINISHED_PHASES
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    ACT,
+    CLEANUP,
+    PLANNED,
+    Entry,
+    Record,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import may_be_done
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import is_active
 
 # Names told for one owner; the record has them all.
 _MOST_NAMES = 20
@@ -35,4 +44,17 @@ def owners_of(record: Record) -> list[dict[str, Any]]:
 
 
 def _concerns_its_owner(record: Record, entry: Entry) -> bool:
-    return entry.plan == ACT and (record.state == PLANNED or may_be_done(entry.act))
+    if entry.plan != ACT:
+        return False
+    return record.state == PLANNED or (may_be_done(entry.act) and not _is_seen_spared(record, entry))
+
+
+def _is_seen_spared(record: Record, entry: Entry) -> bool:
+    """Tell whether it was refused or not attempted, and seen not to be done by an earlier ask either.
+
+    The record still claims it: an earlier ask may show later.
+    """
+    act, phase = entry.act, entry.phase_now
+    if act is None or act.outcome not in (FAILED, NOT_ATTEMPTED) or entry.resume is not None or phase is None:
+        return False
+    return phase in FINISHED_PHASES if record.kind == CLEANUP else is_active(phase)

@@ -29,6 +29,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next imp
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import plan_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import read_settings
 from ansible_collections.gpuops.runai.plugins.module_utils._record import Record, RecordError
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_claimed
+from ansible_collections.gpuops.runai.plugins.module_utils._record_owners import owners_of
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
 from ansible_collections.gpuops.runai.tests.unit.plugins.module_utils.fake_plane import (
     SAID,
@@ -660,6 +662,51 @@ def test_what_begin_hands_on_tells_a_later_stop_from_ours(plane: FakePlane, tmp_
     ended = end(plane, context(plane, str(tmp_path / "two"), durable=False, packed=pack(begun.record)))
     assert standing(ended, 0) == "touched"
     assert standing(ended, 2) == "back"
+
+
+def test_a_stop_ends_a_begin_of_a_plan_that_was_handed_over_and_is_told_as_one(
+    plane: FakePlane, tmp_path: Path
+) -> None:
+    packed, _record = handed_over(plane, "")
+    at = context(plane, str(tmp_path), durable=False, packed=packed)
+    step = begin_step(at)
+    assert step.report is not None
+    first, second, *rest = step.ids
+    sent = plane.send("suspend", [first, second], refuse=[second])
+    again = fold_step(at, "suspend", {**sent, "not_attempted": rest}, step.report.name)
+    assert list(again.ids) == []
+    begun = begun_step(at)
+    assert begun.trouble is not None
+    assert begun.trouble.sentence == "3 of 4 workloads did not get there: 1 failed, 2 not attempted"
+    assert begun.trouble.rows[-1] == "2 workloads | - | - | - | not attempted"
+    assert begun.record is not None
+    (owner,) = owners_of(begun.record)
+    assert owner["workloads"] == ["p/w-0001"]
+    # A begin before this one may have stopped them all the same: what is stopped in the end comes back.
+    assert all(is_claimed(entry) for entry in begun.record.concerned())
+
+
+def test_a_lost_answer_stays_unknown_after_a_stop_until_a_look_tells(
+    plane: FakePlane, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = context(plane, folder, **SAID)
+    step = begin_step(at)
+    for outcome in ("unknown", "not_attempted"):
+        assert step.report is not None
+        step = fold_step(at, "suspend", {outcome: plane.ids}, step.report.name)
+
+    def down(*_args: object) -> None:
+        raise RunaiError("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plane, "look", down)
+        unseen = begun_step(at).trouble
+    assert unseen is not None
+    assert unseen.sentence.endswith("the record has what is known: 4 unknown")
+    plane.hidden.add(plane.ids[0])
+    seen = begun_step(at).trouble
+    assert seen is not None
+    assert seen.sentence == "4 of 4 workloads did not get there: 1 unknown, 3 not attempted"
 
 
 def test_a_plan_that_was_handed_over_does_not_deny_what_was_begun_since(

@@ -72,7 +72,7 @@ def test_what_may_be_ours(said: list[Optional[str]], claimed: bool) -> None:
         ([None], "Stopped", "maintenance", "changed"),
         (["unknown"], "Stopping", "maintenance", "changed"),
         (["unknown", "not_attempted"], "Stopped", "maintenance", "changed"),
-        (["unknown", "not_attempted"], "Running", "maintenance", "unknown"),
+        (["unknown", "not_attempted"], "Running", "maintenance", "not_attempted"),
         ([None], "Running", "maintenance", None),
         ([None], None, "maintenance", None),
         (["failed"], "Stopped", "maintenance", "failed"),
@@ -131,6 +131,16 @@ def test_there_is_no_second_pass_after_a_stop() -> None:
     failed = Entry(id=ID, plan=ACT, act=Asked("t", "failed", "refused"))
     left = Entry(id=str(uuid.UUID(int=2)), plan=ACT, act=Asked("t", "not_attempted"))
     assert ids_to_retry([failed, left], "suspend") == []
+
+
+def test_nor_where_an_earlier_ask_has_no_known_outcome() -> None:
+    entries = [Entry(id=str(uuid.UUID(int=number)), plan=ACT, act=Asked("t")) for number in (1, 2)]
+    ids = [entry.id for entry in entries]
+    ask_to_act(entries, ids, "t")
+    said = [Outcome(ids[0], "failed", "refused"), Outcome(ids[1], "not_attempted", "stopped")]
+    fold(entries, "suspend", {outcome.id: outcome for outcome in said})
+    assert ids_to_retry(entries, "suspend") == []
+    assert [is_claimed(entry) for entry in entries] == [True, True]
 
 
 def test_the_report_of_a_killed_task_is_read(tmp_path: Path) -> None:

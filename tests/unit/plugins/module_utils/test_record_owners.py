@@ -42,6 +42,29 @@ def test_only_who_lost_something_is_told_after_a_begin(outcome: str, is_told: bo
     assert found == ([expected] if is_told else [])
 
 
+@pytest.mark.parametrize(
+    ("kind", "outcome", "phase", "is_told"),
+    [
+        ("maintenance", "failed", "Running", False),
+        ("maintenance", "not_attempted", "Pending", False),
+        ("maintenance", "failed", "Stopped", True),
+        ("maintenance", "not_attempted", None, True),
+        ("maintenance", "unknown", "Running", True),
+        ("cleanup", "failed", "Completed", False),
+        ("cleanup", "failed", None, True),
+    ],
+)
+def test_a_look_tells_whether_an_earlier_ask_stopped_what_was_refused_later(
+    kind: str, outcome: str, phase: Optional[str], is_told: bool
+) -> None:
+    one = entry(1, outcome)
+    assert one.act is not None
+    one.act.unsettled, one.phase_now = True, phase
+    began = record(BEGUN, [one])
+    began.kind = kind
+    assert bool(owners_of(began)) is is_told
+
+
 def test_a_plan_tells_all_that_it_is_about_and_at_most_20_names_of_one() -> None:
     entries = [*(entry(number) for number in range(25)), entry(30, owner="bob")]
     ada, bob = owners_of(record(PLANNED, entries))
