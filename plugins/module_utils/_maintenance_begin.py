@@ -54,6 +54,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ENDING,
     MAINTENANCE,
     PLANNED,
+    RECLAIM,
     Record,
     RecordError,
     Remedy,
@@ -95,9 +96,14 @@ def begin_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
         record = context.load()
         if record is None:
             _check_may_plan(context)
+        else:
+            _check_may_begin(context, record)
+        if record is None or _is_to_plan_anew(context, record):
             check_plan_settings(context.settings)
             _stop_for(context, _no_fence(context, selection_of(context.settings)))
             identity = context.reader.identity()
+            if record is not None:
+                check_same_plane(record, identity.plane)
             record, now, notes = make_plan_record(context, identity, sampling)
             if record.kind == CLEANUP and not record.workloads:
                 # Nothing to delete, so nothing to keep a record of.
@@ -105,7 +111,6 @@ def begin_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
                 return Step(record, plan_page(record, notes))
             context.save(record)
         else:
-            _check_may_begin(context, record)
             identity = context.reader.identity()
             check_same_plane(record, identity.plane)
             fold_reports(context, record)
@@ -250,6 +255,14 @@ def _check_may_begin(context: Context, record: Record) -> None:
             _as_planned(context, record),
         )
     _stop_for(context, _no_fence(context, record.selection))
+
+
+def _is_to_plan_anew(context: Context, record: Record) -> bool:
+    """Tell whether a begin that was cut off before it sent anything left a plan that holds no longer.
+
+    What idled for the reads of that time may be at work by now; the reads of this time say what idles.
+    """
+    return record.kind == RECLAIM and record.state == PLANNED and not may_have_begun(context, record)
 
 
 def _stop_for(context: Context, fault: Optional[RecordError]) -> None:

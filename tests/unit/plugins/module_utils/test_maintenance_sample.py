@@ -10,6 +10,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _maintenance_begin
+from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import begin_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_sample import Sampled, sample_step
@@ -78,6 +80,35 @@ def test_each_read_waits_until_it_is_due_however_soon_it_is_asked_for(plane: Fak
     assert clock.slept == [900.0, 1800.0, 1800.0, 1800.0]
     assert found.words == "2 idle at 5 of 5 reads"
     assert begin_step(at, found.sampling).ids == [plane.ids[0], plane.ids[2]]
+
+
+def test_a_plan_that_a_begin_left_behind_is_made_anew_of_what_idles_now(
+    plane: FakePlane, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = context(plane, folder, **SAID)
+
+    def sampled() -> Optional[Sampling]:
+        clock = Clock()
+        found = clock.read(at)
+        for _read in range(4):
+            found = clock.read(at, found)
+        return found.sampling
+
+    def cut_off(*_args: object) -> None:
+        raise RunaiError("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_maintenance_begin, "check_scope", cut_off)
+        with pytest.raises(RunaiError, match="no answer"):
+            begin_step(at, sampled())
+    assert at.need().state == "planned"
+    plane.workloads[plane.ids[1]].idle_gpus = 0
+    with pytest.raises(RecordError, match="there were 0 reads"):
+        begin_step(at)
+    assert begin_step(at, sampled()).ids == [plane.ids[0], plane.ids[2]]
+    assert at.need().entry_ids() == [plane.ids[0], plane.ids[2]]
+    # What it has asked for by now, it goes on with.
+    assert begin_step(at).ids == [plane.ids[0], plane.ids[2]]
 
 
 @pytest.mark.parametrize(
