@@ -22,6 +22,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import OUTCOMES
 
 SCHEMA = 1
+# What a workload of this schema once held too; nothing reads it.
+_NO_LONGER_KEPT = ("phase_before_since", "joined_from")
 
 MAINTENANCE = "maintenance"
 RECLAIM = "reclaim"
@@ -235,7 +237,8 @@ def _sparse(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _entry(value: Mapping[str, Any]) -> Entry:
     asked = {key: Asked(**value[key]) for key in ("act", "resume") if value.get(key)}
-    return Entry(**{**value, **asked})
+    kept = {key: value[key] for key in value if key not in _NO_LONGER_KEPT}
+    return Entry(**{**kept, **asked})
 
 
 def _check(record: Record) -> None:

@@ -63,6 +63,14 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert folder.load("other") is None
 
 
+def test_what_records_no_longer_keep_does_not_stop_them_from_being_read(tmp_path: Path) -> None:
+    folder = RecordFolder(str(tmp_path))
+    value = to_json(record())
+    value["workloads"][0].update(phase_before_since="2026-01-01T00:00:00Z", joined_from="other")
+    Path(folder.file_of("night")).write_text(json.dumps(value))
+    assert folder.load("night") == record()
+
+
 def test_a_record_is_for_its_owner_alone(tmp_path: Path) -> None:
     folder = RecordFolder(str(tmp_path / "new"))
     folder.check(may_create=True)
