@@ -56,11 +56,6 @@ class Guard:
             self._write_stop = message
             self._stopped.set()
 
-    @property
-    def write_stop(self) -> Optional[str]:
-        """Why no further write is sent, if so."""
-        return self._write_stop
-
     def sleep(self, seconds: float, before_write: bool = False) -> None:
         """Sleep, at most until the deadline; raise Interrupted as soon as the call after is off."""
         end = time.monotonic() + seconds

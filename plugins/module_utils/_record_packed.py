@@ -23,7 +23,7 @@ import zlib
 from typing import Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
-from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED, UNKNOWN_OUTCOME
+from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
     JOIN,
@@ -36,6 +36,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Remedy,
     check_name,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_settled, may_be_done
 
 PREFIX = "runai-record-1:"
 # Characters that travel safely as a job's artifact.
@@ -175,9 +176,7 @@ def _entry(workload_id: str, phase: str, flags: int, stop: Optional[int], header
 
 def _flags(entry: Entry) -> int:
     """Bits: 1 it may be ours, 2 a shared stop, 4 the stop was confirmed, 8 it was assumed."""
-    act = entry.act
-    confirmed = act is not None and act.outcome == CHANGED and not act.unsettled
-    possible = act is not None and (act.outcome in (None, CHANGED, UNKNOWN_OUTCOME) or act.unsettled)
+    possible, confirmed = may_be_done(entry.act), is_settled(entry.act)
     return int(possible) | 2 * int(entry.plan == JOIN) | 4 * int(confirmed) | 8 * int(entry.assumed)
 
 
