@@ -269,7 +269,6 @@ _ACTING = {
     "max_failures": Variable(_failures, usual="10%"),
     "wait_timeout": Variable(_whole_seconds, usual=1800),
     "wait_interval": Variable(_interval, usual=5.0),
-    "settle_time": Variable(_seconds, usual=15.0),
 }
 _EXEMPTIONS = {
     "exclude": Variable(_words, NONE, "exclude"),
@@ -288,6 +287,7 @@ VARIABLES: dict[str, dict[str, Variable]] = {
         **_EXEMPTIONS,
         **_CEILINGS,
         **_ACTING,
+        "settle_time": Variable(_seconds, usual=15.0),
         **_STOPPING,
         "record": Variable(_text),
         "max_drift": Variable(_count, NONE),

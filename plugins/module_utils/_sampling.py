@@ -63,7 +63,7 @@ def spread_of(settings: Settings) -> Spread:
     """Return how the reads of a reclaim are to be spread. Raises RecordError for what can't be."""
     age = settings.get("idle_for")
     over = parse_age(age) if age else None
-    reads = settings.get("samples") or _DEFAULT_SAMPLES
+    reads = settings.get("samples", _DEFAULT_SAMPLES)
     if over is None:
         return Spread(1, timedelta())
     if reads < 2:

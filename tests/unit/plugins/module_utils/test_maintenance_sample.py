@@ -127,6 +127,12 @@ def test_nothing_is_called_idle_for_longer_than_it_was_seen(
         begin_step(context(plane, folder, **SAID), sampling)
 
 
+@pytest.mark.parametrize("samples", [0, 1])
+def test_one_read_or_none_tells_no_time(plane: FakePlane, folder: str, samples: int) -> None:
+    with pytest.raises(RecordError, match="workload_reclaim_samples must be at least 2"):
+        Clock().read(context(plane, folder, **{**SAID, "samples": samples}))
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [

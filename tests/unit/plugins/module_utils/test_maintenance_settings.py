@@ -138,6 +138,12 @@ def test_a_misspelt_variable_is_refused_without_its_value() -> None:
     assert "geheim" not in str(told.value)
 
 
+@pytest.mark.parametrize("role", ["workload_cleanup", "workload_reclaim"])
+def test_what_only_an_end_waits_for_is_no_variable_of_the_others(role: str) -> None:
+    with pytest.raises(RecordError, match=role + "_settle_time is not a variable of the role"):
+        read_settings(role, {role + "_settle_time": 15})
+
+
 def test_what_can_be_suspended_is_no_choice_by_itself() -> None:
     settings = read_settings(ROLES[0], {"workload_maintenance_suspendable": "yes"})
     assert settings.selection == {"suspendable": True}
@@ -224,7 +230,7 @@ def test_the_roles_describe_exactly_the_variables_that_are_read(role: str) -> No
     defaults = yaml.safe_load((folder / "defaults" / "main.yml").read_text())
     described = {name: option for entry in entries.values() for name, option in entry["options"].items()}
     known = {*VARIABLES[role], *CONNECTION_VARIABLES} - {"awx"}
-    assert set(described) == {"{0}_{1}".format(role, name) for name in known} - _not_for(role)
+    assert set(described) == {"{0}_{1}".format(role, name) for name in known}
     assert defaults == {name: option["default"] for name, option in described.items() if "default" in option}
 
 
@@ -241,8 +247,3 @@ def test_the_roles_leave_it_to_the_module_to_refuse(role: str) -> None:
             is_name = short == "name" and role != "workload_cleanup"
             is_required = is_name or (short in REQUIRED[role] and name not in ("end", "status"))
             assert (spec["description"][0] == "Required.") == is_required, option
-
-
-def _not_for(role: str) -> set[str]:
-    # Read all the same, since they share a table; they change nothing there.
-    return {role + "_settle_time"} if role != "workload_maintenance" else set()
