@@ -45,26 +45,37 @@ class Caller(NamedTuple):
     """What was run, as far as the next command says it again.
 
     ``connection`` holds options of the connection that were given and may be shown. In a rehearsal
-    every next command is the rehearsal's: none may reach a real control plane.
+    every next command is the rehearsal's, with ``rehearsed``, what was said to be rehearsed: none may
+    reach a real control plane.
     """
 
     settings: Settings
     playbook: str
     connection: Mapping[str, Any] = {}
-    is_rehearsal: bool = False
+    rehearsed: Optional[Settings] = None
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Tell whether this is a step of a rehearsal."""
+        return self.rehearsed is not None
 
 
 def go_on(caller: Caller, playbook: str, record: Optional[Record] = None) -> str:
     """Return the command that goes on with a record."""
-    if caller.is_rehearsal:
-        return _command(caller, REHEARSAL_PLAYBOOK, _said(caller))
+    if caller.rehearsed is not None:
+        return _command(caller, REHEARSAL_PLAYBOOK, _said(caller.rehearsed))
     return _command(caller, playbook, _needed(caller, playbook, record))
 
 
 def after_refusal(caller: Caller, remedy: Remedy) -> str:
     """Return the command to type once a step was refused: the same, or another, mended."""
-    if remedy.playbook is None or caller.is_rehearsal:
-        playbook, values = REHEARSAL_PLAYBOOK if caller.is_rehearsal else caller.playbook, _said(caller)
+    if caller.rehearsed is not None:
+        playbook, values = REHEARSAL_PLAYBOOK, _said(caller.rehearsed)
+        if caller.rehearsed.role != caller.settings.role:
+            # What is to be mended are variables of a step that nobody typed.
+            return _command(caller, playbook, values)
+    elif remedy.playbook is None:
+        playbook, values = caller.playbook, _said(caller.settings)
     else:
         playbook, values = remedy.playbook, _needed(caller, remedy.playbook, None)
     values = {name: value for name, value in values.items() if name not in remedy.leave_out}
@@ -82,12 +93,12 @@ def variables_of(record: Record) -> dict[str, Any]:
     return {"reason": record.reason, **selection, **record.settings}
 
 
-def _said(caller: Caller) -> dict[str, Any]:
+def _said(settings: Settings) -> dict[str, Any]:
     """Everything that was said, but for what goes without saying."""
     return {
         name: value
-        for name, value in caller.settings.values.items()
-        if name != "awx" and value != VARIABLES[caller.settings.role][name].usual
+        for name, value in settings.values.items()
+        if name != "awx" and value != VARIABLES[settings.role][name].usual
     }
 
 
@@ -100,6 +111,9 @@ def _needed(caller: Caller, playbook: str, record: Optional[Record]) -> dict[str
     if playbook == RECLAIM_PLAYBOOK:
         names += [name for name, one in VARIABLES[role].items() if one.option and known.get(name) is not None]
     values = {name: known[name] for name in names if name in known}
+    if record is not None and "record" in names:
+        # The job that planned handed it on.
+        values["record"] = _PACKED
     if record is not None and record.selection.get("nodes") and playbook == BEGIN_PLAYBOOK:
         # It was asked for before the first begin, or is now.
         values["node_fenced"] = True
@@ -109,11 +123,11 @@ def _needed(caller: Caller, playbook: str, record: Optional[Record]) -> dict[str
 
 
 def _command(caller: Caller, playbook: str, values: Mapping[str, Any]) -> str:
-    is_rehearsal = playbook == REHEARSAL_PLAYBOOK
-    role = caller.settings.role if is_rehearsal else role_of_playbook(playbook)
+    rehearsed = caller.rehearsed
+    role = role_of_playbook(playbook) if rehearsed is None else rehearsed.role
     table, connection = VARIABLES[role], {**caller.connection, **_connection_in(values)}
     prefix = role
-    if is_rehearsal:
+    if rehearsed is not None:
         values = {name: value for name, value in values.items() if name not in _NOT_REHEARSED}
         prefix, connection = (
             "rehearsal",
@@ -127,7 +141,7 @@ def _command(caller: Caller, playbook: str, values: Mapping[str, Any]) -> str:
         for name in table
         if name in values
     ]
-    if is_rehearsal and role != MAINTENANCE_ROLE:
+    if rehearsed is not None and role != MAINTENANCE_ROLE:
         variables.insert(0, ("rehearsal_of", role.partition("_")[2]))
     return command(
         playbook, variables + [("{0}_{1}".format(prefix, *one), one[1]) for one in connection.items()]

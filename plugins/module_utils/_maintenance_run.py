@@ -121,7 +121,17 @@ def _caller(params: Mapping[str, Any], settings: Settings) -> Caller:
     shown = {name: params[name] for name in _SHOWN_CONNECTION if params.get(name) not in (None, True)}
     kind = kind_of_role(settings.role)
     playbook = _playbook(params) if kind.role == MAINTENANCE_ROLE else kind.playbook
-    return Caller(settings, playbook, shown, bool(params.get("rehearsal")))
+    return Caller(settings, playbook, shown, _rehearsed(params.get("rehearsal")))
+
+
+def _rehearsed(rehearsal: Optional[Mapping[str, Any]]) -> Optional[Settings]:
+    """Return what is rehearsed, as far as it can be read."""
+    if rehearsal is None:
+        return None
+    try:
+        return read_settings(rehearsal["role"], rehearsal["variables"])
+    except VariablesError as fault:
+        return fault.settings
 
 
 def _playbook(params: Mapping[str, Any]) -> str:
@@ -233,10 +243,8 @@ def _sample(run: _Run) -> dict[str, Any]:
     result = {**_result(Step(found.record), run.settings.values), "msg": found.words}
     if found.sampling is not None and found.spread is not None:
         result.update(
-            ids=found.sampling.ids,
             sampled=found.sampling.as_option(),
             samples=found.spread.reads,
-            seconds=found.spread.between.total_seconds(),
         )
     return result
 

@@ -88,10 +88,19 @@ options:
     default: 1
   rehearsal:
     description:
-      - Whether this is a step of the playbook C(gpuops.runai.maintenance_rehearse). Then the command to type
-        next is that playbook again, and none that could reach a real control plane.
-    type: bool
-    default: false
+      - What is rehearsed, where this is a step of the playbook C(gpuops.runai.maintenance_rehearse). Then the command
+        to type next is that playbook again, and none that could reach a real control plane.
+    type: dict
+    suboptions:
+      role:
+        description: The role that is rehearsed; steps after a clean-up or a reclaim are of another one.
+        type: str
+        required: true
+        choices: [workload_maintenance, workload_cleanup, workload_reclaim]
+      variables:
+        description: Its variables, with their prefix.
+        type: dict
+        required: true
 attributes:
   check_mode:
     support: full
@@ -146,7 +155,7 @@ lines:
   elements: str
   sample: ["Control plane https://acme.run.ai, tenant 1001, clusters: berlin"]
 ids:
-  description: UUIDs to send next.
+  description: UUIDs to send next. None for O(step=sample), whose ids are in RV(sampled).
   returned: always
   type: list
   elements: str
@@ -227,10 +236,10 @@ samples:
   type: int
   sample: 5
 seconds:
-  description: For O(step=sample), seconds between two reads; for O(step=settle), seconds to wait.
+  description: For O(step=settle), seconds to wait.
   returned: always
   type: float
-  sample: 1800.0
+  sample: 15.0
 packed:
   description:
     - For the steps V(plan), V(begun) and V(ended), the record as a string that travels between jobs.
@@ -315,7 +324,13 @@ ARGUMENT_SPEC = {
     "outcomes": {"type": "dict"},
     "report_name": {"type": "str"},
     "attempt": {"type": "int", "default": 1},
-    "rehearsal": {"type": "bool", "default": False},
+    "rehearsal": {
+        "type": "dict",
+        "options": {
+            "role": {"type": "str", "required": True, "choices": list(ROLES)},
+            "variables": {"type": "dict", "required": True},
+        },
+    },
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -268,23 +269,25 @@ def test_what_is_missing_for_a_begin_is_added(
     assert found == ("maintenance_begin", {**usual, **asked, **mended})
 
 
+WEEKEND = Record(
+    id="x",
+    name="weekend",
+    kind="reclaim",
+    action="suspend",
+    state="acting",
+    reason="idle",
+    control_plane=ControlPlane("https://a.example", "1001", {}),
+    selection={"min_idle_gpus": 1.0, "name": "train-*"},
+    settings={"idle_for": None, "max_affected": 5, "max_percent": None},
+    times={},
+    by={},
+    workloads=[],
+)
+
+
 def test_a_status_of_a_reclaim_goes_on_with_the_reclaim() -> None:
-    record = Record(
-        id="x",
-        name="weekend",
-        kind="reclaim",
-        action="suspend",
-        state="acting",
-        reason="idle",
-        control_plane=ControlPlane("https://a.example", "1001", {}),
-        selection={"min_idle_gpus": 1.0, "name": "train-*"},
-        settings={"idle_for": None, "max_affected": 5, "max_percent": None},
-        times={},
-        by={},
-        workloads=[],
-    )
     settings = read_settings(MAINTENANCE, {"workload_maintenance_name": "weekend"})
-    assert said(go_on(Caller(settings, "maintenance_status"), "reclaim", record)) == {
+    assert said(go_on(Caller(settings, "maintenance_status"), "reclaim", WEEKEND)) == {
         "name": "weekend",
         "reason": "idle",
         "min_idle_gpus": "1",
@@ -295,14 +298,25 @@ def test_a_status_of_a_reclaim_goes_on_with_the_reclaim() -> None:
     }
 
 
+def test_a_plan_that_was_not_kept_goes_on_with_the_packed_record() -> None:
+    named = {MAINTENANCE + "_" + name: value for name, value in PLAN.items()}
+    caller = Caller(read_settings(MAINTENANCE, named), "maintenance_plan")
+    record = replace(WEEKEND, name="night", kind="maintenance", state="planned", selection={})
+    for playbook in ("maintenance_begin", "maintenance_end"):
+        assert said(go_on(caller, playbook, record))["record"] == "<the packed record>"
+    kept = {**named, MAINTENANCE + "_record_dir": "/srv/records"}
+    again = said(go_on(caller._replace(settings=read_settings(MAINTENANCE, kept)), playbook, record))
+    assert again == {"name": "night", "record_dir": "/srv/records"}
+
+
 def test_a_rehearsal_only_ever_goes_on_as_a_rehearsal() -> None:
     variables = {**PLAN, "record_dir": "/tmp/x", "node_fenced": True}
     caller = Caller(
         read_settings(MAINTENANCE, {"workload_maintenance_" + name: variables[name] for name in variables}),
         "maintenance_begin",
         {"base_url": "http://127.0.0.1:8080", "ca_path": "/x"},
-        is_rehearsal=True,
     )
+    caller = caller._replace(rehearsed=caller.settings)
     for command in (
         go_on(caller, "maintenance_end"),
         after_refusal(caller, Remedy(playbook="maintenance_plan")),
@@ -312,6 +326,29 @@ def test_a_rehearsal_only_ever_goes_on_as_a_rehearsal() -> None:
         )
         assert command.endswith(" -e rehearsal_base_url=http://127.0.0.1:8080")
         assert said(command) == {**USUAL, "base_url": "http://127.0.0.1:8080"}
+
+
+@pytest.mark.parametrize("step", ["status", "end"])
+def test_a_step_after_a_rehearsed_reclaim_goes_on_with_what_was_rehearsed(tmp_path: Path, step: str) -> None:
+    own = {"name": "rehearsal", "record_dir": str(tmp_path)}
+    reclaim = {**own, "reason": "idle", "min_idle_gpus": 1, "idle_for": "now", "max_affected": "none"}
+    rehearsal = {
+        "role": "workload_reclaim",
+        "variables": {"workload_reclaim_" + name: value for name, value in reclaim.items()},
+    }
+    command = refused(step, own, rehearsal=rehearsal)["trouble"]["next_command"]
+    assert command.startswith(
+        "ansible-playbook gpuops.runai.maintenance_rehearse -e rehearsal_of=reclaim -e workload_reclaim_"
+    )
+    assert said(command) == {
+        "of": "reclaim",
+        "name": "rehearsal",
+        "reason": "idle",
+        "min_idle_gpus": "1",
+        "idle_for": "now",
+        "max_affected": "none",
+        "base_url": NOWHERE["base_url"],
+    }
 
 
 def test_it_is_told_where_others_can_not_be_kept_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

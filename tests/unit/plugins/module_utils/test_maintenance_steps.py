@@ -434,7 +434,7 @@ def test_pods_that_are_left_are_named_with_their_owners(plane: FakePlane, folder
 def test_pods_that_are_left_do_not_stop_a_rehearsal(plane: FakePlane, folder: str) -> None:
     plane.pods_left = 2
     at = context(plane, folder, node_fenced=True, **{**SAID, "nodes": "gpu-17"})
-    at = at._replace(caller=at.caller._replace(is_rehearsal=True))
+    at = at._replace(caller=at.caller._replace(rehearsed=at.settings))
     for step in (begin(plane, at), status_step(at)):
         assert step.trouble is None
         assert step.page is not None
