@@ -170,6 +170,8 @@ class NoToken(RequestError):
         super().__init__(fault.method, fault.path, fault.kind, words)
         # Whether asking again later would end in the same way.
         self.is_lasting = not fault.ended_on.passing
+        # Whether the client itself was refused: its secret is wrong, or it may not have a token.
+        self.is_denied = isinstance(fault.ended_on, AccessDenied)
 
     @property
     def passing(self) -> bool:

@@ -21,6 +21,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     AccessDenied,
+    NoToken,
     RequestError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
@@ -73,9 +74,7 @@ class ControlPlaneReader:
             connection = connect_options(self._params, self._environ)
             if self._wait:
                 connection = connection._replace(retry_timeout=min(connection.retry_timeout, _SHORT_RETRY))
-            self._identity = self._with_client(
-                connection, lambda client, guard: self._wait_for(client, guard, connection)
-            )
+            self._identity = self._wait_for(connection)
         return self._identity
 
     def select(self, selection: Mapping[str, Any]) -> Selected:
@@ -94,7 +93,7 @@ class ControlPlaneReader:
     def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
         """Return those of ``names`` that the control plane does not list; none where it can't tell."""
 
-        def read(client: Client, _guard: Guard) -> list[str]:
+        def read(client: Client) -> list[str]:
             if option == "projects":
                 return unlisted_projects(client, names)
             known = read_clusters(client)
@@ -112,7 +111,7 @@ class ControlPlaneReader:
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
 
-        def read(client: Client, _guard: Guard) -> list[PodsOnNode]:
+        def read(client: Client) -> list[PodsOnNode]:
             meant = self._meant(client, clusters)
             pods = pods_on_nodes(client, nodes, meant, 1, self.warn_once)
             return [_pods_of(pods, node, meant) for node in nodes]
@@ -136,7 +135,7 @@ class ControlPlaneReader:
         tally = Tally()
         selected = self._with_client(
             connection,
-            lambda client, _guard: select(client, options, needed_keys(()), found.append),
+            lambda client: select(client, options, needed_keys(()), found.append),
             options.concurrency,
             tally,
         )
@@ -147,33 +146,39 @@ class ControlPlaneReader:
     def _with_client(
         self,
         connection: Connection,
-        read: Callable[[Client, Guard], _Read],
+        read: Callable[[Client], _Read],
         connections: int = 1,
         tally: Optional[Tally] = None,
     ) -> _Read:
-        guard, tally = Guard(is_wanted=watch_ancestors()), tally or Tally()
+        tally = tally or Tally()
         for warning in connection.warnings:
             self.warn_once(self._in_own_words(warning))
-        client = Client(connection, guard, tally, connections)
+        client = Client(connection, Guard(is_wanted=watch_ancestors()), tally, connections)
         try:
-            return read(client, guard)
+            return read(client)
         finally:
             client.close()
             self.secrets |= {*connection.secrets, *tally.secrets}
 
-    def _wait_for(self, client: Client, guard: Guard, connection: Connection) -> Identity:
+    def _wait_for(self, connection: Connection) -> Identity:
+        def read(client: Client) -> Identity:
+            identity = _identity(client, connection)
+            if self._wait:
+                # Its parts come up one by one, and this is the one that matters.
+                client.list_page(0, limit=1)
+            return identity
+
         end = time.monotonic() + self._wait
+        guard = Guard(is_wanted=watch_ancestors())
         while True:
             try:
-                identity = _identity(client, connection)
-                if self._wait:
-                    # Its parts come up one by one, and this is the one that matters.
-                    client.list_page(0, limit=1)
-                return identity
-            except AccessDenied:
-                raise
+                # A client of its own for each try: one that once got no token for good asks for none again.
+                return self._with_client(connection, read)
             except RequestError as fault:
-                if time.monotonic() >= end:
+                is_denied = isinstance(fault, AccessDenied) or (
+                    isinstance(fault, NoToken) and fault.is_denied
+                )
+                if is_denied or time.monotonic() >= end:
                     raise
                 self.warn_once("the control plane did not answer at first ({0})".format(fault.kind))
                 guard.sleep(min(_BETWEEN_TRIES, max(0.0, end - time.monotonic())))

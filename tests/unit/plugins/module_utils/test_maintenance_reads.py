@@ -91,6 +91,51 @@ def test_what_is_waited_for_is_the_list_of_workloads_too(
     assert waiting.warnings[0].startswith("the control plane did not answer at first")
 
 
+def with_client(loopback: Loopback, **variables: Any) -> ControlPlaneReader:
+    """A reader as a service account."""
+    account = {"token": None, "client_id": "an-id", "client_secret": "a-long-secret"}
+    named = {"workload_maintenance_" + name: value for name, value in variables.items()}
+    params = {**connection(loopback), **account}
+    return ControlPlaneReader(params, {}, read_settings("workload_maintenance", named))
+
+
+def test_a_token_is_waited_for_that_an_ingress_does_not_know_yet(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_maintenance_reads, "_BETWEEN_TRIES", 0.01)
+    listed = loopback.reply(200, [{"uuid": BERLIN, "name": "berlin", "tenantId": 1001}])
+    rows = loopback.reply(200, {"workloads": [ROW]})
+    nobody, token = loopback.reply(404), loopback.reply(200, {"access_token": "a-new-token"})
+    # A try asks both endpoints, of the newer version first.
+    script(loopback, token=[nobody] * 4 + [token], clusters=[listed], workloads=[rows])
+    assert with_client(loopback, wait_for_api=60).identity().plane.tenant_id == "1001"
+    assert loopback.paths("POST") == ["/api/v2/token", "/api/v1/token"] * 2 + ["/api/v2/token"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_client_that_is_refused_is_not_waited_for(loopback: Loopback, status: int) -> None:
+    script(loopback, token=[loopback.reply(status)])
+    reading = with_client(loopback, wait_for_api=60)
+    with pytest.raises(RequestError, match="no token for the client 'an-id'"):
+        reading.identity()
+    assert loopback.paths("POST") == ["/api/v2/token"]
+    assert reading.warnings == []
+
+
+def test_the_ids_of_a_read_that_samples_are_said_once(loopback: Loopback, tmp_path: Path) -> None:
+    listed = loopback.reply(200, [{"uuid": PARIS, "name": "paris", "tenantId": 1001}])
+    rows = loopback.reply(200, {"workloads": [{**ROW, "idleAllocatedGpus": 2}]})
+    script(loopback, clusters=[listed], workloads=[rows], count=[loopback.reply(200, {"count": 1})])
+    said = {"name": "weekend", "reason": "idle", "record_dir": str(tmp_path), "min_idle_gpus": 1}
+    said.update({"idle_for": "now", "max_affected": "none", "max_percent": "none"})
+    variables = {"workload_reclaim_" + name: value for name, value in said.items()}
+    params = {"step": "sample", "role": "workload_reclaim", "variables": variables, **connection(loopback)}
+    finished = run_step(params, {}, False)
+    assert not finished.failed, finished.result
+    assert (finished.result["ids"], finished.result["sampled"]["ids"]) == ([], [ID])
+    assert (finished.result["sampled"]["reads"], finished.result["samples"]) == (1, 1)
+
+
 def test_a_selection_says_what_met_nothing_and_a_look_does_not(loopback: Loopback) -> None:
     listed = loopback.reply(200, [{"uuid": PARIS, "name": "paris"}])
     rows = loopback.reply(200, {"workloads": [ROW]})
