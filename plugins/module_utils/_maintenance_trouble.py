@@ -207,9 +207,10 @@ def _outcome_unseen(asked: Asked) -> Optional[str]:
 def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional[str]:
     if entry.act is None:
         return None
-    is_seen_active = seen is not None and seen.is_active
-    outcome = entry.act.outcome if is_seen_active else _outcome_unseen(entry.act)
-    if outcome in (None, UNKNOWN_OUTCOME) and seen is not None and seen.phase in FINISHED_PHASES:
+    is_undone = seen is not None and (record.kind == CLEANUP or seen.is_active)
+    outcome = entry.act.outcome if is_undone else _outcome_unseen(entry.act)
+    has_finished = seen is not None and record.kind != CLEANUP and seen.phase in FINISHED_PHASES
+    if outcome in (None, UNKNOWN_OUTCOME) and has_finished:
         return None
     if outcome in BAD_OUTCOMES:
         return spelled(outcome)

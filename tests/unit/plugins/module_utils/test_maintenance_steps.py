@@ -821,6 +821,22 @@ def test_a_clean_up_deletes_only_what_is_still_finished(plane: FakePlane, folder
         end_step(context(plane, folder))
 
 
+@pytest.mark.parametrize("outcome", ["unknown", "not_attempted"])
+def test_a_clean_up_is_not_over_while_what_may_be_deleted_is_still_there(folder: str, outcome: str) -> None:
+    plane = FakePlane(["Completed"])
+    at = context(plane, folder, role="workload_cleanup", **{**CLEANUP, "older_than": "0h"})
+    begin_step(at)
+    # The begin is killed; the next one asks again.
+    step = begin_step(at)
+    assert step.report is not None
+    fold_step(at, "delete", {outcome: step.ids}, step.report.name, is_last=True)
+    begun = begun_step(at)
+    assert begun.trouble is not None
+    assert begun.trouble.sentence.endswith("did not get there: 1 {0}".format(outcome.replace("_", " ")))
+    assert begun.record is not None
+    assert begun.record.state == "begun"
+
+
 def test_a_clean_up_knows_its_phases_however_they_are_written(plane: FakePlane, folder: str) -> None:
     at = context(plane, folder, role="workload_cleanup", phases="completed", **CLEANUP)
     step = begin_step(at)
