@@ -75,6 +75,8 @@ def test_the_real_fleet_is_exported_and_rehearsed_on(run_playbook: PlaybookRunne
         said |= {
             "workload_maintenance_record_dir": str(tmp_path / "real"),
             "workload_maintenance_proxy": NOWHERE,
+            "workload_maintenance_timeout": 20,
+            "workload_maintenance_retry_timeout": 60,
             "workload_maintenance_summary_path": str(tmp_path / "real.md"),
         }
         elsewhere = {
