@@ -17,7 +17,7 @@ import yaml
 from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
-from tests.faults.rehearsal import BATCH, COUNT, LIST, READS, TOKENS, fleet, workload_id
+from tests.faults.rehearsal import BATCH, LIST, READS, TOKENS, fleet, workload_id
 
 SECRET = "kept-secret-e7c1b0"
 TOKEN = "given-token-5d2a94"
@@ -71,7 +71,7 @@ SCENARIOS = {
         "409", [always(BATCH, {"kind": "refuse_ids", "count": "all", "message": f"not with {SECRET}"})]
     ),
     "a page of a proxy repeats the secret": Scenario(
-        "HTTP 418", [always(COUNT, {"kind": "status", "status": 418, "body": f"<html>{SECRET}</html>"})]
+        "HTTP 418", [always(LIST, {"kind": "status", "status": 418, "body": f"<html>{SECRET}</html>"})]
     ),
     "answers get lost": Scenario("unknown", [always(BATCH, "cut")]),
     "answers are half": Scenario(
