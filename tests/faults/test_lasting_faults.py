@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _guard
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import BatchAnswer
 from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 
 from simulator.server import Handle
 from tests.faults.conftest import Start
@@ -29,6 +31,7 @@ from tests.faults.rehearsal import (
     rehearse,
     workload_id,
 )
+from tests.waiting import PATIENCE, wait_until
 
 IDS = [workload_id(number) for number in range(3)]
 MANY = [workload_id(number) for number in range(60)]
@@ -190,33 +193,41 @@ def test_a_control_plane_without_the_batch_endpoint_stops(start: Start) -> None:
 
 
 @pytest.fixture
-def sent_together(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Hold the first so many batches back until all of them are on their way."""
+def answered_together(monkeypatch: pytest.MonkeyPatch) -> Callable[[Handle, int], None]:
+    """Keep an answer to a batch from the module until so many batches have reached the control plane."""
 
-    def hold(number: int) -> None:
-        all_are_on_their_way = threading.Barrier(number)
+    def hold(simulator: Handle, number: int) -> None:
         send = Client.batch
 
-        def send_together(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
-            all_are_on_their_way.wait(timeout=60)
-            return send(client, action, ids)
+        def send_and_await_the_others(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
+            answer = send(client, action, ids)
+            wait_until(lambda: writes(simulator) >= number, f"{number} batches")
+            return answer
 
-        monkeypatch.setattr(Client, "batch", send_together)
+        monkeypatch.setattr(Client, "batch", send_and_await_the_others)
 
     return hold
 
 
 def test_the_breaker_awaits_and_counts_what_is_in_flight(
-    start: Start, sent_together: Callable[[int], None]
+    start: Start, answered_together: Callable[[Handle, int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator = start(60)
-    sent_together(3)
+    answered_together(simulator, 3)
     simulator.faults(
         {"match": {**BATCH, "ids": MANY[:1]}, "fault": {"kind": "refuse_ids", "count": "all"}},
-        {"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 2}},
+        {"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 3600}},
     )
-    run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=3, max_failures="5")
-    # Three were on their way when the first of them came back; the other two are awaited and counted.
+    stop_writing = Guard.stop_writing
+
+    def stop_and_let_the_others_be_answered(guard: Guard, message: str) -> None:
+        stop_writing(guard, message)
+        simulator.faults()
+
+    monkeypatch.setattr(Guard, "stop_writing", stop_and_let_the_others_be_answered)
+    run = rehearse(
+        simulator, "suspend", MANY, batch_size=10, concurrency=3, max_failures="5", timeout=PATIENCE
+    )
     assert run.counts == {"changed": 20, "failed": 10, "not_attempted": 30}
     assert run.batches == 3
     assert "max_failures (5) is exceeded: 10 of 60 refused" in run.result["msg"]
@@ -224,29 +235,35 @@ def test_the_breaker_awaits_and_counts_what_is_in_flight(
 
 
 def test_the_breaker_lets_a_lost_answer_in_flight_be_settled(
-    start: Start, sent_together: Callable[[int], None]
+    start: Start, answered_together: Callable[[Handle, int], None]
 ) -> None:
     simulator = start(60)
-    sent_together(2)
+    answered_together(simulator, 2)
     simulator.faults(
         {"match": {**BATCH, "ids": MANY[:1]}, "fault": {"kind": "refuse_ids", "count": "all"}},
         {"match": {**BATCH, "ids": MANY[10:11]}, "fault": {"kind": "status", "status": 504, "apply": True}},
     )
     run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=2, max_failures="0")
+    # The lost answer may be settled, and another batch be sent, before the refusal is seen.
     changed = set(run.result["outcomes"]["changed"])
     assert set(MANY[10:20]) <= changed
     assert all(is_acted_on(simulator, "suspend", one) for one in changed)
     assert set(run.sent.values()) == {1}
 
 
-def test_the_deadline_awaits_and_counts_what_is_in_flight(start: Start) -> None:
+def test_the_deadline_awaits_and_counts_what_is_in_flight(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulator = start(60)
-    simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 2.5}})
-    run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=2, deadline=2)
+    simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 0.2}})
+    # The deadline passes as soon as two batches are on their way, however long that takes.
+    clock = SimpleNamespace(monotonic=lambda: 7.0 if writes(simulator) >= 2 else 0.0)
+    monkeypatch.setattr(_guard, "time", clock)
+    run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=2, deadline=5)
     assert run.counts == {"changed": 20, "not_attempted": 40}
     assert run.batches == 2
     assert run.failed
-    assert "the deadline of 2 s has passed" in run.result["msg"]
+    assert "the deadline of 5 s has passed" in run.result["msg"]
     assert {row["reason"] for row in run.rows("not_attempted")} == {"deadline"}
 
 

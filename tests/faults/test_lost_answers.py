@@ -243,7 +243,6 @@ def test_only_what_is_still_owed_is_sent_again(start: Start) -> None:
     # The control plane did one of the three before it fell over.
     simulator = start()
     simulator.faults(
-        {"match": BATCH, "fault": {"kind": "change_phase", "phase": "Stopping", "ids": IDS[:1]}, "nth": 9},
         {"match": BATCH, "fault": {"kind": "status", "status": 500}},
         {"match": ONE, "nth": 4, "fault": {"kind": "change_phase", "phase": "Stopping", "ids": IDS[:1]}},
     )

@@ -162,11 +162,6 @@ def test_a_pause_before_a_batch_ends_when_another_batch_stops_the_task(start: St
     ids = [workload_id(number) for number in range(20)]
     simulator.faults(
         {"match": {**BATCH, "ids": ids[:1]}, "fault": {"kind": "status", "status": 429, "retry_after": 3600}},
-        {"match": {**BATCH, "ids": ids[10:11]}, "fault": {"kind": "slow", "seconds": 0.3}},
-        {"match": {**BATCH, "ids": ids[10:11]}, "fault": {"kind": "refuse_ids", "count": "all"}},
-    )
-    simulator.faults(
-        {"match": {**BATCH, "ids": ids[:1]}, "fault": {"kind": "status", "status": 429, "retry_after": 3600}},
         {"match": {**BATCH, "ids": ids[10:11]}, "fault": {"kind": "refuse_ids", "count": "all"}},
     )
     done: list[Any] = []
