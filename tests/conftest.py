@@ -13,7 +13,9 @@ from urllib.request import getproxies_environment
 import hypothesis.configuration
 
 # The same examples on every run, and no judgement of how long one takes on a busy machine.
-hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("steady")
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent.parent / ".cache" / "hypothesis")
 

@@ -19,6 +19,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 
 from simulator.server import Handle
 from tests.faults.conftest import Start
+from tests.faults.plane import Fault, Plane
 from tests.faults.rehearsal import (
     BATCH,
     COUNT,
@@ -100,9 +101,10 @@ def test_an_outage_in_the_middle_keeps_what_was_done(start: Start, tmp_path: Pat
 def test_after_an_outage_a_second_run_settles_the_rest(start: Start) -> None:
     simulator = start(50)
     ids = [workload_id(number) for number in range(50)]
-    simulator.faults({"match": BATCH, "nth": 3, "fault": {"kind": "down", "seconds": 0.7, "apply": True}})
+    simulator.faults({"match": BATCH, "nth": 3, "fault": {"kind": "down", "seconds": 3600, "apply": True}})
     first = rehearse(simulator, "suspend", ids, batch_size=10, concurrency=1, retry_timeout=0.2)
     assert first.counts == {"changed": 20, "unknown": 10, "not_attempted": 20}
+    simulator.faults()
     second = rehearse(simulator, "suspend", ids, batch_size=10)
     assert second.counts == {"changed": 20, "unchanged": 30}
     assert set(second.sent.values()) == {1}
@@ -267,31 +269,32 @@ def test_the_deadline_awaits_and_counts_what_is_in_flight(
     assert {row["reason"] for row in run.rows("not_attempted")} == {"deadline"}
 
 
-def test_the_deadline_ends_a_pause(start: Start) -> None:
-    simulator = start()
-    simulator.faults(
-        {"match": BATCH, "times": "always", "fault": {"kind": "status", "status": 429, "retry_after": 3600}}
-    )
-    run = rehearse(simulator, "suspend", IDS, retry_timeout=7200, deadline=1)
-    assert run.counts == {"not_attempted": 3}
-    assert run.batches == 1
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(429, "not_attempted"), (503, "unknown")],
+    ids=["after a 429", "after a 503, which may have been passed on"],
+)
+def test_the_deadline_ends_a_pause(monkeypatch: pytest.MonkeyPatch, status: int, outcome: str) -> None:
+    plane = Plane(fleet(3))
+    plane.install(monkeypatch)
+    plane.batch_faults.append(Fault("status", status=status, retry_after=3600.0))
+    started = plane.clock.now()
+    finished = plane.run("suspend", IDS, retry_timeout=7200.0, deadline=60)
+    assert finished.failed
+    assert finished.result["outcomes"][outcome] == IDS
+    assert plane.books.batches == 1
+    assert plane.books.called_late == []
+    assert 60 <= plane.clock.now() - started < 62
 
 
-def test_the_deadline_behind_a_503_leaves_unknown_what_may_have_been_passed_on(start: Start) -> None:
-    simulator = start()
-    simulator.faults(
-        {"match": BATCH, "times": "always", "fault": {"kind": "status", "status": 503, "retry_after": 3600}}
-    )
-    run = rehearse(simulator, "suspend", IDS, retry_timeout=7200, deadline=1)
-    assert run.counts == {"unknown": 3}
-
-
-def test_the_deadline_ends_a_wait(start: Start) -> None:
-    simulator = start(transition_seconds=3600.0)
-    run = rehearse(simulator, "suspend", IDS, wait=True, wait_timeout=3600, wait_interval=0.05, deadline=1)
-    assert run.counts == {"changed": 3}
-    assert run.result["not_reached"] == IDS
-    assert run.failed
+def test_the_deadline_ends_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    plane = Plane(fleet(3), transition_seconds=3600.0)
+    plane.install(monkeypatch)
+    finished = plane.run("suspend", IDS, wait=True, wait_timeout=3600.0, deadline=60)
+    assert finished.failed
+    assert finished.result["outcomes"]["changed"] == IDS
+    assert finished.result["not_reached"] == IDS
+    assert plane.books.called_late == []
 
 
 def test_the_deadline_ends_reading_the_state(start: Start) -> None:

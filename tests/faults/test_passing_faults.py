@@ -10,7 +10,9 @@ import threading
 from typing import Any
 
 import pytest
+import requests
 from ansible_collections.gpuops.runai.plugins.module_utils import _retry
+from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 
 from simulator.server import Handle
 from tests.faults.conftest import Start
@@ -24,6 +26,7 @@ from tests.faults.rehearsal import (
     rehearse,
     workload_id,
 )
+from tests.waiting import PATIENCE
 
 IDS = [workload_id(number) for number in range(3)]
 
@@ -105,9 +108,18 @@ def test_a_503_of_a_proxy_that_passed_the_batch_on_is_not_sent_again(start: Star
     assert set(run.sent.values()) == {1}
 
 
-def test_a_refused_connection_is_tried_again(start: Start) -> None:
+def test_a_refused_connection_is_tried_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = start()
-    simulator.interrupt(0.5)
+    simulator.faults({"fault": {"kind": "down", "seconds": 3600}})
+    with pytest.raises(requests.ConnectionError):
+        requests.get(simulator.url + "/api/v1/workloads", timeout=PATIENCE)
+    sleep = Guard.sleep
+
+    def come_back_and_sleep(guard: Guard, seconds: float, before_write: bool = False) -> None:
+        simulator.faults()
+        sleep(guard, seconds, before_write)
+
+    monkeypatch.setattr(Guard, "sleep", come_back_and_sleep)
     run = rehearse(simulator, "suspend", IDS)
     assert run.counts == {"changed": 3}
     (warning,) = run.warnings
@@ -173,6 +185,6 @@ def test_a_pause_before_a_batch_ends_when_another_batch_stops_the_task(start: St
         )
     )
     thread.start()
-    thread.join(60)
+    thread.join(PATIENCE)
     assert done, "it slept on"
     assert done[0].counts == {"failed": 10, "not_attempted": 10}

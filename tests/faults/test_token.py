@@ -9,11 +9,14 @@ import base64
 from typing import Any
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _guard, _retry, _token
 from ansible_collections.gpuops.runai.plugins.module_utils._token import parse_token
 
+from simulator.clock import ManualClock
 from simulator.server import Handle
 from simulator.settings import TOKEN
 from tests.faults.conftest import Start
+from tests.faults.plane import HandClock
 from tests.faults.rehearsal import BATCH, COUNT, LIST, ONE, TOKENS, rehearse, workload_id
 
 IDS = [workload_id(number) for number in range(3)]
@@ -70,8 +73,15 @@ def test_it_dies_in_a_rate_limit_sleep(start: Start, status: int) -> None:
     assert RENEWED in run.warnings
 
 
-def test_it_ends_in_a_rate_limit_sleep_and_is_renewed_before_it_is_refused(start: Start) -> None:
-    simulator = start(token_seconds=1.0)
+def test_it_ends_in_a_rate_limit_sleep_and_is_renewed_before_it_is_refused(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    by_hand = HandClock(clock)
+    for module in (_guard, _retry, _token):
+        monkeypatch.setattr(module, "time", by_hand)
+    monkeypatch.setattr(_guard, "threading", by_hand)
+    simulator = start(token_seconds=1.0, clock=clock)
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 429, "retry_after": 2}})
     run = rehearse(simulator, "suspend", IDS)
     assert run.counts == {"changed": 3}
@@ -91,8 +101,12 @@ def test_it_dies_behind_a_lost_answer(start: Start) -> None:
 
 
 def test_it_dies_in_a_wait(start: Start) -> None:
-    simulator = start(transition_seconds=0.3)
-    simulator.faults({"match": ONE, "nth": 7, "fault": "revoke_tokens"})
+    simulator = start()
+    # The plan reads each of them once, and so does each look of the wait.
+    simulator.faults(
+        {"match": ONE, "nth": 7, "fault": "revoke_tokens"},
+        {"match": ONE, "nth": 12, "fault": {"kind": "change_phase", "phase": "Stopped", "ids": IDS}},
+    )
     run = rehearse(simulator, "suspend", IDS, wait=True)
     assert run.counts == {"changed": 3}
     assert run.result["not_reached"] == []

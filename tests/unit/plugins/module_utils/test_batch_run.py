@@ -829,7 +829,10 @@ def test_what_it_says_while_it_works() -> None:
     assert said[-1] == "runai {0}".format(finished.result["msg"])
 
 
-def test_it_says_when_it_begins_to_act_also_where_all_is_waited_for_first() -> None:
+def test_it_says_when_it_begins_to_act_also_where_all_is_waited_for_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_progress, "_READING_SILENCE", 3600.0)
     _finished, said = run_aloud(same(3, "Stopping"), action="resume", ids=numbered(3), wait_timeout=5.0)
     assert said == [
         "runai resume: reading the state of 3 workloads",

@@ -82,7 +82,7 @@ def test_reading_ends_when_it_is_enough() -> None:
 
     def page(offset: int) -> Page:
         # The rows are looked at as they come; reading is not ahead by more than a page.
-        assert looked.acquire(timeout=30)
+        assert looked.acquire(timeout=300)
         return listing.page(offset)
 
     def is_enough(found: dict[str, dict[str, Any]]) -> bool:
@@ -129,7 +129,7 @@ def test_pages_are_read_at_once() -> None:
     together = threading.Barrier(3)
 
     def page(offset: int) -> Page:
-        together.wait(timeout=30)
+        together.wait(timeout=300)
         return Page([row(offset)], None)
 
     assert len(read_pages(PATH, page, [0, 500, 1000], 3)) == 3

@@ -15,7 +15,7 @@ def test_results_keep_the_order_of_the_items() -> None:
 
     def call(item: int) -> int:
         if item == 0:
-            assert others_done.wait(20)
+            assert others_done.wait(300)
         if item == 9:
             others_done.set()
         return item * item
@@ -29,13 +29,16 @@ def test_nothing_is_called_for_no_items() -> None:
 
 def test_after_the_first_error_no_call_begins_though_an_earlier_one_is_still_under_way() -> None:
     begun: list[int] = []
-    failed = threading.Event()
+    first_has_begun, failed = threading.Event(), threading.Event()
 
     def call(item: int) -> int:
+        if item == 1:
+            assert first_has_begun.wait(300)
         begun.append(item)
         if item == 0:
+            first_has_begun.set()
             # Ends well, but only after another has failed.
-            assert failed.wait(20)
+            assert failed.wait(300)
             return item
         failed.set()
         raise LookupError(item)

@@ -49,7 +49,7 @@ def test_lines_arrive_at_once_from_another_process(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert arrived.wait(60), "the line came only when the module had ended"
+        assert arrived.wait(300), "the line came only when the module had ended"
         assert shown == ["first"]
         output, _errors = module.communicate("go on\n")
     # The variable is not handed down to what a module starts.
@@ -208,7 +208,10 @@ def test_the_thread_of_the_lines_takes_no_signal_from_the_one_that_handles_them(
     assert blocked[0] >= {signal.SIGINT, signal.SIGTERM, signal.SIGALRM}
 
 
-def test_a_process_does_not_end_while_it_shows_a_line(tmp_path: Path, ends: threading.Event) -> None:
+def test_a_process_does_not_end_while_it_shows_a_line(
+    tmp_path: Path, ends: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_progress_pipe, "_LONGEST_DELAY", 300.0)
     ended_meanwhile: list[bool] = []
     environ: dict[str, str] = {}
 
@@ -219,7 +222,7 @@ def test_a_process_does_not_end_while_it_shows_a_line(tmp_path: Path, ends: thre
     before = signal.getsignal(signal.SIGTERM)
     with progress_lines(str(tmp_path), environ, show):
         progress_sink(environ)("line")
-        assert ends.wait(60)
+        assert ends.wait(300)
     assert ended_meanwhile == [False]
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -234,13 +237,13 @@ def test_a_line_that_is_stuck_does_not_keep_a_process_from_ending(
 
     def show(line: str) -> None:
         stuck.set()
-        went_on.append(go_on.wait(30))
+        went_on.append(go_on.wait(300))
 
     with progress_lines(str(tmp_path), environ, show):
         progress_sink(environ)("line")
-        assert stuck.wait(60)
+        assert stuck.wait(300)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert ends.wait(60)
+        assert ends.wait(300)
         go_on.set()
     assert went_on == [True]
 

@@ -97,7 +97,10 @@ def test_the_second_run_is_told_who_is_at_work(path: str, plays: Callable[[], St
     second.leave()
 
 
-def test_a_killed_play_lets_others_in(path: str, plays: Callable[[], StandIn]) -> None:
+def test_a_killed_play_lets_others_in(
+    path: str, plays: Callable[[], StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_record_lock, "_GRACE", 300.0)
     mine, other = plays(), RunLock(path, plays().play)
     RunLock(path, mine.play).take("a begin", BY)
     mine.kill()
