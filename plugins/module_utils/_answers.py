@@ -81,7 +81,8 @@ def parse_page(path: str, answer: object, key: str, offset: int) -> Page:
     """Return the rows under ``key`` and where the list goes on.
 
     ``next`` is the offset of the following page; absent, null, empty or 0 ends the list (Run:ai
-    API, pagination). One that does not move on raises MalformedAnswer: it would never end.
+    API, pagination), and so does a page without rows that names itself. One that does not move on
+    behind rows raises MalformedAnswer: it would never end.
     """
     body = _mapping("GET", path, answer)
     if key not in body:
@@ -92,7 +93,7 @@ def parse_page(path: str, answer: object, key: str, offset: int) -> Page:
     following = body.get("next")
     if isinstance(following, str) and _OFFSET.fullmatch(following):
         following = int(following)
-    if following in (None, "", 0):
+    if following in (None, "", 0) or (not rows and following == offset):
         return Page(rows, None)
     if isinstance(following, bool) or not isinstance(following, int) or not offset < following < _NO_OFFSET:
         raise MalformedAnswer(

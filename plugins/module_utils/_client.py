@@ -34,7 +34,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
 from ansible_collections.gpuops.runai.plugins.module_utils._list_query import EVERYTHING, ListQuery, joined
-from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SIZE
+from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SIZE, going_on_while_full
 from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience, parse_retry_after
 from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, first_line
@@ -175,7 +175,7 @@ class Client:
         if filters:
             full["filterBy"] = joined(filters)
         page = self._read(PODS, full, lambda answer: parse_page(PODS, answer, "pods", offset), patience)
-        return _going_on_while_full(page, offset)
+        return going_on_while_full(page, offset)
 
     def clusters(self, patience: Optional[Patience] = None) -> list[dict[str, Any]]:
         """Return the clusters, without their status. Raises RequestError."""
@@ -201,7 +201,7 @@ class Client:
         """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""
         query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
         page = self._read(NODES, query, lambda answer: parse_page(NODES, answer, "nodes", offset))
-        return _going_on_while_full(page, offset)
+        return going_on_while_full(page, offset)
 
     def nodes_of_cluster(self, cluster_id: str) -> list[dict[str, Any]]:
         """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint. Raises RequestError."""
@@ -304,16 +304,6 @@ def _successful(answer: Answer, secrets: Collection[str]) -> Answer:
     kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(answer.status, StatusError)
     retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
     raise kind(answer.method, answer.path, answer.status, text, code, retry_after)
-
-
-def _going_on_while_full(page: Page, offset: int) -> Page:
-    """Return a page that leads on while pages are full, also where the list does not say so.
-
-    The API describes no "next" for nodes, and an optional one for pods.
-    """
-    if page.next is None and len(page.rows) >= PAGE_SIZE:
-        return page._replace(next=offset + len(page.rows))
-    return page
 
 
 def _unquoted_json(answer: Answer) -> Any:

@@ -18,6 +18,7 @@ from typing import NamedTuple, Optional
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import BatchAnswer, Refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
+    AccessDenied,
     Interrupted,
     RequestError,
     StatusError,
@@ -167,7 +168,7 @@ class _Batch:
         self._settle(
             [Outcome(workload_id, CHANGED, batch_id=answer.batch_id) for workload_id in answer.succeeded]
         )
-        self._refuse(answer.refused, is_moot_when_gone=self._context.action == DELETE)
+        self._refuse(answer.refused)
         if self._owed:
             self._context.tally.remark(
                 "the control plane named a workload neither as succeeded nor as failed; it was looked up"
@@ -185,17 +186,17 @@ class _Batch:
             self._stop = reaction.stop
             self._after_refusal(fault, reaction.refusal, reaction.doubt)
 
-    def _refuse(self, refused: dict[str, Refusal], is_moot_when_gone: bool = False) -> None:
+    def _refuse(self, refused: dict[str, Refusal], is_denied: bool = False) -> None:
         """Settle what was refused; look first where an earlier call may have done it.
 
-        ``is_moot_when_gone`` looks in any case: finished workloads are also deleted by the control
-        plane itself, and what is gone by then has not failed to be deleted.
+        A delete is looked behind in any case, unless the account is denied it: finished workloads are
+        also deleted by the control plane itself, and what is gone by then has not failed to be deleted.
         """
         look = _Look({})
         if refused and self._may_have_arrived:
             look = self._look(list(refused), self._lag_left())
             self._stop_for_trouble(look.trouble)
-        elif refused and is_moot_when_gone:
+        elif refused and self._context.action == DELETE and not is_denied:
             # The refusal stands, whether it can be looked behind or not.
             look = self._look(list(refused), 0)
         outcomes = []
@@ -227,7 +228,7 @@ class _Batch:
         sent = list(self._owed)
         if doubt != SURELY_NOT:
             self._patience.start()
-        self._refuse(dict.fromkeys(sent, refusal))
+        self._refuse(dict.fromkeys(sent, refusal), isinstance(fault, AccessDenied))
         if doubt != SURELY_NOT and any(self._outcomes[one].outcome == CHANGED for one in sent):
             self._remark_settled_by_state(fault)
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._client import PROJECTS, Client
@@ -27,9 +27,13 @@ Warn = Callable[[str], None]
 
 
 class Cluster(NamedTuple):
-    """A cluster; ``version`` and ``tenant_id`` are ``None`` where the control plane does not say."""
+    """A cluster; ``version`` and ``tenant_id`` are ``None`` where the control plane does not say.
+
+    ``spelling`` is its id as the control plane writes it.
+    """
 
     id: str
+    spelling: str
     name: str
     version: Optional[str]
     tenant_id: Optional[int]
@@ -56,6 +60,7 @@ def read_clusters(client: Client, is_optional: bool = False) -> Optional[list[Cl
             clusters.append(
                 Cluster(
                     cluster_id,
+                    one["uuid"],
                     clean(one.get("name"), NAME_LENGTH),
                     clean(one.get("version"), NAME_LENGTH) or None,
                     tenant_id if isinstance(tenant_id, int) else None,
@@ -86,20 +91,26 @@ def resolve_clusters(
     return resolved
 
 
+def spelt(cluster_ids: Iterable[str], clusters: Optional[Sequence[Cluster]]) -> dict[str, str]:
+    """Return each of ``cluster_ids`` with what the control plane writes for it, as far as it lists it."""
+    spellings = {one.id: one.spelling for one in clusters or ()}
+    return {cluster_id: spellings.get(cluster_id, cluster_id) for cluster_id in cluster_ids}
+
+
 def workloads_on_nodes(
-    client: Client, nodes: Sequence[str], cluster_ids: Optional[frozenset[str]], workers: int, warn: Warn
+    client: Client, nodes: Sequence[str], clusters: Optional[Mapping[str, str]], workers: int, warn: Warn
 ) -> dict[str, frozenset[str]]:
     """Return the ids of the workloads that have a pod on each node that has not ended.
 
     Only pods that this account may see are known. Raises RequestError, and RunaiError for a node
-    name that is met in several clusters although ``cluster_ids`` does not say which is meant.
+    name that is met in several clusters although ``clusters`` (see ``spelt``) does not say which is meant.
     """
-    pods = pods_on_nodes(client, nodes, cluster_ids, workers, warn)
+    pods = pods_on_nodes(client, nodes, clusters, workers, warn)
     found = {}
     for node in nodes:
-        here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]
+        here = [pod for pod in pods if is_on_node(pod, node, clusters)]
         met = sorted({fold_id(pod.get("clusterId")) or "" for pod in here})
-        if len(met) > 1 and cluster_ids is None:
+        if len(met) > 1 and clusters is None:
             raise RunaiError(
                 "nodes: there is a node '{0}' in {1} clusters ({2}); say which is meant with clusters".format(
                     clean(node, NAME_LENGTH), len(met), some_of(met)
@@ -118,7 +129,7 @@ def unlisted_projects(client: Client, names: Sequence[str]) -> list[str]:
 def unlisted_nodes(
     client: Client,
     names: Sequence[str],
-    cluster_ids: Optional[frozenset[str]],
+    cluster_ids: Optional[Collection[str]],
     clusters: Optional[Sequence[Cluster]],
 ) -> list[str]:
     """Return those of ``names`` that are no node's of the clusters meant. Raises RequestError.

@@ -19,7 +19,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
     StatusError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._list_query import ListQuery
-from ansible_collections.gpuops.runai.plugins.module_utils._pages import PAGE_SIZE, page_offsets, read_pages
+from ansible_collections.gpuops.runai.plugins.module_utils._pages import (
+    PAGE_SIZE,
+    going_on_while_full,
+    page_offsets,
+    read_pages,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
 from ansible_collections.gpuops.runai.plugins.module_utils._row import Row, moment
 from ansible_collections.gpuops.runai.plugins.module_utils._select_server import contradicts
@@ -146,10 +151,18 @@ class RowReader:
         fetch = self._fetch(query, may_be_refused)
         calls: list[Callable[[], Any]] = [lambda: self._client.count(query), lambda: fetch(0)]
         total, first = map_parallel(lambda call: call(), calls, self._workers)
-        is_one_page = first.next is None and (total is None or len(first.rows) >= total)
+        if total is not None and total < len(first.rows):
+            total = None
+
+        def page_at(offset: int) -> Page:
+            page = fetch(offset) if offset else first
+            # Without a count to hold the list against, the end of a full page is not taken on trust.
+            return going_on_while_full(page, offset) if total is None else page
+
+        is_one_page = page_at(0).next is None and (total is None or len(first.rows) >= total)
         rows = read_pages(
             WORKLOADS,
-            lambda offset: fetch(offset) if offset else first,
+            page_at,
             [0] if is_one_page else page_offsets(total),
             self._workers,
             is_enough,

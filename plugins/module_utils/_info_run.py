@@ -12,7 +12,10 @@ from typing import Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
 from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import connect_options
+from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
+    connect_options,
+    no_connection,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError, RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
 from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
@@ -49,10 +52,14 @@ def run_info(
     now = now or datetime.now(timezone.utc)
     try:
         options = info_options(params, given, now)
-        connection = connect_options(params, environ)
+        # What selects nothing makes no call, and is there also for those who may not connect.
+        connect = no_connection if options.selects_nothing else connect_options
+        connection = connect(params, environ)
     except OptionError as fault:
         return refused(str(fault))
     warnings = [*connection.warnings, *options.warnings]
+    if options.selects_nothing:
+        return Finished(make_result(nothing(), None), False, warnings, set(connection.secrets))
 
     def warn(sentence: str) -> None:
         if sentence not in warnings:

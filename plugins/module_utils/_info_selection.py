@@ -17,6 +17,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._info_places import (
     Cluster,
     read_clusters,
     resolve_clusters,
+    spelt,
     unlisted_nodes,
     unlisted_projects,
     warn_of_unlisted,
@@ -81,7 +82,7 @@ class _Selecting:
         options = self._options
         clusters = self._clusters()
         criteria = self._resolved(clusters)
-        rows = self._read(criteria)
+        rows = self._read(criteria, clusters)
         matched = match(rows.values(), criteria, options.exclude)
         self._tell_unmatched(matched.unmatched, criteria, clusters)
         taken = take(matched.rows, options.order)
@@ -111,17 +112,17 @@ class _Selecting:
         """Return the criteria with the uuids that clusters and nodes stand for."""
         options = self._options
         any_of = dict(options.criteria.any_of)
-        cluster_ids = None
+        meant = None
         if options.clusters is not None:
             any_of["clusters"] = resolve_clusters(options.clusters, clusters, self._warn)
-            cluster_ids = frozenset[str]().union(*any_of["clusters"].values())
+            meant = spelt(frozenset[str]().union(*any_of["clusters"].values()), clusters)
         if options.nodes is not None:
             any_of["nodes"] = workloads_on_nodes(
-                self._client, options.nodes, cluster_ids, options.concurrency, self._warn
+                self._client, options.nodes, meant, options.concurrency, self._warn
             )
         return options.criteria._replace(any_of=any_of)
 
-    def _read(self, criteria: Criteria) -> Rows:
+    def _read(self, criteria: Criteria, clusters: Optional[Sequence[Cluster]]) -> Rows:
         options = self._options
         # What the control plane searched or filtered by may be any key.
         is_any_key_used = bool(options.filter_by) or options.search is not None
@@ -135,7 +136,7 @@ class _Selecting:
         ]
         if by_id and not is_any_key_used:
             return self._by_ids(reader, sorted(by_id[0].intersection(*by_id)), criteria.is_deleted)
-        part = server_part(criteria)
+        part = server_part(criteria, spelt((one.id for one in clusters or ()), clusters))
         limit = options.order.limit
         few = None
         if (

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Callable, Optional, TypeVar
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._info_options import 
 from ansible_collections.gpuops.runai.plugins.module_utils._info_places import (
     read_clusters,
     resolve_clusters,
+    spelt,
     unlisted_nodes,
     unlisted_projects,
 )
@@ -118,12 +119,13 @@ class ControlPlaneReader:
 
         return self._with_client(connect_options(self._params, self._environ), read)
 
-    def _meant(self, client: Client, clusters: Optional[Sequence[str]]) -> Optional[frozenset[str]]:
-        """Return the uuids that ``clusters`` stand for; ``None`` where any is meant."""
+    def _meant(self, client: Client, clusters: Optional[Sequence[str]]) -> Optional[dict[str, str]]:
+        """Return the uuids that ``clusters`` stand for, as ``spelt`` does; ``None`` where any is meant."""
         if not clusters:
             return None
-        known = resolve_clusters(clusters, read_clusters(client), self.warn_once)
-        return frozenset[str]().union(*known.values())
+        listed = read_clusters(client)
+        known = resolve_clusters(clusters, listed, self.warn_once)
+        return spelt(frozenset[str]().union(*known.values()), listed)
 
     def _rows(self, selection: Mapping[str, Any], quiet: bool = False) -> SelectedRows:
         if self._wait:
@@ -225,7 +227,7 @@ def _seen(selected: SelectedRows) -> dict[str, Seen]:
 
 
 def _pods_of(
-    pods: Sequence[Mapping[str, Any]], node: str, cluster_ids: Optional[frozenset[str]]
+    pods: Sequence[Mapping[str, Any]], node: str, cluster_ids: Optional[Container[str]]
 ) -> PodsOnNode:
     here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]
     workloads = {fold_id(pod.get("workloadId")) for pod in here}

@@ -64,7 +64,7 @@ def names(option: str, values: Sequence[object]) -> tuple[str, ...]:
 
 def phases(option: str, values: Sequence[str], warnings: list[str]) -> dict[str, str]:
     """Return the API's own name for each of ``values``, told in any case; warn of what is no known phase."""
-    found = {value: canonical(value.capitalize()) for value in values}
+    found = {value: canonical(value) for value in values}
     unknown = [value for value, phase in found.items() if not is_known(phase)]
     if unknown:
         told = some_of(["'{0}'".format(clean(value, 40)) for value in unknown])

@@ -30,6 +30,16 @@ def page_offsets(total: Optional[int]) -> list[int]:
     return list(range(0, max(total, 1), PAGE_SIZE))
 
 
+def going_on_while_full(page: Page, offset: int) -> Page:
+    """Return a page that leads on while pages are full, also where the list does not say so.
+
+    The API describes no "next" for nodes, and an optional one for workloads and pods.
+    """
+    if page.next is None and len(page.rows) >= PAGE_SIZE:
+        return page._replace(next=offset + len(page.rows))
+    return page
+
+
 def uuid_of(row: dict[str, Any]) -> Optional[str]:
     """Return the uuid of a row in lower case, ``None`` if it has none."""
     return fold_id(row.get("id"))

@@ -31,8 +31,6 @@ UNKNOWN = "Unknown"
 ACTIVE_PHASES = ("Creating", "Pending", "Initializing", RUNNING, "Degraded", "Updating", "Resuming")
 FINISHED_PHASES = ("Completed", "Failed")
 
-_ALIASES = {"Suspending": STOPPING}
-
 _TABLE = {
     **{phase: {SUSPEND: SEND, RESUME: THERE, DELETE: SEND} for phase in ACTIVE_PHASES},
     STOPPING: {SUSPEND: THERE, RESUME: WAIT, DELETE: SEND},
@@ -45,10 +43,12 @@ _TABLE = {
 
 PHASES = tuple(_TABLE)
 
+_NAMES = {**{phase.lower(): phase for phase in PHASES}, "suspending": STOPPING}
+
 
 def canonical(phase: str) -> str:
-    """Return the API's own name of ``phase``; a phase that is not known stays as it is."""
-    return _ALIASES.get(phase, phase)
+    """Return the API's own name of ``phase``, told in any case; one that is not known stays as it is."""
+    return _NAMES.get(phase.lower(), phase)
 
 
 def is_known(phase: str) -> bool:

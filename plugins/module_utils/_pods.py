@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -56,21 +56,22 @@ def read_pods(
 def pods_on_nodes(
     client: Client,
     nodes: Sequence[str],
-    cluster_ids: Optional[frozenset[str]],
+    clusters: Optional[Mapping[str, str]],
     workers: int,
     warn: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Return pods, at least all that are on ``nodes`` in the clusters meant and have not ended.
 
-    Where the control plane refuses to filter them, more are read. Raises RequestError.
+    ``clusters``: the uuid of each that is meant to what the control plane writes for it, ``None`` for
+    any. Where the control plane refuses to filter them, more are read. Raises RequestError.
     """
     on_nodes: list[_Filters] = []
     for node in nodes:
         name = "nodeName=={0}".format(node)
         on_nodes += (
             [(name,)]
-            if cluster_ids is None
-            else [(name, "clusterId=={0}".format(cluster_id)) for cluster_id in sorted(cluster_ids)]
+            if clusters is None
+            else [(name, "clusterId=={0}".format(spelling)) for spelling in sorted(clusters.values())]
         )
     # From the fewest pods to all that ever were; whether each has ended and where it is, is_on_node tells.
     ways: list[tuple[list[_Filters], bool]] = [([()], True), ([()], False)]
@@ -93,7 +94,7 @@ def pods_on_nodes(
     return found
 
 
-def is_on_node(pod: Row, node: str, cluster_ids: Optional[frozenset[str]]) -> bool:
+def is_on_node(pod: Row, node: str, cluster_ids: Optional[Container[str]]) -> bool:
     """Tell whether a pod is on the node, in one of the clusters meant, and has not ended."""
     has_ended = (
         moment(pod, "completedAt") is not None

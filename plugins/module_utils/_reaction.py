@@ -27,6 +27,9 @@ SURELY_NOT = "surely not"
 LOOK_ONCE = "look once"
 LOOK_AWHILE = "look for a while"
 
+_NO_BATCHES = "batches need Run:ai 2.19 or later"
+_NOT_THERE = "a workload is not there, or the control plane has no batches, which need Run:ai 2.19 or later"
+
 
 class Reaction(NamedTuple):
     """What to do after a fault.
@@ -57,5 +60,9 @@ def reaction_to(fault: RequestError) -> Reaction:
     refusal = Refusal(fault.code, fault.text or fault.words)
     if isinstance(fault, AccessDenied):
         return Reaction(REFUSED, SURELY_NOT, refusal, str(fault))
-    stop = "{0}; batches need Run:ai 2.19 or later".format(fault) if fault.is_no_such_endpoint else None
+    stop = None
+    if fault.is_no_such_endpoint:
+        # The API's own 404 may be about a workload as well.
+        reason = _NOT_THERE if fault.status == 404 and fault.is_of_the_api else _NO_BATCHES
+        stop = "{0}; {1}".format(fault, reason)
     return Reaction(REFUSED, LOOK_AWHILE if fault.may_be_a_proxys else SURELY_NOT, refusal, stop)

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import canonical
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import UNKNOWN, names_of
 from ansible_collections.gpuops.runai.plugins.module_utils._row import (
     Row,
     allocated_gpus,
@@ -74,7 +74,7 @@ KEYS: dict[str, Callable[[Row], tuple[str, ...]]] = {
     "clusters": lambda row: _one(fold_id(row.get("clusterId"))),
     "node_pools": lambda row: texts(row, "currentNodePools"),
     "nodes": row_id,
-    "phases": lambda row: tuple(canonical(phase) for phase in _one(text(row, "phase"))),
+    "phases": lambda row: names_of(text(row, "phase") or UNKNOWN),
     "types": lambda row: _one(text(row, "type")),
     "categories": lambda row: _one(text(row, "category")),
     "submitted_by": lambda row: _one(text(row, "submittedBy")),

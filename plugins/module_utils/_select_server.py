@@ -14,10 +14,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Callable, NamedTuple
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPING, canonical, is_known
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import (
+    STOPPING,
+    UNKNOWN,
+    canonical,
+    is_known,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._select import MOMENTS, Criteria
 
 # The fields of the workloads list's filterBy that hold one plain value in every version from 2.18 on.
@@ -86,13 +92,20 @@ def is_plain(value: str) -> bool:
     return _PLAIN.fullmatch(value) is not None
 
 
-def server_part(criteria: Criteria) -> ServerPart:
-    """Return what of ``criteria`` the control plane may filter: one plain value a field."""
+def server_part(criteria: Criteria, spellings: Mapping[str, str] = MappingProxyType({})) -> ServerPart:
+    """Return what of ``criteria`` the control plane may filter: one plain value a field.
+
+    ``spellings``: what the control plane itself writes for a value where that is known.
+    """
     filters = []
     for option, wanted in criteria.any_of.items():
         keys = frozenset().union(*wanted.values())
         if option in _FIELDS and len(keys) == 1:
-            filters += ["{0}=={1}".format(_FIELDS[option], key) for key in keys if _is_sendable(option, key)]
+            filters += [
+                "{0}=={1}".format(_FIELDS[option], spellings.get(key, key))
+                for key in keys
+                if _is_sendable(option, key)
+            ]
     for option in _MOMENTS:
         if option in criteria.before:
             filters.append("{0}<={1}".format(MOMENTS[option], _whole_second(criteria.before[option])))
@@ -103,8 +116,9 @@ def server_part(criteria: Criteria) -> ServerPart:
 
 def _is_sendable(option: str, key: str) -> bool:
     if option == "phases":
-        # Some versions call Stopping otherwise, and a filter for the one would hide the other.
-        return is_known(key) and key != STOPPING
+        # Some versions call Stopping otherwise, and Unknown stands also for what is not known here: a
+        # filter for the one would hide the other.
+        return is_known(key) and key not in (STOPPING, UNKNOWN)
     return is_plain(key)
 
 

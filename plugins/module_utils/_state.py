@@ -17,6 +17,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import Access
 from ansible_collections.gpuops.runai.plugins.module_utils._pages import page_offsets, read_pages
 from ansible_collections.gpuops.runai.plugins.module_utils._parallel import map_parallel
 from ansible_collections.gpuops.runai.plugins.module_utils._retry import Patience
+from ansible_collections.gpuops.runai.plugins.module_utils._row import moment
 from ansible_collections.gpuops.runai.plugins.module_utils._workload import (
     FORBIDDEN,
     MISSING,
@@ -86,6 +87,7 @@ class StateReader:
     ) -> dict[str, Found]:
         """Return for each of ``ids`` the API's own row, or MISSING or FORBIDDEN.
 
+        No document says whether a GET shows what was deleted: a row that says it was counts as MISSING.
         An id that the list does not show is asked for by GET before it is called missing. Raises
         RequestError when the list fails or a GET fails with anything but 404 and 403: no state, no
         write. A 403 on one id's own GET is that id's.
@@ -138,7 +140,7 @@ class StateReader:
             return wanted <= rows.keys()
 
         rows = read_pages(WORKLOADS, fetch, page_offsets(self._fleet), self._workers, is_enough)
-        return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}
+        return {workload_id: _living(rows[workload_id]) for workload_id in ids if workload_id in rows}
 
     def _read_singly(
         self, ids: Sequence[str], patience: Optional[Patience], on_read: OnRead, is_proven: bool
@@ -159,13 +161,17 @@ class StateReader:
 
     def _read_one(self, workload_id: str, patience: Optional[Patience]) -> Found:
         try:
-            return self._client.workload(workload_id, patience)
+            return _living(self._client.workload(workload_id, patience))
         except NotFound:
             return MISSING
         except AccessDenied as fault:
             if fault.status != 403:
                 raise
             return FORBIDDEN
+
+
+def _living(row: dict[str, Any]) -> Found:
+    return row if moment(row, "deletedAt") is None else MISSING
 
 
 def slim(page: Page, keys: Optional[Collection[str]]) -> Page:

@@ -18,15 +18,16 @@ FORBIDDEN = "forbidden"
 
 
 # The keys of one of the API's rows that a Workload is made of.
-ROW_KEYS = ("id", "name", "projectName", "clusterId", "submittedBy", "phase", "actionsSupport")
+ROW_KEYS = ("id", "name", "projectName", "clusterId", "submittedBy", "phase", "deletedAt", "actionsSupport")
 
 
 class Workload(NamedTuple):
     """What the control plane shows of one id.
 
-    ``presence`` is SEEN, MISSING (a 404: gone, or not visible to this account) or FORBIDDEN (its GET
-    answered 403); but for SEEN the other fields are empty. ``can_suspend`` (it covers resume as well)
-    and ``can_delete`` are ``None`` where the control plane does not say.
+    ``presence`` is SEEN, MISSING (a 404, or a row that says it was deleted: gone, or not visible to
+    this account) or FORBIDDEN (its GET answered 403); but for SEEN the other fields are empty.
+    ``can_suspend`` (it covers resume as well) and ``can_delete`` are ``None`` where the control plane
+    does not say.
     """
 
     id: str

@@ -169,6 +169,45 @@ def test_a_deleted_workload_that_is_gone_is_changed(start: Start) -> None:
     assert [simulator.state.phase(one) for one in IDS] == [None] * 3
 
 
+GONE = {"kind": "edit_rows", "set": {"deletedAt": "2026-01-02T03:04:05Z"}}
+
+
+@pytest.mark.parametrize(("count", "match"), [(3, ONE), (60, LIST)], ids=["single reads", "the list"])
+@pytest.mark.parametrize("apply", [True, False])
+def test_a_row_that_says_it_was_deleted_is_gone(
+    start: Start, count: int, match: dict[str, Any], apply: bool
+) -> None:
+    simulator = start(count)
+    ids = [workload_id(number) for number in range(count)]
+    gone = {"match": match, "times": "always", "fault": {**GONE, "count": "all"}}
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": apply}},
+        {**gone, "nth": (count if match is ONE else 1) + 1},
+    )
+    run = rehearse(simulator, "delete", ids, wait=True)
+    assert run.counts == {"changed": count}, run.result["msg"]
+    assert not run.failed
+    assert set(run.sent.values()) == {1}
+    simulator.faults(gone)
+    for action, counts in (("delete", {"unchanged": count}), ("suspend", {"failed": count})):
+        run = rehearse(simulator, action, ids)
+        assert run.counts == counts, run.result["msg"]
+        assert run.sent == (run.sent if action == "delete" else {})
+    assert {row["reason"] for row in run.rows("failed")} == {"missing"}
+
+
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_what_is_gone_has_not_failed_to_be_deleted_where_the_batch_is_refused_as_a_whole(
+    start: Start, status: int
+) -> None:
+    simulator = start(transition_seconds=0.0)
+    simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": status, "apply": True}})
+    run = rehearse(simulator, "delete", IDS)
+    assert run.counts == {"unchanged": 3}, run.result["msg"]
+    assert {row["reason"] for row in run.rows("unchanged")} == {"not_found"}
+    assert set(run.sent.values()) == {1}
+
+
 def test_a_phase_may_lag_behind_the_lost_answer(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_deliver, "_LAG_SECONDS", 3600.0)
     clock = ManualClock()

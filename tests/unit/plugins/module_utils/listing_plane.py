@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
@@ -23,7 +24,7 @@ PODS = LIST + "/pods"
 CLUSTERS = "/api/v1/clusters"
 NODES = "/api/v1/nodes"
 PROJECTS = "/api/v1/org-unit/projects"
-WEST, EAST = (str(uuid.UUID(int=2**127 + 2**64 + number)) for number in (1, 2))
+WEST, EAST = (str(uuid.UUID(int=2**127 + 2**64 + number)) for number in (0xA, 0xB))
 
 Row = dict[str, Any]
 # Returns a reply in place of the usual one, or None.
@@ -96,8 +97,10 @@ class ListingPlane:
 
         self.hook = hook
 
-    def select(self, retry_timeout: float = 0.0, **given: Any) -> Finished:
-        """Run the module with these options."""
+    def select(
+        self, cut: Optional[Mapping[str, Any]] = None, /, retry_timeout: float = 0.0, **given: Any
+    ) -> Finished:
+        """Run the module with these options, and those in ``cut`` as Ansible makes lists of texts."""
         self.loopback.asked.clear()
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
         connection = {
@@ -111,7 +114,7 @@ class ListingPlane:
             "timeout": 30.0,
             "retry_timeout": retry_timeout,
         }
-        return run_info({**connection, **defaults, **given}, given, {})
+        return run_info({**connection, **defaults, **given, **(cut or {})}, given, {})
 
     def asked(self, path: str) -> list[dict[str, str]]:
         """The queries that came to ``path`` during the last selection."""

@@ -144,7 +144,14 @@ def test_a_page_that_goes_on(following: Any) -> None:
 )
 def test_a_page_that_does_not_move_on(following: object) -> None:
     with pytest.raises(MalformedAnswer):
-        parse_page("/w", {"workloads": [], "next": following}, "workloads", 500)
+        parse_page("/w", {"workloads": [{"id": 1}], "next": following}, "workloads", 500)
+
+
+@pytest.mark.parametrize("following", [500, "500"])
+def test_a_page_without_rows_that_names_itself_is_the_end(following: object) -> None:
+    assert parse_page("/w", {"workloads": [], "next": following}, "workloads", 500) == Page([], None)
+    with pytest.raises(MalformedAnswer):
+        parse_page("/w", {"workloads": [], "next": 499}, "workloads", 500)
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"workloads": {}}, {"workloads": "x"}, {"pods": []}])

@@ -20,6 +20,7 @@ from ansible_collections.gpuops.runai.tests.unit.plugins.module_utils.listing_pl
     LIST,
     NODES,
     PODS,
+    WEST,
     ListingPlane,
     pod,
     workload,
@@ -45,7 +46,49 @@ def is_unfiltered(asked: Asked) -> bool:
     return "filterBy" not in asked.query
 
 
+# Options
+
+
+def test_no_ids_need_no_control_plane(plane: ListingPlane) -> None:
+    finished = plane.select(ids=[], base_url=None, token=None)
+    assert numbers(finished) == []
+    assert finished.result["count"] == 0
+    assert plane.loopback.asked == []
+
+
+def test_the_text_of_a_survey_may_end_in_a_comma(plane: ListingPlane) -> None:
+    plane.workloads = [workload(1), workload(2), workload(3)]
+    text = "{0},{1},".format(workload_id(1), workload_id(3))
+    # As Ansible cuts it.
+    assert numbers(plane.select({"ids": text.split(",")}, ids=text)) == [1, 3]
+
+
+def test_unknown_stands_also_for_a_phase_of_another_version(plane: ListingPlane) -> None:
+    plane.workloads = [
+        workload(1, phase="Unknown"),
+        workload(2, phase="Hibernating"),
+        workload(3, phase="Running"),
+        workload(4, phase="RUNNING"),
+    ]
+    assert numbers(plane.select(phases=["Unknown"])) == [1, 2]
+    plane.joins = None
+    assert numbers(plane.select(phases=["running"])) == [3, 4]
+
+
 # Filters of our own
+
+
+def test_a_cluster_is_filtered_by_as_the_control_plane_writes_it(plane: ListingPlane) -> None:
+    plane.clusters = [{"uuid": WEST, "name": "west"}, {"uuid": EAST.upper(), "name": "east"}]
+    plane.workloads = [workload(1), workload(2, clusterId=EAST.upper())]
+    plane.pods = [pod(1, 1, "g1"), {**pod(2, 2, "g1"), "clusterId": EAST.upper()}]
+    ways: list[dict[str, Any]] = [
+        {"clusters": ["east"]},
+        {"clusters": [EAST]},
+        {"clusters": ["east"], "nodes": ["g1"]},
+    ]
+    for given in ways:
+        assert numbers(plane.select(**given)) == [2]
 
 
 @pytest.mark.parametrize("is_refused", [True, False], ids=["refused", "ignored"])
@@ -299,6 +342,28 @@ def test_a_selection_does_without_a_count(plane: ListingPlane, status: int, give
     assert [warning for warning in finished.warnings if "workloads holds" not in warning] == [
         "the control plane's count can't be used (HTTP {0}); the list was read without it".format(status)
     ]
+
+
+def test_a_list_without_a_count_and_without_a_next_is_read_to_its_end(plane: ListingPlane) -> None:
+    plane.workloads = [workload(number) for number in range(1000)]
+    plane.says_next = False
+    plane.refuse(COUNT, 404)
+    assert numbers(plane.select(all=True)) == list(range(1000))
+    assert len(plane.asked(LIST)) == 3
+
+
+def test_a_list_that_ends_in_an_empty_page_which_names_itself(plane: ListingPlane) -> None:
+    plane.workloads = [workload(number) for number in range(600)]
+
+    def lead_on(asked: Asked) -> Optional[Reply]:
+        if asked.path != LIST:
+            return None
+        offset, limit = int(asked.query["offset"]), int(asked.query["limit"])
+        rows = plane.workloads[offset : offset + limit]
+        return plane.loopback.reply(200, {"workloads": rows, "next": offset + len(rows)})
+
+    plane.hook = lead_on
+    assert numbers(plane.select(all=True)) == list(range(600))
 
 
 def test_a_selection_does_without_clusters_it_does_not_name(plane: ListingPlane) -> None:

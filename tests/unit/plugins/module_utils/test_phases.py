@@ -70,7 +70,9 @@ def test_an_action_for_each_column() -> None:
 
 def test_another_name_of_a_phase_is_the_phase() -> None:
     assert canonical("Suspending") == "Stopping"
-    assert canonical("stopping") == "stopping"
+    assert canonical("SUSPENDING") == "Stopping"
+    assert canonical("stopping") == "Stopping"
+    assert canonical("somewhere") == "somewhere"
 
 
 @pytest.mark.parametrize("phase", ARRIVED)

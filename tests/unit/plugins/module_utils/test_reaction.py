@@ -79,6 +79,12 @@ def test_which_refusals_of_a_batch_end_the_task(number: int, stop: Optional[str]
     assert reaction_to(status(number)).stop == stop
 
 
+def test_a_404_of_the_api_may_be_about_a_workload() -> None:
+    stop = reaction_to(status(404, 404)).stop
+    assert stop is not None
+    assert "a workload is not there, or the control plane has no batches" in stop
+
+
 def test_what_each_id_of_a_refused_batch_is_told() -> None:
     assert reaction_to(status(400, 471)).refusal == Refusal(471, "so it says")
     assert reaction_to(StatusError("POST", "/b", 400, "")).refusal == Refusal(400, "HTTP 400")
