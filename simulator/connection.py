@@ -57,6 +57,13 @@ class CuttableProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: {"connection": Connection(self)}}
 
+    def shutdown(self) -> None:
+        """Called as the server stops: nobody waits for the rest of a request."""
+        if self.cycle is not None and self.cycle.more_body:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
 
 def _reset_on_close(transport_socket: Any) -> None:
     handle = socket.socket(fileno=os.dup(transport_socket.fileno()))

@@ -24,6 +24,8 @@ from .settings import Settings
 _BACKLOG = 1024
 _LOOK_SECONDS = 0.02  # how often what is down looks whether it is over
 _TICK_SECONDS = 1.0  # how often the Date header of answers is brought up to date
+# What hangs or is slow on purpose ends at once when the server stops; this is for clients that are slow to read.
+_GRACE_SECONDS = 30
 
 
 class Server(uvicorn.Server):
@@ -49,7 +51,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=120,
-                timeout_graceful_shutdown=2,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
                 backlog=_BACKLOG,
                 ssl_certfile=settings.certificate,
                 ssl_keyfile=None if settings.key is None else str(settings.key),

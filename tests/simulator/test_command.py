@@ -58,10 +58,10 @@ def connected(url: str) -> socket.socket:
     return socket.create_connection((host, int(port)))
 
 
-def wait_for_a_request(url: str) -> None:
+def wait_for_requests(url: str, number: int) -> None:
     while True:
         with urllib.request.urlopen(url + "/_simulator/requests", timeout=PATIENCE) as answer:
-            if json.load(answer)["requests"]:
+            if len(json.load(answer)["requests"]) == number:
                 return
 
 
@@ -90,7 +90,9 @@ def test_it_ends_cleanly_before_it_listens(number: signal.Signals, tmp_path: Pat
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     # In the place of a library that it loads: whoever opens the other end knows that it is loading.
-    (tmp_path / "uvicorn.py").write_text(f"open({str(pipe)!r}).read()")
+    (tmp_path / "uvicorn.py").write_text(
+        f"import time\nopen({str(pipe)!r}).close()\nwhile True:\n    time.sleep(0.01)\n"
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "simulator", "--port", "0"],
         cwd=ROOT,
@@ -103,12 +105,17 @@ def test_it_ends_cleanly_before_it_listens(number: signal.Signals, tmp_path: Pat
         assert ends_with(process, number) == (0, "")
 
 
-def test_it_ends_cleanly_while_a_request_hangs(tmp_path: Path) -> None:
+def test_it_ends_cleanly_while_one_request_hangs_and_another_is_half_sent(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text("- match: {path: /api/*}\n  fault: hang\n")
-    with started("--faults", str(plan)) as (process, line), connected(address(line)) as hanging:
+    with (
+        started("--faults", str(plan)) as (process, line),
+        connected(address(line)) as hanging,
+        connected(address(line)) as half_sent,
+    ):
         hanging.sendall(b"GET /api/v1/workloads HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_for_a_request(address(line))
+        half_sent.sendall(b"POST /api/v2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        wait_for_requests(address(line), 2)
         assert ends_with(process, signal.SIGTERM) == (0, "")
 
 
@@ -117,7 +124,7 @@ def test_it_ends_cleanly_while_an_answer_takes_its_time() -> None:
         slow.sendall(
             b"GET /api/v1/clusters HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer rehearsal-token\r\n\r\n"
         )
-        wait_for_a_request(address(line))
+        wait_for_requests(address(line), 1)
         assert ends_with(process, signal.SIGTERM) == (0, "")
 
 
