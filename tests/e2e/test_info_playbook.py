@@ -31,7 +31,7 @@ SECRET = "rehearsal-secret"
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Handle]:
-    with running(Settings(workloads=250)) as started:
+    with running(Settings(workloads=250, transition_seconds=3600)) as started:
         yield started
 
 

@@ -429,4 +429,4 @@ def test_latency_counts_a_request_and_its_ids(start: Start, connect: Connect) ->
     simulator = start(fleet=fleet_of(*["Running"] * 4), latency=0.02, latency_per_id=0.05, clock=RealClock())
     connect(simulator).batch("suspend", [workload_id(number) for number in range(4)])
     entry = simulator.requests()[0]
-    assert entry["end"] - entry["start"] >= 0.22
+    assert entry["end"] - entry["start"] >= 0.21  # 0.22, and a little for the rounding

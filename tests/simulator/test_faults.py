@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import select
 import socket
@@ -193,12 +194,23 @@ def test_cut(simulator: Handle, client: Client, apply: bool, reset: bool) -> Non
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_hang_until_the_client_gives_up(simulator: Handle, client: Client, apply: bool) -> None:
+def test_hang_until_the_client_gives_up(simulator: Handle, apply: bool) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "hang", "apply": apply}})
-    with pytest.raises(requests.ReadTimeout):
-        client.batch("suspend", IDS, timeout=0.2)
+    expected = IDS if apply else []
+    body = json.dumps({"action": "suspend", "ids": IDS})
+    head = f"POST {BATCH['path']} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port_of(simulator))) as raw:
+        raw.sendall((head + body).encode())
+        wait_until(
+            lambda: [one["fault"] for one in simulator.requests()] == ["hang"]
+            and stopped(simulator) == expected,
+            "the request",
+        )
+        assert simulator.requests()[0]["end"] is None
     wait_until(lambda: simulator.requests()[0]["end"] is not None, "the end of the request")
-    assert stopped(simulator) == (IDS if apply else [])
+    assert simulator.requests()[0]["status"] is None
+    assert stopped(simulator) == expected
 
 
 def test_hang_does_not_keep_it_from_stopping(start: Start, connect: Connect) -> None:
