@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE = 300.0
-"""Seconds, far above what anything in the tests takes; only a hang runs into it."""
+PATIENCE = 1800.0
+"""Seconds, far above what anything in the tests takes, a whole play included; only a hang runs into it."""
 
 
 def wait_until(is_so: Callable[[], bool], what: str) -> None:

@@ -22,6 +22,7 @@ from simulator.server import running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
 from tests.e2e.site import workload
+from tests.waiting import PATIENCE
 from tools.paths import CHECKOUT
 
 PAGES = sorted((CHECKOUT / "docs" / "docsite" / "rst").glob("runbook_*.rst"))
@@ -52,6 +53,8 @@ ACTS = ("maintenance_begin", "runai.cleanup", "runai.reclaim")
 REFUSED = [workload(number)["id"] for number in (3, 7, 8)]
 # There is no cluster here: cordons and taints go to the simulator's own node, and no pod is found.
 KUBECTL = '#!/bin/sh\necho kubectl "$@" >> $KUBECTL_LOG\n'
+# Commands that name a record by the day are to find it again, though midnight comes between them.
+DATE = "#!/bin/sh\necho 2026-01-31\n"
 
 
 REFUSALS: dict[str, Any] = {
@@ -102,14 +105,14 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
     place = tmp_path / "srv"
     (place / "records").mkdir(parents=True)
     (tmp_path / "bin").mkdir()
-    kubectl = tmp_path / "bin" / "kubectl"
-    kubectl.write_text(KUBECTL)
-    kubectl.chmod(0o755)
+    for name, script in (("kubectl", KUBECTL), ("date", DATE)):
+        (tmp_path / "bin" / name).write_text(script)
+        (tmp_path / "bin" / name).chmod(0o755)
     started: list[subprocess.Popen[bytes]] = []
     with running(Settings(fleet=FLEET, transition_seconds=0.05)) as simulator:
         environment = run_playbook.environment(tmp_path / "record.jsonl")
         environment |= {
-            "PATH": os.pathsep.join([str(kubectl.parent), environment["PATH"]]),
+            "PATH": os.pathsep.join([str(tmp_path / "bin"), environment["PATH"]]),
             "KUBECTL_LOG": str(tmp_path / "kubectl.log"),
             "RUNAI_BASE_URL": simulator.url,
             "RUNAI_CLIENT_ID": "rehearsal",
@@ -137,7 +140,7 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
                     env=env,
                     capture_output=True,
                     text=True,
-                    timeout=300,
+                    timeout=PATIENCE,
                 )
                 assert done.returncode == expected, command + "\n" + done.stdout + done.stderr
                 assert (heading == HALF_WAY and expected != 0) == ("did not get there: " in done.stdout)
