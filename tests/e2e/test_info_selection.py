@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
+from tests.waiting import wait_until
 
 NORTH = "11111111-0000-4000-8000-000000000001"
 SOUTH = "22222222-0000-4000-8000-000000000002"
@@ -399,8 +401,19 @@ def test_a_search_that_the_control_plane_does_not_know_is_not_believed(unknown_p
 
 
 def test_nine_thousand_workloads_are_eighteen_pages_and_a_count() -> None:
-    with running(Settings(workloads=9000, validate_answers=False, latency=0.05)) as simulator:
-        finished = selecting(simulator)(all=True, fields=["id"], concurrency=8)
+    with running(Settings(workloads=9000, validate_answers=False)) as simulator:
+        # Behind the first page, none is answered before three have been asked for.
+        held = {"kind": "slow", "seconds": 3600}
+        simulator.faults(
+            {"match": {"path": "/api/v1/workloads"}, "nth": 2, "times": "always", "fault": held}
+        )
+        with ThreadPoolExecutor() as pool:
+            selected = pool.submit(selecting(simulator), all=True, fields=["id"], concurrency=8)
+            wait_until(
+                lambda: simulator.summary()["max_requests_in_flight"] > 2 or selected.done(), "three at once"
+            )
+            simulator.faults()
+        finished = selected.result()
         assert finished.result["count"] == 9000
         assert finished.result["ids"] == [one.id for one in sorted(simulator.state.live(), key=_age)]
         sent = [one["path"] for one in simulator.requests()]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from simulator.server import running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
 from tests.e2e.site import Site, killed, told, wait_for_play, workload
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until
 
 IDS = [workload(number)["id"] for number in (1, 2, 3)]
 SAID: dict[str, Any] = {
@@ -46,6 +47,16 @@ def at_work(site: Site, playbook: str, action: str, /, **variables: Any) -> subp
     process = site.start(playbook, **variables)
     wait_for_play(lambda: len(site.sent(action)) == len(IDS), process)
     return process
+
+
+def is_locked(site: Site) -> bool:
+    """Whether a run keeps the record for itself."""
+    with (site.folder / ".night.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def is_refused(run: PlaybookRun, what: str) -> None:
@@ -90,6 +101,7 @@ def test_a_killed_end_lets_others_in(site: Site) -> None:
     first = at_work(site, "maintenance_end", "resume", timeout=3600, **where)
     refused = [site.play("maintenance_end", **where), site.play("maintenance_begin", **{**SAID, **where})]
     with killed(first):
+        wait_until(lambda: not is_locked(site), "the end of what keeps the lock for the play")
         ended = site.play("maintenance_end", **where)
     for run in refused:
         is_refused(run, "an end")

@@ -22,7 +22,7 @@ from simulator.server import running
 from simulator.settings import CLIENT_SECRET, Settings
 from tests.e2e.playbook import PLUGINS, PlaybookRunner
 from tests.e2e.site import Site, killed, next_command, told, wait_for_play, workload
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until
 
 FLEET: dict[str, Any] = {
     "workloads": [
@@ -257,22 +257,25 @@ def test_an_end_killed_between_any_two_steps_goes_on(open_site: Open, after: int
 
 def test_a_begin_killed_in_the_middle_of_its_batches_is_ended(open_site: Open) -> None:
     fleet = {"workloads": [workload(number) for number in range(1, 451)]}
-    with open_site(fleet=fleet, latency_per_id=0.01) as site:
+    # Batches are carried out at once and answered only when a test says so; four go out at a time.
+    held = {"match": {"action": "suspend"}, "times": "always", "fault": {"kind": "slow", "seconds": 3600}}
+    with open_site(fleet=fleet, faults=[held]) as site:
         before = site.phases()
         where: dict[str, Any] = {"record_dir": str(site.folder)}
         process = site.start("maintenance_begin", **where, **{**SAID, "max_affected": "none"})
-        wait_for_play(lambda: bool(site.writes()), process)
+        wait_for_play(lambda: len(site.writes()) == 4, process)
         with killed(process):
             record = site.record()
             assert record["state"] == "acting"
             assert len(record["workloads"]) == 450
-            site.simulator.configure(latency_per_id=0)
-            # The module sees that its play is gone and stops before the next batch; settling covers the rest.
-            ended = site.play("maintenance_end", name="night", settle_time=4, **where)
+            # The module sees that its play is gone and stops before the next batch.
+            site.simulator.faults()
+            wait_until(lambda: all(one["end"] for one in site.writes()), "the answers")
+            ended = site.play("maintenance_end", name="night", **where)
         assert ended.rc == 0, ended.output
         assert site.record()["state"] == "ended"
         assert _settled(site, before) == before
-        assert 0 < len(site.sent("suspend")) < 450
+        assert len(site.sent("suspend")) == 400
 
 
 def test_a_plan_travels_by_the_jobs_artifacts(open_site: Open) -> None:
