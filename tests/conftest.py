@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import getproxies_environment
 
 import hypothesis.configuration
+import pytest
 
 # The same examples on every run, and no judgement of how long one takes on a busy machine.
 hypothesis.settings.register_profile(
@@ -33,3 +36,12 @@ if proxies := getproxies_environment():
 # No test may reach a control plane that somebody's environment names.
 for name in [name for name in os.environ if name.startswith("RUNAI_")]:
     del os.environ[name]
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """Host and port on loopback where every connection is refused for as long as the test lasts."""
+    with socket.socket() as bound:
+        # Not listening, it refuses connections and keeps the port from others.
+        bound.bind(("127.0.0.1", 0))
+        yield "{}:{}".format(*bound.getsockname())

@@ -25,7 +25,6 @@ PASSWORD = "proxy-pass/90f3ae"
 ENCODED = "proxy-pass%2F90f3ae"
 FROM_ENVIRONMENT = "environment-secret-3b8d11"
 IDS = [workload_id(number) for number in range(60)]
-OUTAGE = "http://127.0.0.1:9"
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,9 @@ def telling(status: int, secret: str) -> dict[str, Any]:
 GIVEN_TOKEN = {"token": "{{ token }}", "client_id": "", "client_secret": ""}
 # Half of it would be left where a message is cut to 500 characters.
 ESCAPED = '{"code": 400, "message": "%s"}' % ("x" * 488 + SECRET.replace("-", "\\u002d"))
-PROXY = f"http://ops:{ENCODED}@127.0.0.1:9"
-# Of ansible-playbook itself: what stands under a task's `environment` is shown by -vvv.
-ENVIRONMENT = {"RUNAI_CLIENT_SECRET": FROM_ENVIRONMENT, "HTTPS_PROXY": PROXY, "no_proxy": "127.0.0.1"}
+# Where nobody listens; the port is a variable of the play.
+OUTAGE = "http://{{ nowhere }}"
+PROXY = f"http://ops:{ENCODED}@{{{{ nowhere }}}}"
 
 SCENARIOS = {
     "the secret is wrong": Scenario("401", options={"client_secret": "{{ secret }}-not"}),
@@ -97,9 +96,7 @@ SCENARIOS = {
     "an address with a token": Scenario(
         "without a query", options={"base_url": f"{OUTAGE}/?token={{{{ token }}}}"}
     ),
-    "an address with a password": Scenario(
-        "must not hold", options={"base_url": f"http://ops:{ENCODED}@127.0.0.1:9"}
-    ),
+    "an address with a password": Scenario("must not hold", options={"base_url": PROXY}),
     "an address with a token in what Ansible refuses": Scenario(
         "Unsupported parameters", options={"base_url": f"{OUTAGE}/?token={{{{ token }}}}", "protected": []}
     ),
@@ -121,7 +118,7 @@ def tasks(folder: Path) -> list[dict[str, Any]]:
             "ids": "{{ ids }}",
             "batch_size": 20,
             "retry_timeout": 0.4,
-            "timeout": 2,
+            "timeout": 60,
             "report_path": str(folder / f"report-{number}.jsonl"),
         }
         task = {"name": name, "gpuops.runai.runai_workload_batch": {**options, **scenario.options}}
@@ -134,7 +131,7 @@ def minted(simulator: Handle) -> set[str]:
     return set(simulator.plane.tokens._expiry)
 
 
-def test_no_secret_is_shown(run_playbook_on_each_core: PlaybookRunner, tmp_path: Path) -> None:
+def test_no_secret_is_shown(run_playbook_on_each_core: PlaybookRunner, tmp_path: Path, nowhere: str) -> None:
     with ExitStack() as stack:
         simulators: dict[str, Handle] = {}
         for name, scenario in SCENARIOS.items():
@@ -146,13 +143,19 @@ def test_no_secret_is_shown(run_playbook_on_each_core: PlaybookRunner, tmp_path:
                 faults=scenario.faults,
             )
             simulators[name] = stack.enter_context(running(settings))
-        given = {"secret": SECRET, "token": TOKEN, "ids": IDS}
+        given = {"secret": SECRET, "token": TOKEN, "ids": IDS, "nowhere": nowhere}
         variables = tmp_path / "variables.json"
         variables.write_text(
             json.dumps({**given, "urls": {name: one.url for name, one in simulators.items()}})
         )
         play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks(tmp_path)}]
-        run = run_playbook_on_each_core(yaml.safe_dump(play), "-vvvv", "-e", f"@{variables}", env=ENVIRONMENT)
+        # Of ansible-playbook itself: what stands under a task's `environment` is shown by -vvv.
+        environment = {
+            "RUNAI_CLIENT_SECRET": FROM_ENVIRONMENT,
+            "HTTPS_PROXY": f"http://ops:{ENCODED}@{nowhere}",
+            "no_proxy": "127.0.0.1",
+        }
+        run = run_playbook_on_each_core(yaml.safe_dump(play), "-vvvv", "-e", f"@{variables}", env=environment)
         secrets = {SECRET, SECRET[:9], TOKEN, PASSWORD, ENCODED, FROM_ENVIRONMENT}
         secrets.add(base64.b64encode(f"ops:{PASSWORD}".encode()).decode())
         for simulator in simulators.values():

@@ -125,13 +125,17 @@ def test_any_other_address_is_refused(run_playbook: PlaybookRunner, address: str
     assert "only ever talks to this machine" in told(run)
 
 
-def test_where_no_simulator_answers_it_is_said_how_to_start_one(run_playbook: PlaybookRunner) -> None:
+def test_where_no_simulator_answers_it_is_said_how_to_start_one(
+    run_playbook: PlaybookRunner, nowhere: str
+) -> None:
+    address = f"http://{nowhere}"
     run = run_playbook(
-        "gpuops.runai.maintenance_rehearse", extra_vars={**SAID, "rehearsal_base_url": NOWHERE}
+        "gpuops.runai.maintenance_rehearse", extra_vars={**SAID, "rehearsal_base_url": address}
     )
     assert run.rc == 2
-    assert told(run).startswith(f"No simulator answers at {NOWHERE} (")
-    assert "Next: python3 -m simulator --port 9 --fleet " in told(run)
+    assert told(run).startswith(f"No simulator answers at {address} (")
+    port = nowhere.partition(":")[2]
+    assert f"Next: python3 -m simulator --port {port} --fleet " in told(run)
 
 
 def test_pods_that_are_left_do_not_stop_a_rehearsal(run_playbook: PlaybookRunner) -> None:

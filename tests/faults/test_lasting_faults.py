@@ -71,9 +71,9 @@ def test_no_state_no_write(start: Start, fault: dict[str, Any], ids: list[str]) 
     assert "/api/v1/workloads" in run.result["msg"]
 
 
-def test_a_control_plane_that_is_not_there(start: Start) -> None:
+def test_a_control_plane_that_is_not_there(start: Start, nowhere: str) -> None:
     simulator = start()
-    run = rehearse(simulator, "suspend", IDS, base_url="http://127.0.0.1:9", retry_timeout=0.2)
+    run = rehearse(simulator, "suspend", IDS, base_url=f"http://{nowhere}", retry_timeout=0.2)
     assert run.counts == {"not_attempted": 3}
     assert "connection refused" in run.result["msg"]
 

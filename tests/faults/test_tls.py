@@ -273,13 +273,13 @@ def test_a_wrong_ca_behind_a_proxy(simulator: Handle, other_bundle: str, proxy: 
     )
 
 
-def test_a_proxy_that_is_not_there(simulator: Handle, bundle: str) -> None:
+def test_a_proxy_that_is_not_there(simulator: Handle, bundle: str, nowhere: str) -> None:
     run = rehearse(
         simulator,
         "suspend",
         IDS,
         ca_path=bundle,
-        proxy=f"http://ops:{ENCODED}@127.0.0.1:9",
+        proxy=f"http://ops:{ENCODED}@{nowhere}",
         retry_timeout=0.2,
     )
     assert run.counts == {"not_attempted": 3}
