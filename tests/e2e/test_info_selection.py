@@ -404,9 +404,7 @@ def test_nine_thousand_workloads_are_eighteen_pages_and_a_count() -> None:
     with running(Settings(workloads=9000, validate_answers=False)) as simulator:
         # Behind the first page, none is answered before three have been asked for.
         held = {"kind": "slow", "seconds": 3600}
-        simulator.faults(
-            {"match": {"path": "/api/v1/workloads"}, "nth": 2, "times": "always", "fault": held}
-        )
+        simulator.faults({"match": {"path": "/api/v1/workloads"}, "nth": 2, "times": "always", "fault": held})
         with ThreadPoolExecutor() as pool:
             selected = pool.submit(selecting(simulator), all=True, fields=["id"], concurrency=8)
             wait_until(

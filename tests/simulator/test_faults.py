@@ -203,8 +203,9 @@ def test_hang_until_the_client_gives_up(simulator: Handle, apply: bool) -> None:
     with socket.create_connection(("127.0.0.1", port_of(simulator))) as raw:
         raw.sendall((head + body).encode())
         wait_until(
-            lambda: [one["fault"] for one in simulator.requests()] == ["hang"]
-            and stopped(simulator) == expected,
+            lambda: (
+                [one["fault"] for one in simulator.requests()] == ["hang"] and stopped(simulator) == expected
+            ),
             "the request",
         )
         assert simulator.requests()[0]["end"] is None

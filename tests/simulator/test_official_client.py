@@ -21,7 +21,9 @@ with warnings.catch_warnings():
 
 
 def test_token_list_count_and_batch(start: Start) -> None:
-    simulator = start(fleet=fleet_of("Running", "Running", "Completed"), clock=RealClock(), transition_seconds=3600)
+    simulator = start(
+        fleet=fleet_of("Running", "Running", "Completed"), clock=RealClock(), transition_seconds=3600
+    )
     configuration = runai.Configuration(
         client_id=CLIENT_ID,
         client_secret=CLIENT_SECRET,
