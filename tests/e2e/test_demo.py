@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ from tools.paths import CHECKOUT
 COMMAND = [sys.executable, "-m", "demo"]
 
 
-def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+def start(folder: Path, *options: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     # Many a network has a proxy; the way to the simulator must not lead through it.
     env = {**os.environ, "DEMO_FOLDER": str(folder), "http_proxy": "http://127.0.0.1:9"}
     env = {name: value for name, value in env.items() if name.lower() != "no_proxy"}
@@ -29,7 +30,7 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
         cwd=CHECKOUT,
         env=env,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
@@ -68,8 +69,12 @@ def test_a_fleet_with_nothing_to_see_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_an_interrupt_ends_it_cleanly(tmp_path: Path, step: str, number: signal.Signals) -> None:
-    demo = start(tmp_path)
-    assert demo.stdout is not None
+    # A pipe that holds a single write: the demo can't go on to its end before the rest is read.
+    reading, writing = os.pipe2(os.O_DIRECT)
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    demo = start(tmp_path, stdout=writing)
+    os.close(writing)
+    demo.stdout = os.fdopen(reading)
     for line in demo.stdout:
         if line.startswith(step):
             break
