@@ -58,11 +58,16 @@ class CuttableProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {EXTENSION: {"connection": Connection(self)}}
 
     def shutdown(self) -> None:
-        """Called as the server stops: nobody waits for the rest of a request."""
-        if self.cycle is not None and self.cycle.more_body:
-            self.transport.abort()
-        else:
+        """Called as the server stops: what is being answered may go on, the rest ends at once.
+
+        Nobody waits for the rest of a request, nor for the client's part in the end of TLS.
+        """
+        cycle = self.cycle
+        is_answering = cycle is not None and not cycle.more_body and not cycle.response_complete
+        if is_answering or self.transport.get_write_buffer_size():
             super().shutdown()
+        else:
+            self.transport.abort()
 
 
 def _reset_on_close(transport_socket: Any) -> None:
