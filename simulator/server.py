@@ -24,7 +24,7 @@ from .settings import Settings
 _BACKLOG = 1024
 _LOOK_SECONDS = 0.02  # how often what is down looks whether it is over
 _TICK_SECONDS = 1.0  # how often the Date header of answers is brought up to date
-# What hangs or is slow on purpose ends at once when the server stops; this is for clients that are slow to read.
+# For clients that are slow to read: what hangs or is slow on purpose ends at once when the server stops.
 _GRACE_SECONDS = 30
 
 

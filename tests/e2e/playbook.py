@@ -18,10 +18,10 @@ from tests.waiting import PATIENCE
 from tools.paths import environment
 
 PLUGINS = Path(__file__).parent / "plugins"
-# What Ansible says of an asynchronous job that it lost: the job dies when it needs longer than 2.5 s to begin.
+# What Ansible says of an asynchronous job that it lost: one that needs longer than 2.5 s to begin dies.
 LOST_JOB = re.compile("could not find job|did not complete within|Timeout exceeded")
-# Seconds for such a job, each for one try. Who loses it looks for it for as long.
-JOB_TIMES = (60, 600, 1800)
+# Seconds for a job, one for each try; Ansible waits as long for a lost one.
+JOB_TIMES = (60, 300, 1200)
 
 
 @dataclass(frozen=True)
