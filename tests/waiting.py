@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE = 1800.0
+PATIENCE = 600.0
 """Seconds, far above what anything in the tests takes, a whole play included; only a hang runs into it."""
 
 
