@@ -98,22 +98,31 @@ def spelt(cluster_ids: Iterable[str], clusters: Optional[Sequence[Cluster]]) -> 
 
 
 def workloads_on_nodes(
-    client: Client, nodes: Sequence[str], clusters: Optional[Mapping[str, str]], workers: int, warn: Warn
+    client: Client,
+    nodes: Sequence[str],
+    meant: Optional[Mapping[str, str]],
+    clusters: Optional[Sequence[Cluster]],
+    workers: int,
+    warn: Warn,
 ) -> dict[str, frozenset[str]]:
     """Return the ids of the workloads that have a pod on each node that has not ended.
 
     Only pods that this account may see are known. Raises RequestError, and RunaiError for a node
-    name that is met in several clusters although ``clusters`` (see ``spelt``) does not say which is meant.
+    name that is met in several clusters although ``meant`` (see ``spelt``) does not say in which;
+    ``clusters`` are for their names.
     """
-    pods = pods_on_nodes(client, nodes, clusters, workers, warn)
+    names = {one.id: one.name for one in clusters or ()}
+    pods = pods_on_nodes(client, nodes, meant, workers, warn)
     found = {}
     for node in nodes:
-        here = [pod for pod in pods if is_on_node(pod, node, clusters)]
+        here = [pod for pod in pods if is_on_node(pod, node, meant)]
         met = sorted({fold_id(pod.get("clusterId")) or "" for pod in here})
-        if len(met) > 1 and clusters is None:
+        if len(met) > 1 and meant is None:
             raise RunaiError(
                 "nodes: there is a node '{0}' in {1} clusters ({2}); say which is meant with clusters".format(
-                    clean(node, NAME_LENGTH), len(met), some_of(met)
+                    clean(node, NAME_LENGTH),
+                    len(met),
+                    some_of(["'{0}'".format(names.get(one) or one) for one in met]),
                 )
             )
         found[node] = frozenset(filter(None, (fold_id(pod.get("workloadId")) for pod in here)))
@@ -148,12 +157,15 @@ def unlisted_nodes(
 
 
 def warn_of_unlisted(kind: str, look_up: Callable[[], list[str]], warn: Warn) -> None:
-    """Warn of the names that ``look_up`` finds unlisted, or that they could not be looked up."""
+    """Warn of the names that ``look_up`` finds unlisted, or that they could not be looked up.
+
+    ``kind`` is ``project`` or ``node``; in the plural it is the name of the option.
+    """
     try:
         names = look_up()
     except RequestError as fault:
-        warn("{0}: could not be looked up ({1})".format(kind, fault))
+        warn("{0}s: could not be looked up ({1})".format(kind, fault))
         return
     if names:
         shown = some_of(["'{0}'".format(clean(name, NAME_LENGTH)) for name in names])
-        warn("{0}: the control plane lists no {1}".format(kind, shown))
+        warn("{0}s: the control plane lists no {0} {1}".format(kind, shown))

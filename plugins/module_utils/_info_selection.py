@@ -118,7 +118,7 @@ class _Selecting:
             meant = spelt(frozenset[str]().union(*any_of["clusters"].values()), clusters)
         if options.nodes is not None:
             any_of["nodes"] = workloads_on_nodes(
-                self._client, options.nodes, meant, options.concurrency, self._warn
+                self._client, options.nodes, meant, clusters, options.concurrency, self._warn
             )
         return options.criteria._replace(any_of=any_of)
 
@@ -170,14 +170,14 @@ class _Selecting:
         """Warn of names that matched nothing because there is no such thing, and of idle exclusions."""
         projects = unmatched.get("projects", [])
         if projects:
-            warn_of_unlisted("projects", lambda: unlisted_projects(self._client, projects), self._warn)
+            warn_of_unlisted("project", lambda: unlisted_projects(self._client, projects), self._warn)
         wanted = criteria.any_of.get("clusters")
         cluster_ids = None if wanted is None else frozenset[str]().union(*wanted.values())
         nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]
         # Of clusters that are not there, which has been told, no nodes are listed either.
         if nodes and (cluster_ids is None or cluster_ids):
             warn_of_unlisted(
-                "nodes", lambda: unlisted_nodes(self._client, nodes, cluster_ids, clusters), self._warn
+                "node", lambda: unlisted_nodes(self._client, nodes, cluster_ids, clusters), self._warn
             )
         # A pattern may be there in case of need; whoever gives an id or a name means one workload.
         idle = [element for element in unmatched.get("exclude", []) if _WILDCARDS.isdisjoint(element)]
@@ -189,10 +189,13 @@ class _Selecting:
 
 
 def _shortage_words(order: Order, taken: Taken) -> str:
+    wanted = order.until_gpus or 0
+    if not taken.rows:
+        return "until_gpus: no selected workload holds a GPU; {0:g} asked for".format(wanted)
     return "until_gpus: {0} with only {1:g} of the {2:g} GPUs asked for{3}; partial: true takes them".format(
-        counted(len(taken.rows), "workload") if taken.rows else "no workloads",
+        counted(len(taken.rows), "workload"),
         taken.gpus,
-        order.until_gpus or 0,
+        wanted,
         ", and more that limit left out" if taken.is_limited else "",
     )
 

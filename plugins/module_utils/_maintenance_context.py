@@ -47,8 +47,9 @@ class Identity(NamedTuple):
 # Values of a selection that no workload met, by option.
 Unmatched = Mapping[str, Sequence[str]]
 
-# Options of a selection whose values a control plane lists, so that it can tell which are misspelt.
-LISTED = ("clusters", "projects", "nodes")
+# Options of a selection whose values a control plane lists, so that it can tell which are misspelt, and what
+# one such value is.
+LISTED = {"clusters": "cluster", "projects": "project", "nodes": "node"}
 
 
 class Selected(NamedTuple):

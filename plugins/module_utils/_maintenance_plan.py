@@ -123,13 +123,13 @@ def check_plan_settings(settings: Settings) -> None:
 
 def _check_places(context: Context, selection: Mapping[str, Any], unmatched: Unmatched) -> None:
     """Raise RecordError for a place that does not exist: a misspelt one must not look like an empty one."""
-    for option in LISTED:
+    for option, kind in LISTED.items():
         names = unmatched.get(option, ())
         unlisted = context.reader.unlisted(option, names, selection.get("clusters")) if names else []
         if unlisted:
             raise RecordError(
-                "{0}: the control plane lists no {1}; nothing was done".format(
-                    context.settings.variable(option), some_of(unlisted)
+                "{0}: the control plane lists no {1} {2}; nothing was done".format(
+                    context.settings.variable(option), kind, some_of(unlisted)
                 ),
                 Remedy(to_fill_in(context.settings.role, [option])),
             )

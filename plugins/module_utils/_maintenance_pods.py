@@ -46,12 +46,14 @@ def _holders(context: Context, record: Record, pods: Sequence[PodsOnNode]) -> li
     for workload_id, node in found:
         entry, seen = entries.get(workload_id), now.get(workload_id)
         known = seen or entry
-        if entry is None:
-            why = "no part of the record"
-        elif entry.plan == LEAVE:
+        is_left = entry is not None and entry.plan == LEAVE
+        is_asked = entry is not None and not is_left
+        if is_left:
             why = "left on purpose, since it can't be suspended"
-        else:
+        elif is_asked:
             why = "asked to stop; now {0}".format(seen.phase if seen is not None else "not to be seen")
+        else:
+            why = "no part of the record"
         holders.append(
             Holder(
                 name=(known.name if known is not None else None) or workload_id,
@@ -59,7 +61,9 @@ def _holders(context: Context, record: Record, pods: Sequence[PodsOnNode]) -> li
                 owner=known.owner if known is not None else None,
                 node=node,
                 why=why,
-                is_active=entry is not None and entry.plan != LEAVE and seen is not None and seen.is_active,
+                is_left=is_left,
+                is_asked=is_asked,
+                is_active=is_asked and seen is not None and seen.is_active,
             )
         )
     return holders

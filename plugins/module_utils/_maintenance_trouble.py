@@ -138,8 +138,10 @@ def status_trouble(context: Context, record: Record, on_nodes: OnNodes) -> Optio
         return None
     # What still runs is for another begin, other pods for whoever moves them; an end finds what is lost.
     playbook = STATUS_PLAYBOOK if is_left else END_PLAYBOOK
-    # A clean-up has no end.
-    if record.kind == CLEANUP or record.state == ACTING or any(one.is_active for one in on_nodes.holders):
+    # While a run is at work nothing else is let in. A clean-up has no end.
+    if context.at_work:
+        playbook = STATUS_PLAYBOOK
+    elif record.kind == CLEANUP or record.state == ACTING or any(one.is_active for one in on_nodes.holders):
         playbook = kind_called(record.kind).playbook
     command = go_on(context.caller, playbook, record)
     return Trouble("; ".join(parts), trouble_rows(lost, resume=False), command)

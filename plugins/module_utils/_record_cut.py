@@ -50,14 +50,22 @@ def check_enough(entries: Sequence[Entry], until_gpus: Optional[float], prefix: 
     if until_gpus is None or _is_enough(gpus, until_gpus):
         return
     left = sum(entry.plan == LEAVE for entry in entries)
+    beside = ", beside {0} that can't be suspended".format(left) if left else ""
+    if not ours:
+        raise RecordError(
+            "{0}until_gpus: no selected workload holds a GPU{1}; {2:g} asked for; nothing was sent".format(
+                prefix, beside, until_gpus
+            ),
+            Remedy({"partial": True}),
+        )
     raise RecordError(
         "{0}until_gpus: {1} with only {2:g} of the {3:g} GPUs asked for{4}; nothing was sent. "
         "{0}partial: true takes {5}".format(
             prefix,
-            counted(len(ours), "workload") if ours else "no workloads",
+            counted(len(ours), "workload"),
             round(gpus, 2),
             until_gpus,
-            ", beside {0} that can't be suspended".format(left) if left else "",
+            beside,
             "it" if len(ours) == 1 else "them",
         ),
         Remedy({"partial": True}),

@@ -42,7 +42,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import S
 
 # Stopped by us, and still so.
 OURS = "ours"
-# The same, but after a crash our stop can't be compared with the one that is seen.
+# The same, but our stop is not known in time to be compared with the one that is seen, e.g. after a crash.
 ASSUMED = "assumed"
 # Stopped by us, but now in a phase that says neither that it is nor that it is not.
 UNCLEAR = "unclear"
@@ -94,8 +94,8 @@ _WORDS = {
         "are in a phase that says neither that they run nor that they are stopped",
     ),
     ASSUMED: (
-        "is stopped, by us as far as can be told after a crash",
-        "are stopped, by us as far as can be told after a crash",
+        "is stopped, by us as far as can be told",
+        "are stopped, by us as far as can be told",
     ),
     OURS: ("is stopped by us", "are stopped by us"),
     HELD: ("stays stopped for another open record", "stay stopped for another open record"),

@@ -29,13 +29,19 @@ class PodsOnNode(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """A workload that has pods on a node, and why. ``is_active``: another begin would stop it."""
+    """A workload that has pods on a node, and why.
+
+    ``is_left``: it was left on purpose. ``is_asked``: it is among those to be stopped. ``is_active``:
+    another begin would stop it.
+    """
 
     name: str
     project: Optional[str]
     owner: Optional[str]
     node: str
     why: str
+    is_left: bool
+    is_asked: bool
     is_active: bool
 
     def words(self) -> str:
@@ -56,14 +62,20 @@ class OnNodes(NamedTuple):
         return not self.unread and not any(one.pods for one in self.pods)
 
     def words(self) -> str:
-        """Say in one sentence what is left, of whom, and who must move it."""
+        """Say in one sentence what is left, of whom, and what to do about it."""
         if self.unread:
             return self.unread
         pods = "; ".join(one.words() for one in self.pods if one.pods)
         of = ", of {0}".format(some_of([one.words() for one in self.holders], 3)) if self.holders else ""
-        return "{0}{1}: a taint with NoExecute or their owners must move them, then look again".format(
-            pods, of
-        )
+        return "{0}{1}: {2}".format(pods, of, self._remedy())
+
+    def _remedy(self) -> str:
+        """A taint with NoExecute evicts whatever is there: it is for when nothing else is left."""
+        if any(one.is_asked for one in self.holders):
+            return "wait and look again, or run the begin again"
+        if self.holders and all(one.is_left for one in self.holders):
+            return "a taint with NoExecute or their owners must move them, then look again"
+        return "their owners must move them, then look again"
 
     def tables(self) -> list[Table]:
         """Name all of them."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -151,7 +152,7 @@ def test_selections(select: Select, given: dict[str, Any], expected: list[int]) 
     assert finished.result["count"] == len(expected)
     assert [one["id"] for one in finished.result["workloads"]] == finished.result["ids"]
     told = [warning for warning in finished.warnings if "not there" not in warning]
-    assert told == ([] if expected else ["projects: the control plane lists no 'Vision'"])
+    assert told == ([] if expected else ["projects: the control plane lists no project 'Vision'"])
 
 
 def test_an_empty_list_of_ids_makes_no_call(simulator: Handle, select: Select) -> None:
@@ -266,7 +267,8 @@ def test_a_field_that_no_row_has_is_told(select: Select) -> None:
 def test_a_node_name_of_two_clusters_is_refused_without_the_cluster(select: Select) -> None:
     finished = select(nodes=["gpu-1"])
     assert finished.failed
-    assert "'gpu-1' in 2 clusters" in finished.result["msg"]
+    assert "'gpu-1' in 2 clusters (" in finished.result["msg"]
+    assert {"'north'", "'south'"} == set(re.findall(r"'\w+'", finished.result["msg"]))
     assert finished.result["ids"] == []
 
 
@@ -291,6 +293,9 @@ def test_until_gpus_fails_if_there_are_fewer(select: Select) -> None:
     assert finished.result["ids"] == []
     assert "with only 7 of the 8 GPUs" in finished.result["msg"]
     assert numbers(select(phases=["Running"], until_gpus=8.0, partial=True)) == [1, 2, 3]
+    assert select(phases=["Stopped"], until_gpus=1.0).result["msg"] == (
+        "until_gpus: no selected workload holds a GPU; 1 asked for"
+    )
 
 
 def test_a_filter_that_is_refused_is_done_here(simulator: Handle, select: Select) -> None:
@@ -388,7 +393,7 @@ def test_before_2_23_nodes_are_looked_up_cluster_by_cluster() -> None:
         assert (numbers(finished), finished.warnings) == ([], [])
         assert numbers(select(nodes=["gpu-2"])) == [2, 7]
         finished = select(nodes=["gpu-99"])
-        assert finished.warnings == ["nodes: the control plane lists no 'gpu-99'"]
+        assert finished.warnings == ["nodes: the control plane lists no node 'gpu-99'"]
 
 
 @pytest.mark.parametrize("unknown_parameters", ["ignore", "refuse"])

@@ -100,15 +100,15 @@ def test_the_record_of_another_control_plane_is_refused(site: Site, other: Setti
 
 def test_a_misspelt_place_is_refused(site: Site) -> None:
     where: dict[str, Any] = {"record_dir": str(site.folder), "name": "night"}
-    for option, name in (("projects", "visoin"), ("clusters", "berlni")):
+    for kind, name in (("project", "visoin"), ("cluster", "berlni")):
+        option = kind + "s"
         said: dict[str, Any] = {option: name}
         run = site.play("maintenance_plan", **said, **where, **SAID)
-        assert f"workload_maintenance_{option}: the control plane lists no {name}; nothing was done" in told(
-            run
-        )
+        words = f"workload_maintenance_{option}: the control plane lists no {kind} {name}; nothing was done"
+        assert words in told(run)
         assert f"{{workload_maintenance_{option}: <{option} or any>}}" in next_command(run)
     run = site.play("maintenance_begin", projects="vision,visoin", **where, **SAID)
-    assert "workload_maintenance_projects: the control plane lists no visoin" in told(run)
+    assert "workload_maintenance_projects: the control plane lists no project visoin" in told(run)
     assert not list(site.folder.glob("*.record.json"))
     assert site.writes() == []
 

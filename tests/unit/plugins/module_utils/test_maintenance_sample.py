@@ -137,7 +137,7 @@ def test_one_read_or_none_tells_no_time(plane: FakePlane, folder: str, samples: 
     ("said", "words"),
     [
         ({"exclude": "prod-*"}, "matches no selected workload"),
-        ({"projects": "misspelt"}, "the control plane lists no misspelt"),
+        ({"projects": "misspelt"}, "the control plane lists no project misspelt"),
     ],
 )
 def test_what_is_misspelt_is_told_at_the_first_read(

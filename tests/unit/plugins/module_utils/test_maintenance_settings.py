@@ -201,7 +201,10 @@ def test_a_selection_is_read_by_the_info_module() -> None:
             "nodes: there is a node 'limit: 3' in 2 clusters (a); say which is meant with clusters",
             "R_nodes: there is a node 'limit: 3' in 2 clusters (a); say which is meant with R_clusters",
         ),
-        ("projects: the control plane lists no 'x'", "R_projects: the control plane lists no 'x'"),
+        (
+            "projects: the control plane lists no project 'x'",
+            "R_projects: the control plane lists no project 'x'",
+        ),
         (
             "no workloads hold the GPUs, and more that limit left out",
             "no workloads hold the GPUs, and more that R_limit left out",

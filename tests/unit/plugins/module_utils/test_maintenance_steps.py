@@ -199,6 +199,10 @@ def test_fewer_gpus_than_asked_for_are_refused_unless_they_will_do(folder: str) 
         )
         assert "-e workload_maintenance_partial=true" in next_of(told.value)
     assert begin_step(context(plane, folder, partial=True, **said)).ids == [plane.ids[1]]
+    for number in (0, 1):
+        plane.workloads[plane.ids[number]].gpus = 0.0
+    with pytest.raises(RecordError, match=r"_until_gpus: no selected workload holds a GPU; 1\.5 asked for;"):
+        plan_step(context(plane, folder, name="none", **said))
 
 
 def test_what_is_new_is_known_to_jobs_that_share_no_storage(plane: FakePlane, tmp_path: Path) -> None:
@@ -213,7 +217,7 @@ def test_what_is_new_is_known_to_jobs_that_share_no_storage(plane: FakePlane, tm
 def test_a_misspelt_place_is_refused(plane: FakePlane, folder: str) -> None:
     for step in (plan_step, begin_step):
         with pytest.raises(
-            RecordError, match="_projects: the control plane lists no misspelt; nothing"
+            RecordError, match="_projects: the control plane lists no project misspelt; nothing"
         ) as told:
             step(context(plane, folder, **{**SAID, "all": False, "projects": ["p", "misspelt"]}))
         assert "'{workload_maintenance_projects: <projects or any>}'" in next_of(told.value)
@@ -350,8 +354,7 @@ def test_nodes_must_be_fenced_and_found_empty(plane: FakePlane, folder: str) -> 
     begun = begin(plane, at)
     assert begun.trouble is not None
     assert begun.trouble.sentence == (
-        "gpu-17: 3 pods visible to this account in 1 project: a taint with NoExecute or their owners must "
-        "move them, then look again"
+        "gpu-17: 3 pods visible to this account in 1 project: their owners must move them, then look again"
     )
     assert "maintenance_status" in begun.trouble.next_command
     assert status_step(at).trouble is not None
@@ -420,8 +423,7 @@ def test_pods_that_are_left_are_named_with_their_owners(plane: FakePlane, folder
         assert step.trouble is not None
         assert (
             "of w-0001 of ada@example.com in p (left on purpose, since it can't be suspended), w-0007 of "
-            "ada@example.com in p (no part of the record): a taint with NoExecute or their owners must move "
-            "them"
+            "ada@example.com in p (no part of the record): their owners must move them, then look again"
         ) in step.trouble.sentence
         assert step.page is not None
         (table,) = [one for one in step.page.tables if one.heading == "Pods left"]
@@ -429,6 +431,29 @@ def test_pods_that_are_left_are_named_with_their_owners(plane: FakePlane, folder
             ("w-0001", "p", "ada@example.com", "gpu-17"),
             ("w-0007", "p", "ada@example.com", "gpu-17"),
         ]
+
+
+def test_what_to_do_about_pods_that_are_left_depends_on_why(plane: FakePlane, folder: str) -> None:
+    plane.workloads[plane.ids[0]].suspendable = False
+    plane.pods_left, plane.pods_of = 2, (plane.ids[0], plane.ids[2])
+    at = context(plane, folder, node_fenced=True, unsuspendable="leave", **{**SAID, "nodes": "gpu-17"})
+    begin(plane, at)
+    plane.set_phase(plane.ids[2], "Stopping")
+    stopping = status_step(at._replace(at_work="a begin by ada")).trouble
+    assert stopping is not None
+    assert stopping.sentence.endswith(": wait and look again, or run the begin again")
+    assert "NoExecute" not in stopping.sentence
+    plane.set_phase(plane.ids[2], "Running")
+    at_work = status_step(at._replace(at_work="a begin by ada")).trouble
+    assert at_work is not None
+    assert "maintenance_status" in at_work.next_command
+    cut_off = status_step(at).trouble
+    assert cut_off is not None
+    assert "maintenance_begin" in cut_off.next_command
+    plane.pods_left, plane.pods_of = 1, (plane.ids[0],)
+    left = status_step(at).trouble
+    assert left is not None
+    assert left.sentence.endswith(": a taint with NoExecute or their owners must move them, then look again")
 
 
 def test_pods_that_are_left_do_not_stop_a_rehearsal(plane: FakePlane, folder: str) -> None:
@@ -721,7 +746,7 @@ def test_a_plan_that_was_handed_over_does_not_deny_what_was_begun_since(
     told = status_step(later)
     assert told.page is not None
     assert "Nothing was sent yet." not in told.page.lines
-    assert "4 are stopped, by us as far as can be told after a crash" in told.page.lines
+    assert "4 are stopped, by us as far as can be told" in told.page.lines
 
 
 def test_a_packed_record_of_another_plan_is_refused(plane: FakePlane, folder: str) -> None:
