@@ -9,6 +9,9 @@ import signal
 import sys
 from types import FrameType
 
+# The first Python with all that the simulator uses.
+_OLDEST = (3, 11)
+
 
 def _end(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
@@ -18,9 +21,20 @@ def run() -> int:
     """Load the command and run it; a signal that comes before it listens ends it just as cleanly."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
-    from .command import main  # most of the start is spent in here
-
+    if sys.version_info[:2] < _OLDEST:
+        return _refuse("Python 3.11 or newer is needed, this is " + sys.version.split()[0])
+    try:
+        from .command import main  # most of the start is spent in here
+    except ModuleNotFoundError as error:
+        return _refuse(
+            f"the Python module {error.name} is missing: python3 -m pip install -r simulator/requirements.txt"
+        )
     return main()
+
+
+def _refuse(words: str) -> int:
+    print("simulator: " + words, file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

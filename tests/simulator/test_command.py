@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+import simulator.__main__
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -188,3 +189,28 @@ def test_a_taken_port_is_told() -> None:
     with started() as (_, line):
         port = address(line).rsplit(":", 1)[1]
         assert f"127.0.0.1 port {port}" in is_told_in_a_line("--port", port)
+
+
+def test_missing_packages_are_told_in_a_line() -> None:
+    process = subprocess.run(
+        [sys.executable, "-S", "-m", "simulator", "--port", "0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert process.returncode == 1
+    assert re.fullmatch(
+        r"simulator: the Python module \w+ is missing: "
+        r"python3 -m pip install -r simulator/requirements\.txt\n",
+        process.stderr,
+    )
+
+
+def test_an_older_python_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+    assert simulator.__main__.run() == 1
+    assert capsys.readouterr().err.startswith("simulator: Python 3.11 or newer is needed, this is ")
