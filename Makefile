@@ -29,7 +29,7 @@ setup: .venv/.ready ## Make the virtual environment in .venv (the others do this
 demo: .venv/.ready ## Play a maintenance of 250 workloads with ansible-playbook against the simulator
 	@python -m demo --workloads $(WORKLOADS)
 
-check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, unit tests
+check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, licence headers, unit tests
 	@python -m tools.run_suite --fast
 
 test: .venv/.ready ## Everything: check, simulator, end to end, ansible-test, lint, docs, molecule
