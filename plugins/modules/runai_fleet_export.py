@@ -40,7 +40,7 @@ seealso:
 EXAMPLES = r"""
 - name: Export the fleet to rehearse on
   gpuops.runai.runai_fleet_export:
-    path: "{{ ansible_env.HOME }}/fleet.json"
+    path: /srv/runai/fleet.json
 """
 
 RETURN = r"""
@@ -48,12 +48,12 @@ msg:
   description: One sentence.
   returned: always
   type: str
-  sample: 250 workloads of 2 clusters exported to /home/ada/fleet.json
+  sample: 250 workloads of 2 clusters exported to /srv/runai/fleet.json
 path:
   description: Where the file is; null if it failed.
   returned: always
   type: str
-  sample: /home/ada/fleet.json
+  sample: /srv/runai/fleet.json
 workloads:
   description: How many workloads the file holds.
   returned: always

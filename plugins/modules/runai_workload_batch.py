@@ -20,9 +20,10 @@ description:
     id that an answer of the control plane does not mention is looked up.
   - The control plane is asynchronous. A changed id is one whose action was accepted; use O(wait) to wait until it
     has taken effect.
-  - While it works, it reports its progress in the output of the play, with one line a batch and at most 50 of
-    them. There are no such lines under C(no_log), in asynchronous tasks, when the module runs on another host or
-    as another user, or when the output callback writes JSON.
+  - While it works, it reports its progress in the output of the play. The batches make about 50 lines at most, and a
+    wait about as many; a long read of the state, and a control plane that does not answer, add a few. There are no
+    such lines under C(no_log), in asynchronous tasks, when the module runs on another host or as another user, or when
+    the output callback writes JSON.
   - The batch endpoint needs Run:ai 2.19 or later.
 extends_documentation_fragment:
   - gpuops.runai.connection
@@ -72,6 +73,9 @@ options:
       - V(missing) means that it does not exist or is not visible to this account, V(finished) that it is Completed
         or Failed, V(unsupported) that the control plane does not support the action for it, and V(deleting) that it
         is being deleted.
+      - Only the state that is read before the first batch counts. What changes after that, and is refused for it by the
+        control plane, is failed with its code and message. A refused delete is looked up, and what is gone by then is
+        unchanged.
     type: list
     elements: str
     choices: [missing, finished, unsupported, deleting]
@@ -130,8 +134,9 @@ options:
     type: int
   report_path:
     description:
-      - File to write the whole report to, one line with a JSON object for each id. Only its owner can read it. A path
-        that exists and is not a regular file is refused.
+      - File to write the whole report to, one line with a JSON object for each id. Only its owner can read it. A report
+        that is there is replaced, so give each run a name of its own. A path that exists and is not a regular file is
+        refused.
       - The file is written under its name with C(.part) added and renamed when it is complete, so a killed task leaves
         behind what it knew. Whether it can be written is checked before the first call. It is not written in check
         mode.
@@ -178,7 +183,7 @@ EXAMPLES = r"""
     ids: "{{ finished_ids }}"
     only_phases: [Completed, Failed]
     max_affected: 500
-    report_path: /var/log/runai/cleanup.jsonl
+    report_path: "/var/log/runai/cleanup-{{ now(utc=true, fmt='%Y-%m-%dT%H%M%SZ') }}.jsonl"
 
 - name: Suspend two workloads of a self-hosted control plane with a private certificate authority
   gpuops.runai.runai_workload_batch:

@@ -15,7 +15,7 @@ description:
   - Selects workloads of an NVIDIA Run:ai control plane by project, node, phase, age, GPUs and more, and returns
     their ids for M(gpuops.runai.runai_workload_batch) and rows to read.
   - All criteria must hold. Where a criterion takes a list, one of its values is enough. Names are compared
-    exactly, in upper and lower case.
+    exactly; case matters.
   - A task without any criterion is refused unless O(all=true) is given. So is one with an option that is given but is
     null, empty or blank, since an unanswered question of a survey must not mean every workload. Only O(ids=[]) is
     taken as it is and selects nothing.
@@ -60,7 +60,7 @@ options:
     description:
       - Names of nodes on which a workload has at least one pod that has not ended.
       - Only the pods that this account may see are known. There may be others on the node.
-      - A node name that is met in several clusters fails the task unless O(clusters) says which is meant.
+      - A node name that exists in several clusters fails the task unless O(clusters) says which is meant.
     type: list
     elements: str
   phases:
