@@ -51,6 +51,8 @@ CUT_OFF_AFTER = {
 BEGINS, HALF_WAY = ("Begin", "Run it each night"), "When it stopped half way"
 ACTS = ("maintenance_begin", "runai.cleanup", "runai.reclaim")
 REFUSED = [workload(number)["id"] for number in (3, 7, 8)]
+# The date that stands for the one of a night before.
+THAT_NIGHT = "2026-11-23"
 # There is no cluster here: cordons and taints go to the simulator's own node, and no pod is found.
 KUBECTL = '#!/bin/sh\necho kubectl "$@" >> $KUBECTL_LOG\n'
 # Commands that name a record by the day are to find it again, though midnight comes between them.
@@ -109,6 +111,7 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
         (tmp_path / "bin" / name).write_text(script)
         (tmp_path / "bin" / name).chmod(0o755)
     started: list[subprocess.Popen[bytes]] = []
+    tonight = datetime.now()
     with running(Settings(fleet=FLEET, transition_seconds=0.05)) as simulator:
         environment = run_playbook.environment(tmp_path / "record.jsonl")
         environment |= {
@@ -120,7 +123,7 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
         }
         try:
             for heading, command in told_to_do(page):
-                command = command.replace("/srv/runai", str(place))
+                command = command.replace("/srv/runai", str(place)).replace(THAT_NIGHT, f"{tonight:%F}")
                 env, expected = environment, 0
                 if page.stem in CUT_OFF_AFTER and any(one in command for one in ACTS):
                     simulator.faults(*([REFUSALS] if heading == HALF_WAY else []))
