@@ -37,7 +37,7 @@ def plan_cleanup(selected: Iterable[Seen], phases: Collection[str], latest: date
     """Return what finished at ``latest`` or before and is not kept.
 
     A workload without a time at which it finished is never deleted for its age. What is newest counts
-    among all finished workloads of the project, whatever their age.
+    among all finished workloads of the project in its cluster, whatever their age.
     """
     finished = [seen for seen in selected if seen.phase in phases]
     newest = _newest(finished, keep.newest)
@@ -67,10 +67,12 @@ def finished_at(seen: Seen) -> Optional[datetime]:
 def _newest(finished: Iterable[Seen], number: int) -> set[str]:
     dated = [(moment, seen) for seen in finished for moment in [finished_at(seen)] if moment is not None]
     kept: set[str] = set()
-    taken: Counter[Optional[str]] = Counter()
+    # Projects of one name in two clusters are two.
+    taken: Counter[tuple[Optional[str], Optional[str]]] = Counter()
     for _moment, seen in sorted(dated, key=lambda pair: (pair[0], pair[1].id), reverse=True):
-        if taken[seen.project] < number:
-            taken[seen.project] += 1
+        project = (seen.cluster_id, seen.project)
+        if taken[project] < number:
+            taken[project] += 1
             kept.add(seen.id)
     return kept
 

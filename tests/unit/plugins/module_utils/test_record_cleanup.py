@@ -56,6 +56,11 @@ def test_what_is_kept() -> None:
     assert chosen(rows, Keep(newest=2)) == [1, 2]
 
 
+def test_the_newest_count_in_each_cluster() -> None:
+    rows = [seen(number, 30 - number, clusterId="west" if number < 4 else "east") for number in range(1, 7)]
+    assert chosen(rows, Keep(newest=2)) == [1, 4]
+
+
 def test_exemptions_that_match_nothing_are_named() -> None:
     keep = Keep(names=["prod-*", "w*"], projects=["p", "audit"])
     assert plan_cleanup([seen(1, 30)], FINISHED, LATEST, keep).unmatched == ["prod-*", "audit"]
