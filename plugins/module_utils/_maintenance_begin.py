@@ -79,6 +79,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks imp
     END_PLAYBOOK,
     PLAN_PLAYBOOK,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_rows import MOST_ROWS, problem_row
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import begun_page, plan_page
 from ansible_collections.gpuops.runai.plugins.module_utils._sampling import Sampling
@@ -92,6 +93,7 @@ def begin_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
     """
     _stop_for(context, _no_place(context))
     notes: list[str] = []
+    drift_fault: Optional[RecordError] = None
     with context.locked():
         record = context.load()
         if record is None:
@@ -115,12 +117,13 @@ def begin_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
             check_same_plane(record, identity.plane)
             fold_reports(context, record)
             now = context.reader.look(record.entry_ids())
-            _note_drift(context, record)
+            drift_fault = _note_drift(context, record)
+            _stop_for(context, drift_fault)
             fill_in(record, now)
             if may_have_begun(context, record):
                 notes = assume_begun(record, now)
         step = _act(context, record, now, identity, notes)
-    fault = _no_place(context) or _no_fence(context, record.selection)
+    fault = _no_place(context) or _no_fence(context, record.selection) or drift_fault
     return step if fault is None else step._replace(trouble=check_trouble(context, fault))
 
 
@@ -193,7 +196,9 @@ def _act(
         check_unsuspendable(record.workloads, limits.get("unsuspendable") or "refuse", settings.variable(""))
         asked = [entry for entry in record.workloads if entry.id in set(ids)]
         check_crossing(asked, limits.get("crosses_version"), identity.versions)
-    check_scope(context, len(ids), record.selection, limits)
+    wanted = set(ids)
+    to_send = [entry for entry in record.workloads if entry.id in wanted]
+    check_scope(context, to_send, record.selection, limits)
     report = None
     if ids or record.state == PLANNED:
         context.enter(record, ACTING)
@@ -310,8 +315,10 @@ def _anew(context: Context, record: Record) -> Remedy:
     return Remedy({**variables_of(record), "name": context.free_name()}, playbook=PLAN_PLAYBOOK)
 
 
-def _note_drift(context: Context, record: Record) -> None:
+def _note_drift(context: Context, record: Record) -> Optional[RecordError]:
     """List what is active in scope now and was not when it was planned; it is never acted on.
+
+    What to raise where that is more than ``max_drift`` is returned.
 
     The scope is the selection without what takes only so many of it: what such a cut has passed over
     is not new. Where that is not known, and once this begin has acted, nothing is listed.
@@ -319,17 +326,22 @@ def _note_drift(context: Context, record: Record) -> None:
     scope = scope_of(record.selection)
     is_known = scope == record.selection or record.passed_over is not None
     if record.state != PLANNED or record.kind != MAINTENANCE or not scope or not is_known:
-        return
+        return None
     new = drift_of(record, context.reader.select(scope).workloads)
     record.drift = [
         {"id": seen.id, "name": seen.name, "project": seen.project, "owner": seen.owner, "phase": seen.phase}
         for seen in new
     ]
     most = context.settings.get("max_drift", record.settings.get("max_drift"))
-    if most is not None and len(new) > most:
-        words = "1 workload meets" if len(new) == 1 else "{0} workloads meet".format(len(new))
-        raise RecordError(
-            "{0} the selection now and did not when it was planned, more than {1} ({2}); nothing was sent. "
-            "Plan again under another name".format(words, context.settings.variable("max_drift"), most),
-            _anew(context, record),
-        )
+    if most is None or len(new) <= most:
+        return None
+    words = "1 workload meets" if len(new) == 1 else "{0} workloads meet".format(len(new))
+    return RecordError(
+        "{0} the selection now and did not when it was planned, more than {1} ({2}); nothing was sent. "
+        "Plan again under another name".format(words, context.settings.variable("max_drift"), most),
+        _anew(context, record),
+        [
+            problem_row(seen.name or seen.id, seen.project, seen.owner, "new, {0}".format(seen.phase))
+            for seen in new[:MOST_ROWS]
+        ],
+    )

@@ -212,8 +212,7 @@ def draft_record(context: Context, identity: Identity, selected: Selected) -> Pl
         check_crossing(entries, settings.get("crosses_version"), identity.versions)
     if context.caller.is_rehearsal:
         _check_is_anything_planned(settings, entries)
-    affected = sum(entry.plan == ACT for entry in entries)
-    check_scope(context, affected, selection, settings.values)
+    check_scope(context, [entry for entry in entries if entry.plan == ACT], selection, settings.values)
     record = Record(
         id=str(uuid4()),
         name=settings.name,
@@ -282,12 +281,12 @@ def clean_phases(settings: Settings) -> list[str]:
 
 
 def check_scope(
-    context: Context, affected: int, selection: Mapping[str, Any], limits: Mapping[str, Any]
+    context: Context, entries: Sequence[Entry], selection: Mapping[str, Any], limits: Mapping[str, Any]
 ) -> None:
-    """Check the ceilings; the workloads in scope are counted only where a percentage needs them."""
+    """Check the ceilings of what would be acted on; what is in scope is counted only for a percentage."""
     ceilings = Ceilings(limits.get("max_affected"), limits.get("max_percent"))
     in_scope: Optional[int] = None
-    if ceilings.max_percent is not None and affected:
+    if ceilings.max_percent is not None and entries:
         scope: dict[str, Any] = (
             {"clusters": selection["clusters"]} if "clusters" in selection else {"all": True}
         )
@@ -296,7 +295,7 @@ def check_scope(
             in_scope = sum(seen.phase in FINISHED_PHASES for seen in everything)
         else:
             in_scope = sum(seen.is_active for seen in everything)
-    check_ceilings(affected, in_scope, ceilings, context.settings.role + "_")
+    check_ceilings(entries, in_scope, ceilings, context.settings.role + "_")
 
 
 def _cleanup_entries(settings: Settings, workloads: Sequence[Seen]) -> list[Entry]:

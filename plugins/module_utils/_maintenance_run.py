@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
@@ -101,18 +101,21 @@ def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: 
     except VariablesError as fault:
         return refused(str(fault), after_refusal(_caller(params, fault.settings), fault.remedy))
     except RunaiError as fault:
+        rows: Sequence[str] = ()
         if isinstance(fault, RecordError):
-            words, remedy = str(fault), fault.remedy
+            words, remedy, rows = str(fault), fault.remedy, fault.rows
         else:
             words = settings.in_own_words(str(fault))
             remedy = Remedy(to_fill_in(settings.role, settings.asked_for(words)))
-        return refused(words, after_refusal(_caller(params, settings), remedy), reader)
+        return refused(words, after_refusal(_caller(params, settings), remedy), reader, rows)
     return Finished(result, False, reader.warnings, reader.secrets)
 
 
-def refused(words: str, next_command: str, reader: Optional[ControlPlaneReader] = None) -> Finished:
+def refused(
+    words: str, next_command: str, reader: Optional[ControlPlaneReader] = None, rows: Sequence[str] = ()
+) -> Finished:
     """Return the result of a step that could not be taken, in the usual shape."""
-    trouble = Trouble(words, [], next_command)
+    trouble = Trouble(words, list(rows), next_command)
     result = {**_result(Step(None, trouble=trouble), {}), "msg": words, "refused": True}
     return Finished(result, True, reader.warnings if reader else [], reader.secrets if reader else set())
 

@@ -42,11 +42,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
     standing_words,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import OnNodes
-from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS
 from ansible_collections.gpuops.runai.plugins.module_utils._record_playbooks import (
     END_PLAYBOOK,
     STATUS_PLAYBOOK,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_rows import MOST_ROWS
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import Trouble, trouble_rows
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
@@ -103,7 +103,7 @@ def unseen_trouble(context: Context, record: Record, fault: RunaiError) -> Troub
 def check_trouble(context: Context, fault: RecordError) -> Trouble:
     """Say, once check mode has shown what would happen, what the real run would be refused for."""
     command = after_refusal(context.caller, fault.remedy)
-    return Trouble("for real this would be refused: {0}".format(fault), [], command)
+    return Trouble("for real this would be refused: {0}".format(fault), fault.rows, command)
 
 
 def overtaken_trouble(context: Context) -> Trouble:

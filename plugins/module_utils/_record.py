@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
@@ -64,11 +64,15 @@ class Remedy(NamedTuple):
 
 
 class RecordError(RunaiError):
-    """A record that can't be used, or a step that its state does not allow; one sentence."""
+    """A record that can't be used, or a step that its state does not allow; one sentence.
 
-    def __init__(self, sentence: str, remedy: Optional[Remedy] = None) -> None:
+    ``rows`` say which workloads it is about, where they are more than the sentence names.
+    """
+
+    def __init__(self, sentence: str, remedy: Optional[Remedy] = None, rows: Sequence[str] = ()) -> None:
         super().__init__(sentence)
         self.remedy = remedy or Remedy()
+        self.rows = list(rows)
 
 
 @dataclasses.dataclass

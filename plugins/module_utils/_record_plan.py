@@ -25,12 +25,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Remedy,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import claims
+from ansible_collections.gpuops.runai.plugins.module_utils._record_rows import MOST_ROWS, problem_row
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
 
 UNSUSPENDABLE = "unsuspendable"
 REFUSE = "refuse"
-MOST_ROWS = 20
 # Raising a ceiling takes a thought: no role takes this for a number.
 _HIGHER = "<a higher ceiling or none>"
 
@@ -95,20 +95,26 @@ def check_unsuspendable(entries: Iterable[Entry], policy: str, prefix: str) -> N
                 counted(len(stuck), "selected workload"), name_some(stuck), prefix
             ),
             Remedy({"unsuspendable": "leave"}),
+            [
+                problem_row(entry.name or entry.id, entry.project, entry.owner, "can't be suspended")
+                for entry in stuck[:MOST_ROWS]
+            ],
         )
 
 
-def check_ceilings(affected: int, active: Optional[int], ceilings: Ceilings, prefix: str) -> None:
-    """Raise RecordError when more would be acted on than a ceiling allows.
+def check_ceilings(entries: Sequence[Entry], active: Optional[int], ceilings: Ceilings, prefix: str) -> None:
+    """Raise RecordError when ``entries`` are more than a ceiling allows to be acted on; it says whose.
 
     ``active`` is how many are active in scope; it is needed where ``max_percent`` is set.
     """
+    affected = len(entries)
     if ceilings.max_affected is not None and affected > ceilings.max_affected:
         raise RecordError(
             "{0}max_affected is {1}, but {2} would be acted on, {3} more; nothing was sent".format(
                 prefix, ceilings.max_affected, affected, affected - ceilings.max_affected
             ),
             Remedy({"max_affected": _HIGHER}),
+            _group_rows(entries),
         )
     if ceilings.max_percent is not None and affected:
         percent = 100.0 * affected / active if active else 100.0
@@ -117,6 +123,7 @@ def check_ceilings(affected: int, active: Optional[int], ceilings: Ceilings, pre
                 "{0}max_percent is {1:g}, but {2} of {3} in scope would be acted on, that is {4:.1f} %; "
                 "nothing was sent".format(prefix, ceilings.max_percent, affected, active or 0, percent),
                 Remedy({"max_percent": _HIGHER}),
+                _group_rows(entries),
             )
 
 
@@ -168,6 +175,18 @@ def group(entries: Iterable[Entry]) -> list[Group]:
         found.setdefault((entry.project or "-", entry.owner or "-"), []).append(entry.gpus)
     groups = [Group(*key, len(gpus), round(sum(gpus), 2)) for key, gpus in found.items()]
     return sorted(groups, key=lambda one: (-one.gpus, -one.workloads, one.project, one.owner))
+
+
+def _group_rows(entries: Iterable[Entry]) -> list[str]:
+    return [
+        problem_row(
+            counted(one.workloads, "workload"),
+            one.project,
+            one.owner,
+            "{0:g} {1}".format(one.gpus, "GPU" if one.gpus == 1 else "GPUs"),
+        )
+        for one in group(entries)[:MOST_ROWS]
+    ]
 
 
 def _major(version: Optional[str]) -> Optional[int]:

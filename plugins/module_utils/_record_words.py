@@ -27,7 +27,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_end import STANDINGS, standing_words
 from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import NOTHING_LEFT, OnNodes
-from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS, group
+from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import group
+from ansible_collections.gpuops.runai.plugins.module_utils._record_rows import MOST_ROWS, problem_row
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import is_active
 from ansible_collections.gpuops.runai.plugins.module_utils._summary import Page, Table
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean, counted
@@ -190,10 +191,9 @@ def trouble_rows(entries: Iterable[Entry], resume: bool) -> list[str]:
     rows = []
     for entry in entries:
         asked = entry.resume if resume else entry.act
-        code = "-" if asked is None or asked.code is None else str(asked.code)
+        code = asked.code if asked is not None else None
         words = (asked.message if asked is not None else None) or _remark(entry) or "-"
-        cells = (entry.name or entry.id, entry.project or "-", entry.owner or "-", code, words)
-        rows.append(" | ".join(clean(cell, 160) for cell in cells))
+        rows.append(problem_row(entry.name or entry.id, entry.project, entry.owner, words, code))
     return rows[:MOST_ROWS]
 
 

@@ -10,7 +10,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS
+from ansible_collections.gpuops.runai.plugins.module_utils._record_rows import MOST_ROWS
 
 
 class Table(NamedTuple):

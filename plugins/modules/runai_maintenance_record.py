@@ -287,7 +287,9 @@ trouble:
       type: str
       sample: "2 of 12 workloads did not get there: 2 failed"
     rows:
-      description: The 20 worst; name, project, owner, code and message.
+      description:
+        - The 20 worst; name, project, owner, code and message.
+        - Of what is refused for a ceiling, how many workloads and GPUs a project and owner have.
       type: list
       elements: str
       sample: ["llama-finetune-3 | vision | ada@example.com | 409 | conflict, try later"]

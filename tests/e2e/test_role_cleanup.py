@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -84,18 +85,19 @@ def test_only_what_is_still_finished_is_deleted(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("said", "words", "rows"),
     [
-        ({"max_affected": 3}, "max_affected is 3, but 4 would be acted on"),
-        ({"max_percent": 50}, "max_percent is 50, but 4 of 5 in scope would be acted on"),
-        ({"keep_names": "prdo-*"}, "matches no selected workload: prdo-*"),
-        ({"keep_projects": ""}, "blank"),
-        ({"phases": "Running"}, "can only hold Completed and Failed"),
+        ({"max_affected": 3}, "max_affected is 3, but 4 would be acted on", 2),
+        ({"max_percent": 50}, "max_percent is 50, but 4 of 5 in scope would be acted on", 2),
+        ({"keep_names": "prdo-*"}, "matches no selected workload: prdo-*", 0),
+        ({"keep_projects": ""}, "blank", 0),
+        ({"phases": "Running"}, "can only hold Completed and Failed", 0),
     ],
 )
-def test_what_would_go_too_far_is_refused(site: Site, said: dict[str, Any], words: str) -> None:
+def test_what_would_go_too_far_is_refused(site: Site, said: dict[str, Any], words: str, rows: int) -> None:
     run = site.play("cleanup", **{**SAID, "max_percent": "none", "record_dir": str(site.folder), **said})
     assert words in told(run)
+    assert len(re.findall(r"[13] workloads? \| (vision|nlp) \| ada@example.com \| - \|", run.stdout)) == rows
     assert site.writes() == []
 
 

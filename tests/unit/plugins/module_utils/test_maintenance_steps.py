@@ -149,8 +149,16 @@ def test_what_ended_since_the_plan_is_no_drift_and_what_is_new_is_never_acted_on
 def test_too_much_drift_is_refused(plane: FakePlane, folder: str) -> None:
     plan_step(context(plane, folder, **SAID))
     plane.set_phase(plane.ids[3], "Running")
-    with pytest.raises(RecordError, match="max_drift"):
+    row = "w-0004 | p | ada@example.com | - | new, Running"
+    with pytest.raises(RecordError, match="max_drift") as told:
         begin_step(context(plane, folder, max_drift=0))
+    assert told.value.rows == [row]
+    checked = begin_step(context(plane, folder, max_drift=0, check_mode=True))
+    assert checked.trouble is not None
+    assert checked.trouble.sentence.startswith("for real this would be refused: 1 workload meets")
+    assert checked.trouble.rows == [row]
+    assert checked.page is not None
+    assert "1 workload meets the selection now and is not in the plan: never acted on" in checked.page.lines
     assert begin_step(context(plane, folder, max_drift=1)).ids
 
 
@@ -286,8 +294,9 @@ def test_ceilings_are_checked_before_anything_is_written(
     plane: FakePlane, folder: str, said: dict[str, Any], words: str
 ) -> None:
     for step in (plan_step, begin_step):
-        with pytest.raises(RecordError, match=words):
+        with pytest.raises(RecordError, match=words) as told:
             step(context(plane, folder, **{**SAID, **said}))
+        assert told.value.rows == ["4 workloads | p | ada@example.com | - | 4 GPUs"]
         assert "night.record.json" not in os.listdir(folder)
 
 
@@ -317,8 +326,9 @@ def test_a_begin_of_a_misspelt_plan_asks_for_the_name_first(
 def test_what_can_not_be_suspended_is_settled_before_the_first_write(plane: FakePlane, folder: str) -> None:
     plane.workloads[plane.ids[0]].suspendable = False
     for step in (plan_step, begin_step):
-        with pytest.raises(RecordError, match="can't be suspended"):
+        with pytest.raises(RecordError, match="can't be suspended") as told:
             step(context(plane, folder, **SAID))
+        assert told.value.rows == ["w-0001 | p | ada@example.com | - | can't be suspended"]
     at = context(plane, folder, unsuspendable="leave", **SAID)
     plan_step(at)
     begin(plane, at)

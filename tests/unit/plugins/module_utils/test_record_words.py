@@ -19,7 +19,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_command import command
 from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import PodsOnNode
-from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import MOST_ROWS
+from ansible_collections.gpuops.runai.plugins.module_utils._record_rows import MOST_ROWS
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import (
     first_line,
     plan_page,
