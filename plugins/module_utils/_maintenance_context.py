@@ -12,11 +12,15 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional, Protocol
 
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_kinds import kind_of_role
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_kinds import (
+    kind_called,
+    kind_of_role,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import Caller
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports import read_report
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import (
     Settings,
+    check_kept,
     to_fill_in,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
@@ -118,7 +122,10 @@ class Context(NamedTuple):
 
     def kept(self) -> Optional[Record]:
         """Return the record that is kept in the folder, if there is one."""
-        return self.folder.load(self.settings.name) if self.folder is not None else None
+        record = self.folder.load(self.settings.name) if self.folder is not None else None
+        if record is not None and self.folder is not None:
+            check_kept(kind_called(record.kind).role, record, self.folder.file_of(record.name))
+        return record
 
     def is_handed_over(self) -> bool:
         """Tell whether the record is only what another job handed over, and none that is kept here."""

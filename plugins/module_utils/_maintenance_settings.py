@@ -23,6 +23,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._connection import co
 from ansible_collections.gpuops.runai.plugins.module_utils._option_values import phases
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     NAME_RULE,
+    Record,
     RecordError,
     Remedy,
     is_name,
@@ -447,6 +448,24 @@ def read_settings(role: str, variables: Mapping[str, Any]) -> Settings:
     if wrong:
         raise VariablesError("{0}; nothing was done".format("; ".join(wrong.values())), settings, wrong)
     return settings
+
+
+def check_kept(role: str, record: Record, where: str) -> None:
+    """Raise RecordError, naming ``where``, for settings or a selection that the role could not have kept."""
+    table = VARIABLES[role]
+    by_option = {variable.option: variable for variable in table.values() if variable.option is not None}
+    kept = [("settings", table, record.settings), ("selection", by_option, record.selection)]
+    for part, variables, values in kept:
+        for name, value in values.items():
+            if value is None or name not in variables:
+                continue
+            try:
+                variables[name].read(value)
+            except (_BlankError, ValueError) as fault:
+                words = str(fault) or "is blank"
+                raise RecordError(
+                    "{0} is not a record that can be read: {1}.{2} {3}".format(where, part, name, words)
+                ) from fault
 
 
 def _settings(role: str, values: dict[str, Any]) -> Settings:

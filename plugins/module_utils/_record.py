@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, Optional
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import OUTCOMES
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE, SUSPEND
+from ansible_collections.gpuops.runai.plugins.module_utils._record_shape import check_shape
 
 SCHEMA = 1
 # What a workload of this schema once held too; nothing reads it.
@@ -209,12 +211,13 @@ def from_json(value: object, where: str) -> Record:
     """Return the record that ``to_json`` wrote. Raises RecordError, naming ``where``, for anything else."""
     try:
         if not isinstance(value, dict):
-            raise TypeError("it is not a JSON object")
+            raise ValueError("it is not a JSON object")
         if value.get("schema") != SCHEMA:
             raise ValueError(
                 "its schema is {0!r}, this version reads {1}".format(value.get("schema"), SCHEMA)
             )
         fields = {key: value[key] for key in value if key != "schema"}
+        check_shape(fields, Record, ignored=_NO_LONGER_KEPT)
         record = Record(
             **{
                 **fields,
@@ -224,9 +227,8 @@ def from_json(value: object, where: str) -> Record:
             }
         )
         _check(record)
-    except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        words = "{0} is missing".format(fault) if isinstance(fault, KeyError) else str(fault)
-        raise RecordError("{0} is not a record that can be read: {1}".format(where, words)) from fault
+    except ValueError as fault:
+        raise RecordError("{0} is not a record that can be read: {1}".format(where, fault)) from fault
     return record
 
 
@@ -248,7 +250,9 @@ def _entry(value: Mapping[str, Any]) -> Entry:
 def _check(record: Record) -> None:
     _among("state", record.state, STATES)
     _among("kind", record.kind, KINDS)
-    check_name(record.name, "its name")
+    _among("action", record.action, (SUSPEND, DELETE))
+    if not is_name(record.name):
+        raise ValueError("its name {0}".format(NAME_RULE))
     for entry in record.workloads:
         if fold_id(entry.id) != entry.id:
             raise ValueError("a workload has no proper id")

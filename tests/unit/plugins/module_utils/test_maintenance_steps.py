@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -262,6 +263,27 @@ def test_a_phase_that_says_neither_counts_as_active(folder: str, phase: str) -> 
     assert "2 were asked to resume, and do not show it yet" in ended.trouble.sentence
     assert end(plane, at).trouble is None
     assert phases(plane) == ["Running", "Running", "Stopped"]
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "words"),
+    [
+        ("settings", {"max_affected": "many"}, "settings.max_affected must be a number"),
+        ("settings", {"unsuspendable": ""}, "settings.unsuspendable is blank"),
+        ("selection", {"nodes": [["gpu-1"]]}, "selection.nodes must be a list of names"),
+    ],
+)
+def test_what_was_mistyped_into_a_record_is_told(
+    plane: FakePlane, folder: str, part: str, values: dict[str, Any], words: str
+) -> None:
+    at = context(plane, folder, **SAID)
+    plan_step(at)
+    path = Path(folder, "night.record.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), part: values}))
+    for step in (plan_step, begin_step, end_step, status_step):
+        with pytest.raises(RecordError) as told:
+            step(at)
+        assert str(told.value) == "{0} is not a record that can be read: {1}".format(path, words)
 
 
 def test_another_selection_is_refused(plane: FakePlane, folder: str) -> None:

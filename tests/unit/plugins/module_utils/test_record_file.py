@@ -35,6 +35,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_end import ST
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder, write_whole
 
 ID = "00000000-0000-4000-8000-000000000001"
+WORKLOAD = {"id": ID, "plan": "act"}
 
 
 def record(name: str = "night", **changes: Any) -> Record:
@@ -175,20 +176,35 @@ def test_a_folder_is_made_only_where_that_is_allowed(tmp_path: Path) -> None:
         ({"kind": "x"}, "kind is 'x'"),
         ({"name": "../x"}, "its name"),
         ({"workloads": [{"id": "x", "plan": "act"}]}, "no proper id"),
-        ({"workloads": [{"id": ID, "plan": "act"}] * 2}, "there twice"),
+        ({"workloads": [WORKLOAD] * 2}, "there twice"),
         (
-            {"workloads": [{"id": ID, "plan": "act", "act": {"at": "x", "outcome": "done"}}]},
+            {"workloads": [{**WORKLOAD, "act": {"at": "x", "outcome": "done"}}]},
             "outcome is 'done'",
         ),
-        ({"workloads": [{"id": ID, "plan": "act", "unheard": 1}]}, "unheard"),
-        ({"control_plane": None}, "can be read"),
+        ({"workloads": [{**WORKLOAD, "unheard": 1}]}, "unheard"),
+        ({"control_plane": None}, "control_plane is null, and must be an object"),
+        ({"control_plane": {"base_url": "a", "tenant_id": "1", "clusters": ["c"]}}, r'clusters is \["c"\]'),
+        ({"control_plane": {"tenant_id": "1", "clusters": {}}}, "control_plane.base_url is missing"),
+        ({"selection": ["x"]}, r'selection is \["x"\], and must be an object'),
+        ({"times": None}, "times is null, and must be an object"),
+        ({"by": {"planned": {"user": 7}}}, "by.planned.user is 7, and must be text"),
+        ({"action": "explode"}, "action is 'explode'"),
+        ({"workloads": "none"}, 'workloads is "none", and must be a list'),
+        ({"workloads": [7]}, r"workloads\[0\] is 7, and must be an object"),
+        ({"workloads": [WORKLOAD, {**WORKLOAD, "gpus": "8"}]}, r'workloads\[1\].gpus is "8", .* a number'),
+        ({"workloads": [{**WORKLOAD, "gpus": True}]}, "gpus is true"),
+        ({"workloads": [{**WORKLOAD, "name": 7}]}, "name is 7, and must be text or null"),
+        ({"workloads": [{**WORKLOAD, "act": "yes"}]}, 'act is "yes", and must be an object or null'),
+        ({"workloads": [{**WORKLOAD, "stopped_at": 5}]}, "stopped_at is 5"),
+        ({"workloads": [{"plan": "act"}]}, r"workloads\[0\].id is missing"),
     ],
 )
 def test_what_is_no_record_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     folder = RecordFolder(str(tmp_path))
     Path(folder.file_of("night")).write_text(json.dumps({**to_json(record()), **change}))
-    with pytest.raises(RecordError, match=words):
+    with pytest.raises(RecordError, match=words) as told:
         folder.load("night")
+    assert str(told.value).startswith(folder.file_of("night") + " is not a record that can be read: ")
 
 
 def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
