@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, TextIO
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
+from ansible_collections.gpuops.runai.plugins.module_utils._ownership import leave_to_owner
 from ansible_collections.gpuops.runai.plugins.module_utils._text import shortened
 
 PART = ".part"
@@ -118,4 +119,6 @@ class Journal:
 
 def _own_file(path: str) -> int:
     """Make a file that was not there, readable by its owner alone; return its descriptor."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    leave_to_owner(descriptor, os.path.dirname(path))
+    return descriptor

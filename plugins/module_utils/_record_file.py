@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from typing import Optional
 
+from ansible_collections.gpuops.runai.plugins.module_utils._ownership import leave_to_owner
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     OPEN_STATES,
     Record,
@@ -89,7 +90,7 @@ class RecordFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder's lock. Raises RecordError when another job holds it for too long."""
-        handle = self._open_lock()
+        handle = open_lock(os.path.join(self.path, _LOCK))
         try:
             end = time.monotonic() + _LOCK_WAIT
             while not try_lock(handle, self.path):
@@ -143,12 +144,6 @@ class RecordFolder:
                 "was sent".format(fault)
             ) from fault
 
-    def _open_lock(self) -> int:
-        try:
-            return os.open(os.path.join(self.path, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as fault:
-            raise refused_write(self.path, fault) from fault
-
     def _check_locks(self) -> None:
         """Take the lock of a file twice: storage that grants both, or none, does not know locks.
 
@@ -163,12 +158,16 @@ class RecordFolder:
 
 
 def write_whole(path: str, text: str) -> None:
-    """Write a file (0600) so that a crash leaves the old one or the new one. Raises RecordError."""
+    """Write a file (0600) so that a crash leaves the old one or the new one. Raises RecordError.
+
+    Written by root, it belongs to whom the old one did, or the folder.
+    """
     folder = os.path.dirname(path)
     try:
         handle, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                leave_to_owner(handle, path, folder)
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -188,6 +187,20 @@ def _flush_folder(folder: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def open_lock(path: str) -> int:
+    """Open the file of a lock, and make it (0600) where it is not there. Raises RecordError."""
+    how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        try:
+            handle = os.open(path, how | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return os.open(path, how, 0o600)
+    except OSError as fault:
+        raise refused_write(path, fault) from fault
+    leave_to_owner(handle, os.path.dirname(path))
+    return handle
 
 
 def try_lock(handle: int, where: str) -> bool:

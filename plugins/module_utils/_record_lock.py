@@ -30,6 +30,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._processes import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError, Remedy, utc_now
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import (
+    open_lock,
     refused_write,
     try_lock,
     try_shared_lock,
@@ -110,7 +111,7 @@ class RunLock:
         """
         end = time.monotonic() + _GRACE
         while True:
-            handle = self._open()
+            handle = open_lock(self._path)
             has_it = try_lock(handle, self._path)
             if has_it and _is_same_file(handle, self._path):
                 break
@@ -164,12 +165,6 @@ class RunLock:
 
     def _is_ours(self, holder: Holder) -> bool:
         return holder.play is not None and holder.play == self._play
-
-    def _open(self) -> int:
-        try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as fault:
-            raise refused_write(self._path, fault) from fault
 
     def _clear(self, handle: int) -> None:
         """Take the file away that is still locked: whoever has it open sees nobody named, and looks again."""

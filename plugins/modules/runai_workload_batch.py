@@ -134,9 +134,9 @@ options:
     type: int
   report_path:
     description:
-      - File to write the whole report to, one line with a JSON object for each id. Only its owner can read it. A report
-        that is there is replaced, so give each run a name of its own. A path that exists and is not a regular file is
-        refused.
+      - File to write the whole report to, one line with a JSON object for each id. Only its owner can read it;
+        where root writes it, that is the owner of its folder. A report that is there is replaced, so give each run
+        a name of its own. A path that exists and is not a regular file is refused.
       - The file is written under its name with C(.part) added and renamed when it is complete, so a killed task leaves
         behind what it knew. Whether it can be written is checked before the first call. It is not written in check
         mode.
