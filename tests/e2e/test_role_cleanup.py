@@ -97,6 +97,8 @@ def test_only_what_is_still_finished_is_deleted(site: Site) -> None:
 def test_what_would_go_too_far_is_refused(site: Site, said: dict[str, Any], words: str, rows: int) -> None:
     run = site.play("cleanup", **{**SAID, "max_percent": "none", "record_dir": str(site.folder), **said})
     assert words in told(run)
+    (fact,) = [task for task in run.of("set_fact") if task.task.endswith("Return that it was refused")]
+    assert fact.result["ansible_facts"]["workload_cleanup_result"]["trouble"]["sentence"] in told(run)
     assert len(re.findall(r"[13] workloads? \| (vision|nlp) \| ada@example.com \| - \|", run.stdout)) == rows
     assert site.writes() == []
 
