@@ -30,6 +30,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan imp
     make_plan_record,
     scope_of,
     selection_of,
+    unordered,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_pods import look_on_nodes
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports import (
@@ -244,11 +245,9 @@ def _check_may_begin(context: Context, record: Record) -> None:
             ),
             Remedy(playbook=END_PLAYBOOK) if record.state == ENDING else _anew(context, record),
         )
-    said = selection_of(context.settings)
-    if context.settings.selection and said != record.selection:
-        differ = sorted(
-            key for key in {*said, *record.selection} if said.get(key) != record.selection.get(key)
-        )
+    said, planned = unordered(selection_of(context.settings)), unordered(record.selection)
+    if context.settings.selection and said != planned:
+        differ = sorted(key for key in {*said, *planned} if said.get(key) != planned.get(key))
         raise RecordError(
             "the record {0} was planned with another selection ({1} {2}); say the same again, or choose "
             "another {3}; nothing was sent".format(

@@ -253,6 +253,14 @@ def scope_of(selection: Mapping[str, Any]) -> dict[str, Any]:
     return {option: value for option, value in selection.items() if option not in _CUTS}
 
 
+def unordered(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options for comparison: in which order the names of a list are said does not matter."""
+    return {
+        name: sorted(set(map(str, value))) if isinstance(value, list) else value
+        for name, value in values.items()
+    }
+
+
 def _passed_over(selected: Iterable[Seen], taken: Iterable[Entry]) -> list[str]:
     """Return what was active in scope but not taken, for `begin` to know what is new by then."""
     ids = {entry.id for entry in taken}
@@ -334,4 +342,5 @@ def _check_exemptions(settings: Settings, unmatched: Sequence[str], variables: S
 def _essence(record: Record) -> tuple[Any, ...]:
     """What of a plan matters for whether it is the same one."""
     workloads = [(entry.id, entry.plan, entry.phase_before) for entry in record.workloads]
-    return record.selection, record.settings, record.reason, record.control_plane.tenant_id, workloads
+    said = unordered(record.selection), unordered(record.settings), record.reason
+    return *said, record.control_plane.tenant_id, workloads

@@ -295,6 +295,15 @@ def test_another_selection_is_refused(plane: FakePlane, folder: str) -> None:
         begin_step(context(plane, folder, projects="vision"))
 
 
+def test_the_same_names_in_another_order_are_the_same_selection(plane: FakePlane, folder: str) -> None:
+    said: dict[str, Any] = {**SAID, "all": False}
+    assert plan_step(context(plane, folder, projects=["p", "q"], **said)).changed
+    assert not plan_step(context(plane, folder, projects="q,p", **said)).changed
+    assert begin_step(context(plane, folder, projects="q, p", **said)).ids
+    with pytest.raises(RecordError, match="another selection"):
+        begin_step(context(plane, folder, projects="p", **said))
+
+
 def test_a_name_is_used_once(plane: FakePlane, folder: str) -> None:
     at = context(plane, folder, **SAID)
     begin(plane, at)
