@@ -152,11 +152,11 @@ def _context(
 ) -> Context:
     step = _STEPS[params["step"]]
     settings.require("name", *(REQUIRED[settings.role] if step.plans else ()))
-    if settings.get("summary_path"):
-        _check_summary_path(settings.get("summary_path"), settings)
     durable = settings.said("record_dir")
     path = settings.get("record_dir") or params.get("scratch_dir")
     folder = RecordFolder(path) if path else None
+    if settings.get("summary_path"):
+        _check_summary_path(settings.get("summary_path"), settings, folder)
     if folder is not None and not step.only_reads:
         may_create = step.plans or settings.said("record")
         folder.check(may_create and not check_mode)
@@ -358,10 +358,13 @@ def _write_page(path: str, page: Page) -> None:
     write_whole(path, as_html(page) if path.lower().endswith((".html", ".htm")) else as_markdown(page))
 
 
-def _check_summary_path(path: str, settings: Settings) -> None:
+def _check_summary_path(path: str, settings: Settings, folder: Optional[RecordFolder]) -> None:
     """Raise RecordError, before anything is asked, for a path that no summary can be written to."""
     path = os.path.expanduser(path)
-    is_writable = os.access(os.path.dirname(path), os.W_OK) and not os.path.isdir(path)
+    parent = os.path.dirname(path)
+    # The folder of the records may still be to be made.
+    is_to_be_made = folder is not None and not folder.is_there() and os.path.normpath(folder.path) == parent
+    is_writable = is_to_be_made or (os.access(parent, os.W_OK) and not os.path.isdir(path))
     if not os.path.isabs(path) or not is_writable:
         raise RecordError(
             "{0} must be the absolute path of a file in a folder that can be written to, not {1!r}; nothing "

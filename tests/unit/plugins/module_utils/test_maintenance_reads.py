@@ -181,3 +181,21 @@ def test_a_summary_that_can_not_be_written_costs_no_record_that_travels(
     assert finished.warnings == [
         "the summary is not written: {0} can't be written: No space left on device".format(page)
     ]
+
+
+def test_a_summary_may_lie_in_a_folder_of_records_that_is_still_to_be_made(
+    loopback: Loopback, tmp_path: Path
+) -> None:
+    listed = loopback.reply(200, [{"uuid": BERLIN, "name": "berlin", "tenantId": 1001}])
+    rows = loopback.reply(200, {"workloads": [ROW]})
+    script(loopback, clusters=[listed], workloads=[rows], count=[loopback.reply(200, {"count": 1})])
+    folder, page = tmp_path / "records", tmp_path / "records" / "page.md"
+    said = {"name": "night", "reason": "fan", "all": True, "max_affected": "none", "max_percent": "none"}
+    said.update(record_dir="{0}/".format(folder), summary_path=str(page))
+    variables = {"workload_maintenance_" + name: value for name, value in said.items()}
+    params = {"step": "plan", "role": "workload_maintenance", "variables": variables, **connection(loopback)}
+    for check_mode in (True, False):
+        finished = run_step(params, {}, check_mode)
+        assert not finished.failed, finished.result
+        assert folder.exists() != check_mode
+    assert page.exists()
