@@ -149,6 +149,9 @@ def _restorable(context: Context) -> Record:
             Remedy(playbook=STATUS_PLAYBOOK),
         )
     _assume_begun(context, record)
+    if record.state == ENDED and context.is_handed_over():
+        # Nothing more is sent, but neither names nor what became of the workloads has travelled.
+        _look(context, record)
     return record
 
 

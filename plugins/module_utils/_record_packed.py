@@ -5,8 +5,9 @@
 """A record as one short string, for jobs that share no storage.
 
 It holds what `begin` and `end` can't find out again: the ids, the phases before, the times of the stops
-if known, and which control plane. Names and owners are read anew. The string is letters, digits and
-``+/=`` behind a prefix, so that neither a template nor a survey changes it, and it ends in a checksum.
+if known, what was resumed, and which control plane. Names and owners are read anew. The string is letters,
+digits and ``+/=`` behind a prefix, so that neither a template nor a survey changes it, and it ends in a
+checksum.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_ti
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
+    ACTING,
+    ENDING,
     JOIN,
     PLANNED,
     Asked,
@@ -162,11 +165,12 @@ def _id_at(data: bytes, place: int) -> str:
 
 
 def _entry(workload_id: str, phase: str, flags: int, stop: Optional[int], header: dict[str, Any]) -> Entry:
+    if flags >= 64:
+        raise ValueError("it says more of a workload than this version reads")
     entry = Entry(id=workload_id, plan=JOIN if flags & 2 else ACT, phase_before=phase)
-    if header["state"] != PLANNED and flags & 1:
-        settled = bool(flags & 4)
-        asked_at = header["times"].get("acting", "")
-        entry.act = Asked(at=asked_at, outcome=CHANGED if settled else None, unsettled=not settled)
+    if header["state"] != PLANNED:
+        entry.act = _asked(bool(flags & 1), bool(flags & 4), header["times"].get(ACTING, ""))
+        entry.resume = _asked(bool(flags & 16), bool(flags & 32), header["times"].get(ENDING, ""))
     if stop is not None:
         moment = datetime.datetime.fromtimestamp(stop / 1000, datetime.timezone.utc)
         entry.stopped_at = moment.strftime("%Y-%m-%dT%H:%M:%S.") + "{0:03d}Z".format(stop % 1000)
@@ -174,10 +178,24 @@ def _entry(workload_id: str, phase: str, flags: int, stop: Optional[int], header
     return entry
 
 
+def _asked(may_be: bool, is_known: bool, at: str) -> Optional[Asked]:
+    return Asked(at, CHANGED if is_known else None, unsettled=not is_known) if may_be else None
+
+
 def _flags(entry: Entry) -> int:
-    """Bits: 1 it may be ours, 2 a shared stop, 4 the stop was confirmed, 8 it was assumed."""
-    possible, confirmed = may_be_done(entry.act), is_settled(entry.act)
-    return int(possible) | 2 * int(entry.plan == JOIN) | 4 * int(confirmed) | 8 * int(entry.assumed)
+    """Bits: 1 it may be ours, 2 a shared stop, 4 the stop was confirmed, 8 it was assumed.
+
+    16: we may have resumed it, 32: that was confirmed.
+    """
+    bits = (
+        may_be_done(entry.act),
+        entry.plan == JOIN,
+        is_settled(entry.act),
+        entry.assumed,
+        may_be_done(entry.resume),
+        is_settled(entry.resume),
+    )
+    return sum(1 << place for place, is_so in enumerate(bits) if is_so)
 
 
 def _milliseconds(entry: Entry) -> Optional[int]:

@@ -730,6 +730,37 @@ def test_what_begin_hands_on_tells_a_later_stop_from_ours(plane: FakePlane, tmp_
     assert standing(ended, 2) == "back"
 
 
+def test_an_end_tells_the_one_after_it_what_it_resumed(plane: FakePlane, tmp_path: Path) -> None:
+    packed, _record = handed_over(plane, "")
+
+    def job(name: str) -> Context:
+        (tmp_path / name).mkdir()
+        return context(plane, str(tmp_path / name), durable=False, packed=packed)
+
+    begun = begin(plane, job("begin"))
+    assert begun.record is not None
+    packed = pack(begun.record)
+    plane.hidden.add(plane.ids[0])
+    for name in ("one", "two"):
+        ended = end(plane, job(name))
+        assert ended.record is not None
+        assert ended.record.state == "ending"
+        assert [standing(ended, number) for number in ACTIVE] == ["not_visible", "back", "back", "back"]
+        packed = pack(ended.record)
+    plane.hidden.clear()
+    ended = end(plane, job("three"))
+    assert [standing(ended, number) for number in ACTIVE] == ["back"] * 4
+    assert ended.record is not None
+    packed = pack(ended.record)
+    assert ended.record.state == "ended"
+    for step, name in ((end_step, "four"), (status_step, "five")):
+        found = step(job(name))
+        assert not found.ids
+        assert found.page is not None
+        assert "4 are back" in found.page.lines
+        assert found.page.tables[-1].rows == [("p", "ada@example.com", "4", "4")]
+
+
 def test_a_stop_ends_a_begin_of_a_plan_that_was_handed_over_and_is_told_as_one(
     plane: FakePlane, tmp_path: Path
 ) -> None:

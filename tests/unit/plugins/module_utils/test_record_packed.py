@@ -10,6 +10,7 @@ import random
 import uuid
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _record_packed
 from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACT,
@@ -20,7 +21,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Record,
     RecordError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_claimed
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
+    is_claimed,
+    is_settled,
+    may_be_done,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import MOST_CHARACTERS, pack, unpack
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +44,7 @@ entries = st.lists(
         plan=st.sampled_from([ACT, JOIN]),
         phase_before=st.sampled_from(["Running", "Pending", "Brand new"]),
         act=st.none() | asks,
+        resume=st.none() | asks,
         stopped_at=st.none()
         | st.integers(0, 10**6).map(lambda n: "2026-01-01T00:00:{0:06.3f}Z".format(n % 59999 / 1000)),
         assumed=st.booleans(),
@@ -75,7 +81,15 @@ def test_what_end_needs_is_unpacked_again(workloads: list[Entry]) -> None:
         assert (theirs.id, theirs.plan, theirs.phase_before) == (entry.id, entry.plan, entry.phase_before)
         assert is_claimed(theirs) == is_claimed(entry)
         assert theirs.assumed == entry.assumed
+        assert may_be_done(theirs.resume) == may_be_done(entry.resume)
+        assert is_settled(theirs.resume) == is_settled(entry.resume)
         assert parse_timestamp(theirs.stopped_at or "") == parse_timestamp(entry.stopped_at or "")
+
+
+def test_what_is_said_in_a_later_version_is_not_guessed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_record_packed, "_flags", lambda _entry: 64)
+    with pytest.raises(RecordError, match="more of a workload than this version reads"):
+        unpack(pack(record([Entry(str(uuid.UUID(int=1)), ACT, phase_before="Running")])))
 
 
 def test_a_plan_says_that_nothing_was_asked_yet() -> None:
