@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import time
@@ -61,6 +62,10 @@ class Journal:
             raise OptionError(
                 "report_path can't be written: {0}: {1}".format(shortened(part), fault.strerror)
             ) from None
+        with contextlib.suppress(OSError):
+            # For whoever comes after a killed play to see that this task is still at work; not all storage
+            # knows locks.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._file = os.fdopen(descriptor, "w", encoding="utf-8")
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
@@ -17,6 +17,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context 
     check_same_plane,
     fold_reports,
     new_report,
+    take_part,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_handed import (
     assume_begun,
@@ -69,7 +70,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import 
     ids_to_retry,
     observe_stops,
     settle_by_look,
+    stopped_and_to_stop,
     turn_to_act,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
+    claims,
+    is_settled,
+    may_be_done,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_cleanup import turn_to_delete
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
@@ -170,14 +177,25 @@ def begun_step(context: Context) -> Step:
         settle_by_look(record.workloads, now, is_deletion=record.kind == CLEANUP)
         # The times of the stops must not be lost to whatever comes after.
         context.save(record)
+        take_part(context, record, now)
         left = look_on_nodes(context, record)
-        trouble = begin_trouble(context, record, now, left)
+        trouble = begin_trouble(context, record, now, _deleted(context, record, now), left)
         before = record.state
         is_done = record.kind == CLEANUP and trouble is None
         context.enter(record, ENDED if is_done else BEGUN)
         context.save(record)
     page = begun_page(record, left, rehearsal_notes(context, left))
     return Step(record, page, changed=record.state != before, trouble=trouble)
+
+
+def _deleted(context: Context, record: Record, now: Mapping[str, Seen]) -> Collection[str]:
+    """Return what is known to be gone of what was asked to stop, with no known outcome."""
+    missing = [
+        entry.id
+        for entry in record.concerned()
+        if entry.id not in now and not is_settled(entry.act) and may_be_done(entry.act)
+    ]
+    return context.reader.deleted(missing) if missing and record.kind != CLEANUP else ()
 
 
 def _act(
@@ -188,15 +206,15 @@ def _act(
     if record.kind == CLEANUP:
         ids = turn_to_delete(record.workloads, now, limits.get("phases") or FINISHED_PHASES)
     else:
-        turn = turn_to_act(record.workloads, now, context.others())
+        turn = turn_to_act(record.workloads, now, claims(context.others(record), now))
         ids = turn.ask
         if turn.left:
             already = "{0} finished, stopped or gone since the plan: left alone".format(
                 counted(turn.left, "workload")
             )
         check_unsuspendable(record.workloads, limits.get("unsuspendable") or "refuse", settings.variable(""))
-        asked = [entry for entry in record.workloads if entry.id in set(ids)]
-        check_crossing(asked, limits.get("crosses_version"), identity.versions)
+        to_bring_back = stopped_and_to_stop(record.workloads, now, ids)
+        check_crossing(to_bring_back, limits.get("crosses_version"), identity.versions)
     wanted = set(ids)
     to_send = [entry for entry in record.workloads if entry.id in wanted]
     check_scope(context, to_send, record.selection, limits)

@@ -23,7 +23,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
     check_kept,
     to_fill_in,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import SUSPEND
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    PLANNED,
     ControlPlane,
     Record,
     RecordError,
@@ -31,7 +33,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Report,
     utc_now,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import fold
+from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import fold, share_stops
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import claims, left_to
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import RecordFolder
 from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import PodsOnNode
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import unpack
@@ -205,9 +208,10 @@ class Context(NamedTuple):
         if self.folder is not None and not self.check_mode:
             self.folder.save(record)
 
-    def others(self) -> list[Record]:
-        """Return the other open records in the folder."""
-        return self.folder.open_records(without=self.settings.name) if self.folder is not None else []
+    def others(self, record: Optional[Record] = None) -> list[Record]:
+        """Return the other records in the folder; a copy of ``record`` by another name is none of them."""
+        found = self.folder.others(self.settings.name) if self.folder is not None else []
+        return [other for other in found if record is None or other.id != record.id]
 
     def enter(self, record: Record, state: str) -> None:
         """Move the record on, now and by whom this step runs for."""
@@ -273,3 +277,14 @@ def fold_reports(context: Context, record: Record) -> None:
         if not report.folded and context.folder is not None:
             fold(record.workloads, report.action, read_report(context.folder.beside(report.name)))
             report.folded = True
+
+
+def take_part(context: Context, record: Record, now: Mapping[str, Seen]) -> list[Record]:
+    """Have the record share what other records stopped where its own ask came to nothing; return those.
+
+    They may have ended since, and left it to this one, whose ask was on its way by then.
+    """
+    others = context.others(record)
+    if record.action == SUSPEND and record.state != PLANNED:
+        share_stops(record.workloads, now, {**left_to(others, record.name), **claims(others, now)})
+    return others

@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 import copy
-from datetime import datetime, timezone
+from typing import Callable
 
-from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import (
     Context,
     Step,
     check_same_plane,
     fold_reports,
     new_report,
+    take_part,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_handed import (
     assume_asked,
@@ -23,7 +23,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_handed i
     may_have_begun,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_pods import look_on_nodes
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports import is_being_written
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import (
+    end_notes,
     end_trouble,
     rehearsal_notes,
     status_notes,
@@ -42,14 +44,20 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     utc_now,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import ask_to_resume
-from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_claimed
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
+    HOLDING_STATES,
+    claims,
+    is_claimed,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
+    HELD,
     TO_RESUME,
     foresee_refusals,
     ids_to_resume,
     is_over,
     judge_resumes,
-    settle_stops,
+    may_stop_late,
+    note_stops,
     stand,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import NOTHING_LEFT
@@ -58,6 +66,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import S
 from ansible_collections.gpuops.runai.plugins.module_utils._record_words import standing_page
 
 _BEFORE_END = (PLANNED, ACTING, BEGUN)
+# Seconds between two looks at whether a batch is still at work.
+_BETWEEN_LOOKS = 0.1
 
 
 def end_step(context: Context) -> Step:
@@ -65,7 +75,7 @@ def end_step(context: Context) -> Step:
     with context.locked():
         record = _restorable(context)
         with_touched = bool(context.settings.get("resume_touched"))
-        if record.state == ENDED and not with_touched:
+        if record.state == ENDED and not with_touched and not _may_hold_more(record):
             return Step(record, standing_page(record))
         now = _look(context, record)
         if record.state == PLANNED:
@@ -73,10 +83,12 @@ def end_step(context: Context) -> Step:
             context.enter(record, ENDED)
             context.save(record)
             return Step(record, standing_page(record), changed=True)
-        settle_stops(record.workloads)
         before = record.state
         first, second = ids_to_resume(record.workloads, with_touched)
-        page, trouble = standing_page(record), None
+        page, trouble = standing_page(record, notes=end_notes(context, record)), None
+        if before == ENDED and not first and not second:
+            return Step(record, page)
+        note_stops(record.workloads, now)
         context.enter(record, ENDING)
         ask_to_resume(record.workloads, [*first, *second], utc_now())
         if context.check_mode:
@@ -102,9 +114,8 @@ def ended_step(context: Context) -> Step:
         if is_over(record.workloads):
             context.enter(record, ENDED)
         context.save(record)
-    return Step(
-        record, standing_page(record), changed=record.state != before, trouble=end_trouble(context, record)
-    )
+    page = standing_page(record, notes=end_notes(context, record))
+    return Step(record, page, changed=record.state != before, trouble=end_trouble(context, record))
 
 
 def status_step(context: Context) -> Step:
@@ -122,23 +133,39 @@ def status_step(context: Context) -> Step:
 
 
 def seconds_to_settle(context: Context) -> float:
-    """Return how long to wait before the truth is looked at, after a begin that was cut off a moment ago.
+    """Return how long to wait, from now, before the truth is looked at after a begin that was cut off.
 
-    What it sent last may not show yet: the control plane is asynchronous.
+    What it sent last may not show yet: the control plane is asynchronous. When it was cut off can't be
+    known: the record says when it began to act.
     """
     record = context.load()
-    patience = float(context.settings.get("settle_time", 0))
-    if record is not None and may_have_begun(context, record):
-        # When the begin was, if there was one, can't be known.
-        return patience
-    if record is None or record.state != ACTING:
+    if record is None:
         return 0.0
-    asked = [parse_timestamp(entry.act.at) for entry in record.workloads if entry.act is not None]
-    moments = [moment for moment in asked if moment is not None]
-    if not moments:
+    has_acted = record.state == ACTING and any(entry.act is not None for entry in record.workloads)
+    if not has_acted and not may_have_begun(context, record):
         return 0.0
-    since = (datetime.now(timezone.utc) - max(moments)).total_seconds()
-    return max(0.0, min(patience, patience - since))
+    return float(context.settings.get("settle_time", 0))
+
+
+def await_batches(context: Context, seconds: float, sleep: Callable[[float], None]) -> None:
+    """Wait until the batches of a begin that was cut off have their answers, at most ``seconds``.
+
+    They outlive their play: what is in flight is awaited, and may be carried out until then.
+    """
+    record = context.load()
+    if record is None or record.state != ACTING or context.folder is None:
+        return
+    paths = [context.folder.beside(report.name) for report in record.reports if report.action == SUSPEND]
+    for _look_number in range(round(seconds / _BETWEEN_LOOKS)):
+        if not any(is_being_written(path) for path in paths):
+            return
+        sleep(_BETWEEN_LOOKS)
+
+
+def _may_hold_more(record: Record) -> bool:
+    """Tell whether a record that has ended may have something to bring back after all."""
+    has_acted = ACTING in record.times
+    return has_acted and any(may_stop_late(entry) or entry.standing == HELD for entry in record.concerned())
 
 
 def _restorable(context: Context) -> Record:
@@ -167,8 +194,9 @@ def _look(context: Context, record: Record) -> dict[str, Seen]:
     check_same_plane(record, context.reader.identity().plane)
     fold_reports(context, record)
     now = context.reader.look(record.entry_ids())
+    others = take_part(context, record, now)
     missing = [entry.id for entry in record.concerned() if is_claimed(entry) and entry.id not in now]
     deleted = context.reader.deleted(missing) if missing else set()
-    stand(record.workloads, now, deleted, context.others())
+    stand(record.workloads, now, deleted, claims(others, now, HOLDING_STATES))
     fill_in(record, now)
     return now

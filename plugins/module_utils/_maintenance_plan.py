@@ -41,6 +41,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     RecordError,
     Remedy,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import claims
 from ansible_collections.gpuops.runai.plugins.module_utils._record_cleanup import Keep, plan_cleanup
 from ansible_collections.gpuops.runai.plugins.module_utils._record_cut import check_enough, cut
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
@@ -201,7 +202,7 @@ def draft_record(context: Context, identity: Identity, selected: Selected) -> Pl
     else:
         policy = settings.get("unsuspendable", REFUSE)
         entries = cut(
-            plan_stop(workloads, context.others()),
+            plan_stop(workloads, claims(context.others(), {seen.id: seen for seen in workloads})),
             selection.get("limit"),
             selection.get("until_gpus"),
             counts_left=policy == REFUSE,

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._journal import PART
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import OUTCOMES, Outcome
+from ansible_collections.gpuops.runai.plugins.module_utils._record_file import try_shared_lock
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
 
 
@@ -25,6 +27,18 @@ def read_report(path: str) -> dict[str, Outcome]:
         except FileNotFoundError:
             continue
     return {}
+
+
+def is_being_written(path: str) -> bool:
+    """Tell whether a task is still at work on a report: it keeps a lock on what there is of it."""
+    try:
+        handle = os.open(path + PART, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not try_shared_lock(handle, path)
+    finally:
+        os.close(handle)
 
 
 def outcomes_of(lists: Mapping[str, Any]) -> dict[str, Outcome]:

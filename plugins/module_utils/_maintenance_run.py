@@ -23,6 +23,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin im
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context, Step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end import (
+    await_batches,
     end_step,
     ended_step,
     seconds_to_settle,
@@ -253,6 +254,9 @@ def _sample(run: _Run) -> dict[str, Any]:
 
 
 def _settle(run: _Run) -> dict[str, Any]:
+    # As long as one of its calls may take.
+    longest = 30.0 if run.params.get("timeout") is None else float(run.params["timeout"])
+    await_batches(run.context, longest, Guard(is_wanted=watch_ancestors()).sleep)
     seconds = seconds_to_settle(run.context)
     return {**_result(Step(run.context.need()), run.settings.values), "seconds": seconds}
 

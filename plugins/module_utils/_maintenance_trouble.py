@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
@@ -22,7 +22,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     UNKNOWN_OUTCOME,
     spelled,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import FINISHED_PHASES, STOPPING, SUSPEND
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPING, SUSPEND
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     ACTING,
     BEGUN,
@@ -39,6 +39,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_end import (
     BAD,
     NOT_VISIBLE,
     TO_RESUME,
+    may_stop_late,
     standing_words,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_nodes import OnNodes
@@ -58,12 +59,15 @@ _NOT_ATTEMPTED = spelled(NOT_ATTEMPTED)
 
 
 def begin_trouble(
-    context: Context, record: Record, now: Mapping[str, Seen], on_nodes: OnNodes
+    context: Context, record: Record, now: Mapping[str, Seen], deleted: Collection[str], on_nodes: OnNodes
 ) -> Optional[Trouble]:
-    """Say what did not stop (or go), and which nodes still have pods; ``None`` if all is well."""
+    """Say what did not stop (or go), and which nodes still have pods; ``None`` if all is well.
+
+    ``deleted`` is known to be gone.
+    """
     faults: list[tuple[str, Entry]] = []
     for entry in record.concerned():
-        kind = _begin_fault(record, entry, now.get(entry.id))
+        kind = None if entry.id in deleted else _begin_fault(record, entry, now.get(entry.id))
         if kind is not None:
             faults.append((kind, entry))
     faults.sort(key=lambda fault: _rank(fault[0]))
@@ -125,6 +129,19 @@ def end_trouble(context: Context, record: Record) -> Optional[Trouble]:
         len(bad), counted(len(record.concerned()), "workload"), words
     )
     return Trouble(sentence, trouble_rows(bad, resume=True), go_on(context.caller, END_PLAYBOOK))
+
+
+def end_notes(context: Context, record: Record) -> list[str]:
+    """Say what may stop after this end has looked: a begin that was cut off asked for it."""
+    number = sum(may_stop_late(entry) for entry in record.concerned())
+    if not number:
+        return []
+    asked, late = ("was", "it stops") if number == 1 else ("were", "one of them stops")
+    return [
+        "{0} {1} asked to stop and never seen stopped. If {2} later on: {3}".format(
+            number, asked, late, go_on(context.caller, END_PLAYBOOK)
+        )
+    ]
 
 
 def status_trouble(context: Context, record: Record, on_nodes: OnNodes) -> Optional[Trouble]:
@@ -211,8 +228,7 @@ def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional
         return None
     is_undone = seen is not None and (record.kind == CLEANUP or seen.is_active)
     outcome = entry.act.outcome if is_undone else _outcome_unseen(entry.act)
-    has_finished = seen is not None and record.kind != CLEANUP and seen.phase in FINISHED_PHASES
-    if outcome in (None, UNKNOWN_OUTCOME) and has_finished:
+    if record.kind != CLEANUP and not _is_in_the_way(outcome, seen):
         return None
     if outcome in BAD_OUTCOMES:
         return spelled(outcome)
@@ -222,3 +238,13 @@ def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional
         return None
     is_on_its_way = record.kind == CLEANUP or seen.is_active or seen.phase == STOPPING
     return "{0} {1}".format(_STILL, seen.phase) if is_on_its_way else None
+
+
+def _is_in_the_way(outcome: Optional[str], seen: Optional[Seen]) -> bool:
+    """Tell whether a workload with this outcome may still run; it has finished, gone or stopped otherwise.
+
+    Where an answer was lost, not to be seen is not gone.
+    """
+    if seen is None:
+        return outcome in (None, UNKNOWN_OUTCOME)
+    return seen.is_active or seen.phase == STOPPING

@@ -26,7 +26,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME, STOPPED, STOPPING
 from ansible_collections.gpuops.runai.plugins.module_utils._record import LEAVE, Asked, Entry, Record
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
-    claims,
+    Claim,
     is_claimed,
     is_settled,
     may_be_done,
@@ -48,12 +48,12 @@ class Turn(NamedTuple):
     left: int
 
 
-def turn_to_act(entries: Iterable[Entry], now: Mapping[str, Seen], others: Sequence[Record]) -> Turn:
+def turn_to_act(entries: Iterable[Entry], now: Mapping[str, Seen], claimed: Mapping[str, Claim]) -> Turn:
     """Sort the planned workloads by what they are now, and settle which stops are shared.
 
-    One that became unsuspendable since is planned no longer: the caller checks for it.
+    ``claimed`` are those that other open records stopped. One that became unsuspendable since is planned
+    no longer: the caller checks for it.
     """
-    claimed = claims(others)
     ask: list[str] = []
     left = 0
     for entry in entries:
@@ -76,6 +76,31 @@ def turn_to_act(entries: Iterable[Entry], now: Mapping[str, Seen], others: Seque
             # If it is, the record that it was shared with has ended since, and left it to this one.
             left += 1
     return Turn(ask, left)
+
+
+def stopped_and_to_stop(
+    entries: Iterable[Entry], now: Mapping[str, Seen], ids: Collection[str]
+) -> list[Entry]:
+    """Return what `end` is going to bring back: the ``ids`` to ask for, and what is stopped already."""
+    asked = set(ids)
+    return [
+        entry
+        for entry in entries
+        if entry.id in asked
+        or (is_claimed(entry) and entry.id in now and now[entry.id].phase in (STOPPED, STOPPING))
+    ]
+
+
+def share_stops(entries: Iterable[Entry], now: Mapping[str, Seen], claimed: Mapping[str, Claim]) -> None:
+    """Take part in stops of other records, ``claimed``, where what this one asked for came to nothing.
+
+    Two that act on a workload at once may both write down that they ask, and only one stops it.
+    """
+    for entry in entries:
+        seen = now.get(entry.id)
+        is_stopped = seen is not None and seen.phase in (STOPPED, STOPPING)
+        if entry.plan != LEAVE and is_stopped and entry.id in claimed and not is_claimed(entry):
+            shared(entry, claimed[entry.id])
 
 
 def ask_to_act(entries: Iterable[Entry], ids: Collection[str], at: str) -> None:

@@ -2,16 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which workloads a record may have stopped, and which it holds."""
+"""Which workloads a record may have stopped, and which of them it holds against others.
+
+Whose a stop is, is told by its time: a workload that was resumed and stopped again is no business of the
+record that stopped it first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Optional
 
+from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import CHANGED, UNKNOWN_OUTCOME
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import SUSPEND
+from ansible_collections.gpuops.runai.plugins.module_utils._phases import STOPPED, STOPPING, SUSPEND
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    ACTING,
+    BEGUN,
+    ENDED,
     ENDING,
     JOIN,
     OPEN_STATES,
@@ -19,7 +27,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     Entry,
     Record,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 
+# States in which a record keeps a workload from being resumed by others. One that is ending lets go, or two
+# that share a workload, and that both stay open for something else, would hold it for each other for good.
+HOLDING_STATES = (ACTING, BEGUN)
+# A record, and its entry of a workload.
+Claim = tuple[Record, Entry]
 # What a look has shown to be none of the record's business any more.
 GIVEN_UP = ("touched", "resumed_since", "not_stopped", "finished", "gone")
 
@@ -39,18 +53,45 @@ def is_claimed(entry: Entry) -> bool:
     return entry.plan == JOIN or may_be_done(entry.act)
 
 
-def claims(others: Sequence[Record]) -> dict[str, tuple[Record, Entry]]:
-    """Return the workloads that other open records hold, each with the record that holds it.
+def is_later_stop(entry: Entry, seen: Seen) -> Optional[bool]:
+    """Tell by the control plane's own clock whether a stop that is seen is a later one than the entry's.
 
-    What was already asked to resume by a record that is ending, or was given up, is held no longer. A
-    clean-up holds nothing.
+    ``None`` where the two can't be compared.
     """
-    held: dict[str, tuple[Record, Entry]] = {}
+    ours, theirs = parse_timestamp(entry.stopped_at or ""), parse_timestamp(seen.phase_since or "")
+    if ours is None or theirs is None:
+        return None
+    return theirs > ours or seen.phase == STOPPING
+
+
+def claims(
+    others: Iterable[Record], now: Mapping[str, Seen], states: Collection[str] = OPEN_STATES
+) -> dict[str, Claim]:
+    """Return the workloads that other records in ``states`` would bring back, each with such a record.
+
+    What was already asked to resume by a record that is ending, or was given up, is not among them, nor
+    what was stopped again since that record stopped it. A clean-up holds nothing.
+    """
+    held: dict[str, Claim] = {}
     for record in others:
-        if record.action != SUSPEND or record.state not in OPEN_STATES:
+        if record.action != SUSPEND or record.state not in states:
             continue
         for entry in record.workloads:
             is_coming_back = record.state == ENDING and entry.resume is not None
-            if is_claimed(entry) and not is_coming_back and entry.standing not in GIVEN_UP:
+            if not is_claimed(entry) or is_coming_back or entry.standing in GIVEN_UP:
+                continue
+            seen = now.get(entry.id)
+            if seen is None or seen.phase not in (STOPPED, STOPPING) or not is_later_stop(entry, seen):
                 held.setdefault(entry.id, (record, entry))
     return held
+
+
+def left_to(others: Iterable[Record], name: str) -> dict[str, Claim]:
+    """Return the workloads that ended records left stopped for the record of this name to bring back."""
+    return {
+        entry.id: (record, entry)
+        for record in others
+        if record.state == ENDED
+        for entry in record.workloads
+        if entry.held_by == name
+    }

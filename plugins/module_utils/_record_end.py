@@ -10,10 +10,9 @@ keeps the record open.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._ages import parse_timestamp
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import (
     CHANGED,
     FAILED,
@@ -31,11 +30,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     LEAVE,
     Asked,
     Entry,
-    Record,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
-    claims,
+    Claim,
     is_claimed,
+    is_later_stop,
     may_be_done,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen, is_unclear
@@ -75,6 +74,8 @@ STANDINGS = (
     BACK,
 )
 TO_RESUME = (OURS, ASSUMED, UNCLEAR)
+# What an earlier look has shown to have left our stop behind.
+_SEEN_TO_MOVE_ON = (BACK, NOT_RUNNING_YET, TOUCHED)
 # For these `end` fails, and the record stays open.
 BAD = (RESUME_FAILED, RESUME_UNKNOWN, NOT_VISIBLE)
 
@@ -131,10 +132,15 @@ def standing_words(standing: str, number: int, joint: str = "", is_cleanup: bool
 
 
 def stand(
-    entries: Iterable[Entry], now: Mapping[str, Seen], deleted: Collection[str], others: Sequence[Record]
+    entries: Iterable[Entry],
+    now: Mapping[str, Seen],
+    deleted: Collection[str],
+    claimed: Mapping[str, Claim],
 ) -> None:
-    """Set ``standing``, ``held_by`` and ``phase_now`` of each entry by what is true now."""
-    claimed = claims(others)
+    """Set ``standing``, ``held_by`` and ``phase_now`` of each entry by what is true now.
+
+    ``claimed`` are the workloads that other records hold.
+    """
     for entry in entries:
         if entry.plan == LEAVE:
             continue
@@ -144,12 +150,22 @@ def stand(
         entry.held_by = claimed[entry.id][0].name if entry.standing == HELD else None
 
 
-def settle_stops(entries: Iterable[Entry]) -> None:
-    """Once a crash has been given time to show: what still runs was not stopped by what was asked."""
+def may_stop_late(entry: Entry) -> bool:
+    """Tell whether the workload was asked to stop, has not been seen to, and may all the same.
+
+    A call that was in flight when a crash came may be carried out after any look.
+    """
+    is_open = entry.standing in (None, NOT_STOPPED, RESUMED_SINCE)
+    return is_open and may_be_done(entry.act) and entry.stopped_at is None and entry.resume is None
+
+
+def note_stops(entries: Iterable[Entry], now: Mapping[str, Seen]) -> None:
+    """Before `end` resumes what it takes for ours: note the time of the stop, to tell a later one from it."""
     for entry in entries:
-        if entry.standing == NOT_STOPPED and entry.act is not None and may_be_done(entry.act):
-            entry.act.outcome, entry.act.unsettled = FAILED, False
-            entry.act.reason = "not_seen_to_stop"
+        seen = now.get(entry.id)
+        is_ours = entry.standing in TO_RESUME and seen is not None and seen.phase == STOPPED
+        if is_ours and seen is not None and entry.stopped_at is None:
+            entry.stopped_at, entry.assumed = seen.phase_since, True
 
 
 def judge_resumes(entries: Iterable[Entry]) -> None:
@@ -220,14 +236,10 @@ def _resumed(entry: Entry, seen: Seen) -> str:
 
 def _stopped(entry: Entry, seen: Seen) -> str:
     """Tell our own stop from a later one, by the control plane's own clock."""
-    if entry.stopped_at is None:
-        return ASSUMED
-    ours, theirs = parse_timestamp(entry.stopped_at), parse_timestamp(seen.phase_since or "")
-    if ours is None or theirs is None:
-        return ASSUMED
-    if theirs > ours or seen.phase == STOPPING:
+    is_later = is_later_stop(entry, seen)
+    if is_later or entry.standing in _SEEN_TO_MOVE_ON:
         return TOUCHED
-    return ASSUMED if entry.assumed else OURS
+    return ASSUMED if is_later is None or entry.assumed else OURS
 
 
 def _was_accepted(asked: Optional[Asked]) -> bool:

@@ -24,7 +24,6 @@ from typing import Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._ownership import leave_to_owner
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
-    OPEN_STATES,
     Record,
     RecordError,
     Remedy,
@@ -104,7 +103,22 @@ class RecordFolder:
             os.close(handle)
 
     def load(self, name: str) -> Optional[Record]:
-        """Return the record of this name, ``None`` where there is none. Raises RecordError."""
+        """Return the record of this name, ``None`` where there is none. Raises RecordError.
+
+        A file that holds a record of another name is refused: two that go by one record would each keep
+        what it stopped from coming back.
+        """
+        record = self._read(name)
+        if record is not None and record.name != name:
+            path, original = self.file_of(name), self.file_of(record.name)
+            words = "is a copy of the record {0}" if os.path.exists(original) else "is a renamed record {0}"
+            raise RecordError(
+                "{0} {1}; nothing was done".format(path, words.format(record.name)),
+                Remedy({"name": record.name}),
+            )
+        return record
+
+    def _read(self, name: str) -> Optional[Record]:
         path = self.file_of(name)
         try:
             with open(path, encoding="utf-8") as handle:
@@ -126,17 +140,17 @@ class RecordFolder:
             return []
         return sorted(file[: -len(_SUFFIX)] for file in os.listdir(self.path) if file.endswith(_SUFFIX))
 
-    def open_records(self, without: str) -> list[Record]:
-        """Return the other records in the folder because of which workloads may be stopped."""
-        found = []
-        for name in self.names():
-            record = self._load_other(name) if name != without else None
-            if record is not None and record.state in OPEN_STATES:
-                found.append(record)
-        return found
+    def others(self, without: str) -> list[Record]:
+        """Return the records in the folder but the one of this name; a copy of one that is there is none."""
+        found = [self._load_other(name) for name in self.names() if name != without]
+        return [record for record in found if record is not None]
 
     def _load_other(self, name: str) -> Optional[Record]:
         try:
+            record = self._read(name)
+            if record is not None and record.name != name and os.path.exists(self.file_of(record.name)):
+                # The record itself speaks for what it holds.
+                return None
             return self.load(name)
         except RecordError as fault:
             raise RecordError(

@@ -20,11 +20,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record import (
     JOIN,
     LEAVE,
     Entry,
-    Record,
     RecordError,
     Remedy,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import claims
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import Claim
 from ansible_collections.gpuops.runai.plugins.module_utils._record_rows import MOST_ROWS, problem_row
 from ansible_collections.gpuops.runai.plugins.module_utils._record_seen import Seen
 from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
@@ -59,9 +58,11 @@ def entry_of(seen: Seen, plan: str, reason: Optional[str] = None) -> Entry:
     )
 
 
-def plan_stop(selected: Iterable[Seen], others: Sequence[Record]) -> list[Entry]:
-    """Return an entry for each selected workload that is active, or stopped by another open record."""
-    claimed = claims(others)
+def plan_stop(selected: Iterable[Seen], claimed: Mapping[str, Claim]) -> list[Entry]:
+    """Return an entry for each selected workload that is active, or stopped by another open record.
+
+    ``claimed`` are the workloads that such records stopped.
+    """
     entries = []
     for seen in selected:
         if seen.is_active:
@@ -74,7 +75,7 @@ def plan_stop(selected: Iterable[Seen], others: Sequence[Record]) -> list[Entry]
     return entries
 
 
-def shared(entry: Entry, claim: tuple[Record, Entry]) -> Entry:
+def shared(entry: Entry, claim: Claim) -> Entry:
     """Take over from another record's entry what it knows of the time before its stop."""
     _record, theirs = claim
     entry.plan = JOIN
@@ -131,8 +132,9 @@ def check_crossing(entries: Iterable[Entry], target: Optional[str], versions: Ma
     """Raise RecordError when workloads would have to be resumed on the far side of the upgrade to 3.0.
 
     What was submitted before that upgrade can't be suspended or resumed after it until it is submitted
-    again (Run:ai 3.0, migration of legacy workloads). ``versions`` are those of the clusters, by uuid;
-    one that is not known counts as older, and a target that can't be read as newer.
+    again (Run:ai 3.0, migration of legacy workloads). That goes for a stop that is shared, too: the record
+    that comes last brings it back. ``versions`` are those of the clusters, by uuid; one that is not known
+    counts as older, and a target that can't be read as newer.
     """
     major = _major(target)
     if target is None or (major is not None and major < 3):
@@ -140,13 +142,21 @@ def check_crossing(entries: Iterable[Entry], target: Optional[str], versions: Ma
     stuck = [
         entry
         for entry in entries
-        if entry.plan == ACT and (_major(versions.get(entry.cluster_id or "")) or 0) < 3
+        if entry.plan != LEAVE and (_major(versions.get(entry.cluster_id or "")) or 0) < 3
     ]
     if stuck:
+        joined = sum(entry.plan == JOIN for entry in stuck)
+        words = (
+            "; {0} of them stopped by another open record: end that one before the upgrade".format(
+                "1 is" if joined == 1 else "{0} are".format(joined)
+            )
+            if joined
+            else ""
+        )
         raise RecordError(
             "{0} could not be resumed after the upgrade to {1}, since what was submitted before 3.0 "
             "can't be: {2}; nothing was sent. Let such workloads finish, or have their owners submit them "
-            "again".format(counted(len(stuck), "workload"), target, name_some(stuck))
+            "again{3}".format(counted(len(stuck), "workload"), target, name_some(stuck), words)
         )
 
 

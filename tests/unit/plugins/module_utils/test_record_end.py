@@ -87,12 +87,15 @@ def entry(**changes: Any) -> Entry:
         (entry(resume=CHANGED), seen("Pending"), False, end.NOT_RUNNING_YET),
         (entry(resume=CHANGED), seen("Stopped"), False, end.OURS),
         (entry(resume=CHANGED), seen("Stopped", LATER), False, end.TOUCHED),
+        # Seen at work since our stop, or with another one, by an earlier look.
+        (entry(resume=CHANGED, stopped_at=None, standing=end.BACK), seen("Stopped"), False, end.TOUCHED),
+        (entry(stopped_at=None, standing=end.TOUCHED), seen("Stopped"), False, end.TOUCHED),
     ],
 )
 def test_what_has_become_of_a_workload(
     mine: Entry, now: Optional[Seen], deleted: bool, standing: str
 ) -> None:
-    end.stand([mine], {ID: now} if now else {}, {ID} if deleted else set(), [])
+    end.stand([mine], {ID: now} if now else {}, {ID} if deleted else set(), {})
     assert mine.standing == standing
     assert standing in end.STANDINGS
 
@@ -108,13 +111,13 @@ def test_every_standing_has_words_for_one_and_for_several() -> None:
 @pytest.mark.parametrize("phase", [*PHASES, "Something new"])
 def test_every_phase_has_a_standing(phase: str) -> None:
     for mine in (entry(), entry(resume=CHANGED), entry(act=LOST, stopped_at=None)):
-        end.stand([mine], {ID: seen(phase)}, set(), [])
+        end.stand([mine], {ID: seen(phase)}, set(), {})
         assert mine.standing in end.STANDINGS
 
 
 def test_what_is_left_alone_has_no_standing() -> None:
     mine = entry(plan=LEAVE)
-    end.stand([mine], {}, set(), [])
+    end.stand([mine], {}, set(), {})
     assert mine.standing is None
     assert end.is_over([mine])
 

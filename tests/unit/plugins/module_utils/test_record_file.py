@@ -141,8 +141,8 @@ def test_another_record_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     folder.save(record("night", state="begun"))
     Path(folder.file_of("other")).write_text('{"schema": 2}')
     with pytest.raises(RecordError, match=r"other\.record\.json is not .* or move it out of the folder"):
-        folder.open_records(without="night")
-    assert folder.open_records(without="other")
+        folder.others(without="night")
+    assert folder.others(without="other")
 
 
 def test_a_lock_that_is_held_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,11 +216,23 @@ def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
         from_json([], "x")
 
 
-def test_only_other_open_records_are_open(tmp_path: Path) -> None:
+def test_a_copy_of_a_record_is_none(tmp_path: Path) -> None:
     folder = RecordFolder(str(tmp_path))
-    for state in ("planned", "acting", "begun", "ending", "ended"):
-        folder.save(record(state, state=state))
-    assert [one.name for one in folder.open_records(without="begun")] == ["acting", "ending"]
+    for name in ("day", "night"):
+        folder.save(record(name))
+    text = (tmp_path / "night.record.json").read_text()
+    (tmp_path / "night-backup.record.json").write_text(text)
+    with pytest.raises(
+        RecordError, match=r"night-backup.record.json is a copy of the record night; nothing"
+    ) as told:
+        folder.load("night-backup")
+    assert told.value.remedy.say == {"name": "night"}
+    assert [one.name for one in folder.others(without="night")] == ["day"]
+    assert [one.name for one in folder.others(without="day")] == ["night"]
+    # Nobody else speaks for what it holds.
+    (tmp_path / "night.record.json").unlink()
+    with pytest.raises(RecordError, match=r"night-backup.record.json is a renamed record night; .*may hold"):
+        folder.others(without="day")
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".a", "a b", "a" * 101, None, 7, "a\n"])
