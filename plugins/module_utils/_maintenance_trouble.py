@@ -136,10 +136,10 @@ def end_notes(context: Context, record: Record) -> list[str]:
     number = sum(may_stop_late(entry) for entry in record.concerned())
     if not number:
         return []
-    asked, late = ("was", "it stops") if number == 1 else ("were", "one of them stops")
+    were, late = ("was", "it stops") if number == 1 else ("were", "one of them stops")
     return [
-        "{0} {1} asked to stop and never seen stopped. If {2} later on: {3}".format(
-            number, asked, late, go_on(context.caller, END_PLAYBOOK)
+        "{0} may have been asked to stop, and {1} never seen stopped. If {2} later on: {3}".format(
+            number, were, late, go_on(context.caller, END_PLAYBOOK)
         )
     ]
 

@@ -147,9 +147,7 @@ def check_crossing(entries: Iterable[Entry], target: Optional[str], versions: Ma
     if stuck:
         joined = sum(entry.plan == JOIN for entry in stuck)
         words = (
-            "; {0} of them stopped by another open record: end that one before the upgrade".format(
-                "1 is" if joined == 1 else "{0} are".format(joined)
-            )
+            ". Another open record has stopped {0} of them: end that one before the upgrade".format(joined)
             if joined
             else ""
         )

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils import _maintenance_begin
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._journal import Journal
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin import (
     begin_step,
     begun_step,
@@ -21,6 +23,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_begin im
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_context import Context, Step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end import (
+    await_batches,
     end_step,
     ended_step,
     seconds_to_settle,
@@ -383,6 +386,22 @@ def test_what_would_not_come_back_after_the_upgrade_is_refused(plane: FakePlane,
     plan_step(context(plane, folder, crosses_version="3.1", name="later", **SAID))
 
 
+def test_what_another_record_stopped_would_not_come_back_after_the_upgrade_either(
+    plane: FakePlane, folder: str
+) -> None:
+    crossing = context(plane, folder, name="upgrade", crosses_version="3.0", **SAID)
+    plan_step(context(plane, folder, name="begun", **SAID))
+    begin(plane, context(plane, folder, **SAID))
+    words = r"4 workloads could not be resumed .*\. Another open record has stopped 4 of them: end that one"
+    for step in (plan_step, begin_step):
+        with pytest.raises(RecordError, match=words):
+            step(crossing)
+    with pytest.raises(RecordError, match=words):
+        begin_step(context(plane, folder, name="begun", crosses_version="3.0"))
+    plane.versions = dict.fromkeys(plane.versions, "3.0.2")
+    plan_step(crossing)
+
+
 def test_nodes_must_be_fenced_and_found_empty(plane: FakePlane, folder: str) -> None:
     said = {**SAID, "nodes": "gpu-17"}
     with pytest.raises(
@@ -518,6 +537,24 @@ def test_what_was_refused_is_tried_twice_and_told(plane: FakePlane, folder: str)
     begun = begin(plane, at)
     assert begun.trouble is None
     assert phases(plane)[0] == "Stopped"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "not_attempted", "unknown"])
+@pytest.mark.parametrize("since", ["Completed", "Failed", "Stopped", "Deleting", "deleted"])
+def test_what_is_no_longer_in_the_way_is_no_fault_of_a_begin(folder: str, outcome: str, since: str) -> None:
+    plane = FakePlane(["Running", "Running"])
+    at = context(plane, folder, **SAID)
+    step = begin_step(at)
+    assert step.report is not None
+    sent = plane.send("suspend", plane.ids[1:])
+    fold_step(at, "suspend", {**sent, outcome: plane.ids[:1]}, step.report.name, is_last=True)
+    assert begun_step(at).trouble is not None
+    if since == "deleted":
+        plane.delete(plane.ids[0])
+    else:
+        plane.set_phase(plane.ids[0], since)
+    assert begin(plane, at).trouble is None
+    assert at.need().state == "begun"
 
 
 def test_the_worst_is_told_first_and_what_was_not_attempted_in_one_row(folder: str) -> None:
@@ -656,6 +693,17 @@ def test_two_plans_made_before_either_began_share_what_they_stop(plane: FakePlan
     assert phases(plane)[0] == "Stopped"
     end(plane, context(plane, folder, name="b"))
     assert phases(plane)[0] == "Running"
+
+
+def test_two_that_ask_at_once_share_the_stop_of_the_faster(plane: FakePlane, folder: str) -> None:
+    slow, fast = (context(plane, folder, name=name, **SAID) for name in "ab")
+    step = begin_step(slow)
+    begin(plane, fast)
+    assert step.report is not None
+    fold_step(slow, "suspend", plane.send("suspend", step.ids), step.report.name, is_last=True)
+    begun_step(slow)
+    assert [standing(end(plane, fast), number) for number in ACTIVE] == ["held"] * 4
+    assert [standing(end(plane, slow), number) for number in ACTIVE] == ["back"] * 4
 
 
 @pytest.mark.parametrize("change", ["tenant", "clusters"])
@@ -870,12 +918,97 @@ def test_a_plan_that_was_handed_over_is_shown_with_names_and_owners(plane: FakeP
     assert shown == [(entry.name, entry.owner, entry.cluster_id, entry.type) for entry in record.workloads]
 
 
-def test_a_begin_that_was_cut_off_a_moment_ago_gets_time(plane: FakePlane, folder: str) -> None:
+def test_an_end_leaves_time_from_now_after_a_begin_that_was_cut_off(
+    plane: FakePlane, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert seconds_to_settle(context(plane, folder, settle_time=3600)) == 0
-    begin_step(context(plane, folder, **SAID))
-    assert 0 < seconds_to_settle(context(plane, folder, settle_time=3600)) <= 3600
+    with monkeypatch.context() as patch:
+        # It began to act long before it was cut off.
+        patch.setattr(_maintenance_begin, "utc_now", lambda: "2026-01-01T00:00:00Z")
+        begin_step(context(plane, folder, **SAID))
+    assert seconds_to_settle(context(plane, folder, settle_time=3600)) == 3600
     begun_step(context(plane, folder))
     assert seconds_to_settle(context(plane, folder, settle_time=3600)) == 0
+
+
+def test_an_end_waits_for_the_batches_of_a_begin_that_was_cut_off(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    report = begin_step(at).report
+    assert report is not None
+    journal = Journal(str(Path(folder, report.name)), str)
+    journal.open()
+    slept: list[float] = []
+    await_batches(at, 1, slept.append)
+    assert sum(slept) == pytest.approx(1)
+
+    def answered(_seconds: float) -> None:
+        slept.clear()
+        journal.complete()
+
+    await_batches(at, 3600, answered)
+    assert not slept
+
+
+def test_what_stops_after_an_end_has_looked_comes_back_by_another(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    in_flight = begin_step(at).ids
+    ended = end(plane, at)
+    assert ended.trouble is None
+    assert ended.page is not None
+    assert (
+        "4 may have been asked to stop, and were never seen stopped. If one of them stops later on: "
+        "ansible-playbook gpuops.runai.maintenance_end "
+    ) in "\n".join(ended.page.lines)
+    assert at.need().state == "ended"
+    again = end_step(at)
+    assert not again.ids
+    assert not again.changed
+    plane.send("suspend", in_flight)
+    assert end_step(context(plane, folder, check_mode=True)).ids
+    ended = end(plane, at)
+    assert [standing(ended, number) for number in ACTIVE] == ["back"] * 4
+    # What its owner stops from now on is no business of the record.
+    plane.set_phase(plane.ids[0], "Stopped")
+    assert not end_step(at).ids
+    assert phases(plane)[0] == "Stopped"
+
+
+def test_what_stops_while_an_end_is_at_work_keeps_the_record_open(plane: FakePlane, folder: str) -> None:
+    at = context(plane, folder, **SAID)
+    in_flight = begin_step(at).ids
+    assert not end_step(at).ids
+    plane.send("suspend", in_flight)
+    told = ended_step(at).trouble
+    assert told is not None
+    assert "4 are stopped, by us as far as can be told after a crash; the record stays open" in told.sentence
+    assert end(plane, at).trouble is None
+    assert not plane.ours
+
+
+def test_what_its_owner_stops_after_an_end_that_was_killed_is_left_alone(
+    plane: FakePlane, folder: str
+) -> None:
+    at = context(plane, folder, **SAID)
+    plane.send("suspend", begin_step(at).ids)
+    step = end_step(at)
+    plane.send("resume", [*step.ids, *step.ids_after])
+    plane.set_phase(plane.ids[0], "Stopped")
+    assert standing(end(plane, at), 0) == "touched"
+    assert phases(plane)[0] == "Stopped"
+
+
+def test_a_copy_of_the_record_holds_nothing(plane: FakePlane, folder: str) -> None:
+    begin(plane, context(plane, folder, **SAID))
+    text = Path(folder, "night.record.json").read_text()
+    Path(folder, "night-backup.record.json").write_text(text)
+    # One that somebody gave a name of its own.
+    Path(folder, "two.record.json").write_text(text.replace('"name": "night"', '"name": "two"'))
+    with pytest.raises(RecordError, match="is a copy of the record night") as told:
+        end_step(context(plane, folder, name="night-backup"))
+    assert "_name=night" in next_of(told.value)
+    ended = end(plane, context(plane, folder))
+    assert [standing(ended, number) for number in ACTIVE] == ["back"] * 4
+    assert not plane.ours
 
 
 def test_an_end_that_overtakes_a_begin_can_be_run_again(plane: FakePlane, folder: str) -> None:
