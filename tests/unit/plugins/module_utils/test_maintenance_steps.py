@@ -980,7 +980,7 @@ def test_what_stops_while_an_end_is_at_work_keeps_the_record_open(plane: FakePla
     plane.send("suspend", in_flight)
     told = ended_step(at).trouble
     assert told is not None
-    assert "4 are stopped, by us as far as can be told after a crash; the record stays open" in told.sentence
+    assert "4 are stopped, by us as far as can be told; the record stays open" in told.sentence
     assert end(plane, at).trouble is None
     assert not plane.ours
 
