@@ -272,7 +272,8 @@ def test_a_begin_killed_in_the_middle_of_its_batches_is_ended(open_site: Open) -
         assert ended.rc == 0, ended.output
         assert site.record()["state"] == "ended"
         assert _settled(site, before) == before
-        assert len(site.sent("suspend")) == 400
+        assert 0 < len(site.sent("suspend")) < 450
+        assert set(site.sent("resume")) == set(site.sent("suspend"))
 
 
 def test_a_plan_travels_by_the_jobs_artifacts(open_site: Open) -> None:
