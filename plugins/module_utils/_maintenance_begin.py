@@ -76,7 +76,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import 
 from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import (
     claims,
     is_settled,
-    may_be_done,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record_cleanup import turn_to_delete
 from ansible_collections.gpuops.runai.plugins.module_utils._record_plan import (
@@ -170,16 +169,17 @@ def begun_step(context: Context) -> Step:
             return Step(record, begun_page(record), trouble=overtaken_trouble(context))
         try:
             now = context.reader.look(record.entry_ids())
+            observe_stops(record.workloads, now)
+            settle_by_look(record.workloads, now, is_deletion=record.kind == CLEANUP)
+            # The times of the stops must not be lost to whatever comes after.
+            context.save(record)
+            take_part(context, record, now)
+            left = look_on_nodes(context, record)
+            deleted = _deleted(context, record, now)
         except RunaiError as fault:
             context.save(record)
             return Step(record, begun_page(record), trouble=unseen_trouble(context, record, fault))
-        observe_stops(record.workloads, now)
-        settle_by_look(record.workloads, now, is_deletion=record.kind == CLEANUP)
-        # The times of the stops must not be lost to whatever comes after.
-        context.save(record)
-        take_part(context, record, now)
-        left = look_on_nodes(context, record)
-        trouble = begin_trouble(context, record, now, _deleted(context, record, now), left)
+        trouble = begin_trouble(context, record, now, deleted, left)
         before = record.state
         is_done = record.kind == CLEANUP and trouble is None
         context.enter(record, ENDED if is_done else BEGUN)
@@ -189,11 +189,11 @@ def begun_step(context: Context) -> Step:
 
 
 def _deleted(context: Context, record: Record, now: Mapping[str, Seen]) -> Collection[str]:
-    """Return what is known to be gone of what was asked to stop, with no known outcome."""
+    """Return what is known to be gone of what was asked to stop, and is not known to have."""
     missing = [
         entry.id
         for entry in record.concerned()
-        if entry.id not in now and not is_settled(entry.act) and may_be_done(entry.act)
+        if entry.id not in now and entry.act is not None and not is_settled(entry.act)
     ]
     return context.reader.deleted(missing) if missing and record.kind != CLEANUP else ()
 

@@ -282,9 +282,12 @@ def fold_reports(context: Context, record: Record) -> None:
 def take_part(context: Context, record: Record, now: Mapping[str, Seen]) -> list[Record]:
     """Have the record share what other records stopped where its own ask came to nothing; return those.
 
-    They may have ended since, and left it to this one, whose ask was on its way by then.
+    They may have ended since, and left it to this one, whose ask was on its way by then. What was deleted
+    is shared with none.
     """
+    if record.action != SUSPEND:
+        return []
     others = context.others(record)
-    if record.action == SUSPEND and record.state != PLANNED:
-        share_stops(record.workloads, now, {**left_to(others, record.name), **claims(others, now)})
+    if record.state != PLANNED:
+        share_stops(record.workloads, now, {**left_to(others, record), **claims(others, now)})
     return others

@@ -107,9 +107,9 @@ def ended_step(context: Context) -> Step:
     with context.locked():
         record = _restorable(context)
         if record.state == ENDED:
-            return Step(record, standing_page(record))
+            return Step(record, standing_page(record, notes=end_notes(context, record)))
         _look(context, record)
-        judge_resumes(record.workloads)
+        judge_resumes(record.workloads, bool(context.settings.get("resume_touched")))
         before = record.state
         if is_over(record.workloads):
             context.enter(record, ENDED)

@@ -14,18 +14,24 @@ from typing import Any
 from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
 from ansible_collections.gpuops.runai.plugins.module_utils._journal import PART
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import OUTCOMES, Outcome
+from ansible_collections.gpuops.runai.plugins.module_utils._record import RecordError
 from ansible_collections.gpuops.runai.plugins.module_utils._record_file import try_shared_lock
 from ansible_collections.gpuops.runai.plugins.module_utils._text import clean
 
 
 def read_report(path: str) -> dict[str, Outcome]:
-    """Return what a report says of each id; nothing where there is none. A torn line is left out."""
+    """Return what a report says of each id; nothing where there is none. A torn line is left out.
+
+    Raises RecordError for one that can't be read.
+    """
     for candidate in (path, path + PART):
         try:
             with open(candidate, encoding="utf-8", errors="replace") as handle:
                 return {outcome.id: outcome for outcome in _outcomes(handle)}
         except FileNotFoundError:
             continue
+        except OSError as fault:
+            raise RecordError("{0} can't be read: {1}".format(candidate, fault.strerror)) from fault
     return {}
 
 

@@ -48,6 +48,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings
     to_fill_in,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_trouble import status_notes
+from ansible_collections.gpuops.runai.plugins.module_utils._option_values import seconds
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import RESUME
 from ansible_collections.gpuops.runai.plugins.module_utils._record import ENDED as HAS_ENDED
 from ansible_collections.gpuops.runai.plugins.module_utils._record import (
@@ -254,11 +255,11 @@ def _sample(run: _Run) -> dict[str, Any]:
 
 
 def _settle(run: _Run) -> dict[str, Any]:
-    # As long as one of its calls may take.
-    longest = 30.0 if run.params.get("timeout") is None else float(run.params["timeout"])
+    # As long as one of its calls may take: to connect, and to be answered.
+    longest = 2 * seconds("timeout", run.params["timeout"], least=0.001)
     await_batches(run.context, longest, Guard(is_wanted=watch_ancestors()).sleep)
-    seconds = seconds_to_settle(run.context)
-    return {**_result(Step(run.context.need()), run.settings.values), "seconds": seconds}
+    patience = seconds_to_settle(run.context)
+    return {**_result(Step(run.context.need()), run.settings.values), "seconds": patience}
 
 
 def _which(run: _Run) -> dict[str, Any]:

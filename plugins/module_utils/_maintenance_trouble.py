@@ -132,15 +132,21 @@ def end_trouble(context: Context, record: Record) -> Optional[Trouble]:
 
 
 def end_notes(context: Context, record: Record) -> list[str]:
-    """Say what may stop after this end has looked: a begin that was cut off asked for it."""
+    """Say what was resumed that may be another's stop, and what may stop after this end has looked."""
+    notes = []
+    assumed = sum(entry.assumed and entry.resume is not None for entry in record.concerned())
+    if assumed:
+        words = "of what was resumed, {0} {1} stopped by us only as far as can be told"
+        notes.append(words.format(assumed, "was" if assumed == 1 else "were").capitalize())
     number = sum(may_stop_late(entry) for entry in record.concerned())
     if not number:
-        return []
+        return notes
     were, late = ("was", "it stops") if number == 1 else ("were", "one of them stops")
     return [
+        *notes,
         "{0} may have been asked to stop, and {1} never seen stopped. If {2} later on: {3}".format(
             number, were, late, go_on(context.caller, END_PLAYBOOK)
-        )
+        ),
     ]
 
 
@@ -179,11 +185,13 @@ def status_notes(context: Context, record: Record, trouble: Optional[Trouble]) -
     """Say who is at work on the record, or what to type next where nothing is wrong."""
     if context.at_work:
         return ["At work now: {0}".format(context.at_work)]
-    if trouble is not None or record.state == ENDED or context.caller.is_rehearsal:
+    if trouble is not None or context.caller.is_rehearsal:
+        return []
+    if record.state == ENDED and not any(entry.standing in TO_RESUME for entry in record.concerned()):
         return []
     begin = go_on(context.caller, kind_called(record.kind).playbook, record)
     if record.action != SUSPEND:
-        return ["Next: {0}".format(begin)]
+        return [] if record.state == ENDED else ["Next: {0}".format(begin)]
     end = go_on(context.caller, END_PLAYBOOK, record)
     return {
         PLANNED: ["Next: {0}".format(begin)],
@@ -194,6 +202,8 @@ def status_notes(context: Context, record: Record, trouble: Optional[Trouble]) -
             )
         ],
         ENDING: ["Next: {0}".format(end)],
+        # It stopped late: a begin that was cut off had asked for it.
+        ENDED: ["Next: {0}".format(end)],
     }[record.state]
 
 
@@ -243,8 +253,8 @@ def _begin_fault(record: Record, entry: Entry, seen: Optional[Seen]) -> Optional
 def _is_in_the_way(outcome: Optional[str], seen: Optional[Seen]) -> bool:
     """Tell whether a workload with this outcome may still run; it has finished, gone or stopped otherwise.
 
-    Where an answer was lost, not to be seen is not gone.
+    Not to be seen is not gone.
     """
     if seen is None:
-        return outcome in (None, UNKNOWN_OUTCOME)
+        return outcome != CHANGED
     return seen.is_active or seen.phase == STOPPING

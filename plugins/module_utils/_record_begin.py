@@ -61,7 +61,8 @@ def turn_to_act(entries: Iterable[Entry], now: Mapping[str, Seen], claimed: Mapp
         if entry.plan == LEAVE:
             continue
         if seen is not None and seen.is_active:
-            if seen.suspendable is False:
+            # Of what was asked to stop before, and may still do so, nothing is given up.
+            if seen.suspendable is False and not may_be_done(entry.act):
                 entry.plan, entry.reason = LEAVE, UNSUSPENDABLE
             else:
                 ask.append(entry.id)
@@ -101,6 +102,7 @@ def share_stops(entries: Iterable[Entry], now: Mapping[str, Seen], claimed: Mapp
         is_stopped = seen is not None and seen.phase in (STOPPED, STOPPING)
         if entry.plan != LEAVE and is_stopped and entry.id in claimed and not is_claimed(entry):
             shared(entry, claimed[entry.id])
+            entry.assumed = entry.assumed or entry.stopped_at is None
 
 
 def ask_to_act(entries: Iterable[Entry], ids: Collection[str], at: str) -> None:

@@ -86,12 +86,15 @@ def claims(
     return held
 
 
-def left_to(others: Iterable[Record], name: str) -> dict[str, Claim]:
-    """Return the workloads that ended records left stopped for the record of this name to bring back."""
+def left_to(others: Iterable[Record], heir: Record) -> dict[str, Claim]:
+    """Return the workloads that other records left stopped for this one when they ended.
+
+    One that ended before this one acted left them to an earlier record of its name.
+    """
     return {
         entry.id: (record, entry)
         for record in others
-        if record.state == ENDED
+        if record.state == ENDED and record.times.get(ENDED, "") >= heir.times.get(ACTING, "")
         for entry in record.workloads
-        if entry.held_by == name
+        if entry.held_by == heir.name
     }

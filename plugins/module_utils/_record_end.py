@@ -168,12 +168,15 @@ def note_stops(entries: Iterable[Entry], now: Mapping[str, Seen]) -> None:
             entry.stopped_at, entry.assumed = seen.phase_since, True
 
 
-def judge_resumes(entries: Iterable[Entry]) -> None:
+def judge_resumes(entries: Iterable[Entry], with_touched: bool = False) -> None:
     """After `end` has asked: what is still stopped failed to come back, or has not been seen to."""
     for entry in entries:
-        if entry.resume is None or entry.standing not in TO_RESUME:
+        if entry.resume is None:
             continue
         refused = entry.resume.outcome in (FAILED, NOT_ATTEMPTED, SKIPPED)
+        # What was resumed and is stopped again was touched once more.
+        if entry.standing not in TO_RESUME and not (with_touched and refused and entry.standing == TOUCHED):
+            continue
         entry.standing = RESUME_FAILED if refused else RESUME_UNKNOWN
 
 

@@ -17,6 +17,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -110,13 +111,17 @@ class RecordFolder:
         """
         record = self._read(name)
         if record is not None and record.name != name:
-            path, original = self.file_of(name), self.file_of(record.name)
-            words = "is a copy of the record {0}" if os.path.exists(original) else "is a renamed record {0}"
+            words = "a copy of the record {0}" if self._is_copy(record) else "the record {0} by another name"
             raise RecordError(
-                "{0} {1}; nothing was done".format(path, words.format(record.name)),
+                "{0} is {1}; nothing was done".format(self.file_of(name), words.format(record.name)),
                 Remedy({"name": record.name}),
             )
         return record
+
+    def _is_copy(self, record: Record) -> bool:
+        """Tell whether the file of the record's own name holds the same record."""
+        original = self._read(record.name)
+        return original is not None and original.id == record.id
 
     def _read(self, name: str) -> Optional[Record]:
         path = self.file_of(name)
@@ -148,7 +153,7 @@ class RecordFolder:
     def _load_other(self, name: str) -> Optional[Record]:
         try:
             record = self._read(name)
-            if record is not None and record.name != name and os.path.exists(self.file_of(record.name)):
+            if record is not None and record.name != name and self._is_copy(record):
                 # The record itself speaks for what it holds.
                 return None
             return self.load(name)
@@ -181,7 +186,9 @@ def write_whole(path: str, text: str) -> None:
         handle, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                leave_to_owner(handle, path, folder)
+                # In a folder that everybody may write to, anybody may have made the old one.
+                is_everybodys = bool(os.stat(folder).st_mode & stat.S_IWOTH)
+                leave_to_owner(handle, *(() if is_everybodys else (path,)), folder)
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -34,7 +34,7 @@ options:
       - V(end) returns the ids to resume.
       - V(ended) looks again once these batches are through, and closes the record if all is back.
       - V(status) compares the record with what is true now, and writes nothing.
-      - V(settle) waits, after a V(begin) that was cut off, until its last calls have their answers, for O(timeout) at
+      - V(settle) waits, after a V(begin) that was cut off, until its last calls have their answers, for twice O(timeout) at
         most, and says how long to wait before V(end) then.
       - V(which) says which control plane answers, and whether it is the simulator.
       - V(sample) returns the ids that meet the selection now and are among O(sampled). It waits until this read is due,

@@ -1082,3 +1082,100 @@ def test_a_clean_up_of_nothing_keeps_no_record(folder: str) -> None:
     assert not step.changed
     assert not step.ids
     assert "night.record.json" not in os.listdir(folder)
+
+
+@pytest.mark.parametrize("outcome", ["failed", "not_attempted"])
+def test_what_is_not_to_be_seen_any_more_is_not_taken_for_gone(
+    plane: FakePlane, folder: str, outcome: str
+) -> None:
+    at = context(plane, folder, **SAID)
+    step = begin_step(at)
+    assert step.report is not None
+    plane.hidden |= set(step.ids)
+    fold_step(at, "suspend", {outcome: list(step.ids)}, step.report.name, True)
+    assert begun_step(at).trouble is not None
+
+
+@pytest.mark.parametrize("breaks", ["deleted", "others"])
+def test_a_begin_says_what_it_did_whatever_fails_after_its_look(
+    plane: FakePlane, folder: str, monkeypatch: pytest.MonkeyPatch, breaks: str
+) -> None:
+    at = context(plane, folder, **SAID)
+    step = begin_step(at)
+    assert step.report is not None
+    fold_step(at, "suspend", plane.send("suspend", step.ids, step.ids[:1]), step.report.name, True)
+    plane.hidden.add(step.ids[0])
+
+    def fail(*_asked: object) -> None:
+        raise RunaiError("no answer")
+
+    monkeypatch.setattr(*((plane, "deleted", fail) if breaks == "deleted" else (Context, "others", fail)))
+    told = begun_step(at).trouble
+    assert told is not None
+    assert "can't be read (no answer); the record has what is known: 3 changed, 1 failed" in told.sentence
+    assert at.need().state == "acting"
+
+
+def test_a_clean_up_does_not_depend_on_what_else_is_in_its_folder(
+    plane: FakePlane, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Context, "others", lambda *_asked: pytest.fail("it looked at other records"))
+    at = context(plane, folder, role="workload_cleanup", projects=["p"], **CLEANUP)
+    step = begin_step(at)
+    assert step.report is not None
+    fold_step(at, "delete", plane.send("delete", step.ids), step.report.name, True)
+    assert begun_step(at).trouble is None
+    assert at.need().state == "ended"
+
+
+def test_another_record_in_the_place_of_a_record_is_no_copy_of_it(plane: FakePlane, folder: str) -> None:
+    def night(number: int) -> Context:
+        ceilings: dict[str, Any] = {"max_affected": "none", "max_percent": "none"}
+        return context(plane, folder, reason="fan", ids=[plane.ids[number]], **ceilings)
+
+    begin(plane, night(0))
+    aside = Path(folder, "night.record.json").rename(Path(folder, "aside"))
+    begin(plane, night(1))
+    aside.rename(Path(folder, "night-old.record.json"))
+    with pytest.raises(RecordError, match=r"night-old.record.json is the record night by another name"):
+        end(plane, context(plane, folder))
+
+
+def test_an_ask_in_flight_is_not_given_up_for_what_can_not_be_suspended_by_then(
+    plane: FakePlane, folder: str
+) -> None:
+    at = context(plane, folder, unsuspendable="leave", **SAID)
+    in_flight = begin_step(at).ids
+    plane.workloads[plane.ids[0]].suspendable = False
+    begin_step(at)
+    begun_step(at)
+    plane.send("suspend", in_flight)
+    plane.workloads[plane.ids[0]].suspendable = True
+    assert end(plane, context(plane, folder)).trouble is None
+    assert [phases(plane)[number] for number in ACTIVE] == ["Running"] * 4
+
+
+def test_what_was_touched_and_can_not_be_resumed_keeps_the_record_open(plane: FakePlane, folder: str) -> None:
+    begin(plane, context(plane, folder, **SAID))
+    touched = plane.ids[0]
+    plane.set_phase(touched, "Running")
+    plane.set_phase(touched, "Stopped")
+    told = end(plane, context(plane, folder, resume_touched=True), refuse=[touched]).trouble
+    assert told is not None
+    assert "1 could not be resumed" in told.sentence
+    # Who does not insist leaves it alone.
+    assert end(plane, context(plane, folder)).trouble is None
+
+
+def test_what_stops_late_is_told_by_a_status_and_flagged_where_it_is_resumed(
+    plane: FakePlane, folder: str
+) -> None:
+    in_flight = begin_step(context(plane, folder, **SAID)).ids
+    assert end(plane, context(plane, folder)).trouble is None
+    plane.send("suspend", in_flight[:1])
+    told = status_step(context(plane, folder)).page
+    assert told is not None
+    assert any(line.startswith("Next: ansible-playbook gpuops.runai.maintenance_end") for line in told.lines)
+    ended = end(plane, context(plane, folder)).page
+    assert ended is not None
+    assert "Of what was resumed, 1 was stopped by us only as far as can be told" in ended.lines

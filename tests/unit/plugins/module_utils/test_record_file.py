@@ -231,7 +231,9 @@ def test_a_copy_of_a_record_is_none(tmp_path: Path) -> None:
     assert [one.name for one in folder.others(without="day")] == ["night"]
     # Nobody else speaks for what it holds.
     (tmp_path / "night.record.json").unlink()
-    with pytest.raises(RecordError, match=r"night-backup.record.json is a renamed record night; .*may hold"):
+    with pytest.raises(
+        RecordError, match=r"night-backup.record.json is the record night by another name; .*may hold"
+    ):
         folder.others(without="day")
 
 
