@@ -20,6 +20,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._option_values import
     refuse_blank,
     seconds,
     whole,
+    with_whole_texts,
     within,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._phases import DELETE
@@ -36,7 +37,6 @@ _DEFAULT_MAX_FAILURES = "10%"
 _DELETE_CONCURRENCY = 1
 _DELETE_MAX_FAILURES = "0"
 
-_LISTS = ("ids", "protect", "only_phases")
 
 # What holds an action back: an unanswered question must not lift it.
 BRAKES = ("protect", "only_phases", "max_affected", "max_failures", "deadline")
@@ -64,20 +64,14 @@ class BatchOptions(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def with_whole_texts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options with each list that was ``given`` as text made of that text as it is.
-
-    Ansible cuts the text of a survey at its commas, so that one at its end makes an empty element.
-    """
-    texts = {option: given[option] for option in _LISTS if isinstance(given.get(option), str)}
-    return {**params, **{option: _elements(option, text) for option, text in texts.items()}}
-
-
-def _elements(option: str, text: str) -> list[str]:
+def with_texts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with the lists that were ``given`` as texts, as surveys do, read as these mean."""
     # What ids are separated by is for those who read them.
-    if option != "only_phases":
-        return [text]
-    return [element for element in text.split(",") if element.strip()]
+    params = with_whole_texts(params, given, ("ids", "protect"))
+    phases_text = given.get("only_phases")
+    if not isinstance(phases_text, str):
+        return params
+    return {**params, "only_phases": [phase for phase in phases_text.split(",") if phase.strip()]}
 
 
 def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchOptions:

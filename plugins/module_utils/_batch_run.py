@@ -17,7 +17,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch_options import
     DEFAULT_WORKLOADS_LIMIT,
     BatchOptions,
     batch_options,
-    with_whole_texts,
+    with_texts,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
@@ -86,7 +86,7 @@ def run_batch(
     if its play were gone.
     """
     given = given or {}
-    params = with_whole_texts(params, given)
+    params = with_texts(params, given)
     try:
         options = batch_options(params, given)
         # What selected nothing has nothing to do, also where nobody may connect.

@@ -21,6 +21,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._option_values import
     phases,
     refuse_blank,
     whole,
+    with_whole_texts,
     within,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._select import AMOUNTS, MOMENTS, Criteria
@@ -97,9 +98,7 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
     for option in selection_argument_spec():
         if option in given:
             refuse_blank(option, given[option], may_be_empty=option == "ids")
-    if isinstance(given.get("ids"), str):
-        # Ansible has cut the text of a survey at its commas, so that one at its end makes an empty id.
-        params = {**params, "ids": [given["ids"]]}
+    params = with_whole_texts(params, given, ("ids",))
     if not params["all"] and all(params[option] is None for option in CRITERIA):
         raise OptionError("no criterion was given; say which workloads are meant, or all: true for every one")
     warnings: list[str] = []

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._errors import OptionError
@@ -38,6 +38,17 @@ def seconds(option: str, value: Any, least: float) -> float:
     if not math.isfinite(found) or found < least:
         raise OptionError("{0} must be a number of seconds, at least {1:g}".format(option, least))
     return found
+
+
+def with_whole_texts(
+    params: Mapping[str, Any], given: Mapping[str, Any], options: Iterable[str]
+) -> dict[str, Any]:
+    """Return the options with each list of ``options`` that was ``given`` as text made of that text as it is.
+
+    Ansible cuts the text of a survey at its commas, so that one at its end makes an empty element.
+    """
+    texts = {option: [given[option]] for option in options if isinstance(given.get(option), str)}
+    return {**params, **texts}
 
 
 def refuse_blank(option: str, value: object, may_be_empty: bool = False) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -31,9 +32,15 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_end impo
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_next import Caller, after_refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_plan import plan_step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_run import run_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import read_settings
-from ansible_collections.gpuops.runai.plugins.module_utils._record import Record, RecordError
-from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_claimed
+from ansible_collections.gpuops.runai.plugins.module_utils._record import (
+    ACT,
+    Entry,
+    Record,
+    RecordError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._record_claims import is_claimed, left_to
 from ansible_collections.gpuops.runai.plugins.module_utils._record_owners import owners_of
 from ansible_collections.gpuops.runai.plugins.module_utils._record_packed import pack
 from ansible_collections.gpuops.runai.tests.unit.plugins.module_utils.fake_plane import (
@@ -1179,3 +1186,25 @@ def test_what_stops_late_is_told_by_a_status_and_flagged_where_it_is_resumed(
     ended = end(plane, context(plane, folder)).page
     assert ended is not None
     assert "Of what was resumed, 1 was stopped by us only as far as can be told" in ended.lines
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), 0.0])
+def test_a_timeout_that_is_none_is_refused_before_an_end_waits_for_it(
+    plane: FakePlane, folder: str, timeout: float
+) -> None:
+    begin_step(context(plane, folder, **SAID))
+    variables = {"workload_maintenance_name": "night", "workload_maintenance_record_dir": folder}
+    params = {"step": "settle", "role": "workload_maintenance", "variables": variables, "timeout": timeout}
+    assert "timeout must be a number of seconds" in run_step(params, {}, False).result["msg"]
+
+
+def test_what_was_left_to_an_earlier_record_of_the_name_is_not_shared(plane: FakePlane, folder: str) -> None:
+    entry = Entry(plane.ids[0], ACT, "Running", held_by="night")
+    before, after = {"ended": "2026-01-01T00:00:00Z"}, {"ended": "2026-01-03T00:00:00Z"}
+    begin_step(context(plane, folder, **SAID))
+    heir = context(plane, folder).need()
+    heir.times["acting"] = "2026-01-02T00:00:00Z"
+    other = replace(heir, name="day", state="ended", workloads=[entry], times=before)
+    assert left_to([other], heir) == {}
+    other.times = after
+    assert left_to([other], heir) == {entry.id: (other, entry)}

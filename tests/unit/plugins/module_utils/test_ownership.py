@@ -65,6 +65,14 @@ def test_what_root_writes_is_left_to_whom_the_folder_or_the_file_before_belongs(
     assert [name for name, _owner in given[2:]] == [".lock", ".ada.lock", "ada.jsonl.part"]
 
 
+def test_where_everybody_may_write_the_file_before_may_be_anybodys(
+    tmp_path: Path, given: list[tuple[str, tuple[int, int]]]
+) -> None:
+    tmp_path.chmod(0o1777)
+    write_whole(str(tmp_path / "grace.record.json"), "text")
+    assert [owner for _name, owner in given] == [ADA]
+
+
 def test_what_others_write_is_theirs(
     tmp_path: Path, given: list[tuple[str, tuple[int, int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_reports 
     read_report,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._outcome import OUTCOMES, Outcome
-from ansible_collections.gpuops.runai.plugins.module_utils._record import ACT, Asked, Entry
+from ansible_collections.gpuops.runai.plugins.module_utils._record import ACT, Asked, Entry, RecordError
 from ansible_collections.gpuops.runai.plugins.module_utils._record_begin import (
     ask_to_act,
     fold,
@@ -160,6 +160,12 @@ def test_the_report_of_a_killed_task_is_read(tmp_path: Path) -> None:
     path.write_text(json.dumps({**row, "outcome": "changed", "code": True}) + "\n")
     assert read_report(str(path))[ID].outcome == "changed"
     assert read_report(str(path))[ID].code is None
+
+
+def test_a_report_that_can_not_be_read_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "night.suspend-1.jsonl").mkdir()
+    with pytest.raises(RecordError, match=r"night.suspend-1.jsonl can't be read: Is a directory"):
+        read_report(str(tmp_path / "night.suspend-1.jsonl"))
 
 
 def test_outcomes_of_a_batch_are_read_with_care() -> None:
