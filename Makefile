@@ -38,9 +38,8 @@ test: .venv/.ready ## Everything: check, simulator, end to end, ansible-test, li
 docs: .venv/.ready ## Build the documentation site in .cache/docs
 	@python -m tools.build_docs
 
-build: .venv/.ready ## Build the collection's tarball in .cache/build
-	@mkdir -p .cache/build
-	@ansible-galaxy collection build --force --output-path .cache/build
+build: .venv/.ready ## Build the collection's tarball in .cache/build, the same bytes for the same commit
+	@python -m tools.build_tarball
 
 simulator: .venv/.ready ## Start the simulator on http://127.0.0.1:PORT (Ctrl-C stops it)
 	@python -m simulator --port $(PORT) --workloads $(WORKLOADS)

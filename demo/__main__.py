@@ -17,11 +17,14 @@ from pathlib import Path
 
 from simulator.server import running
 from simulator.settings import Settings
+from tools.build_tarball import build
 from tools.paths import CACHE, CHECKOUT, command, environment
 
 HERE = Path(__file__).parent
 FOLDER = Path(os.environ.get("DEMO_FOLDER", CACHE / "demo"))
 COLLECTIONS = FOLDER / "collections"
+# Lies in each folder that the demo made: no other one is replaced.
+MARKER = FOLDER / ".made-by-the-demo"
 # In a smaller fleet there may be nothing to suspend, and nothing to see.
 SMALLEST = 10
 
@@ -41,13 +44,24 @@ def run_quietly(*arguments: str) -> None:
         sys.exit(f"{' '.join(arguments)}:\n{done.stdout}")
 
 
+def make_folder() -> None:
+    """Make the demo's folder anew. Exits with an error if something else than a demo's folder is there."""
+    is_empty = FOLDER.is_dir() and not any(FOLDER.iterdir())
+    if FOLDER.exists() and not MARKER.exists() and not is_empty:
+        sys.exit(f"DEMO_FOLDER: {FOLDER} was not made by the demo. Name an empty folder or a new one.")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    MARKER.touch()
+
+
 def install_collection() -> Path:
     """Build the tarball and install it where only the demo looks; return the tarball."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    galaxy = (command("ansible-galaxy"), "collection")
-    run_quietly(*galaxy, "build", "--output-path", str(FOLDER))
-    (tarball,) = FOLDER.glob("*.tar.gz")
-    run_quietly(*galaxy, "install", "--offline", "--collections-path", str(COLLECTIONS), str(tarball))
+    make_folder()
+    tarball = build(FOLDER)
+    run_quietly(
+        *(command("ansible-galaxy"), "collection", "install", "--offline"),
+        *("--collections-path", str(COLLECTIONS), str(tarball)),
+    )
     return tarball
 
 

@@ -12,35 +12,23 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.playbook import PlaybookRunner
+from tools.build_tarball import build
 from tools.cores import OLDEST, environment_with
-from tools.paths import CHECKOUT, command, environment
-
-
-def _galaxy(folder: Path, *arguments: str) -> None:
-    done = subprocess.run(
-        [command("ansible-galaxy"), "collection", *arguments],
-        cwd=CHECKOUT,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+from tools.paths import command, environment
 
 
 @pytest.fixture(scope="session")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The collection's tarball, built from the working tree."""
-    folder = tmp_path_factory.mktemp("tarball")
-    _galaxy(folder, "build", "--output-path", str(folder))
-    (built,) = folder.glob("gpuops-runai-*.tar.gz")
-    return built
+    return build(tmp_path_factory.mktemp("tarball"))
 
 
 @pytest.fixture(scope="session")
 def collections(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collections path that holds the installed tarball and nothing else."""
     folder = tmp_path_factory.mktemp("collections")
-    _galaxy(folder, "install", "--offline", "--collections-path", str(folder), str(tarball))
+    install = ["install", "--offline", "--collections-path", str(folder), str(tarball)]
+    subprocess.run([command("ansible-galaxy"), "collection", *install], env=environment(folder), check=True)
     return folder
 
 

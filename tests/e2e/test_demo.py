@@ -59,6 +59,28 @@ def test_a_fleet_with_nothing_to_see_is_refused(tmp_path: Path) -> None:
     assert output.splitlines()[-1].endswith("a fleet has 10 workloads or more, not 1")
 
 
+def test_demo_folder_that_it_did_not_make_is_refused_and_kept(tmp_path: Path) -> None:
+    own = tmp_path / "notes.txt"
+    own.write_text("mine")
+    demo = start(tmp_path)
+    output, _nothing = demo.communicate(timeout=PATIENCE)
+    assert demo.returncode == 1
+    assert f"{tmp_path} was not made by the demo" in output
+    assert own.read_text() == "mine"
+
+
+def test_demo_folder_that_it_made_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / ".made-by-the-demo").touch()
+    left_over = tmp_path / "left-over"
+    left_over.touch()
+    demo = start(tmp_path)
+    assert demo.stdout is not None
+    assert demo.stdout.readline().startswith("Installed")
+    demo.send_signal(signal.SIGTERM)
+    demo.communicate(timeout=PATIENCE)
+    assert not left_over.exists()
+
+
 @pytest.mark.parametrize(
     ("step", "number"),
     [

@@ -5,37 +5,52 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import tarfile
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
 from ansible_collections.gpuops.runai.plugins.module_utils import _version
 
 from tests.e2e.playbook import PlaybookRunner
+from tools.build_tarball import build, repack, source_date
 from tools.paths import command, environment
 
-FOR_DEVELOPERS = {
-    "tests",
-    "benchmarks",
-    "tools",
-    "demo",
-    "requirements",
-    "extensions",
-    "Makefile",
-    "pyproject.toml",
-}
+CONTENTS = Path(__file__).with_name("tarball_contents.txt")
 
 
-def test_it_holds_what_users_need_and_no_more(tarball: Path) -> None:
+def test_tarball_built_twice_has_the_same_bytes(tarball: Path, tmp_path: Path) -> None:
+    assert build(tmp_path).read_bytes() == tarball.read_bytes()
+
+
+def test_repack_of_other_order_and_times_gives_the_same_bytes(tarball: Path, tmp_path: Path) -> None:
+    other, repacked = tmp_path / "other.tar.gz", tmp_path / tarball.name
+    with tarfile.open(tarball) as archive, tarfile.open(other, "w:gz") as copy:
+        for number, member in enumerate(reversed(archive.getmembers())):
+            content = archive.extractfile(member) if member.isfile() else None
+            member.mtime, member.uid, member.uname = number, 1000, "ada"
+            if member.name == "FILES.json":
+                assert content is not None
+                listed = json.load(content)
+                listed["files"].reverse()
+                content = io.BytesIO(json.dumps(listed, indent=True).encode())
+            copy.addfile(member, content)
+    repack(other, repacked, source_date())
+    assert repacked.read_bytes() == tarball.read_bytes()
+
+
+def test_tarball_contents_match_the_committed_patterns(tarball: Path) -> None:
+    lines = CONTENTS.read_text().splitlines()
+    patterns = [line for line in lines if line and not line.startswith("#")]
     with tarfile.open(tarball) as archive:
         names = [member.name for member in archive.getmembers() if member.isfile()]
-    tops = {name.split("/")[0] for name in names}
-    assert {"plugins", "meta", "simulator", "docs", "LICENSES", "README.md", "CHANGELOG.rst"} <= tops
-    assert not tops & FOR_DEVELOPERS
-    assert not [name for name in names if any(part.startswith(".") for part in name.split("/"))]
-    assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".tar.gz"))]
+    stray = [name for name in names if not any(fnmatchcase(name, pattern) for pattern in patterns)]
+    missing = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
+    assert not stray
+    assert not missing
 
 
 def test_its_version_is_the_one_the_client_tells(tarball: Path) -> None:
