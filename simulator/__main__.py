@@ -32,8 +32,8 @@ def run() -> int:
     return main()
 
 
-def _refuse(words: str) -> int:
-    print("simulator: " + words, file=sys.stderr)
+def _refuse(problem: str) -> int:
+    print("simulator: " + problem, file=sys.stderr)
     return 1
 
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import yaml
 
-from .clock import ManualClock
+from .api.versions import SUPPORTED
 from .control_plane import ControlPlane
-from .fault_grammar import FaultPlanError, parse_rules
+from .faults.plan import FaultPlanError, parse_rules
+from .model.clock import ManualClock
 from .server import Server
 from .settings import Settings
-from .versions import SUPPORTED
 
 _DEFAULTS = Settings()
 
@@ -167,7 +167,7 @@ async def _serve(server: Server, port_file: Path | None) -> None:
         if server.started:
             if port_file is not None:
                 _write_whole(port_file, server.url + "\n")
-            count = sum(server.plane.fleet.counts().values())
+            count = sum(server.control_plane.fleet.counts().values())
             print(f"Run:ai SIMULATOR with {count} workloads on {server.url} (Ctrl-C stops it)", flush=True)
     except OSError:
         server.stop()

@@ -9,18 +9,18 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from . import contract, fleet_file
-from .clock import ManualClock
-from .fault_plan import FaultPlan
-from .fleet import generate
-from .listing import Views
-from .model import Behaviour, Fleet
-from .places import Places
-from .request_log import RequestLog
+from .api import contract, fleet_file
+from .api.lists import Views
+from .api.tokens import Tokens
+from .api.versions import ApiVersion
+from .faults.plan import FaultPlan
+from .http.request_log import RequestLog
+from .model.clock import ManualClock
+from .model.fleet import Behaviour, Fleet
+from .model.generator import generate
+from .model.places import Places
+from .model.workload import Workload
 from .settings import Settings
-from .tokens import Tokens
-from .versions import ApiVersion
-from .workload import Workload
 
 CHANGEABLE = ("latency", "latency_per_id", "forbidden_paths", "count_endpoint")
 """Settings, beside those of `Behaviour`, that may change while the simulator runs."""

@@ -15,10 +15,10 @@ from typing import Any
 
 import uvicorn
 
-from .app import build
-from .connection import CuttableProtocol
 from .control_plane import ControlPlane
-from .model import Fleet
+from .http.app import build
+from .http.exchange import CuttableProtocol
+from .model.fleet import Fleet
 from .settings import Settings
 
 _BACKLOG = 1024
@@ -31,15 +31,15 @@ _GRACE_SECONDS = 30
 class Server(uvicorn.Server):
     """Uvicorn's server, which says when it listens, can go deaf for a while, and leaves signals alone."""
 
-    def __init__(self, plane: ControlPlane) -> None:
-        self.plane = plane
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self.control_plane = control_plane
         self.ready = threading.Event()
         self._stop: asyncio.Event | None = None
         self._reopening: asyncio.Task[None] | None = None
-        settings = plane.settings
+        settings = control_plane.settings
         super().__init__(
             uvicorn.Config(
-                build(plane, self),
+                build(control_plane, self),
                 http=CuttableProtocol,
                 # uvloop's own loop hangs as it ends when a TLS connection was dropped under it.
                 loop="auto" if settings.certificate is None else "asyncio",
@@ -67,8 +67,8 @@ class Server(uvicorn.Server):
     @property
     def url(self) -> str:
         """The address that clients use, without a slash at the end."""
-        scheme = "http" if self.plane.settings.certificate is None else "https"
-        address = self.plane.settings.address
+        scheme = "http" if self.control_plane.settings.certificate is None else "https"
+        address = self.control_plane.settings.address
         host = f"[{address}]" if ":" in address else address
         return f"{scheme}://{host}:{self.port}"
 
@@ -131,7 +131,7 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         # Bound but not listening, it refuses connections and keeps the port from others.
-        self._socket = _bind(self.plane.settings.address, self.port)
+        self._socket = _bind(self.control_plane.settings.address, self.port)
         self._reopening = asyncio.ensure_future(self._listen_again(seconds, is_over))
 
     def interrupt_threadsafe(self, seconds: float) -> None:
@@ -178,29 +178,29 @@ class Handle:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self.plane = server.plane
+        self.control_plane = server.control_plane
         self.url = server.url
 
     @property
     def state(self) -> Fleet:
         """The fleet; its methods may be called from any thread."""
-        return self.plane.fleet
+        return self.control_plane.fleet
 
     def requests(self, since: int = 0) -> list[dict[str, Any]]:
         """What it was asked, after the request of that number."""
-        return self.plane.log.since(since)
+        return self.control_plane.log.since(since)
 
     def summary(self) -> dict[str, Any]:
         """Counts of what it was asked; see `RequestLog.summary`."""
-        return self.plane.log.summary()
+        return self.control_plane.log.summary()
 
     def faults(self, *rules: dict[str, Any]) -> None:
         """Put these rules in the place of the fault plan; none ends it."""
-        self.plane.faults.replace(rules)
+        self.control_plane.faults.replace(rules)
 
     def configure(self, **changes: Any) -> None:
         """Change settings while it runs; see `ControlPlane.configure`."""
-        self.plane.configure(changes)
+        self.control_plane.configure(changes)
 
     def interrupt(self, seconds: float) -> None:
         """Drop every connection and refuse new ones for so long."""
@@ -212,15 +212,15 @@ class Handle:
 
     def revoke_tokens(self) -> None:
         """Make every minted token invalid."""
-        self.plane.tokens.revoke()
+        self.control_plane.tokens.revoke()
 
     def reset(self) -> None:
         """Everything as it was at the start."""
-        self.plane.reset()
+        self.control_plane.reset()
 
     def advance(self, seconds: float) -> None:
         """Move a manual clock on. Raises ValueError with another clock."""
-        self.plane.advance(seconds)
+        self.control_plane.advance(seconds)
 
 
 @contextlib.contextmanager

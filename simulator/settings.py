@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .checks import check_choice, check_number, check_switch, check_texts
-from .clock import Clock, RealClock
-from .fleet import DEFAULT_TENANT_ID
-from .model import Behaviour
+from .model.clock import Clock, RealClock
+from .model.fleet import Behaviour
+from .model.generator import DEFAULT_TENANT_ID
+from .validation import check_choice, check_number, check_switch, check_texts
 
 CLIENT_ID = "rehearsal"
 CLIENT_SECRET = "rehearsal-secret"  # noqa: S105 - a dummy, as the README says

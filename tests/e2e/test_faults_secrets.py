@@ -128,7 +128,7 @@ def tasks(folder: Path) -> list[dict[str, Any]]:
 
 def minted(simulator: Handle) -> set[str]:
     """Every token that it made; none was revoked."""
-    return set(simulator.plane.tokens._expiry)
+    return set(simulator.control_plane.tokens._expiry)
 
 
 def test_no_secret_is_shown(run_playbook_on_each_core: PlaybookRunner, tmp_path: Path, nowhere: str) -> None:

@@ -98,7 +98,9 @@ def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
             variables = data / "variables.json"
             ids = [row["id"] for row in rows]
             variables.write_text(
-                json.dumps({"ids": ids, "url": simulator.url, "token": simulator.plane.settings.token})
+                json.dumps(
+                    {"ids": ids, "url": simulator.url, "token": simulator.control_plane.settings.token}
+                )
             )
             done = ansible_runner.run(
                 private_data_dir=str(data),

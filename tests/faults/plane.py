@@ -32,9 +32,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._errors import Answer
 from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
 from ansible_collections.gpuops.runai.plugins.module_utils._transport import Answer
 
-from simulator.clock import ManualClock
-from simulator.fleet_file import build
-from simulator.model import Behaviour, Fleet
+from simulator.api.fleet_file import build
+from simulator.model.clock import ManualClock
+from simulator.model.fleet import Behaviour, Fleet
 from tests.faults.rehearsal import DEFAULTS, DONE, workload_id
 
 BATCH_ID = workload_id(10**6)

@@ -13,7 +13,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils import _deliver
 from ansible_collections.gpuops.runai.plugins.module_utils._answers import BatchAnswer
 from ansible_collections.gpuops.runai.plugins.module_utils._client import Client
 
-from simulator.clock import ManualClock
+from simulator.model.clock import ManualClock
 from tests.faults.conftest import Start
 from tests.faults.plane import Fault, Plane
 from tests.faults.rehearsal import (

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils import _guard, _retry, _token
 from ansible_collections.gpuops.runai.plugins.module_utils._token import parse_token
 
-from simulator.clock import ManualClock
+from simulator.model.clock import ManualClock
 from simulator.server import Handle
 from simulator.settings import TOKEN
 from tests.faults.conftest import Start

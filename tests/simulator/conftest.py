@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from simulator.clock import ManualClock
+from simulator.model.clock import ManualClock
 from simulator.server import Handle, running
 from simulator.settings import TOKEN, Settings
 from tests.waiting import PATIENCE

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from simulator.clock import RealClock
+from simulator.model.clock import RealClock
 from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, TOKEN
 
@@ -42,14 +42,14 @@ def is_error(answer: requests.Response, status: int) -> bool:
         "text",
     ],
 )
-def test_bad_batches_are_refused_and_change_nothing(start: Start, connect: Connect, body: Any) -> None:
+def test_batch_with_bad_body_is_refused_whole(start: Start, connect: Connect, body: Any) -> None:
     simulator = start(fleet=fleet_of("Running"))
     answer = connect(simulator).post("/api/v1/workloads/batch", json=body)
     assert is_error(answer, 400)
     assert simulator.state.phase(workload_id(0)) == "Running"
 
 
-def test_a_batch_without_a_body_or_with_broken_json_is_refused(start: Start, connect: Connect) -> None:
+def test_batch_without_json_body_is_refused(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=1))
     assert is_error(client.post("/api/v1/workloads/batch"), 400)
     headers = {"content-type": "application/json"}
@@ -58,7 +58,7 @@ def test_a_batch_without_a_body_or_with_broken_json_is_refused(start: Start, con
     assert is_error(form, 400)
 
 
-def test_a_hundred_ids_are_answered_once_each(start: Start, connect: Connect) -> None:
+def test_batch_of_a_hundred_ids_answers_each_once(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of(*["Running"] * 100))
     ids = [workload_id(number) for number in range(100)]
     answer = connect(simulator).batch("suspend", ids)
@@ -68,7 +68,7 @@ def test_a_hundred_ids_are_answered_once_each(start: Start, connect: Connect) ->
     assert simulator.state.counts() == {"Stopping": 100}
 
 
-def test_failures_come_inside_the_200(start: Start, connect: Connect) -> None:
+def test_batch_with_bad_ids_reports_them_inside_the_200(start: Start, connect: Connect) -> None:
     answer = connect(start(fleet=fleet_of("Completed"))).batch("suspend", [ABSENT, workload_id(0)])
     assert answer.status_code == 200
     assert "succeeded" not in answer.json()
@@ -78,7 +78,7 @@ def test_failures_come_inside_the_200(start: Start, connect: Connect) -> None:
     ]
 
 
-def test_upper_case_ids_are_understood(start: Start, connect: Connect) -> None:
+def test_batch_with_upper_case_ids_is_carried_out(start: Start, connect: Connect) -> None:
     simulator = start(
         fleet={"workloads": [{"id": "abcdefab-0000-4000-8000-000000000001", "phase": "Running"}]}
     )
@@ -89,7 +89,7 @@ def test_upper_case_ids_are_understood(start: Start, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}"])
-def test_without_a_good_bearer_everything_is_a_401(start: Start, connect: Connect, header: str) -> None:
+def test_endpoint_without_good_token_answers_401(start: Start, connect: Connect, header: str) -> None:
     simulator = start(fleet=fleet_of("Running"))
     client = connect(simulator)
     client.headers["Authorization"] = header
@@ -104,7 +104,7 @@ def form(**changes: str) -> dict[str, str]:
     return {**good, **changes}
 
 
-def test_oauth2_token_works_until_it_expires_or_is_revoked(start: Start, connect: Connect) -> None:
+def test_oauth2_token_expired_or_revoked_is_refused(start: Start, connect: Connect) -> None:
     simulator = start(workloads=1, token_seconds=60)
     client = connect(simulator)
 
@@ -137,7 +137,7 @@ def test_oauth2_token_works_until_it_expires_or_is_revoked(start: Start, connect
         ({"x": "y"}, 400, "invalid_request"),
     ],
 )
-def test_oauth2_errors_have_their_own_shape(
+def test_oauth2_token_refused_has_the_oauth2_shape(
     start: Start, connect: Connect, body: dict[str, str], status: int, error: str
 ) -> None:
     answer = connect(start(workloads=1)).post("/api/v2/token", data=body)
@@ -145,13 +145,15 @@ def test_oauth2_errors_have_their_own_shape(
     assert "code" not in answer.json()
 
 
-def test_an_oauth2_token_is_asked_for_as_a_form(start: Start, connect: Connect) -> None:
+def test_oauth2_token_request_in_json_is_refused(start: Start, connect: Connect) -> None:
     answer = connect(start(workloads=1)).post("/api/v2/token", json=form())
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("spelling", ["clientId", "clientID"])
-def test_the_older_token_takes_both_spellings(start: Start, connect: Connect, spelling: str) -> None:
+def test_v1_token_request_in_either_spelling_is_granted(
+    start: Start, connect: Connect, spelling: str
+) -> None:
     client = connect(start(workloads=1))
     body = {"grantType": "client_credentials", spelling: CLIENT_ID, "clientSecret": CLIENT_SECRET}
     answer = client.post("/api/v1/token", json=body)
@@ -163,7 +165,7 @@ def test_the_older_token_takes_both_spellings(start: Start, connect: Connect, sp
     assert is_error(client.post("/api/v1/token", data=body), 400)
 
 
-def test_one_workload(start: Start, connect: Connect) -> None:
+def test_get_workload_by_id_answers_its_row(start: Start, connect: Connect) -> None:
     deleted = {"id": workload_id(2), "phase": "Completed", "deletedAt": "2025-01-01T00:00:00Z"}
     fleet = fleet_of("Running", "Running")
     fleet["workloads"].append(deleted)
@@ -177,7 +179,7 @@ def test_one_workload(start: Start, connect: Connect) -> None:
     assert client.rows(deleted="true") == []
 
 
-def test_pages_hold_every_row_once(start: Start, connect: Connect) -> None:
+def test_list_read_in_pages_holds_every_row_once(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=137))
     for limit in (1, 10, 50, 137, 500):
         rows = client.rows(limit=limit, sortBy="createdAt")
@@ -189,7 +191,7 @@ def test_pages_hold_every_row_once(start: Start, connect: Connect) -> None:
     assert beyond == {"workloads": []}
 
 
-def test_sort_order(start: Start, connect: Connect) -> None:
+def test_list_sorted_by_field_is_in_order(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=60))
     up = [row["name"] for row in client.rows(sortBy="name")]
     assert up == sorted(up)
@@ -217,11 +219,11 @@ def test_sort_order(start: Start, connect: Connect) -> None:
         {"filterby": "phase==Running"},
     ],
 )
-def test_bad_queries_are_refused(start: Start, connect: Connect, query: dict[str, Any]) -> None:
+def test_list_with_bad_query_is_refused(start: Start, connect: Connect, query: dict[str, Any]) -> None:
     assert is_error(connect(start(workloads=1)).get("/api/v1/workloads", params=query), 400)
 
 
-def test_filters_search_and_count_agree(start: Start, connect: Connect) -> None:
+def test_list_filtered_or_searched_agrees_with_count(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=200))
     everything = client.rows()
     project = everything[0]["projectName"]
@@ -246,7 +248,7 @@ def test_filters_search_and_count_agree(start: Start, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("field", ["createdAt", "phaseUpdatedAt", "completedAt"])
-def test_a_time_that_was_shown_can_be_asked_for(start: Start, connect: Connect, field: str) -> None:
+def test_list_filtered_by_a_shown_time_holds_its_row(start: Start, connect: Connect, field: str) -> None:
     client = connect(start(workloads=60, clock=RealClock()))
     row = next(row for row in client.rows() if row[field])
     for operator in ("==", "<=", ">="):
@@ -255,7 +257,7 @@ def test_a_time_that_was_shown_can_be_asked_for(start: Start, connect: Connect, 
     assert len(client.rows(filterBy=f"{field}=={row[field]}")) == 1
 
 
-def test_deleted_ones_are_in_their_own_list(start: Start, connect: Connect) -> None:
+def test_list_of_deleted_workloads_holds_them_alone(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running", "Stopped"), transition_seconds=5)
     client = connect(simulator)
     assert (len(client.rows()), client.rows(deleted="true")) == (2, [])
@@ -269,7 +271,7 @@ def test_deleted_ones_are_in_their_own_list(start: Start, connect: Connect) -> N
     assert client.get("/api/v1/workloads/count", params={"deleted": "true"}).json() == {"count": 1}
 
 
-def test_pods_of_a_node(start: Start, connect: Connect) -> None:
+def test_pods_filtered_by_node_are_found(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=150))
     rows = {row["id"]: row for row in client.rows()}
     pods = client.get("/api/v1/workloads/pods", params={"limit": "500", "verbosity": "full"}).json()["pods"]
@@ -292,7 +294,7 @@ def test_pods_of_a_node(start: Start, connect: Connect) -> None:
         assert rows[pod["workloadId"]]["phase"] not in ("Stopped", "Creating", "Resuming")
 
 
-def test_pods_of_a_workload_and_their_pages(start: Start, connect: Connect) -> None:
+def test_pods_of_one_workload_are_paged(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=150))
     distributed: dict[str, Any] = next(row for row in client.rows() if row["runningPods"] > 2)
     path = f"/api/v1/workloads/{distributed['id']}/pods"
@@ -304,7 +306,7 @@ def test_pods_of_a_workload_and_their_pages(start: Start, connect: Connect) -> N
     assert is_error(client.get(f"/api/v1/workloads/{ABSENT}/pods"), 404)
 
 
-def test_the_other_lists(start: Start, connect: Connect) -> None:
+def test_lists_of_places_answer_their_rows(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=60))
     clusters = client.get("/api/v1/clusters").json()
     assert [sorted(cluster)[-1] for cluster in clusters] == ["version", "version"]
@@ -339,7 +341,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("path", sorted(PLACES))
-def test_each_list_knows_its_own_fields(start: Start, connect: Connect, path: str) -> None:
+def test_lists_of_places_with_foreign_field_are_refused(start: Start, connect: Connect, path: str) -> None:
     client = connect(start(workloads=5))
 
     def asked(**query: str) -> requests.Response:
@@ -358,7 +360,7 @@ def test_each_list_knows_its_own_fields(start: Start, connect: Connect, path: st
             assert is_error(asked(sortBy=field), 400)
 
 
-def test_what_projects_can_be_asked_for(start: Start, connect: Connect) -> None:
+def test_projects_filtered_by_each_field_are_found(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=5))
 
     def names(*conditions: str) -> list[str]:
@@ -378,7 +380,7 @@ def test_what_projects_can_be_asked_for(start: Start, connect: Connect) -> None:
     assert len(names("phase==Ready", "createdAt>=2000-01-01T00:00:00Z")) == 8
 
 
-def test_what_older_versions_lack(start: Start, connect: Connect) -> None:
+def test_older_version_lacks_endpoints_and_fields(start: Start, connect: Connect) -> None:
     old = connect(start(workloads=5, api_version="2.18"))
     assert is_error(old.batch("suspend", [ABSENT]), 404)
     assert is_error(old.get("/api/v1/nodes"), 404)
@@ -398,7 +400,7 @@ def test_what_older_versions_lack(start: Start, connect: Connect) -> None:
     assert connect(start(workloads=5, api_version="2.24")).post("/api/v2/token", data=form()).ok
 
 
-def test_options_that_take_things_away(start: Start, connect: Connect) -> None:
+def test_settings_that_remove_parts_are_respected(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=5, count_endpoint=False, actions_support=False))
     assert is_error(client.get("/api/v1/workloads/count"), 404)
     assert all("actionsSupport" not in row for row in client.rows())
@@ -407,14 +409,14 @@ def test_options_that_take_things_away(start: Start, connect: Connect) -> None:
     assert len(forbidden.rows()) == 5
 
 
-def test_unknown_paths_and_methods_have_the_error_shape(start: Start, connect: Connect) -> None:
+def test_unknown_path_or_method_has_the_error_shape(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=1))
     assert is_error(client.get("/api/v1/nothing"), 404)
     assert is_error(client.get("/api/v1/workloads/"), 404)
     assert is_error(client.delete("/api/v1/workloads"), 405)
 
 
-def test_a_broken_answer_is_told_instead_of_sent(start: Start, connect: Connect) -> None:
+def test_answer_that_breaks_the_contract_becomes_a_500(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running"))
     simulator.state.set_phase(workload_id(0), "Suspending", frozen=True)
     answer = connect(simulator).get("/api/v1/workloads")
@@ -425,7 +427,7 @@ def test_a_broken_answer_is_told_instead_of_sent(start: Start, connect: Connect)
     assert connect(lax).rows()[0]["phase"] == "Suspending"
 
 
-def test_latency_counts_a_request_and_its_ids(start: Start, connect: Connect) -> None:
+def test_latency_set_delays_each_request_and_id(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of(*["Running"] * 4), latency=0.02, latency_per_id=0.05, clock=RealClock())
     connect(simulator).batch("suspend", [workload_id(number) for number in range(4)])
     entry = simulator.requests()[0]

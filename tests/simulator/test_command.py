@@ -73,7 +73,7 @@ def address(line: str) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_listens_and_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+def test_command_stopped_by_signal_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     port_file = tmp_path / "url"
     with started("--workloads", "12", "--port-file", str(port_file)) as (process, line):
         assert "SIMULATOR with 12 workloads" in line
@@ -87,7 +87,7 @@ def test_it_says_where_it_listens_and_ends_cleanly(number: signal.Signals, tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_cleanly_before_it_listens(number: signal.Signals, tmp_path: Path) -> None:
+def test_command_stopped_before_it_listens_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     # In the place of a library that it loads: whoever opens the other end knows that it is loading.
@@ -106,7 +106,7 @@ def test_it_ends_cleanly_before_it_listens(number: signal.Signals, tmp_path: Pat
         assert ends_with(process, number) == (0, "")
 
 
-def test_it_ends_cleanly_while_one_request_hangs_and_another_is_half_sent(tmp_path: Path) -> None:
+def test_command_stopped_with_open_requests_ends_cleanly(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text("- match: {path: /api/*}\n  fault: hang\n")
     with (
@@ -120,7 +120,7 @@ def test_it_ends_cleanly_while_one_request_hangs_and_another_is_half_sent(tmp_pa
         assert ends_with(process, signal.SIGTERM) == (0, "")
 
 
-def test_it_ends_cleanly_while_an_answer_takes_its_time() -> None:
+def test_command_stopped_during_latency_ends_cleanly() -> None:
     with started("--latency", "3600") as (process, line), connected(address(line)) as slow:
         slow.sendall(
             b"GET /api/v1/clusters HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer rehearsal-token\r\n\r\n"
@@ -129,7 +129,7 @@ def test_it_ends_cleanly_while_an_answer_takes_its_time() -> None:
         assert ends_with(process, signal.SIGTERM) == (0, "")
 
 
-def test_it_serves_tls(tmp_path: Path) -> None:
+def test_command_with_certificate_serves_https(tmp_path: Path) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
@@ -166,7 +166,7 @@ def test_it_serves_tls(tmp_path: Path) -> None:
         ["--faults", __file__],
     ],
 )
-def test_what_it_can_not_do_is_told_in_a_line(options: list[str]) -> None:
+def test_command_with_bad_options_reports_one_line(options: list[str]) -> None:
     is_told_in_a_line("--port", "0", *options)
 
 
@@ -185,13 +185,13 @@ def is_told_in_a_line(*options: str) -> str:
     return done.stderr
 
 
-def test_a_taken_port_is_told() -> None:
+def test_command_with_taken_port_reports_one_line() -> None:
     with started() as (_, line):
         port = address(line).rsplit(":", 1)[1]
         assert f"127.0.0.1 port {port}" in is_told_in_a_line("--port", port)
 
 
-def test_missing_packages_are_told_in_a_line() -> None:
+def test_command_without_packages_reports_one_line() -> None:
     process = subprocess.run(
         [sys.executable, "-S", "-m", "simulator", "--port", "0"],
         cwd=ROOT,
@@ -207,7 +207,7 @@ def test_missing_packages_are_told_in_a_line() -> None:
     )
 
 
-def test_an_older_python_is_told_in_a_line(
+def test_command_on_older_python_reports_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: None)

@@ -9,19 +9,19 @@ from typing import Any
 
 import yaml
 
-from simulator.contract import DESCRIPTION
-from simulator.phases import NEXT, PHASES
-from simulator.versions import SUPPORTED, ApiVersion
+from simulator.api.contract import DESCRIPTION
+from simulator.api.versions import SUPPORTED, ApiVersion
+from simulator.model.workload import NEXT, PHASES
 
 COMPONENTS: dict[str, Any] = yaml.safe_load(DESCRIPTION.read_text())["components"]
 
 
-def test_both_know_the_same_phases() -> None:
+def test_contract_phases_match_the_model() -> None:
     assert COMPONENTS["schemas"]["Phase"]["enum"] == list(PHASES)
     assert set(NEXT) < set(PHASES)
 
 
-def test_both_know_the_same_fields() -> None:
+def test_contract_fields_match_the_newest_version() -> None:
     newest = ApiVersion(SUPPORTED[-1])
     parameters = COMPONENTS["parameters"]
     assert set(parameters["workloadSortBy"]["schema"]["enum"]) == newest.workload_fields()

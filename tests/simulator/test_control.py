@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from simulator.clock import RealClock
+from simulator.model.clock import RealClock
 from simulator.server import Handle
 from simulator.settings import CLIENT_SECRET, TOKEN
 from tests.waiting import PATIENCE
@@ -22,7 +22,7 @@ Connect = Callable[[Handle], Client]
 IDS = [workload_id(number) for number in range(3)]
 
 
-def test_it_says_everywhere_that_it_is_a_simulator(start: Start) -> None:
+def test_every_answer_names_the_simulator(start: Start) -> None:
     simulator = start(workloads=5)
     for path in ("/", "/api/v1/workloads", "/api/v1/nothing", "/_simulator/summary", "/nothing"):
         assert "simulator" in requests.get(simulator.url + path, timeout=PATIENCE).headers["x-simulator"]
@@ -31,7 +31,7 @@ def test_it_says_everywhere_that_it_is_a_simulator(start: Start) -> None:
     assert "Fleet of 5 workloads" in page
 
 
-def test_the_log_says_what_was_asked_and_no_secret(start: Start, connect: Connect) -> None:
+def test_request_log_holds_requests_and_no_secret(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running", "Running", "Running"))
     client = connect(simulator)
     client.headers["User-Agent"] = "test/1"
@@ -62,14 +62,14 @@ def test_the_log_says_what_was_asked_and_no_secret(start: Start, connect: Connec
     assert summary["ids_sent"] == {"suspend": {IDS[0]: 1, IDS[1]: 2, IDS[2]: 1}}
 
 
-def test_the_page_shows_names_as_text(start: Start, connect: Connect) -> None:
+def test_page_with_markup_in_names_escapes_it(start: Start, connect: Connect) -> None:
     simulator = start(workloads=1)
     connect(simulator).get("/api/v1/workloads", params={"search": "<script>alert(1)</script>"})
     connect(simulator).get("/api/v1/<script>")
     assert "<script>" not in requests.get(simulator.url, timeout=PATIENCE).text
 
 
-def test_phases_can_be_set_and_rows_added_and_removed(start: Start, connect: Connect) -> None:
+def test_control_workloads_sets_adds_and_removes(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running", "Running"))
     client = connect(simulator)
     change = {
@@ -91,7 +91,7 @@ def test_phases_can_be_set_and_rows_added_and_removed(start: Start, connect: Con
     assert client.post("/_simulator/workloads", json=["odd"]).status_code == 400
 
 
-def test_the_clock_moves_by_hand(start: Start, connect: Connect) -> None:
+def test_control_clock_moves_the_manual_clock(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running"), transition_seconds=10)
     client = connect(simulator)
     client.batch("suspend", IDS[:1])
@@ -103,7 +103,7 @@ def test_the_clock_moves_by_hand(start: Start, connect: Connect) -> None:
     assert real.post("/_simulator/clock", json={"seconds": 1}).status_code == 400
 
 
-def test_settings_change_while_it_runs(start: Start, connect: Connect) -> None:
+def test_control_settings_change_while_it_runs(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running", "Stopped"))
     client = connect(simulator)
     changes = {"redundant": "fail", "forbidden_ids": [IDS[0]], "count_endpoint": False}
@@ -143,7 +143,7 @@ def test_settings_change_while_it_runs(start: Start, connect: Connect) -> None:
         ("faults", {"rules": "cut"}),
     ],
 )
-def test_what_makes_no_sense_is_told_and_changes_nothing(
+def test_control_with_bad_body_is_refused_and_changes_nothing(
     start: Start, connect: Connect, path: str, body: Any
 ) -> None:
     simulator = start(fleet=fleet_of("Running"))
@@ -155,7 +155,7 @@ def test_what_makes_no_sense_is_told_and_changes_nothing(
     assert client.batch("suspend", IDS[:1]).json()["succeeded"] == IDS[:1]
 
 
-def test_raised_capacity_lets_waiting_ones_run(start: Start, connect: Connect) -> None:
+def test_control_settings_raised_capacity_starts_waiting_workloads(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Stopped"), gpu_capacity=0, transition_seconds=3)
     connect(simulator).batch("resume", IDS[:1])
     simulator.advance(60)
@@ -165,7 +165,7 @@ def test_raised_capacity_lets_waiting_ones_run(start: Start, connect: Connect) -
     assert simulator.state.phase(IDS[0]) == "Running"
 
 
-def test_faults_tokens_nodes_and_reset(start: Start, connect: Connect) -> None:
+def test_control_reset_restores_faults_tokens_and_nodes(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running", nodes=["gpu-1"]), faults=[{"fault": "empty", "nth": 99}])
     client = connect(simulator)
     assert client.get("/_simulator/faults").json()["rules"][0]["kind"] == "empty"

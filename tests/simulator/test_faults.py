@@ -18,11 +18,10 @@ from typing import Any
 import pytest
 import requests
 
-from simulator.clock import RealClock
-from simulator.fault_grammar import KINDS, FaultPlanError
-from simulator.fault_plan import FaultPlan
-from simulator.faults import Request
-from simulator.misbehaviour import _CARRIED_OUT_BY
+from simulator.faults.plan import FaultPlan, FaultPlanError
+from simulator.faults.rule import Request
+from simulator.faults.strike import KINDS
+from simulator.model.clock import RealClock
 from simulator.server import Handle
 from simulator.settings import TOKEN
 from tests.waiting import PATIENCE, wait_until
@@ -47,10 +46,6 @@ def client(simulator: Handle, connect: Connect) -> Client:
 
 def stopped(simulator: Handle) -> list[str]:
     return [one for one in IDS if simulator.state.phase(one) == "Stopping"]
-
-
-def test_every_kind_can_be_carried_out() -> None:
-    assert set(_CARRIED_OUT_BY) == set(KINDS)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +87,7 @@ def test_every_kind_can_be_carried_out() -> None:
         {"fault": "cut", "match": {"query": "offset=0"}},
     ],
 )
-def test_rules_outside_the_grammar_are_refused(rule: Any) -> None:
+def test_rule_outside_the_grammar_is_refused(rule: Any) -> None:
     plan = FaultPlan([{"fault": "cut"}])
     with pytest.raises(FaultPlanError, match=r"^rule 2: "):
         plan.replace([{"fault": "empty"}, rule])
@@ -127,11 +122,11 @@ RESUME = Request("POST", "/api/v1/workloads/batch", "", "resume", (IDS[2],))
         ({"probability": 0.0}, [False, False, False]),
     ],
 )
-def test_which_request_is_struck(rule: dict[str, Any], expected: list[bool]) -> None:
+def test_rule_with_match_strikes_those_requests(rule: dict[str, Any], expected: list[bool]) -> None:
     assert strikes(rule, [GET, SUSPEND, RESUME]) == expected
 
 
-def test_the_first_rule_wins_and_all_count() -> None:
+def test_plan_with_several_rules_applies_the_first() -> None:
     plan = FaultPlan([{"fault": "cut"}, {"fault": "empty", "nth": 2}])
     kinds = [fault.kind if fault else None for fault in (plan.pick(GET), plan.pick(GET), plan.pick(GET))]
     assert kinds == ["cut", "empty", None]
@@ -140,7 +135,9 @@ def test_the_first_rule_wins_and_all_count() -> None:
 
 @pytest.mark.parametrize("apply", [False, True])
 @pytest.mark.parametrize("status", [401, 403, 413, 429, 500, 502, 503, 504])
-def test_status(simulator: Handle, client: Client, status: int, apply: bool) -> None:
+def test_status_fault_answers_that_status(
+    simulator: Handle, client: Client, status: int, apply: bool
+) -> None:
     fault = {"kind": "status", "status": status, "apply": apply, "details": "why"}
     simulator.faults({"match": BATCH, "fault": fault})
     answer = client.batch("suspend", IDS)
@@ -160,7 +157,9 @@ def test_status(simulator: Handle, client: Client, status: int, apply: bool) -> 
         ("so sorry", "so sorry", ""),
     ],
 )
-def test_status_bodies(simulator: Handle, client: Client, body: str, text: str, content_type: str) -> None:
+def test_status_fault_with_body_answers_it(
+    simulator: Handle, client: Client, body: str, text: str, content_type: str
+) -> None:
     simulator.faults({"fault": {"kind": "status", "status": 502, "body": body}})
     answer = client.get("/api/v1/workloads")
     assert answer.status_code == 502
@@ -169,7 +168,7 @@ def test_status_bodies(simulator: Handle, client: Client, body: str, text: str, 
     assert content_type in answer.headers["content-type"]
 
 
-def test_retry_after_in_seconds_and_as_a_date(simulator: Handle, client: Client) -> None:
+def test_status_fault_with_retry_after_sends_the_header(simulator: Handle, client: Client) -> None:
     simulator.faults(
         {"fault": {"kind": "status", "status": 429, "retry_after": 7}},
         {"nth": 2, "fault": {"kind": "status", "status": 503, "retry_after_date": 60}},
@@ -183,7 +182,7 @@ def test_retry_after_in_seconds_and_as_a_date(simulator: Handle, client: Client)
 
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("apply", [False, True])
-def test_cut(simulator: Handle, client: Client, apply: bool, reset: bool) -> None:
+def test_cut_fault_closes_the_connection(simulator: Handle, client: Client, apply: bool, reset: bool) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "cut", "apply": apply, "reset": reset}})
     with pytest.raises(requests.ConnectionError) as error:
         client.batch("suspend", IDS)
@@ -194,7 +193,7 @@ def test_cut(simulator: Handle, client: Client, apply: bool, reset: bool) -> Non
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_hang_until_the_client_gives_up(simulator: Handle, apply: bool) -> None:
+def test_hang_fault_lasts_until_the_client_leaves(simulator: Handle, apply: bool) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "hang", "apply": apply}})
     expected = IDS if apply else []
     body = json.dumps({"action": "suspend", "ids": IDS})
@@ -214,7 +213,7 @@ def test_hang_until_the_client_gives_up(simulator: Handle, apply: bool) -> None:
     assert stopped(simulator) == expected
 
 
-def test_hang_does_not_keep_it_from_stopping(start: Start, connect: Connect) -> None:
+def test_hang_fault_during_stop_ends(start: Start, connect: Connect) -> None:
     simulator = start(workloads=1)
     client = connect(simulator)
     simulator.faults({"fault": "hang"})
@@ -234,7 +233,7 @@ def test_hang_does_not_keep_it_from_stopping(start: Start, connect: Connect) -> 
     assert len(failures) == 1
 
 
-def test_replacing_the_plan_ends_what_hangs_or_is_slow(simulator: Handle, client: Client) -> None:
+def test_plan_replaced_ends_hang_and_slow(simulator: Handle, client: Client) -> None:
     slow = {"match": LIST, "fault": {"kind": "slow", "seconds": 3600}}
     simulator.faults(slow, {"match": BATCH, "fault": {"kind": "hang", "apply": True}})
     ends: dict[str, Any] = {}
@@ -259,14 +258,14 @@ def test_replacing_the_plan_ends_what_hangs_or_is_slow(simulator: Handle, client
     assert "without response" in ends["hang"]
 
 
-def test_cut_in_the_middle_of_a_body(simulator: Handle, client: Client) -> None:
+def test_cut_in_body_fault_breaks_the_body(simulator: Handle, client: Client) -> None:
     simulator.faults({"match": BATCH, "fault": "cut_in_body"})
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         client.batch("suspend", IDS)
     assert stopped(simulator) == IDS
 
 
-def test_what_comes_before_a_cut_arrives(start: Start) -> None:
+def test_cut_in_body_fault_delivers_the_first_half(start: Start) -> None:
     # More than the kernel's buffers take while the client is slow to read.
     simulator = start(fleet=fleet_of(*["Running"] * 500, name="x" * 20_000))
     simulator.faults({"fault": "cut_in_body"})
@@ -282,7 +281,7 @@ def test_what_comes_before_a_cut_arrives(start: Start) -> None:
 
 
 @pytest.mark.parametrize("kind", ["half_json", "html", "empty"])
-def test_answers_that_are_no_json(simulator: Handle, client: Client, kind: str) -> None:
+def test_fault_without_json_answers_200(simulator: Handle, client: Client, kind: str) -> None:
     simulator.faults({"match": BATCH, "fault": kind})
     answer = client.batch("suspend", IDS)
     assert answer.status_code == 200
@@ -292,14 +291,14 @@ def test_answers_that_are_no_json(simulator: Handle, client: Client, kind: str) 
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_json_of_another_shape(simulator: Handle, client: Client, apply: bool) -> None:
+def test_other_json_fault_answers_its_body(simulator: Handle, client: Client, apply: bool) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "other_json", "body": [1, None], "apply": apply}})
     assert client.batch("suspend", IDS).json() == [1, None]
     assert stopped(simulator) == (IDS if apply else [])
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_ids_named_in_neither_list(simulator: Handle, client: Client, apply: bool) -> None:
+def test_omit_ids_fault_leaves_ids_out_of_both_lists(simulator: Handle, client: Client, apply: bool) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "count": 2, "apply": apply}})
     answer = client.batch("suspend", IDS).json()
     assert answer["succeeded"] == IDS[2:]
@@ -308,20 +307,20 @@ def test_ids_named_in_neither_list(simulator: Handle, client: Client, apply: boo
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_all_ids_left_out(simulator: Handle, client: Client, apply: bool) -> None:
+def test_omit_ids_fault_of_all_answers_no_list(simulator: Handle, client: Client, apply: bool) -> None:
     simulator.faults({"fault": {"kind": "omit_ids", "count": "all", "apply": apply}})
     assert list(client.batch("suspend", IDS).json()) == ["id"]
     assert stopped(simulator) == (IDS if apply else [])
 
 
 @pytest.mark.parametrize("where", ["succeeded", "failed"])
-def test_ids_that_nobody_asked_about(simulator: Handle, client: Client, where: str) -> None:
+def test_foreign_ids_fault_adds_unknown_ids(simulator: Handle, client: Client, where: str) -> None:
     simulator.faults({"fault": {"kind": "foreign_ids", "count": 2, "list": where}})
     answer = client.batch("suspend", IDS).json()
     assert len(answer[where]) == (6 if where == "succeeded" else 2)
 
 
-def test_the_same_id_in_both_lists(simulator: Handle, client: Client) -> None:
+def test_both_lists_fault_names_an_id_twice(simulator: Handle, client: Client) -> None:
     simulator.faults({"fault": {"kind": "both_lists", "ids": [IDS[1]]}})
     answer = client.batch("suspend", IDS).json()
     assert answer["succeeded"] == IDS
@@ -332,7 +331,9 @@ def test_the_same_id_in_both_lists(simulator: Handle, client: Client) -> None:
     ("shape", "expected"),
     [(None, r"^no$"), ("huge", r"^x{100000}$"), ("control", "\x1b"), ("jinja", r"\{\{")],
 )
-def test_refused_ids(simulator: Handle, client: Client, shape: str | None, expected: str) -> None:
+def test_refuse_ids_fault_fails_them_untouched(
+    simulator: Handle, client: Client, shape: str | None, expected: str
+) -> None:
     fault = {"kind": "refuse_ids", "count": 3, "message": "no", "code": 7, "shape": shape}
     simulator.faults({"fault": fault})
     answer = client.batch("suspend", IDS).json()
@@ -342,7 +343,7 @@ def test_refused_ids(simulator: Handle, client: Client, shape: str | None, expec
     assert stopped(simulator) == IDS[3:]
 
 
-def test_upper_case_ids(start: Start, connect: Connect) -> None:
+def test_upper_case_ids_fault_changes_every_id(start: Start, connect: Connect) -> None:
     one = "abcdefab-0000-4000-8000-000000000001"
     simulator = start(fleet={"workloads": [{"id": one}]})
     simulator.faults({"times": "always", "fault": "upper_case_ids"})
@@ -356,7 +357,7 @@ def page(client: Client, offset: int) -> tuple[list[str], int | None]:
     return [row["id"] for row in answer["workloads"]], answer.get("next")
 
 
-def test_paging_faults(simulator: Handle, client: Client) -> None:
+def test_paging_faults_change_rows_and_next(simulator: Handle, client: Client) -> None:
     def plan(fault: Any) -> None:
         simulator.faults({"match": LIST, "times": "always", "fault": fault})
 
@@ -374,7 +375,7 @@ def test_paging_faults(simulator: Handle, client: Client) -> None:
     assert [page(client, offset) for offset in (0, 2, 40)] == [(IDS[:2], 2), (IDS[2:], 4), (IDS[:2], 42)]
 
 
-def test_rows_and_counts_that_lie(simulator: Handle, client: Client) -> None:
+def test_edit_rows_and_wrong_count_faults_change_the_answer(simulator: Handle, client: Client) -> None:
     simulator.faults(
         {
             "match": LIST,
@@ -390,7 +391,7 @@ def test_rows_and_counts_that_lie(simulator: Handle, client: Client) -> None:
     assert "actionsSupport" not in client.get(f"/api/v1/workloads/{IDS[2]}").json()
 
 
-def test_a_slow_and_a_dribbling_answer_arrive_whole(start: Start, connect: Connect) -> None:
+def test_slow_and_dribble_faults_deliver_the_whole_answer(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of(*["Running"] * 4), clock=RealClock())
     client = connect(simulator)
     simulator.faults(
@@ -401,7 +402,7 @@ def test_a_slow_and_a_dribbling_answer_arrive_whole(start: Start, connect: Conne
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_down_refuses_connections(simulator: Handle, client: Client, apply: bool) -> None:
+def test_down_fault_refuses_connections(simulator: Handle, client: Client, apply: bool) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "down", "seconds": 3600, "apply": apply}})
     with pytest.raises(requests.ConnectionError):
         client.batch("suspend", IDS)
@@ -410,7 +411,7 @@ def test_down_refuses_connections(simulator: Handle, client: Client, apply: bool
     assert stopped(simulator) == (IDS if apply else [])
 
 
-def test_down_comes_back_by_itself(simulator: Handle, client: Client) -> None:
+def test_down_fault_over_serves_again(simulator: Handle, client: Client) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "down", "seconds": 0.1}})
     with pytest.raises(requests.ConnectionError):
         client.batch("suspend", IDS)
@@ -418,7 +419,7 @@ def test_down_comes_back_by_itself(simulator: Handle, client: Client) -> None:
     assert client.batch("suspend", IDS).json()["succeeded"] == IDS
 
 
-def test_replacing_the_plan_ends_what_is_down(simulator: Handle, client: Client) -> None:
+def test_plan_replaced_ends_down(simulator: Handle, client: Client) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "down", "seconds": 3600, "apply": True}})
     with pytest.raises(requests.ConnectionError):
         client.batch("suspend", IDS)
@@ -428,7 +429,7 @@ def test_replacing_the_plan_ends_what_is_down(simulator: Handle, client: Client)
     assert stopped(simulator) == IDS
 
 
-def test_down_may_be_told_from_a_test_and_the_end_may_come_meanwhile(start: Start, connect: Connect) -> None:
+def test_interrupt_during_stop_ends(start: Start, connect: Connect) -> None:
     simulator = start(workloads=1)
     client = connect(simulator)
     assert client.get("/api/v1/workloads/count").ok
@@ -437,7 +438,7 @@ def test_down_may_be_told_from_a_test_and_the_end_may_come_meanwhile(start: Star
         client.get("/api/v1/workloads/count")
 
 
-def test_down_may_be_told_over_http(simulator: Handle, client: Client) -> None:
+def test_control_down_refuses_connections(simulator: Handle, client: Client) -> None:
     assert client.post("/_simulator/down", json={}).status_code == 400
     assert client.post("/_simulator/down", json={"seconds": 3600}).json() == {"seconds": 3600.0}
     wait_until(lambda: refuses(simulator), "the outage")
@@ -455,14 +456,14 @@ def refuses(simulator: Handle) -> bool:
     return False
 
 
-def test_redirect_elsewhere(simulator: Handle, client: Client) -> None:
+def test_redirect_fault_names_the_other_place(simulator: Handle, client: Client) -> None:
     simulator.faults({"fault": {"kind": "redirect", "location": "http://other.invalid/"}})
     answer = client.get("/api/v1/workloads", params={"limit": 5}, allow_redirects=False)
     assert answer.status_code == 307
     assert answer.headers["location"] == "http://other.invalid/api/v1/workloads?limit=5"
 
 
-def test_tokens_die_in_the_middle(simulator: Handle, client: Client) -> None:
+def test_revoke_tokens_fault_makes_tokens_invalid(simulator: Handle, client: Client) -> None:
     form = {"grant_type": "client_credentials", "client_id": "rehearsal", "client_secret": "rehearsal-secret"}
     token = client.post("/api/v2/token", data=form).json()["access_token"]
     client.headers["Authorization"] = f"Bearer {token}"
@@ -470,7 +471,7 @@ def test_tokens_die_in_the_middle(simulator: Handle, client: Client) -> None:
     assert [client.get("/api/v1/workloads").status_code for _ in range(3)] == [200, 401, 401]
 
 
-def test_somebody_else_acts_meanwhile(simulator: Handle, client: Client) -> None:
+def test_change_phase_fault_acts_before_or_after(simulator: Handle, client: Client) -> None:
     fault = {"kind": "change_phase", "ids": IDS[:1], "phase": "Completed"}
     simulator.faults({"match": BATCH, "fault": fault})
     answer = client.batch("suspend", IDS[:2]).json()
@@ -481,7 +482,9 @@ def test_somebody_else_acts_meanwhile(simulator: Handle, client: Client) -> None
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"status", "hang", "slow", "dribble", "down"}))
-def test_a_rule_for_everything_breaks_nothing_else(simulator: Handle, client: Client, kind: str) -> None:
+def test_any_fault_on_any_request_never_breaks_the_simulator(
+    simulator: Handle, client: Client, kind: str
+) -> None:
     """Whatever a fault meets, the simulator answers or cuts: it never fails itself."""
     simulator.faults({"times": "always", "fault": kind})
     asks: list[Callable[[], requests.Response]] = [
@@ -501,7 +504,7 @@ def test_a_rule_for_everything_breaks_nothing_else(simulator: Handle, client: Cl
         assert answer.status_code != 500
 
 
-def test_a_refusal_is_not_dressed_up(simulator: Handle, client: Client) -> None:
+def test_batch_fault_on_a_refusal_leaves_it(simulator: Handle, client: Client) -> None:
     simulator.faults({"times": "always", "fault": "both_lists"})
     assert client.batch("suspend", []).status_code == 400
     client.headers["Authorization"] = ""

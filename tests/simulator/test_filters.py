@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from simulator.errors import ApiError
-from simulator.filters import parse, select
-from simulator.versions import ApiVersion
+from simulator.api.contract import ApiError
+from simulator.api.filters import parse, select
+from simulator.api.versions import ApiVersion
 
 KNOWN = ApiVersion("2.25").workload_fields()
 
@@ -53,7 +53,7 @@ def holds(item: str, value: Any) -> bool:
         ("nodepool==a", [], False),
     ],
 )
-def test_a_condition(item: str, value: Any, expected: bool) -> None:
+def test_condition_on_value_holds_as_expected(item: str, value: Any, expected: bool) -> None:
     assert holds(item, value) is expected
 
 
@@ -73,19 +73,19 @@ def test_a_condition(item: str, value: Any, expected: bool) -> None:
         " name==a",
     ],
 )
-def test_what_is_refused(item: str) -> None:
+def test_filter_outside_the_grammar_is_refused(item: str) -> None:
     with pytest.raises(ApiError) as error:
         parse([item], KNOWN)
     assert error.value.status == 400
 
 
-def test_all_must_hold() -> None:
+def test_filter_of_several_conditions_needs_all() -> None:
     conditions = parse(["name=@a", "type==b"], KNOWN)
     things = [{"name": "a", "type": "b"}, {"name": "a", "type": "c"}, {"name": "x", "type": "b"}]
     assert select(conditions, things, lambda thing, field: thing[field]) == things[:1]
 
 
-def test_ten_items_and_no_more() -> None:
+def test_filter_of_more_than_ten_items_is_refused() -> None:
     assert len(parse(["name==a"] * 10, KNOWN)) == 10
     with pytest.raises(ApiError):
         parse(["name==a"] * 11, KNOWN)
@@ -102,11 +102,11 @@ def test_ten_items_and_no_more() -> None:
         ("priorityClassName", 23),
     ],
 )
-def test_fields_by_version(field: str, since: int) -> None:
+def test_workload_field_exists_since_its_version(field: str, since: int) -> None:
     for minor in range(18, 26):
         assert (field in ApiVersion(f"2.{minor}").workload_fields()) == (minor >= since)
 
 
-def test_pod_fields_by_version() -> None:
+def test_pod_fields_exist_since_their_version() -> None:
     assert "workloadId" not in ApiVersion("2.20").pod_fields()
     assert "workloadId" in ApiVersion("2.21").pod_fields()

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from simulator.clock import ManualClock
-from simulator.fleet_file import FleetFileError, build, load
+from simulator.api.fleet_file import FleetFileError, build, load
+from simulator.model.clock import ManualClock, from_text, to_text
 from simulator.server import Handle
-from simulator.timestamps import from_text, to_text
 
 from .conftest import Client, Start, workload_id
 
@@ -24,7 +23,7 @@ Connect = Callable[[Handle], Client]
 CLUSTER = "11111111-1111-4111-8111-111111111111"
 
 
-def test_what_one_simulator_shows_another_can_start_from(
+def test_fleet_file_of_exported_rows_gives_the_same_fleet(
     start: Start, connect: Connect, tmp_path: Path
 ) -> None:
     first = connect(start(workloads=80))
@@ -58,7 +57,7 @@ def test_what_one_simulator_shows_another_can_start_from(
     assert places(second) == places(first)
 
 
-def test_little_is_needed_and_times_move_to_now(start: Start, connect: Connect) -> None:
+def test_fleet_file_with_few_fields_is_filled_in(start: Start, connect: Connect) -> None:
     described = {
         "exportedAt": "2020-01-01T10:00:00Z",
         "workloads": [
@@ -75,7 +74,7 @@ def test_little_is_needed_and_times_move_to_now(start: Start, connect: Connect) 
     simulator = start(fleet=described)
     rows = connect(simulator).rows()
     assert rows[0]["phase"] == "Running"
-    now = simulator.plane.clock.now()
+    now = simulator.control_plane.clock.now()
     assert now - from_text(rows[1]["phaseUpdatedAt"]) == pytest.approx(3600, abs=0.01)
     assert now - from_text(rows[1]["createdAt"]) == pytest.approx(86400, abs=0.01)
     assert "actionsSupport" not in rows[0]
@@ -113,14 +112,14 @@ def test_little_is_needed_and_times_move_to_now(start: Start, connect: Connect) 
         {"workloads": [], "pods": [{"workloadId": None}]},
     ],
 )
-def test_what_is_no_fleet_is_refused_in_words(described: dict[str, Any]) -> None:
+def test_fleet_file_without_sense_is_refused(described: dict[str, Any]) -> None:
     with pytest.raises(FleetFileError) as refused:
         build(described, now=0.0, tenant_id=1)
     # Those of the format, not of the code that reads it.
     assert "object has no attribute" not in str(refused.value)
 
 
-def test_nodes_that_only_rows_and_pods_name_are_listed(start: Start, connect: Connect) -> None:
+def test_fleet_file_nodes_named_by_rows_are_listed(start: Start, connect: Connect) -> None:
     rows = [{"id": workload_id(0), "nodes": ["gpu-1"]}, {"id": workload_id(1), "clusterId": CLUSTER}]
     pods = [{"workloadId": workload_id(1), "nodeName": "gpu-2", "currentNodePool": "a100"}]
     client = connect(start(fleet={"workloads": rows, "pods": pods}))
@@ -131,7 +130,7 @@ def test_nodes_that_only_rows_and_pods_name_are_listed(start: Start, connect: Co
     assert client.post("/_simulator/nodes", json=[{**fence, "name": "gpu-3"}]).status_code == 404
 
 
-def test_null_is_as_good_as_missing(start: Start, connect: Connect) -> None:
+def test_fleet_file_with_null_counts_as_missing(start: Start, connect: Connect) -> None:
     names = ("name", "clusterId", "projectName", "priorityClassName", "phaseMessage", "allocatedResources")
     simulator = start(fleet={"workloads": [{"id": workload_id(0), **dict.fromkeys(names)}]})
     (row,) = connect(simulator).rows()
@@ -141,7 +140,7 @@ def test_null_is_as_good_as_missing(start: Start, connect: Connect) -> None:
     ] == [row["projectName"]]
 
 
-def test_a_file_that_is_no_json_object_is_refused(tmp_path: Path) -> None:
+def test_fleet_file_without_json_object_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fleet.json"
     for text in ("[]", "{", ""):
         path.write_text(text)

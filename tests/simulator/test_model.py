@@ -12,13 +12,13 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from simulator import contract
-from simulator.clock import ManualClock
-from simulator.fleet import generate
-from simulator.fleet_file import build
-from simulator.model import Behaviour, Fleet
-from simulator.phases import FINISHED, PHASES
-from simulator.rows import pod_rows, workload_row
+from simulator.api import contract
+from simulator.api.fleet_file import build
+from simulator.api.rows import pod_rows, workload_row
+from simulator.model.clock import ManualClock
+from simulator.model.fleet import Behaviour, Fleet
+from simulator.model.generator import generate
+from simulator.model.workload import FINISHED, PHASES
 
 from .conftest import fleet_of, workload_id
 
@@ -38,20 +38,20 @@ def phases_over_time(fleet: Fleet, clock: ManualClock, seconds: int) -> list[str
     return found
 
 
-def test_suspend_stops_by_way_of_stopping() -> None:
+def test_suspend_of_running_passes_stopping() -> None:
     fleet, clock = fleet_in("Running")
     result = fleet.act("suspend", [workload_id(0)])
     assert result.succeeded == [workload_id(0)]
     assert phases_over_time(fleet, clock, 3) == ["Stopping", "Stopping", "Stopping", "Stopped"]
 
 
-def test_resume_runs_by_way_of_pending() -> None:
+def test_resume_of_stopped_passes_pending() -> None:
     fleet, clock = fleet_in("Stopped")
     fleet.act("resume", [workload_id(0)])
     assert phases_over_time(fleet, clock, 3) == ["Resuming", "Pending", "Initializing", "Running"]
 
 
-def test_delete_moves_to_the_deleted_list() -> None:
+def test_delete_of_running_moves_to_the_deleted_list() -> None:
     fleet, clock = fleet_in("Running")
     fleet.act("delete", [workload_id(0)])
     assert phases_over_time(fleet, clock, 3) == ["Deleting", "Deleting", "Deleting", None]
@@ -59,7 +59,7 @@ def test_delete_moves_to_the_deleted_list() -> None:
     assert fleet.live() == []
 
 
-def test_a_lag_hides_the_change_at_first() -> None:
+def test_lag_set_delays_the_first_phase() -> None:
     fleet, clock = fleet_in("Running", lag_seconds=2.0)
     assert fleet.act("suspend", [workload_id(0)]).failed == []
     assert phases_over_time(fleet, clock, 5) == [
@@ -72,7 +72,7 @@ def test_a_lag_hides_the_change_at_first() -> None:
     ]
 
 
-def test_the_phase_says_since_when() -> None:
+def test_phase_change_updates_its_time() -> None:
     fleet, clock = fleet_in("Running")
     start = clock.now()
     fleet.act("suspend", [workload_id(0)])
@@ -82,7 +82,7 @@ def test_the_phase_says_since_when() -> None:
     assert (workload.phase, workload.phase_updated_at) == ("Stopped", start + 3)
 
 
-def test_a_second_action_overtakes_the_first() -> None:
+def test_second_action_overtakes_the_first() -> None:
     fleet, clock = fleet_in("Stopped")
     fleet.act("resume", [workload_id(0)])
     clock.advance(1)
@@ -113,7 +113,7 @@ REDUNDANT = {
 @pytest.mark.parametrize("redundant", ["succeed", "fail"])
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("action", ["suspend", "resume", "delete"])
-def test_what_a_phase_allows(action: str, phase: str, redundant: str) -> None:
+def test_action_in_each_phase_is_allowed_or_refused(action: str, phase: str, redundant: str) -> None:
     fleet, _ = fleet_in(phase, redundant=redundant)
     result = fleet.act(action, [workload_id(0)])
     expected = REFUSED.get((action, phase))
@@ -125,7 +125,7 @@ def test_what_a_phase_allows(action: str, phase: str, redundant: str) -> None:
     assert fleet.phase(workload_id(0)) == (phase if unchanged else entered)
 
 
-def test_refusals_by_id() -> None:
+def test_action_on_bad_ids_refuses_them() -> None:
     fleet, _ = fleet_in("Running", "Running", "Running", "Running")
     fleet.update(workload_id(0), hidden=True)
     fleet.update(workload_id(1), actions_support={"delete": True, "suspend": False})
@@ -142,7 +142,7 @@ def test_refusals_by_id() -> None:
     assert fleet.act("delete", [workload_id(1)]).succeeded == [workload_id(1)]
 
 
-def test_what_does_not_fit_stays_pending_until_gpus_fall_free() -> None:
+def test_resume_without_free_gpus_stays_pending() -> None:
     fleet, clock = fleet_in("Running", "Stopped", gpu_capacity=1.0)
     fleet.act("resume", [workload_id(1)])
     clock.advance(60)
@@ -155,7 +155,7 @@ def test_what_does_not_fit_stays_pending_until_gpus_fall_free() -> None:
     assert fleet.gpus_held() == 1.0
 
 
-def test_a_frozen_phase_stays_and_a_set_one_moves_on() -> None:
+def test_set_phase_frozen_stays_and_other_moves_on() -> None:
     fleet, clock = fleet_in("Stopping", "Running")
     fleet.set_phase(workload_id(1), "Stopping")
     clock.advance(60)
@@ -164,7 +164,7 @@ def test_a_frozen_phase_stays_and_a_set_one_moves_on() -> None:
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_pods_by_phase(phase: str) -> None:
+def test_pods_in_each_phase_are_as_expected(phase: str) -> None:
     fleet, _ = fleet_in("Running")
     fleet.set_phase(workload_id(0), "Running")
     fleet.set_phase(workload_id(0), phase, frozen=True)
@@ -182,7 +182,7 @@ def test_pods_by_phase(phase: str) -> None:
         assert (open_pods[0]["k8sPhase"] == "Pending") == (phase in ("Pending", "Initializing"))
 
 
-def test_pods_lie_elsewhere_after_a_resume_and_never_on_a_fenced_node() -> None:
+def test_pods_after_resume_avoid_fenced_nodes() -> None:
     workloads, places = generate(50, 3, now=0.0)
     clock = ManualClock(0.0)
     fleet = Fleet(workloads, places, clock, Behaviour(transition_seconds=0))
@@ -200,7 +200,7 @@ def test_pods_lie_elsewhere_after_a_resume_and_never_on_a_fenced_node() -> None:
         assert fenced not in {(one.fixed["clusterId"], node) for node in one.nodes}
 
 
-def test_a_generated_fleet_is_the_same_for_the_same_seed() -> None:
+def test_generated_fleet_of_same_seed_is_the_same() -> None:
     def picture(seed: int) -> list[tuple[str, str, str]]:
         workloads, _ = generate(250, seed, now=1000.0)
         return [(one.id, one.phase, one.fixed["name"]) for one in workloads]
@@ -209,7 +209,7 @@ def test_a_generated_fleet_is_the_same_for_the_same_seed() -> None:
     assert picture(1) != picture(2)
 
 
-def test_a_generated_fleet_is_mixed() -> None:
+def test_generated_fleet_holds_all_kinds() -> None:
     workloads, places = generate(250, 1, now=1000.0)
     assert len({one.phase for one in workloads}) >= 8
     assert len({one.fixed["clusterId"] for one in workloads}) == len(places.clusters) == 2
@@ -223,7 +223,7 @@ def test_a_generated_fleet_is_mixed() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_generated_rows_and_pods_keep_the_contract(seed: int) -> None:
+def test_generated_fleet_rows_keep_the_contract(seed: int) -> None:
     workloads, places = generate(100, seed, now=1_767_225_600.0)
     checker = contract.load()
     for one in workloads:
@@ -289,5 +289,5 @@ class AnyHistory(RuleBasedStateMachine):
 TestAnyHistory = AnyHistory.TestCase
 
 
-def test_ids_of_the_helpers_are_uuids() -> None:
+def test_helper_ids_are_uuids() -> None:
     assert str(uuid.UUID(workload_id(5))) == workload_id(5)

@@ -9,7 +9,7 @@ import importlib
 import warnings
 from typing import Any
 
-from simulator.clock import RealClock
+from simulator.model.clock import RealClock
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
 
 from .conftest import Start, fleet_of, workload_id
@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     runai: Any = importlib.import_module("runai")
 
 
-def test_token_list_count_and_batch(start: Start) -> None:
+def test_official_client_reads_and_sends(start: Start) -> None:
     simulator = start(
         fleet=fleet_of("Running", "Running", "Completed"), clock=RealClock(), transition_seconds=3600
     )

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import yaml
 
+from simulator.api.fleet_file import build
 from simulator.command import parser
 from simulator.control_plane import CHANGEABLE
-from simulator.fault_grammar import KINDS
-from simulator.fault_plan import FaultPlan
-from simulator.fleet_file import build
-from simulator.model import Behaviour
+from simulator.faults.plan import FaultPlan
+from simulator.faults.strike import KINDS
+from simulator.model.fleet import Behaviour
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, TOKEN
 
 README = (Path(__file__).parents[2] / "simulator" / "README.md").read_text()
@@ -29,32 +29,32 @@ def block(language: str) -> str:
     return found.group(1)
 
 
-def test_the_fleet_file_is_one() -> None:
+def test_readme_fleet_file_is_valid() -> None:
     workloads, places = build(json.loads(block("json")), now=0.0, tenant_id=1)
     assert [(one.phase, one.gpus, one.nodes) for one in workloads] == [("Running", 4.0, ["gpu-17"])]
     assert [node.name for node in places.nodes] == ["gpu-17"]
 
 
-def test_the_fault_plan_is_one() -> None:
+def test_readme_fault_plan_is_valid() -> None:
     assert len(FaultPlan(yaml.safe_load(block("yaml"))).state()) == 3
 
 
-def test_every_kind_of_fault_is_in_the_table_with_its_options() -> None:
+def test_readme_fault_table_names_every_kind_and_option() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \| .* \|$", README, re.MULTILINE))
     rows.update(dict.fromkeys(re.findall(r"^\| `(\w+)` \| \| ", README, re.MULTILINE), ""))
     assert set(KINDS) <= set(rows)
-    for kind, options in KINDS.items():
-        told = set(re.findall(r"`(\w+)`", rows[kind]))
-        assert set(options) <= told, kind
+    for name, kind in KINDS.items():
+        told = set(re.findall(r"`(\w+)`", rows[name]))
+        assert set(kind.defaults) <= told, name
 
 
-def test_every_option_and_setting_that_is_named_exists() -> None:
+def test_readme_options_and_settings_exist() -> None:
     options = {option for action in parser()._actions for option in action.option_strings}
     assert set(re.findall(r"(--[a-z][a-z-]+)", README)) <= options
     changeable = json.loads(re.search(r"`(\{\"latency\".*?\})`", README).group(1))  # type: ignore[union-attr]
     assert set(changeable) == {*CHANGEABLE, *(field.name for field in fields(Behaviour))}
 
 
-def test_the_dummies_are_named() -> None:
+def test_readme_names_the_dummies() -> None:
     for dummy in (CLIENT_ID, CLIENT_SECRET, TOKEN):
         assert dummy in README

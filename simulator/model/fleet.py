@@ -15,12 +15,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .checks import check_choice, check_ids, check_number
-from .clock import Clock
-from .phases import ACTIVE, ENTERED_BY, FINISHED, GONE, NEXT, ON_NODES, PHASES
+from ..validation import check_choice, check_ids, check_number
+from .clock import Clock, whole
 from .places import Places
-from .timestamps import whole
-from .workload import Workload
+from .workload import ACTIVE, ENTERED_BY, FINISHED, GONE, NEXT, ON_NODES, PHASES, Workload
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from ..api.fleet_file import workload_from_row
+from ..control_plane import ControlPlane
+from ..model.workload import PHASES
+from ..validation import MOST, Shape
 from . import page
-from .checks import MOST
-from .connection import EXTENSION, Listener
-from .control_plane import ControlPlane
-from .fleet_row import workload_from_row
-from .phases import PHASES
-from .shape import Shape
+from .exchange import EXTENSION, Listener
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -78,9 +77,9 @@ _BODIES: dict[str, dict[str, Any]] = {
 """What the body of a POST must look like, by the path under `/_simulator`."""
 
 
-def routes(plane: ControlPlane, listener: Listener) -> list[Route]:
+def routes(control_plane: ControlPlane, listener: Listener) -> list[Route]:
     """Routes under `/_simulator`, and the page at `/`."""
-    control = _Control(plane, listener)
+    control = _Control(control_plane, listener)
     shown = {
         "requests": control.requests,
         "summary": control.summary,
@@ -140,24 +139,24 @@ def _post(
 
 
 class _Control:
-    def __init__(self, plane: ControlPlane, listener: Listener) -> None:
-        self._plane = plane
+    def __init__(self, control_plane: ControlPlane, listener: Listener) -> None:
+        self._control_plane = control_plane
         self._listener = listener
 
     async def page(self, request: Request) -> Response:
-        return HTMLResponse(page.render(self._plane))
+        return HTMLResponse(page.render(self._control_plane))
 
     async def requests(self, request: Request) -> Response:
         since = request.query_params.get("since", "0")
         if not since.isdecimal():
             return JSONResponse({"error": f"since is the number of a request, not {since!r}"}, 400)
-        return JSONResponse({"simulator": True, "requests": self._plane.log.since(int(since))})
+        return JSONResponse({"simulator": True, "requests": self._control_plane.log.since(int(since))})
 
     async def summary(self, request: Request) -> Response:
-        return JSONResponse({"simulator": True, **self._plane.log.summary()})
+        return JSONResponse({"simulator": True, **self._control_plane.log.summary()})
 
     async def fleet(self, request: Request) -> Response:
-        fleet = self._plane.fleet
+        fleet = self._control_plane.fleet
         return JSONResponse(
             {
                 "simulator": True,
@@ -173,43 +172,43 @@ class _Control:
         self._listener.interrupt(body["seconds"])
 
     async def faults(self, request: Request) -> Response:
-        return JSONResponse({"simulator": True, "rules": self._plane.faults.state()})
+        return JSONResponse({"simulator": True, "rules": self._control_plane.faults.state()})
 
     def set_faults(self, body: Any) -> dict[str, Any]:
-        plan = self._plane.faults
+        plan = self._control_plane.faults
         asked = body if isinstance(body, dict) else {"rules": body}
         (plan.add if asked.get("add") else plan.replace)(asked["rules"])
         return {"rules": plan.state()}
 
     def reset(self, body: Any) -> dict[str, Any]:
-        self._plane.reset()
-        return {"phases": self._plane.fleet.counts()}
+        self._control_plane.reset()
+        return {"phases": self._control_plane.fleet.counts()}
 
     def revoke(self, body: Any) -> dict[str, Any]:
-        return {"revoked": self._plane.tokens.revoke()}
+        return {"revoked": self._control_plane.tokens.revoke()}
 
     def clock(self, body: Any) -> dict[str, Any]:
-        self._plane.advance(body["seconds"])
-        return {"now": self._plane.clock.now()}
+        self._control_plane.advance(body["seconds"])
+        return {"now": self._control_plane.clock.now()}
 
     def settings(self, body: Any) -> dict[str, Any]:
-        self._plane.configure(body)
+        self._control_plane.configure(body)
         return {"changed": sorted(body)}
 
     def nodes(self, body: Any) -> dict[str, Any]:
-        places = self._plane.fleet.places
+        places = self._control_plane.fleet.places
         for one in body:
             places.fence(one["clusterUuid"], one["name"], one.get("fenced", True))
         return {"fenced": sorted(places.fenced)}
 
     def workloads(self, body: Any) -> dict[str, Any]:
-        fleet = self._plane.fleet
+        fleet = self._control_plane.fleet
         changes = body.get("set", [])
         unknown = {change["phase"] for change in changes if "phase" in change} - set(PHASES)
-        if unknown and self._plane.settings.validate_answers:
+        if unknown and self._control_plane.settings.validate_answers:
             raise ValueError(f"the API has no phase {', '.join(sorted(unknown))}")
         for row in body.get("add", []):
-            fleet.add(workload_from_row(row, fleet.places, self._plane.clock.now()))
+            fleet.add(workload_from_row(row, fleet.places, self._control_plane.clock.now()))
         for change in changes:
             workload_id = change["id"].lower()
             if "hidden" in change:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from .phases import ACTIVE, FINISHED
-from .places import Places
-from .timestamps import to_text
-from .workload import Workload
+from ..model.clock import to_text
+from ..model.places import Places
+from ..model.workload import ACTIVE, FINISHED, Workload
 
 _K8S_PHASES = {"Completed": "Succeeded", "Failed": "Failed", "Stopped": "Suspended", "Running": "Running"}
 

@@ -14,13 +14,12 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from .contract import Operation
-from .control_plane import ControlPlane
-from .errors import ApiError
+from ..control_plane import ControlPlane
+from ..model.workload import Workload
+from .contract import ApiError, Operation
 from .filters import check_sort_field, parse
-from .place_lists import DEPARTMENTS, NODE_POOLS, NODES, PROJECTS
+from .lists import DEPARTMENTS, NODE_POOLS, NODES, PROJECTS
 from .rows import VERBOSE_POD_FIELDS, node_rows, pod_rows, workload_row
-from .workload import Workload
 
 
 @dataclass
@@ -102,8 +101,8 @@ def _listed(key: str, found: list[Any], query: dict[str, Any], left_out: Collect
 class Api:
     """Answers requests from a control plane's state; `pause` lets the time pass that latency takes."""
 
-    def __init__(self, plane: ControlPlane, pause: Callable[[float], Awaitable[None]]) -> None:
-        self._plane = plane
+    def __init__(self, control_plane: ControlPlane, pause: Callable[[float], Awaitable[None]]) -> None:
+        self._control_plane = control_plane
         self._pause = pause
         self._endpoints: dict[str, Endpoint] = {
             "batchWorkloads": self.batch,
@@ -126,17 +125,17 @@ class Api:
         self, operation: Operation, path: str, path_values: dict[str, str], request: RawRequest
     ) -> Answer:
         """Authorise, validate, wait as long as the latency says, answer. Raises ApiError."""
-        plane = self._plane
-        version = plane.version
+        control_plane = self._control_plane
+        version = control_plane.version
         if not version.has_operation(operation.name):
             raise ApiError(404, f"not found in version {version.name}")
-        if operation.name == "countWorkloads" and not plane.settings.count_endpoint:
+        if operation.name == "countWorkloads" and not control_plane.settings.count_endpoint:
             raise ApiError(404, "not found")
         if operation.needs_token:
             self._authorise(request.authorization)
-        if any(fnmatch.fnmatchcase(path, pattern) for pattern in plane.settings.forbidden_paths):
+        if any(fnmatch.fnmatchcase(path, pattern) for pattern in control_plane.settings.forbidden_paths):
             raise ApiError(403, "not permitted for this account")
-        refuse_unknown = plane.settings.unknown_parameters == "refuse"
+        refuse_unknown = control_plane.settings.unknown_parameters == "refuse"
         pairs = parse_qsl(request.query, keep_blank_values=True)
         for name, _value in pairs:
             if refuse_unknown and not version.has_parameter(operation.name, name):
@@ -153,7 +152,7 @@ class Api:
         operation.check_body(call.body)
         await self._take_time(call)
         answer = await self._endpoints[operation.name](call)
-        if plane.settings.validate_answers:
+        if control_plane.settings.validate_answers:
             operation.check_answer(answer.status, answer.checked)
         return answer
 
@@ -161,11 +160,11 @@ class Api:
         scheme, _space, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise ApiError(401, "unauthorized", "a bearer token is needed")
-        if not self._plane.tokens.knows(token.strip()):
+        if not self._control_plane.tokens.knows(token.strip()):
             raise ApiError(401, "unauthorized", "the token is not known or has expired")
 
     async def _take_time(self, call: Call) -> None:
-        settings = self._plane.settings
+        settings = self._control_plane.settings
         seconds = settings.latency
         if settings.latency_per_id and isinstance(call.body, dict):
             seconds += settings.latency_per_id * len(call.body.get("ids", ()))
@@ -175,7 +174,7 @@ class Api:
     async def batch(self, call: Call) -> Answer:
         """Suspend, resume or delete."""
         ids = [one.lower() for one in call.body["ids"]]
-        result = self._plane.fleet.act(call.body["action"], ids)
+        result = self._control_plane.fleet.act(call.body["action"], ids)
         body: dict[str, Any] = {"id": str(uuid.uuid4())}
         if result.succeeded:
             body["succeeded"] = result.succeeded
@@ -187,9 +186,9 @@ class Api:
 
     async def workloads(self, call: Call) -> Answer:
         """A page of the list. Rows are checked when they are made, the page around them here."""
-        query, known = call.query, self._plane.version.workload_fields()
+        query, known = call.query, self._control_plane.version.workload_fields()
         check_sort_field(query.get("sortBy"), known)
-        found = self._plane.views.workloads(
+        found = self._control_plane.views.workloads(
             parse(query.get("filterBy", ()), known),
             query.get("search", ""),
             query["deleted"],
@@ -207,21 +206,23 @@ class Api:
     async def count(self, call: Call) -> Answer:
         """How many the list would show."""
         query = call.query
-        conditions = parse(query.get("filterBy", ()), self._plane.version.workload_fields())
-        found = self._plane.views.workloads(conditions, query.get("search", ""), query["deleted"])
+        conditions = parse(query.get("filterBy", ()), self._control_plane.version.workload_fields())
+        found = self._control_plane.views.workloads(conditions, query.get("search", ""), query["deleted"])
         return _answer({"count": len(found)})
 
     async def workload(self, call: Call) -> Answer:
         """One live workload."""
         workload = self._visible(call.path["workloadId"])
         text = workload.encoded or self._encode(workload)
-        return Answer(200, text, orjson.loads(text) if self._plane.settings.validate_answers else None)
+        return Answer(
+            200, text, orjson.loads(text) if self._control_plane.settings.validate_answers else None
+        )
 
     async def pods(self, call: Call) -> Answer:
         """A page of all pods."""
-        query, known = call.query, self._plane.version.pod_fields()
+        query, known = call.query, self._control_plane.version.pod_fields()
         check_sort_field(query.get("sortBy"), known)
-        found = self._plane.views.pods(
+        found = self._control_plane.views.pods(
             parse(query.get("filterBy", ()), known),
             query.get("search", ""),
             query["deleted"],
@@ -236,27 +237,27 @@ class Api:
         workload = self._visible(call.path["workloadId"])
         search = call.query.get("search", "").lower()
         # Deleted pods are only those of deleted workloads.
-        found = [] if call.query["deleted"] else pod_rows(workload, self._plane.fleet.places)
+        found = [] if call.query["deleted"] else pod_rows(workload, self._control_plane.fleet.places)
         found = [pod for pod in found if search in pod["name"].lower()]
         return _listed("pods", found, call.query, VERBOSE_POD_FIELDS)
 
     async def token(self, call: Call) -> Answer:
         """A token, asked for in JSON. Wrong credentials are a 400: the API names no 401 here."""
         body = call.body
-        tokens = self._plane.tokens
+        tokens = self._control_plane.tokens
         client_id = body.get("clientid", body.get("appid"))
         client_secret = body.get("clientsecret", body.get("appsecret"))
         if not tokens.accepts(client_id, client_secret):
             raise ApiError(400, "invalid client credentials")
         answer: dict[str, Any] = {"accessToken": tokens.mint()}
-        if self._plane.version.has_operation("createOAuth2Token"):
+        if self._control_plane.version.has_operation("createOAuth2Token"):
             answer["expiresIn"] = int(tokens.lifetime)
         return _answer(answer)
 
     async def oauth2_token(self, call: Call) -> Answer:
         """A token, asked for as a form; errors have OAuth 2's shape."""
         body = call.body
-        tokens = self._plane.tokens
+        tokens = self._control_plane.tokens
         if body["grant_type"] != "client_credentials":
             return _answer({"error": "unsupported_grant_type"}, 400)
         if "client_id" not in body or "client_secret" not in body:
@@ -269,37 +270,39 @@ class Api:
 
     async def clusters(self, call: Call) -> Answer:
         """All clusters."""
-        return _answer(self._plane.fleet.places.clusters)
+        return _answer(self._control_plane.fleet.places.clusters)
 
     async def cluster_nodes(self, call: Call) -> Answer:
         """All nodes of one cluster."""
         cluster_id = call.path["clusterId"].lower()
-        if all(cluster["uuid"] != cluster_id for cluster in self._plane.fleet.places.clusters):
+        if all(cluster["uuid"] != cluster_id for cluster in self._control_plane.fleet.places.clusters):
             raise ApiError(404, "cluster not found")
         return _answer(
-            [row for row in node_rows(self._plane.fleet.places) if row["clusterUuid"] == cluster_id]
+            [row for row in node_rows(self._control_plane.fleet.places) if row["clusterUuid"] == cluster_id]
         )
 
     async def node_pools(self, call: Call) -> Answer:
         """A page of node pools, without `next`."""
-        page, _following = _page(NODE_POOLS.find(self._plane.fleet.places, call.query), call.query)
+        page, _following = _page(NODE_POOLS.find(self._control_plane.fleet.places, call.query), call.query)
         return _answer({"nodepools": page})
 
     async def nodes(self, call: Call) -> Answer:
         """A page of nodes, without `next`."""
-        page, _following = _page(NODES.find(self._plane.fleet.places, call.query), call.query)
+        page, _following = _page(NODES.find(self._control_plane.fleet.places, call.query), call.query)
         return _answer({"nodes": page})
 
     async def projects(self, call: Call) -> Answer:
         """A page of projects."""
-        return _listed("projects", PROJECTS.find(self._plane.fleet.places, call.query), call.query)
+        return _listed("projects", PROJECTS.find(self._control_plane.fleet.places, call.query), call.query)
 
     async def departments(self, call: Call) -> Answer:
         """A page of departments."""
-        return _listed("departments", DEPARTMENTS.find(self._plane.fleet.places, call.query), call.query)
+        return _listed(
+            "departments", DEPARTMENTS.find(self._control_plane.fleet.places, call.query), call.query
+        )
 
     def _visible(self, workload_id: str) -> Workload:
-        fleet = self._plane.fleet
+        fleet = self._control_plane.fleet
         workload_id = workload_id.lower()
         if workload_id in fleet.behaviour.forbidden_ids:
             raise ApiError(403, "not permitted for this account")
@@ -309,12 +312,12 @@ class Api:
         return workload
 
     def _encode(self, workload: Workload) -> bytes:
-        plane = self._plane
-        row = workload_row(workload, plane.fleet.places)
-        for name in plane.version.unknown_workload_fields():
+        control_plane = self._control_plane
+        row = workload_row(workload, control_plane.fleet.places)
+        for name in control_plane.version.unknown_workload_fields():
             row.pop(name, None)
-        if plane.settings.validate_answers:
-            plane.contract.check_row("Workload", row)
+        if control_plane.settings.validate_answers:
+            control_plane.contract.check_row("Workload", row)
         # A copy, since orjson's own object keeps the eight kilobytes that it was written into.
         workload.encoded = bytes(memoryview(orjson.dumps(row)))
         return workload.encoded

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import ApiError
-from .timestamps import from_text
+from ..model.clock import from_text
+from .contract import ApiError
 
 MAX_ITEMS = 10
 _ITEM = re.compile(r"(?s)\A([A-Za-z]+)(==|!=|<=|>=|=@|!@|=\^|=\$)(.+)\Z")

@@ -11,8 +11,7 @@ import json
 import secrets
 import threading
 
-from .clock import Clock
-from .timestamps import to_text
+from ..model.clock import Clock, to_text
 
 
 class Tokens:

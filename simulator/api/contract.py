@@ -13,8 +13,25 @@ from typing import Any
 
 import yaml
 
-from .errors import ApiError
-from .shape import Shape
+from ..validation import Shape
+
+
+class ApiError(Exception):
+    """Answered as the API's Error object: `code` (the HTTP status), `message`, `details`."""
+
+    def __init__(self, status: int, message: str, details: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.details = details
+
+    def body(self) -> dict[str, object]:
+        """The API's Error object."""
+        found: dict[str, object] = {"code": self.status, "message": self.message}
+        if self.details is not None:
+            found["details"] = self.details
+        return found
+
 
 DESCRIPTION = Path(__file__).with_name("openapi.yaml")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from .control_plane import ControlPlane
-from .timestamps import to_text
+from ..control_plane import ControlPlane
+from ..model.clock import to_text
 
 _SHOWN = 25
 _STYLE = (
@@ -19,18 +19,18 @@ _STYLE = (
 )
 
 
-def render(plane: ControlPlane) -> str:
+def render(control_plane: ControlPlane) -> str:
     """The page as HTML: the fleet by phase, and the last requests."""
-    fleet = plane.fleet
+    fleet = control_plane.fleet
     counts = fleet.counts()
     phases = "".join(f"<tr><td>{escape(phase)}</td><td>{count}</td></tr>" for phase, count in counts.items())
-    requests = "".join(_request_row(entry) for entry in plane.log.last(_SHOWN))
+    requests = "".join(_request_row(entry) for entry in control_plane.log.last(_SHOWN))
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8><meta http-equiv=refresh content=2>"
         f"<title>Simulator: Run:ai control plane</title><style>{_STYLE}</style></head><body>"
         "<p><strong>SIMULATOR</strong> This is no Run:ai control plane. No workload here is real.</p>"
         f"<h1>Fleet of {sum(counts.values())} workloads</h1>"
-        f"<p>API version {plane.version.name}, tenant {fleet.places.tenant_id}, "
+        f"<p>API version {control_plane.version.name}, tenant {fleet.places.tenant_id}, "
         f"{fleet.gpus_held():g} GPUs held, {len(fleet.deleted())} workloads deleted.</p>"
         f"<table><tr><th>Phase<th>Workloads</tr>{phases}</table>"
         "<h2>Last requests</h2>"

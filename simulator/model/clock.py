@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Timestamps as the API writes them (ISO 8601, UTC, milliseconds) from and to seconds since 1970.
+"""Time: clocks that tell seconds since 1970, and the timestamps of the API (ISO 8601, UTC, milliseconds).
 
 Every time that is kept has whole milliseconds, so that what a list shows and what it filters by are the same.
 """
@@ -9,8 +9,10 @@ Every time that is kept has whole milliseconds, so that what a list shows and wh
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
@@ -40,3 +42,35 @@ def from_text(text: str) -> float:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) / timedelta(seconds=1)
+
+
+class Clock(Protocol):
+    """Anything that tells the time as seconds since 1970, UTC."""
+
+    def now(self) -> float:
+        """Seconds since 1970, UTC."""
+
+
+class RealClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        """Seconds since 1970, UTC."""
+        return whole(time.time())
+
+
+class ManualClock:
+    """Stands still until it is advanced."""
+
+    def __init__(self, start: float = 1_767_225_600.0) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        """Seconds since 1970, UTC."""
+        return whole(self._now)
+
+    def advance(self, seconds: float) -> None:
+        """Move on by `seconds`, which must not be negative (ValueError)."""
+        if seconds < 0:
+            raise ValueError("a clock does not go back")
+        self._now += seconds

@@ -1,14 +1,34 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of values that can be set; each raises ValueError with a sentence that names the value."""
+"""Checks of values, by JSON schemas or one at a time; each says in a sentence what is wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
-from .shape import Shape
+import jsonschema_rs
+
+_LONGEST_PROBLEM = 300
+
+
+class Shape:
+    """What a JSON value must look like; `schemas` are those that `#/components/schemas/` refers to."""
+
+    def __init__(self, schema: dict[str, Any], schemas: dict[str, Any] | None = None) -> None:
+        whole = {**schema, "components": {"schemas": schemas or {}}}
+        self._validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+    def problem(self, value: Any) -> str | None:
+        """The first thing that is wrong with a value, and where; None when nothing is."""
+        if self._validator.is_valid(value):
+            return None
+        error = next(iter(self._validator.iter_errors(value)))
+        place = "/".join(str(part) for part in error.instance_path)
+        text = f"{place}: {error.message}" if place else str(error.message)
+        return text if len(text) <= _LONGEST_PROBLEM else text[:_LONGEST_PROBLEM] + " ..."
+
 
 MOST = 1_000_000_000
 """No number of seconds, GPUs or workloads is larger: as seconds thirty years, and an int32 in answers."""

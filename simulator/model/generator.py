@@ -9,10 +9,9 @@ import random
 import uuid
 from typing import Any, NamedTuple
 
-from .phases import FINISHED, ON_NODES
+from .clock import to_text, whole
 from .places import Node, Places
-from .timestamps import to_text, whole
-from .workload import Workload
+from .workload import FINISHED, ON_NODES, Workload
 
 DEFAULT_TENANT_ID = 9000
 BARE_PROJECT: dict[str, Any] = {

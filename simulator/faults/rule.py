@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules that say which request meets which fault. How rules are written is in README.md."""
+"""One rule of a fault plan: which requests it matches, and which of them it strikes."""
 
 from __future__ import annotations
 
