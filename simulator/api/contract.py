@@ -51,6 +51,7 @@ class _Parameter:
         self.name: str = described["name"]
         self.place: str = described["in"]
         self.schema: dict[str, Any] = described["schema"]
+        self.is_required: bool = described.get("required", False)
         self._shape = Shape(self.schema, components["schemas"])
 
     def read(self, text: str) -> Any:
@@ -106,6 +107,8 @@ class Operation:
         for name, parameter in self._parameters.items():
             if name not in values and "default" in parameter.schema:
                 values[name] = parameter.schema["default"]
+            elif name not in values and parameter.is_required and parameter.place == "query":
+                raise ApiError(400, "missing query parameter", name)
         return values
 
     def read_path(self, given: dict[str, str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ..model.workload import Workload
 from .contract import ApiError, Operation
 from .filters import check_sort_field, parse
 from .lists import DEPARTMENTS, NODE_POOLS, NODES, PROJECTS
+from .metrics import measure
 from .rows import VERBOSE_POD_FIELDS, node_rows, pod_rows, workload_row
 
 
@@ -111,6 +112,7 @@ class Api:
             "getWorkload": self.workload,
             "listPods": self.pods,
             "listWorkloadPods": self.pods_of_workload,
+            "getWorkloadMetrics": self.metrics,
             "createToken": self.token,
             "createOAuth2Token": self.oauth2_token,
             "listClusters": self.clusters,
@@ -240,6 +242,12 @@ class Api:
         found = [] if call.query["deleted"] else pod_rows(workload, self._control_plane.fleet.places)
         found = [pod for pod in found if search in pod["name"].lower()]
         return _listed("pods", found, call.query, VERBOSE_POD_FIELDS)
+
+    async def metrics(self, call: Call) -> Answer:
+        """Measurements of one live workload over a time."""
+        workload = self._visible(call.path["workloadId"])
+        status, body = measure(workload, call.query, self._control_plane.clock.now())
+        return _answer(body, status)
 
     async def token(self, call: Call) -> Answer:
         """A token, asked for in JSON. Wrong credentials are a 400: the API names no 401 here."""

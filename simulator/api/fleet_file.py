@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from ..model import gpu_history
 from ..model.clock import from_text, to_text, whole
 from ..model.generator import BARE_PROJECT, department_uuid
 from ..model.places import Node, Places
@@ -48,6 +49,7 @@ _SIMULATED: dict[str, dict[str, Any]] = {
     "hidden": {"type": "boolean"},
     "nodes": {"type": "array", "items": {"type": "string"}},
     "gpus": {"type": "number", "minimum": 0},
+    "gpuHistory": gpu_history.SCHEMA,
 }
 """What a row may have beside the API's fields."""
 
@@ -77,9 +79,9 @@ def workload_from_row(
 ) -> Workload:
     """A workload from a row as the API gives it, or a part of one: `id` is enough.
 
-    Beside the API's fields a row may have `frozen`, `hidden`, `nodes` (names, a name a pod) and `gpus` (asked
-    for, when nothing is allocated now). `shift` seconds are added to its times; `nodes` are for a row without
-    any. Raises ValueError for a row without sense.
+    Beside the API's fields a row may have `frozen`, `hidden`, `nodes` (names, a name a pod), `gpus` (asked
+    for, when nothing is allocated now) and `gpuHistory`. `shift` seconds are added
+    to its times; `nodes` are for a row without any. Raises ValueError for a row without sense.
     """
     given, row = row, {name: value for name, value in row.items() if value is not None}
     problem = _EXTRAS.problem(row) or contract.load().problem_of_part("Workload", row)
@@ -121,6 +123,7 @@ def workload_from_row(
         deleted_at=moment("deletedAt", now) if "deletedAt" in row else None,
         frozen=row.get("frozen", phase == "Pending"),
         hidden=row.get("hidden", False),
+        gpu_history=gpu_history.history_from(row.get("gpuHistory"), now),
     )
 
 

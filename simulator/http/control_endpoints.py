@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from ..api.fleet_file import workload_from_row
 from ..control_plane import ControlPlane
+from ..model import gpu_history
 from ..model.workload import PHASES
 from ..validation import MOST, Shape
 from . import page
@@ -42,6 +43,7 @@ _BODIES: dict[str, dict[str, Any]] = {
                         "phase": {"type": "string"},
                         "frozen": {"type": "boolean"},
                         "hidden": {"type": "boolean"},
+                        "gpuHistory": gpu_history.SCHEMA,
                     },
                 },
             },
@@ -213,6 +215,9 @@ class _Control:
             workload_id = change["id"].lower()
             if "hidden" in change:
                 fleet.update(workload_id, hidden=change["hidden"])
+            if "gpuHistory" in change:
+                history = gpu_history.history_from(change["gpuHistory"], self._control_plane.clock.now())
+                fleet.update(workload_id, gpu_history=history)
             if "phase" in change:
                 fleet.set_phase(workload_id, change["phase"], change.get("frozen", False))
         for workload_id in body.get("remove", []):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .gpu_history import GpuHistory
+
 PHASES = (
     "Creating",
     "Initializing",
@@ -85,6 +87,7 @@ class Workload:
     hidden: bool = False
     incarnation: int = 0
     turn: int = 0
+    gpu_history: GpuHistory | None = None
     encoded: bytes | None = None
 
     def supports(self, action: str) -> bool:

@@ -18,15 +18,16 @@ from simulator.control_plane import CHANGEABLE
 from simulator.faults.plan import FaultPlan
 from simulator.faults.strike import KINDS
 from simulator.model.fleet import Behaviour
+from simulator.model.gpu_history import SCHEMA
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, TOKEN
+from simulator.validation import Shape
 
 README = (Path(__file__).parents[2] / "simulator" / "README.md").read_text()
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    return found.group(1)
+def block(language: str, number: int = 0) -> str:
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return found[number]
 
 
 def test_readme_fleet_file_is_valid() -> None:
@@ -35,8 +36,12 @@ def test_readme_fleet_file_is_valid() -> None:
     assert [node.name for node in places.nodes] == ["gpu-17"]
 
 
+def test_readme_gpu_history_is_valid() -> None:
+    assert Shape(SCHEMA).problem(yaml.safe_load(block("yaml"))) is None
+
+
 def test_readme_fault_plan_is_valid() -> None:
-    assert len(FaultPlan(yaml.safe_load(block("yaml"))).state()) == 3
+    assert len(FaultPlan(yaml.safe_load(block("yaml", 1))).state()) == 3
 
 
 def test_readme_fault_table_names_every_kind_and_option() -> None:
