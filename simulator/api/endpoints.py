@@ -20,7 +20,7 @@ from .contract import ApiError, Operation
 from .filters import check_sort_field, parse
 from .lists import DEPARTMENTS, NODE_POOLS, NODES, PROJECTS
 from .metrics import measure
-from .rows import VERBOSE_POD_FIELDS, node_rows, pod_rows, workload_row
+from .rows import VERBOSE_POD_FIELDS, pod_rows, workload_row
 
 
 @dataclass
@@ -281,13 +281,19 @@ class Api:
         return _answer(self._control_plane.fleet.places.clusters)
 
     async def cluster_nodes(self, call: Call) -> Answer:
-        """All nodes of one cluster."""
+        """A page of the nodes of one cluster, without `next`, or (in older versions) all of them."""
         cluster_id = call.path["clusterId"].lower()
         if all(cluster["uuid"] != cluster_id for cluster in self._control_plane.fleet.places.clusters):
             raise ApiError(404, "cluster not found")
-        return _answer(
-            [row for row in node_rows(self._control_plane.fleet.places) if row["clusterUuid"] == cluster_id]
-        )
+        query = dict(call.query)
+        name = query.pop("nodeName", None)
+        found = [
+            row
+            for row in NODES.find(self._control_plane.fleet.places, query)
+            if row["clusterUuid"] == cluster_id and name in (None, row["name"])
+        ]
+        paged = self._control_plane.version.pages_cluster_nodes() and name is None
+        return _answer({"nodes": _page(found, query)[0] if paged else found})
 
     async def node_pools(self, call: Call) -> Answer:
         """A page of node pools, without `next`."""

@@ -20,7 +20,7 @@ from ..model.workload import FINISHED, ON_NODES, Workload
 from ..validation import Shape
 from . import contract
 from .contract import ContractError
-from .rows import node_rows, workload_row
+from .rows import NODE_DETAILS, node_rows, workload_row
 
 _DYNAMIC = frozenset(
     {
@@ -190,7 +190,10 @@ def _clusters(described: dict[str, Any], stamps: dict[str, str], tenant_id: int)
 def _nodes(described: dict[str, Any], first_cluster: str) -> list[Node]:
     found = {
         (node["clusterUuid"], node["name"]): Node(
-            node["name"], node["clusterUuid"], node.get("nodePool", "default")
+            node["name"],
+            node["clusterUuid"],
+            node.get("nodePool", "default"),
+            {name: node[name] for name in NODE_DETAILS if name in node},
         )
         for node in described.get("nodes", [])
     }

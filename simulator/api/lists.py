@@ -167,10 +167,20 @@ def _value_of_project(row: Row, field: str) -> Any:
     return _value(row, field)
 
 
+def _value_of_node(row: Row, field: str) -> Any:
+    if field == "gpuType":
+        return (row.get("gpuInfo") or {}).get("gpuType")
+    return _value(row, field)
+
+
 NODE_POOLS = PlaceList(
     lambda places: places.node_pools, ("name", "clusterId", "phase", "createdAt", "updatedAt"), _value
 )
-NODES = PlaceList(node_rows, ("name", "status", "nodePool", "clusterUuid"), _value)
+NODES = PlaceList(
+    node_rows,
+    ("name", "status", "nodePool", "gpuType", "nvLinkDomainUid", "nvLinkCliqueId", "clusterUuid"),
+    _value_of_node,
+)
 PROJECTS = PlaceList(
     lambda places: places.projects,
     ("name", "clusterId", "departmentId", "parentId", "parentName", "phase", "createdAt"),

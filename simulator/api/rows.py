@@ -100,10 +100,16 @@ def pod_rows(workload: Workload, places: Places) -> list[dict[str, Any]]:
     ]
 
 
+NODE_DETAILS = ("status", "conditions", "taints", "gpuInfo", "nvLinkDomainUid", "nvLinkCliqueId")
+"""Fields of a node that a fleet file or a control request may set."""
+
+_FENCE = {"key": "runai", "value": "drain", "effect": "NoExecute"}
+
+
 def node_rows(places: Places) -> list[dict[str, Any]]:
-    """Every node of every cluster."""
+    """Every node of every cluster. A fence shows as a taint."""
     created = places.clusters[0]["createdAt"] if places.clusters else ""
-    return [
+    rows = [
         {
             "id": str(uuid.uuid5(uuid.UUID(node.cluster_id), node.name)),
             "name": node.name,
@@ -111,11 +117,14 @@ def node_rows(places: Places) -> list[dict[str, Any]]:
             "status": "Ready",
             "nodePool": node.pool,
             "conditions": [],
-            "taints": [{"key": "runai", "value": "drain", "effect": "NoExecute"}]
-            if (node.cluster_id, node.name) in places.fenced
-            else [],
+            "taints": [],
             "createdAt": created,
             "updatedAt": created,
+            **node.details,
         }
         for node in places.nodes
     ]
+    for row in rows:
+        if (row["clusterUuid"], row["name"]) in places.fenced:
+            row["taints"] = [*row["taints"], _FENCE]
+    return rows

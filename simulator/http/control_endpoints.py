@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from ..api.fleet_file import workload_from_row
+from ..api.rows import NODE_DETAILS
 from ..control_plane import ControlPlane
 from ..model import gpu_history
 from ..model.workload import PHASES
@@ -61,6 +62,7 @@ _BODIES: dict[str, dict[str, Any]] = {
                 "clusterUuid": {"type": "string"},
                 "name": {"type": "string"},
                 "fenced": {"type": "boolean"},
+                **{key: {} for key in NODE_DETAILS},
             },
         },
     },
@@ -198,9 +200,21 @@ class _Control:
         return {"changed": sorted(body)}
 
     def nodes(self, body: Any) -> dict[str, Any]:
-        places = self._control_plane.fleet.places
+        """Fence nodes, or change what their rows say; all of them or, for a row without sense, none."""
+        places, contract = self._control_plane.fleet.places, self._control_plane.contract
         for one in body:
-            places.fence(one["clusterUuid"], one["name"], one.get("fenced", True))
+            details = {name: one[name] for name in NODE_DETAILS if name in one}
+            problem = contract.problem_of_part("Node", details)
+            if problem is not None:
+                raise ValueError(problem)
+            if places.pool_of(one["clusterUuid"], one["name"]) is None:
+                raise KeyError(one["name"])
+        for one in body:
+            details = {name: one[name] for name in NODE_DETAILS if name in one}
+            if details:
+                places.describe(one["clusterUuid"], one["name"], details)
+            if "fenced" in one or not details:
+                places.fence(one["clusterUuid"], one["name"], one.get("fenced", True))
         return {"fenced": sorted(places.fenced)}
 
     def workloads(self, body: Any) -> dict[str, Any]:

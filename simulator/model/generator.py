@@ -69,6 +69,12 @@ _USERS = tuple(
 )
 _CLUSTERS = ("north", "south")
 _POOLS = {"default": 0.2, "a100": 0.4, "h100": 0.4}
+_GPU_TYPES = {
+    "default": "Tesla-V100-SXM2-32GB",
+    "a100": "NVIDIA-A100-SXM4-80GB",
+    "h100": "NVIDIA-H100-80GB-HBM3",
+}
+_GPUS_A_NODE = 8
 _TASKS = ("train", "tune", "eval", "notebook", "serve", "sweep", "embed", "distil")
 
 
@@ -195,7 +201,8 @@ def _places(dice: random.Random, workloads: int, now: float, tenant_id: int) -> 
         for pool_name in _POOLS:
             names = [f"gpu-{serial + number:03d}" for number in range(nodes_a_pool)]
             serial += nodes_a_pool
-            places.nodes.extend(Node(name, cluster_id, pool_name) for name in names)
+            details = _details(cluster_id, pool_name)
+            places.nodes.extend(Node(name, cluster_id, pool_name, dict(details)) for name in names)
             places.node_pools.append(
                 {
                     "id": str(len(places.node_pools) + 1),
@@ -234,3 +241,13 @@ def _places(dice: random.Random, workloads: int, now: float, tenant_id: int) -> 
                 }
             )
     return places
+
+
+def _details(cluster_id: str, pool_name: str) -> dict[str, Any]:
+    """What rows of a pool's nodes say of their hardware; the H100 are in one NVLink domain a cluster."""
+    linked = pool_name == "h100"
+    return {
+        "gpuInfo": {"gpuType": _GPU_TYPES[pool_name], "gpuCount": _GPUS_A_NODE},
+        "nvLinkDomainUid": str(uuid.uuid5(uuid.UUID(cluster_id), pool_name)) if linked else None,
+        "nvLinkCliqueId": "0" if linked else None,
+    }

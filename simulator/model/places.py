@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .workload import Workload
@@ -13,11 +13,12 @@ from .workload import Workload
 
 @dataclass(frozen=True)
 class Node:
-    """A machine of a cluster."""
+    """A machine of a cluster; `details` are further fields of its row, under the API's names."""
 
     name: str
     cluster_id: str
     pool: str
+    details: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass
@@ -59,6 +60,17 @@ class Places:
         else:
             self.fenced.discard((cluster_id, name))
         self._by_pool.clear()
+
+    def describe(self, cluster_id: str, name: str, details: dict[str, Any]) -> None:
+        """Change details of a node. Raises KeyError: no such node."""
+        if self.pool_of(cluster_id, name) is None:
+            raise KeyError(name)
+        self.nodes = [
+            replace(node, details={**node.details, **details})
+            if (node.cluster_id, node.name) == (cluster_id, name)
+            else node
+            for node in self.nodes
+        ]
 
     def _nodes(self, cluster_id: str, pool: str | None) -> list[str]:
         key = (cluster_id, pool)
