@@ -34,7 +34,7 @@ HOME = WORK / "home"
 JUNIT = COPY / "tests" / "output" / "junit"
 # Neither part of the collection nor run by ansible-test; ruff, mypy and pytest hold these.
 LEFT_OUT = ("benchmarks/*", "demo/*", "extensions/*", "tools/*", "tests/*/*")
-BUT = ("tests/unit/*", "tests/integration/*", "tests/sanity/*")
+BUT = ("tests/unit/*", "tests/support/*", "tests/integration/*", "tests/sanity/*")
 
 # ansible-test downloads its pip bootstrap from a server that is not reachable everywhere, unless it finds
 # the script at this place. This one takes the interpreter's own pip and asks it for the version wanted.

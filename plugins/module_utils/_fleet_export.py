@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import UNKNOWN, canonical, is_known
-from ansible_collections.gpuops.runai.plugins.module_utils._row import Row, allocated_gpus, idle_gpus
+from ._workload.phases import UNKNOWN, canonical, is_known
+from ._workload.row import Row, allocated_gpus, idle_gpus
 
 FORMAT = "gpuops.runai fleet"
 VERSION = 1

@@ -11,26 +11,26 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._ancestors import watch_ancestors
-from ansible_collections.gpuops.runai.plugins.module_utils._client import WORKLOADS, Client
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import connect_options
-from ansible_collections.gpuops.runai.plugins.module_utils._errors import (
+from ._api.cancellation import Guard
+from ._api.client import WORKLOADS, Client
+from ._api.connection import connect_options
+from ._api.errors import (
     AccessDenied,
     OptionError,
     RunaiError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
-from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import fleet_document
-from ansible_collections.gpuops.runai.plugins.module_utils._guard import Guard
-from ansible_collections.gpuops.runai.plugins.module_utils._ids import fold_id
-from ansible_collections.gpuops.runai.plugins.module_utils._nodes import read_nodes
-from ansible_collections.gpuops.runai.plugins.module_utils._pages import page_offsets, read_pages
-from ansible_collections.gpuops.runai.plugins.module_utils._pods import read_pods
-from ansible_collections.gpuops.runai.plugins.module_utils._record import utc_now
-from ansible_collections.gpuops.runai.plugins.module_utils._record_file import write_whole
-from ansible_collections.gpuops.runai.plugins.module_utils._row import Row
-from ansible_collections.gpuops.runai.plugins.module_utils._tally import Tally
-from ansible_collections.gpuops.runai.plugins.module_utils._text import counted
+from ._api.paging import page_offsets, read_pages
+from ._api.stats import Tally
+from ._common.ids import fold_id
+from ._common.result import Finished
+from ._common.text import counted
+from ._fleet_export import fleet_document
+from ._maintenance.record import utc_now
+from ._maintenance.record_file import write_whole
+from ._selection.nodes import read_nodes
+from ._selection.pods import read_pods
+from ._system.ancestors import watch_ancestors
+from ._workload.row import Row
 
 _WORKERS = 4
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import (
+from ._api.connection import (
     SECRET_OPTIONS,
     is_usable_address,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._text import HIDDEN, shortened, some_of
+from ._common.text import HIDDEN, shortened, some_of
 
 _SHOWN = 3
 

@@ -12,11 +12,12 @@ from typing import Any, Callable, Optional
 
 from ansible.module_utils.basic import AnsibleModule, _load_params, missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_secrets
-from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
-from ansible_collections.gpuops.runai.plugins.module_utils._invocation import shown_options
-from ansible_collections.gpuops.runai.plugins.module_utils._text import shortened
-from ansible_collections.gpuops.runai.plugins.module_utils._transport import RequestsMissing
+
+from ._api.connection import connection_secrets
+from ._api.transport import RequestsMissing
+from ._common.result import Finished
+from ._common.text import shortened
+from ._invocation import shown_options
 
 _LONGEST_MESSAGE = 4000
 

@@ -68,7 +68,7 @@ nodes:
 
 import os
 
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export_run import refused, run_export
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 

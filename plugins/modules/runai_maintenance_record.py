@@ -303,11 +303,11 @@ trouble:
 import os
 import sys
 
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_run import STEPS, refused, run_step
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance_settings import ROLES
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import STEPS, refused, run_step
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.settings import ROLES
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import ACTIONS
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import ACTIONS
 
 ARGUMENT_SPEC = {
     **connection_argument_spec(),

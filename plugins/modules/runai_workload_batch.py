@@ -433,13 +433,13 @@ batches:
 
 import os
 
-from ansible_collections.gpuops.runai.plugins.module_utils._batch_options import DEFAULT_WORKLOADS_LIMIT
-from ansible_collections.gpuops.runai.plugins.module_utils._batch_run import refused, run_batch
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.options import DEFAULT_WORKLOADS_LIMIT
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import TOLERABLE, TOLERATED
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress_pipe import progress_sink
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import refused, run_batch
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
-from ansible_collections.gpuops.runai.plugins.module_utils._phases import ACTIONS
-from ansible_collections.gpuops.runai.plugins.module_utils._plan import TOLERABLE, TOLERATED
-from ansible_collections.gpuops.runai.plugins.module_utils._progress_pipe import progress_sink
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import ACTIONS
 
 ARGUMENT_SPEC = {
     **connection_argument_spec(),

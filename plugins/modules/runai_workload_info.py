@@ -424,10 +424,10 @@ control_plane:
 
 import os
 
-from ansible_collections.gpuops.runai.plugins.module_utils._connection import connection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._info_run import refused, run_info
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import selection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import refused, run_info
 
 ARGUMENT_SPEC = {**connection_argument_spec(), **selection_argument_spec()}
 

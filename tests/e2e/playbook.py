@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 from tools.paths import environment
 
 PLUGINS = Path(__file__).parent / "plugins"

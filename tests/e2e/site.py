@@ -20,7 +20,7 @@ from typing import Any
 from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 ENV_SECRET = "{{ lookup('ansible.builtin.env', 'SECRET') }}"
 # Seconds; the simulator shows at once what it was asked.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 from tools.paths import CHECKOUT
 
 COMMAND = [sys.executable, "-m", "demo"]

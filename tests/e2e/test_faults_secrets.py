@@ -16,8 +16,8 @@ import yaml
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
+from tests.component.rehearsal import BATCH, LIST, READS, TOKENS, fleet, workload_id
 from tests.e2e.playbook import PlaybookRunner
-from tests.faults.rehearsal import BATCH, LIST, READS, TOKENS, fleet, workload_id
 
 SECRET = "kept-secret-e7c1b0"
 TOKEN = "given-token-5d2a94"

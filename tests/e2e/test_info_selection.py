@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._finished import Finished
-from ansible_collections.gpuops.runai.plugins.module_utils._info_options import selection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._info_run import run_info
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import selection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import run_info
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 NORTH = "11111111-0000-4000-8000-000000000001"
 SOUTH = "22222222-0000-4000-8000-000000000002"

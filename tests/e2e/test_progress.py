@@ -24,7 +24,7 @@ import yaml
 from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import JOB_TIMES, LOST_JOB, PLUGINS, PlaybookRun, PlaybookRunner
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 from tools.cores import LATEST, OLDEST, environment_with, python_for_latest
 
 # Apart from the plugins that every run gets, which would take these for its own kind.

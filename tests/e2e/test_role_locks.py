@@ -17,7 +17,7 @@ from simulator.server import running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
 from tests.e2e.site import Site, killed, told, wait_for_play, workload
-from tests.waiting import PATIENCE, wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 IDS = [workload(number)["id"] for number in (1, 2, 3)]
 SAID: dict[str, Any] = {

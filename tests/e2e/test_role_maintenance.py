@@ -22,7 +22,7 @@ from simulator.server import running
 from simulator.settings import CLIENT_SECRET, Settings
 from tests.e2e.playbook import PLUGINS, PlaybookRunner
 from tests.e2e.site import Site, killed, next_command, told, wait_for_play, workload
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 FLEET: dict[str, Any] = {
     "workloads": [

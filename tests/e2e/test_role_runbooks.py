@@ -22,7 +22,7 @@ from simulator.server import running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
 from tests.e2e.site import workload
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 from tools.paths import CHECKOUT
 
 PAGES = sorted((CHECKOUT / "docs" / "docsite" / "rst").glob("runbook_*.rst"))

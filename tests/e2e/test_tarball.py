@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
-from ansible_collections.gpuops.runai.plugins.module_utils import _version
+from ansible_collections.gpuops.runai.plugins.module_utils._api import version as _version
 
 from tests.e2e.playbook import PlaybookRunner
 from tools.build_tarball import build, repack, source_date

@@ -16,7 +16,7 @@ import requests
 from simulator.model.clock import ManualClock
 from simulator.server import Handle, running
 from simulator.settings import TOKEN, Settings
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 Start = Callable[..., Handle]
 

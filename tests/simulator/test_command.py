@@ -23,7 +23,7 @@ import pytest
 import trustme
 
 import simulator.__main__
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 

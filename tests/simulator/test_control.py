@@ -14,7 +14,7 @@ import requests
 from simulator.model.clock import RealClock
 from simulator.server import Handle
 from simulator.settings import CLIENT_SECRET, TOKEN
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 from .conftest import Client, Start, fleet_of, workload_id
 

@@ -24,7 +24,7 @@ from simulator.faults.strike import KINDS
 from simulator.model.clock import RealClock
 from simulator.server import Handle
 from simulator.settings import TOKEN
-from tests.waiting import PATIENCE, wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 from .conftest import Client, Start, fleet_of, workload_id
 

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The bearer token: made from client credentials, renewed ahead of its end and when it is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Callable, NamedTuple, Optional, cast
+
+from .._common.text import is_hideable
+from .connection import GivenToken, ServiceAccount
+from .errors import MalformedAnswer, NoToken, RunaiError
+
+_V2_PATH = "/api/v2/token"
+_V1_PATH = "/api/v1/token"
+
+_SECONDS = re.compile("[0-9]{1,9}")
+
+# Renew this long before the end, but never in the last fifth of a short life only.
+_MARGIN_SECONDS = 60.0
+_MARGIN_SHARE = 0.2
+# The first token may have died on the way, the second was made for the purpose: no third is tried.
+_REFUSALS_IN_A_ROW = 2
+
+
+class AccessToken(NamedTuple):
+    """A token and the seconds it lives, ``None`` where that is not known."""
+
+    token: str
+    lifetime: Optional[float]
+
+
+class TokenRequest(NamedTuple):
+    """One way to ask for a token: OAuth2's form (v2) or JSON (v1)."""
+
+    path: str
+    form: Optional[Mapping[str, str]]
+    json_body: Optional[Mapping[str, Any]]
+
+
+def token_request_v2(account: ServiceAccount) -> TokenRequest:
+    """The OAuth2 client credentials grant of Run:ai API 2.24 and later."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": account.client_id,
+        "client_secret": account.client_secret,
+    }
+    return TokenRequest(_V2_PATH, form, None)
+
+
+def token_request_v1(account: ServiceAccount) -> TokenRequest:
+    """The older way. Run:ai's guide says ``clientId`` and its schema ``clientID``: both are sent."""
+    body = {
+        "grantType": "client_credentials",
+        "clientId": account.client_id,
+        "clientID": account.client_id,
+        "clientSecret": account.client_secret,
+    }
+    return TokenRequest(_V1_PATH, None, body)
+
+
+def parse_token(path: str, answer: object) -> AccessToken:
+    """Return the token in an answer of either endpoint; raise MalformedAnswer when there is none.
+
+    A token that is too short to be hidden wherever it shows is none either.
+    """
+    token: object = None
+    lifetime: object = None
+    if isinstance(answer, dict):
+        token = answer.get("access_token") or answer.get("accessToken")
+        lifetime = answer.get("expires_in", answer.get("expiresIn"))
+    if not isinstance(token, str) or not _is_usable(token):
+        raise MalformedAnswer("POST", path, "an answer without a token", "the answer holds no usable token")
+    return AccessToken(token, _positive(lifetime) or _jwt_lifetime(token))
+
+
+def _is_usable(token: str) -> bool:
+    return is_hideable(token) and token.isascii() and token.isprintable() and " " not in token
+
+
+def _positive(value: object) -> Optional[float]:
+    if isinstance(value, str) and _SECONDS.fullmatch(value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
+        return None
+    return float(value)
+
+
+def _jwt_lifetime(token: str) -> Optional[float]:
+    """Return the seconds from ``iat`` to ``exp``: unlike ``exp`` alone they need no agreeing clocks."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return _positive(claims["exp"] - claims["iat"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def _lasts(failure: RunaiError) -> bool:
+    return isinstance(failure, NoToken) and failure.is_lasting
+
+
+class TokenSource:
+    """Hands out one bearer to all threads; one of them renews it while the others wait.
+
+    ``mint`` makes a new token and raises what the control plane answered when it can't.
+    """
+
+    def __init__(self, credentials: object, mint: Callable[[ServiceAccount], AccessToken]) -> None:
+        self._account = credentials if isinstance(credentials, ServiceAccount) else None
+        self._token: Optional[str] = credentials.token if isinstance(credentials, GivenToken) else None
+        self._mint = mint
+        self._lock = threading.Lock()
+        self._renew_at: Optional[float] = None
+        self._refusals = 0
+        self._failure: Optional[RunaiError] = None
+        self._failures = 0
+
+    def bearer(self) -> str:
+        """Return a token to send, made or renewed first where that is due.
+
+        Raises what ``mint`` raised; those who waited for a token that could not be made get the
+        same error instead of asking once more each, and so does everybody ever after where it lasts.
+        """
+        token = self._token
+        if token is not None and not self._is_due():
+            return token
+        failures = self._failures
+        with self._lock:
+            if self._failure is not None and (self._failures != failures or _lasts(self._failure)):
+                raise self._failure
+            token = self._token
+            if token is None or self._is_due():
+                token = self._renew()
+            return token
+
+    def accepted(self, token: str) -> None:
+        """Note that the control plane took ``token``."""
+        if self._refusals and token == self._token:
+            self._refusals = 0
+
+    def refused(self, token: str) -> bool:
+        """Note that the control plane refused ``token``; tell if another try makes sense."""
+        if self._account is None:
+            return False
+        with self._lock:
+            if token == self._token:
+                self._refusals += 1
+                if self._refusals < _REFUSALS_IN_A_ROW:
+                    self._token = None
+            return self._refusals < _REFUSALS_IN_A_ROW
+
+    def _is_due(self) -> bool:
+        return self._renew_at is not None and time.monotonic() >= self._renew_at
+
+    def _renew(self) -> str:
+        # A token that was given never ends, and is never dropped.
+        account = cast("ServiceAccount", self._account)
+        asked = time.monotonic()
+        try:
+            minted = self._mint(account)
+        except RunaiError as fault:
+            self._failure = fault
+            self._failures += 1
+            raise
+        self._token = minted.token
+        if minted.lifetime is None:
+            self._renew_at = None
+        else:
+            self._renew_at = asked + minted.lifetime - min(_MARGIN_SECONDS, minted.lifetime * _MARGIN_SHARE)
+        return self._token

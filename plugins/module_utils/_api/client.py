@@ -1,0 +1,320 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The control plane's endpoints, a method each; knows HTTP, and nothing of actions or outcomes.
+
+Reads are repeated until they answer or ``retry_timeout`` is over. A write is sent once: whether it
+may be sent again is for the caller to decide, who knows what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Callable, Optional, TypeVar
+
+from .._common.text import clean, first_line
+from .auth import (
+    AccessToken,
+    TokenRequest,
+    TokenSource,
+    parse_token,
+    token_request_v1,
+    token_request_v2,
+)
+from .cancellation import Guard
+from .connection import Connection, ServiceAccount
+from .errors import (
+    AccessDenied,
+    MalformedAnswer,
+    NotFound,
+    NoToken,
+    RequestError,
+    StatusError,
+)
+from .list_query import EVERYTHING, ListQuery, joined
+from .paging import PAGE_SIZE, going_on_while_full
+from .responses import (
+    BatchAnswer,
+    Page,
+    parse_batch,
+    parse_count,
+    parse_error,
+    parse_objects,
+    parse_one,
+    parse_page,
+)
+from .retry import Patience, parse_retry_after
+from .stats import Tally
+from .transport import Answer, Transport
+
+WORKLOADS = "/api/v1/workloads"
+PODS = WORKLOADS + "/pods"
+NODES = "/api/v1/nodes"
+PROJECTS = "/api/v1/org-unit/projects"
+_BATCH = WORKLOADS + "/batch"
+_COUNT = WORKLOADS + "/count"
+_CLUSTERS = "/api/v1/clusters"
+# A page of the collection's simulator.
+_SIMULATOR = "/_simulator/summary"
+
+_Parsed = TypeVar("_Parsed")
+
+
+class Client:
+    """One control plane, as one account. Safe to use from several threads; ``close`` it at the end.
+
+    ``on_trouble`` is called, in any thread, where retries take long: see Patience.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        guard: Guard,
+        tally: Tally,
+        connections: int,
+        on_trouble: Callable[[str, float], None] = lambda kind, left: None,
+    ) -> None:
+        self._on_trouble = on_trouble
+        self._connection = connection
+        self._guard = guard
+        self._tally = tally
+        self._transport = Transport(connection, tally, connections)
+        self._tokens = TokenSource(connection.credentials, self._mint)
+        self._use_token_v1 = False
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def patience(self, is_optional: bool = False) -> Patience:
+        """Return a fresh ``retry_timeout``, for one request or for several that settle one question.
+
+        ``is_optional`` is for what can be done without or asked otherwise: see Patience.
+        """
+        return Patience(
+            self._connection.retry_timeout, self._guard, self._tally, is_optional, self._on_trouble
+        )
+
+    def batch(self, action: str, ids: Sequence[str]) -> BatchAnswer:
+        """Ask once for ``action`` on at most 100 ids; the caller decides about sending again.
+
+        Raises NotDelivered, AnswerLost, MalformedAnswer, StatusError, AccessDenied, Interrupted.
+        """
+        answer = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
+        return parse_batch(_BATCH, answer.json(), ids, self._tally.remark, self._secrets())
+
+    def count(self, query: ListQuery = EVERYTHING) -> Optional[int]:
+        """Return how many workloads the list would show; ``None`` where the control plane does not say.
+
+        The count only saves time, so that one that is refused or makes no sense is none. Raises
+        RequestError where the control plane does not answer, or not to this account.
+        """
+        try:
+            return self._read(
+                _COUNT,
+                query.parameters(),
+                lambda answer: parse_count(_COUNT, answer),
+                self.patience(is_optional=True),
+            )
+        except RequestError as fault:
+            if not fault.is_of_the_endpoint:
+                raise
+            found = fault.ended_on
+            # Without the endpoint, "count" is taken for a workload's id, which is a bad request.
+            if not isinstance(found, StatusError) or not (found.is_no_such_endpoint or found.status == 400):
+                self._tally.remark(
+                    "the control plane's count can't be used ({0}); the list was read without it".format(
+                        found.kind
+                    )
+                )
+            return None
+
+    def list_page(
+        self,
+        offset: int,
+        query: ListQuery = EVERYTHING,
+        limit: int = PAGE_SIZE,
+        patience: Optional[Patience] = None,
+    ) -> Page:
+        """Return one page of workloads, sorted by creation so that it holds still while it is read.
+
+        ``limit`` is how many rows it may hold, at most PAGE_SIZE. Raises RequestError.
+        """
+        full = {
+            **query.parameters(),
+            "limit": str(limit),
+            "sortBy": "createdAt",
+            "sortOrder": "asc",
+            "offset": str(offset),
+        }
+        return self._read(
+            WORKLOADS, full, lambda answer: parse_page(WORKLOADS, answer, "workloads", offset), patience
+        )
+
+    def workload(self, workload_id: str, patience: Optional[Patience] = None) -> dict[str, Any]:
+        """Return one workload as the API gives it. Raises NotFound, AccessDenied and other RequestErrors."""
+        path = "{0}/{1}".format(WORKLOADS, workload_id)
+        return self._read(path, {}, lambda answer: parse_one(path, answer, workload_id), patience)
+
+    def pods_page(
+        self,
+        offset: int,
+        filters: Sequence[str] = (),
+        is_current: bool = True,
+        patience: Optional[Patience] = None,
+    ) -> Page:
+        """Return one page of pods, of all workloads, that this account may see.
+
+        ``filters`` are items of ``filterBy``; ``is_current`` leaves out those that are completed.
+        Raises RequestError.
+        """
+        full = {"limit": str(PAGE_SIZE), "sortBy": "createdAt", "offset": str(offset)}
+        if is_current:
+            full["completed"] = "false"
+        if filters:
+            full["filterBy"] = joined(filters)
+        page = self._read(PODS, full, lambda answer: parse_page(PODS, answer, "pods", offset), patience)
+        return going_on_while_full(page, offset)
+
+    def clusters(self, patience: Optional[Patience] = None) -> list[dict[str, Any]]:
+        """Return the clusters, without their status. Raises RequestError."""
+        return self._read(
+            _CLUSTERS, {"verbosity": "metadata"}, lambda answer: parse_objects(_CLUSTERS, answer), patience
+        )
+
+    def is_simulator(self) -> bool:
+        """Tell whether this is the collection's simulator: only that one has such a page. Asks once."""
+        try:
+            answer = self._transport.exchange("GET", _SIMULATOR)
+            body = answer.json()
+        except RequestError:
+            return False
+        return answer.status == 200 and isinstance(body, dict) and body.get("simulator") is True
+
+    def projects_page(self, offset: int) -> Page:
+        """Return one page of projects. Raises RequestError."""
+        query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
+        return self._read(PROJECTS, query, lambda answer: parse_page(PROJECTS, answer, "projects", offset))
+
+    def nodes_page(self, offset: int) -> Page:
+        """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""
+        query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
+        page = self._read(NODES, query, lambda answer: parse_page(NODES, answer, "nodes", offset))
+        return going_on_while_full(page, offset)
+
+    def nodes_of_cluster(self, cluster_id: str) -> list[dict[str, Any]]:
+        """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint. Raises RequestError."""
+        path = "{0}/{1}/nodes".format(_CLUSTERS, cluster_id)
+
+        def parse(answer: Any) -> list[dict[str, Any]]:
+            return (
+                parse_objects(path, answer)
+                if isinstance(answer, list)
+                else parse_page(path, answer, "nodes", 0).rows
+            )
+
+        return self._read(path, {}, parse)
+
+    def _read(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        parse: Callable[[Any], _Parsed],
+        patience: Optional[Patience] = None,
+    ) -> _Parsed:
+        patience = patience or self.patience()
+        while True:
+            try:
+                return parse(self._send("GET", path, query=query).json())
+            except RequestError as fault:
+                patience.pause(fault)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Optional[Mapping[str, str]] = None,
+        json_body: Optional[Mapping[str, Any]] = None,
+        is_write: bool = False,
+    ) -> Answer:
+        """Send one request with a bearer, once more if the bearer had to be renewed."""
+        is_renewed = False
+        while True:
+            token = self._tokens.bearer()
+            if is_write:
+                self._guard.check_write()
+            else:
+                self._guard.check()
+            answer = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
+            if answer.status != 401:
+                self._tokens.accepted(token)
+                return _successful(answer, self._secrets())
+            # What refuses two tokens in a row refuses the account, though others get through meanwhile.
+            if not self._tokens.refused(token) or is_renewed:
+                return _successful(answer, self._secrets())
+            is_renewed = True
+            self._tally.count_retry("HTTP 401, a token that was not accepted")
+
+    def _secrets(self) -> set[str]:
+        return {*self._connection.secrets, *self._tally.secrets}
+
+    def _mint(self, account: ServiceAccount) -> AccessToken:
+        try:
+            return self._mint_by_version(account)
+        except RequestError as fault:
+            raise NoToken(fault, clean(account.client_id, 80), self._connection.base_url) from None
+
+    def _mint_by_version(self, account: ServiceAccount) -> AccessToken:
+        if not self._use_token_v1:
+            try:
+                return self._ask_for_token(token_request_v2(account))
+            except StatusError as fault:
+                # Run:ai before 2.24 has no v2.
+                if fault.status not in (404, 405):
+                    raise
+                self._use_token_v1 = True
+        return self._ask_for_token(token_request_v1(account))
+
+    def _ask_for_token(self, request: TokenRequest) -> AccessToken:
+        patience = self.patience()
+        while True:
+            self._guard.check()
+            try:
+                answer = self._transport.exchange(
+                    "POST", request.path, form=request.form, json_body=request.json_body
+                )
+                minted = parse_token(request.path, _unquoted_json(_successful(answer, self._secrets())))
+            except RequestError as fault:
+                patience.pause(fault)
+            else:
+                self._tally.add_secret(minted.token)
+                return minted
+
+
+def _successful(answer: Answer, secrets: Collection[str]) -> Answer:
+    """Return the answer if it is a success; raise what it says otherwise, without ``secrets``."""
+    if 200 <= answer.status < 300:
+        return answer
+    try:
+        code, text = parse_error(answer.json(), secrets)
+    except MalformedAnswer:
+        code, text = None, ""
+    text = text or first_line(answer.body)
+    kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(answer.status, StatusError)
+    retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
+    raise kind(answer.method, answer.path, answer.status, text, code, retry_after)
+
+
+def _unquoted_json(answer: Answer) -> Any:
+    """Return the decoded body of an answer that should hold a token.
+
+    Raises MalformedAnswer that quotes nothing but a page: anything else may be a token, or half of one.
+    """
+    try:
+        return answer.json()
+    except MalformedAnswer as fault:
+        body = answer.body.lstrip()
+        if not body or body.startswith(b"<"):
+            raise
+        raise MalformedAnswer(answer.method, answer.path, fault.kind, "the answer is not JSON") from None

@@ -1,0 +1,281 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that every module shares: how to reach a control plane, and as whom."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from typing import Any, Callable, NamedTuple, Optional, Union
+from urllib.parse import unquote, urlsplit
+
+from ansible.module_utils.common.parameters import env_fallback
+from ansible.module_utils.errors import AnsibleFallbackNotFound
+
+from .._common.option_values import seconds
+from .._common.text import is_hideable
+from .errors import OptionError
+
+# The environment variables of NVIDIA's own tools, and ours beside them.
+ENVIRONMENT = {
+    "base_url": "RUNAI_BASE_URL",
+    "client_id": "RUNAI_CLIENT_ID",
+    "client_secret": "RUNAI_CLIENT_SECRET",
+    "token": "RUNAI_BEARER_TOKEN",
+    "validate_certs": "RUNAI_VALIDATE_CERTS",
+    "ca_path": "RUNAI_CA_PATH",
+    "proxy": "RUNAI_PROXY",
+}
+
+
+class GivenToken(NamedTuple):
+    """A bearer token as the user gave it; it is never renewed."""
+
+    token: str
+
+
+class ServiceAccount(NamedTuple):
+    """Client credentials that tokens are made from."""
+
+    client_id: str
+    client_secret: str
+
+
+class Connection(NamedTuple):
+    """How to reach a control plane.
+
+    ``verify`` is what requests takes: True, False or the path of a CA bundle. ``secrets`` are all
+    values that must never be shown. Times are seconds.
+    """
+
+    base_url: str
+    credentials: Union[GivenToken, ServiceAccount]
+    verify: Union[bool, str]
+    proxy: Optional[str]
+    timeout: float
+    retry_timeout: float
+    secrets: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def _filled_environment(variable: str) -> str:
+    value: str = env_fallback(variable).strip()
+    if not value:
+        raise AnsibleFallbackNotFound
+    return value
+
+
+def connection_argument_spec() -> dict[str, dict[str, Any]]:
+    """Return the connection options, the same in every module.
+
+    The environment is mostly read by ``connect_options`` and not by a fallback here, since whether
+    a credential came from the task or from the environment decides which one counts.
+    """
+    return {
+        "base_url": {"type": "str"},
+        "client_id": {"type": "str"},
+        "client_secret": {"type": "str", "no_log": True},
+        "token": {"type": "str", "no_log": True},
+        "validate_certs": {
+            "type": "bool",
+            "default": True,
+            "fallback": (_filled_environment, [ENVIRONMENT["validate_certs"]]),
+        },
+        "ca_path": {"type": "path"},
+        "proxy": {"type": "str", "no_log": True},
+        "timeout": {"type": "float", "default": 30.0},
+        "retry_timeout": {"type": "float", "default": 120.0},
+    }
+
+
+SECRET_OPTIONS = frozenset(
+    option for option, spec in connection_argument_spec().items() if spec.get("no_log")
+)
+
+
+def connection_secrets(params: Mapping[str, Any], environ: Mapping[str, str]) -> set[str]:
+    """Return every secret that was given, used or not, so that none is shown by accident.
+
+    One that is too short to be told from parts of ids and words is left; Ansible itself still hides
+    the values of options that are secret, whatever their length.
+    """
+    found = set()
+    for option in SECRET_OPTIONS:
+        for value in (params.get(option), environ.get(ENVIRONMENT[option])):
+            if value:
+                found.add(str(value))
+                found.update(_passwords(str(value)) if option == "proxy" else ())
+    for value in (params.get("base_url"), environ.get(ENVIRONMENT["base_url"])):
+        # Such an address is refused, but it is shown among the options.
+        found.update(_passwords(str(value or "")))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            found.update(_passwords(environ.get(variable, "")))
+    return {secret for secret in found if is_hideable(secret)}
+
+
+def connect_options(params: Mapping[str, Any], environ: Mapping[str, str]) -> Connection:
+    """Check the connection options and settle which credentials count.
+
+    An option of the task beats the environment; among what is left, a token beats a client; an
+    empty value counts as not given. Raises OptionError, before anything is sent.
+    """
+
+    def given(option: str) -> str:
+        return str(params.get(option) or "").strip()
+
+    def in_environment(option: str) -> str:
+        return environ.get(ENVIRONMENT[option], "").strip()
+
+    def lookup(option: str) -> str:
+        return given(option) or in_environment(option)
+
+    warnings: list[str] = []
+    base_url = _checked_base_url(lookup("base_url"), warnings)
+    return Connection(
+        base_url=base_url,
+        credentials=_credentials(given, in_environment),
+        verify=_verify(params["validate_certs"], lookup("ca_path"), environ, warnings),
+        proxy=_checked_proxy(lookup("proxy")),
+        timeout=seconds("timeout", params["timeout"], least=0.001),
+        retry_timeout=seconds("retry_timeout", params["retry_timeout"], least=0),
+        secrets=tuple(sorted(connection_secrets(params, environ))),
+        warnings=tuple(warnings),
+    )
+
+
+def no_connection(params: Mapping[str, Any], environ: Mapping[str, str]) -> Connection:
+    """Return what stands for a connection where no call is made: it knows the secrets and leads nowhere."""
+    return Connection(
+        base_url="",
+        credentials=GivenToken(""),
+        verify=True,
+        proxy=None,
+        timeout=0,
+        retry_timeout=0,
+        secrets=tuple(sorted(connection_secrets(params, environ))),
+        warnings=(),
+    )
+
+
+def is_usable_address(base_url: object) -> bool:
+    """Tell whether ``base_url`` is an address as ``connect_options`` takes it."""
+    try:
+        _checked_base_url(str(base_url).strip(), [])
+    except OptionError:
+        return False
+    return True
+
+
+def is_loopback(hostname: Optional[str]) -> bool:
+    """Tell whether a host name or address is this machine's own."""
+    host = (hostname or "").lower()
+    return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
+
+
+def _credentials(
+    task: Callable[[str], str], environment: Callable[[str], str]
+) -> Union[GivenToken, ServiceAccount]:
+    for source, where in ((task, "options"), (environment, "environment")):
+        if source("token"):
+            return GivenToken(_header_safe(source("token"), "token"))
+        client_id, client_secret = source("client_id"), source("client_secret")
+        if where == "options" and (client_id or client_secret):
+            # One half in the task and the other in the environment is one pair.
+            client_id = client_id or environment("client_id")
+            client_secret = client_secret or environment("client_secret")
+        if client_id and client_secret:
+            return ServiceAccount(client_id, client_secret)
+        if client_id or client_secret:
+            missing = "client_secret" if client_id else "client_id"
+            raise OptionError(
+                "client_id and client_secret go together: {0} is missing (or {1} in the environment)".format(
+                    missing, ENVIRONMENT[missing]
+                )
+            )
+    raise OptionError(
+        "no credentials: give client_id and client_secret, or token (or {0} and {1}, or {2}, in the "
+        "environment of the machine the module runs on)".format(
+            ENVIRONMENT["client_id"], ENVIRONMENT["client_secret"], ENVIRONMENT["token"]
+        )
+    )
+
+
+def _header_safe(value: str, option: str) -> str:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise OptionError("{0} holds characters that can't be sent in a header".format(option))
+    return value
+
+
+def _checked_base_url(value: str, warnings: list[str]) -> str:
+    if not value:
+        raise OptionError(
+            "base_url is missing: give the address of the control plane, e.g. https://acme.run.ai, "
+            "or set {0}".format(ENVIRONMENT["base_url"])
+        )
+    # The value itself is not repeated where it could hold a password.
+    try:
+        parts = urlsplit(value)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        raise OptionError("base_url is not a valid address") from None
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        raise OptionError("base_url must not hold a user name or password; use client_id and client_secret")
+    if parts.scheme not in ("http", "https"):
+        raise OptionError("base_url must start with https:// (or http://)")
+    if not parts.hostname or not port_is_valid or not value.isprintable() or " " in value:
+        raise OptionError("base_url is not a valid address")
+    if parts.query or parts.fragment or "?" in value or "#" in value:
+        raise OptionError("base_url must be an address without a query or a fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        warnings.append(
+            "base_url is plain http to another machine: credentials and answers can be read on the way"
+        )
+    return "{0}://{1}{2}".format(parts.scheme, parts.netloc, parts.path.rstrip("/"))
+
+
+def _checked_proxy(value: str) -> Optional[str]:
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise OptionError("proxy must be an address like http://proxy.example.com:3128")
+    return value
+
+
+def _passwords(value: str) -> set[str]:
+    """Return the password in an address, as it stands there, as it is meant, and as a proxy is sent it."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return set()
+    if not parts.password:
+        return set()
+    user, password = unquote(parts.username or ""), unquote(parts.password)
+    sent = base64.b64encode("{0}:{1}".format(user, password).encode(errors="surrogateescape")).decode()
+    return {parts.password, password, sent}
+
+
+def _verify(wanted: bool, ca_path: str, environ: Mapping[str, str], warnings: list[str]) -> Union[bool, str]:
+    if not wanted:
+        if ca_path:
+            warnings.append("ca_path is not used, since validate_certs is false")
+        return False
+    for path, name in (
+        (ca_path, "ca_path"),
+        (environ.get("REQUESTS_CA_BUNDLE", ""), "REQUESTS_CA_BUNDLE"),
+        (environ.get("CURL_CA_BUNDLE", ""), "CURL_CA_BUNDLE"),
+    ):
+        if path:
+            path = os.path.expanduser(path)
+            if not (os.path.isdir(path) or os.access(path, os.R_OK)):
+                raise OptionError("{0}: there is no readable file or folder {1}".format(name, path))
+            return path
+    return True

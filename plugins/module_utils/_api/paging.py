@@ -1,0 +1,114 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All rows of a list that comes in pages, read in parallel and without repeating any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, Callable, Optional
+
+from .._common.ids import fold_id
+from .errors import MalformedAnswer
+from .parallel import until_an_error
+from .responses import Page
+
+# The most that the API gives at once (limit 1..500 in Run:ai API 2.18 to 2.25).
+PAGE_SIZE = 500
+# A million rows; the largest fleet in NVIDIA's sizing page has 8,500.
+_MOST_PAGES = 2000
+# A list that changes while it is read may show the rows of a page again, but not page after page.
+_MOST_REPEATED = 2
+
+
+def page_offsets(total: Optional[int]) -> list[int]:
+    """Return the offsets of the pages of a list with ``total`` rows; just the first where that is unknown."""
+    if total is None or total > PAGE_SIZE * _MOST_PAGES:
+        return [0]
+    return list(range(0, max(total, 1), PAGE_SIZE))
+
+
+def going_on_while_full(page: Page, offset: int) -> Page:
+    """Return a page that leads on while pages are full, also where the list does not say so.
+
+    The API describes no "next" for nodes, and an optional one for workloads and pods.
+    """
+    if page.next is None and len(page.rows) >= PAGE_SIZE:
+        return page._replace(next=offset + len(page.rows))
+    return page
+
+
+def uuid_of(row: dict[str, Any]) -> Optional[str]:
+    """Return the uuid of a row in lower case, ``None`` if it has none."""
+    return fold_id(row.get("id"))
+
+
+def read_pages(
+    path: str,
+    fetch: Callable[[int], Page],
+    offsets: Iterable[int],
+    workers: int,
+    is_enough: Callable[[dict[str, dict[str, Any]]], bool] = lambda rows: False,
+    identity: Callable[[dict[str, Any]], Optional[str]] = uuid_of,
+) -> dict[str, dict[str, Any]]:
+    """Read the pages of ``path`` at ``offsets`` and all that they lead to; return the rows by identity.
+
+    ``fetch`` gets an offset and returns that page; ``workers`` run at once. No new page is begun once
+    ``is_enough`` says so of the rows so far. Rows without an ``identity`` are left out. Raises what
+    ``fetch`` raised first, and MalformedAnswer for a list that repeats or never ends.
+    """
+    fetch = until_an_error(fetch)
+    rows: dict[str, dict[str, Any]] = {}
+    known = set()
+    repeated = 0
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        running: dict[Future[Page], int] = {}
+
+        def begin(offset: int) -> None:
+            if offset not in known:
+                known.add(offset)
+                running[pool.submit(fetch, offset)] = offset
+
+        try:
+            for offset in offsets:
+                begin(offset)
+            while running:
+                done, _pending = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    offset = running.pop(future)
+                    page = future.result()
+                    before = len(rows)
+                    _add(rows, page.rows, identity)
+                    leads_on = bool(page.rows) or page.next is not None
+                    repeated += leads_on and len(rows) == before
+                    if is_enough(rows):
+                        pool.shutdown(wait=True, cancel_futures=True)
+                        return rows
+                    if repeated > _MOST_REPEATED or len(known) > _MOST_PAGES:
+                        raise MalformedAnswer(
+                            "GET",
+                            path,
+                            "a list that never ends",
+                            "the pages of the list repeat or never end",
+                        )
+                    # A page that begins in between leads on from there, also where pages hold fewer
+                    # rows than asked for.
+                    if page.next is not None and not any(offset < other <= page.next for other in known):
+                        begin(page.next)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return rows
+
+
+def _add(
+    rows: dict[str, dict[str, Any]],
+    page: list[dict[str, Any]],
+    identity: Callable[[dict[str, Any]], Optional[str]],
+) -> None:
+    for row in page:
+        row_id = identity(row)
+        if row_id is not None:
+            rows[row_id] = row

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Answers of the control plane, checked before anything is decided by them.
+
+Nothing here trusts the other side: a proxy, an older version or a fault may have written the
+answer. What can't be used as a whole raises MalformedAnswer; what is odd in part is dropped and
+told through ``remark``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable, NamedTuple, Optional
+
+from .._common.ids import fold_id
+from .._common.text import clean, hide
+from .errors import MalformedAnswer
+
+Remark = Callable[[str], None]
+
+# No list is so long; a number beyond could be megabytes of digits.
+_NO_OFFSET = 10**9
+_OFFSET = re.compile("[0-9]{1,9}")
+
+
+class Refusal(NamedTuple):
+    """Why the control plane did not act on one workload. ``code`` has no documented list of values."""
+
+    code: Optional[int]
+    message: str
+
+
+class BatchAnswer(NamedTuple):
+    """What a batch call said, about the ids asked and no others.
+
+    Every id asked is in exactly one of ``succeeded``, ``refused`` and ``omitted``.
+    """
+
+    batch_id: Optional[str]
+    succeeded: list[str]
+    refused: dict[str, Refusal]
+    omitted: list[str]
+
+
+class Page(NamedTuple):
+    """One page of a list: rows as the API gave them, and the offset of the next page if there is one."""
+
+    rows: list[dict[str, Any]]
+    next: Optional[int]
+
+
+def parse_batch(
+    path: str, answer: object, asked: Sequence[str], remark: Remark, secrets: Iterable[str] = ()
+) -> BatchAnswer:
+    """Return what an answer of the batch endpoint says about the ids in ``asked``, without ``secrets``.
+
+    ``succeeded`` and ``failed`` are both optional (Run:ai API 2.24, workloads batch).
+    """
+    body = _mapping("POST", path, answer)
+    succeeded = _ids_of(_list("POST", path, body, "succeeded"), asked, remark)
+    refused: dict[str, Refusal] = {}
+    for item in _list("POST", path, body, "failed"):
+        fields = item if isinstance(item, dict) else {}
+        for workload_id in _ids_of([fields.get("id")], asked, remark):
+            refused[workload_id] = Refusal(_code(fields.get("code")), _shown(fields.get("message"), secrets))
+    if any(workload_id in refused for workload_id in succeeded):
+        remark("the control plane named a workload both as succeeded and as failed; it counts as failed")
+    done = {workload_id for workload_id in succeeded if workload_id not in refused}
+    return BatchAnswer(
+        fold_id(body.get("id")),
+        [workload_id for workload_id in asked if workload_id in done],
+        refused,
+        [workload_id for workload_id in asked if workload_id not in done and workload_id not in refused],
+    )
+
+
+def parse_page(path: str, answer: object, key: str, offset: int) -> Page:
+    """Return the rows under ``key`` and where the list goes on.
+
+    ``next`` is the offset of the following page; absent, null, empty or 0 ends the list (Run:ai
+    API, pagination), and so does a page without rows that names itself. One that does not move on
+    behind rows raises MalformedAnswer: it would never end.
+    """
+    body = _mapping("GET", path, answer)
+    if key not in body:
+        raise MalformedAnswer(
+            "GET", path, "an answer of another shape", "the answer holds no '{0}'".format(key)
+        )
+    rows = [row for row in _list("GET", path, body, key) if isinstance(row, dict)]
+    following = body.get("next")
+    if isinstance(following, str) and _OFFSET.fullmatch(following):
+        following = int(following)
+    if following in (None, "", 0) or (not rows and following == offset):
+        return Page(rows, None)
+    if isinstance(following, bool) or not isinstance(following, int) or not offset < following < _NO_OFFSET:
+        raise MalformedAnswer(
+            "GET",
+            path,
+            "a list that does not move on",
+            "the page at {0} names no later page as the next".format(offset),
+        )
+    return Page(rows, following)
+
+
+def parse_count(path: str, answer: object) -> int:
+    """Return the number in an answer of a count endpoint."""
+    count = _mapping("GET", path, answer).get("count")
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise MalformedAnswer("GET", path, "an answer of another shape", "the answer holds no count")
+    return count
+
+
+def parse_objects(path: str, answer: object) -> list[dict[str, Any]]:
+    """Return the objects of an answer that is a bare array."""
+    if not isinstance(answer, list):
+        raise MalformedAnswer("GET", path, "an answer of another shape", "the answer is not a list")
+    return [item for item in answer if isinstance(item, dict)]
+
+
+def parse_one(path: str, answer: object, workload_id: str) -> dict[str, Any]:
+    """Return the workload that was asked for; raise MalformedAnswer for another one."""
+    body = _mapping("GET", path, answer)
+    if fold_id(body.get("id")) != workload_id:
+        raise MalformedAnswer(
+            "GET", path, "an answer of another shape", "the answer is not the workload asked for"
+        )
+    return body
+
+
+def parse_error(body: object, secrets: Iterable[str] = ()) -> tuple[Optional[int], str]:
+    """Return the code and the words, without ``secrets``, of an error answer: the API's shape or OAuth2's."""
+    if not isinstance(body, dict):
+        return None, ""
+    words = [_shown(body.get(key), secrets) for key in ("message", "details", "error", "error_description")]
+    return _code(body.get("code")), clean(": ".join(dict.fromkeys(word for word in words if word)))
+
+
+def _shown(words: object, secrets: Iterable[str]) -> str:
+    # Hidden before it is cut: half a secret is not recognised.
+    return clean(hide(words, secrets) if isinstance(words, str) else None)
+
+
+def _mapping(method: str, path: str, answer: object) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise MalformedAnswer(method, path, "an answer of another shape", "the answer is not a JSON object")
+    return answer
+
+
+def _list(method: str, path: str, body: dict[str, Any], key: str) -> list[Any]:
+    value = body.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise MalformedAnswer(
+            method, path, "an answer of another shape", "'{0}' in the answer is not a list".format(key)
+        )
+    return value
+
+
+def _ids_of(values: Sequence[object], asked: Sequence[str], remark: Remark) -> list[str]:
+    wanted = set(asked)
+    found = []
+    for value in values:
+        workload_id = fold_id(value)
+        if workload_id is None:
+            remark("the control plane's answer held something that is not a workload id; it was ignored")
+        elif workload_id not in wanted:
+            remark("the control plane's answer named a workload that was not asked for; it was ignored")
+        else:
+            found.append(workload_id)
+    return found
+
+
+def _code(value: object) -> Optional[int]:
+    # The API says int32; a larger one is no code, and could be megabytes of digits.
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**31) <= value < 2**31:
+        return None
+    return value

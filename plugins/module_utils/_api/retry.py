@@ -1,0 +1,138 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long to go on after a fault, and how long to pause before the next try."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Callable, Optional
+
+from .cancellation import Guard
+from .errors import (
+    MalformedAnswer,
+    RequestError,
+    RetriesExhausted,
+    StatusError,
+)
+from .stats import Tally
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+_LONGEST_ASKED = 365 * 86_400.0
+# An answer of another shape rarely mends itself: most often base_url is not a control plane.
+_MALFORMED_TRIES = 3
+# Retries that go on for so many seconds are told while they do.
+_LONG = 30.0
+# An error of the server may be its answer to what it does not know, which does not pass either.
+_OPTIONAL_TRIES = 3
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
+
+
+def parse_retry_after(value: Optional[str], date: Optional[str]) -> Optional[float]:
+    """Return the seconds that a Retry-After header asks for, or ``None``.
+
+    The header holds seconds or an HTTP date; a date is compared with the answer's own ``date``
+    header where there is one, so that the clocks of two machines need not agree. What asks for
+    longer than a year asks for a year.
+    """
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _LONGEST_ASKED)
+    until = _http_date(text)
+    if until is None:
+        return None
+    since = _http_date(date or "") or datetime.now(timezone.utc)
+    return max(0.0, min((until - since).total_seconds(), _LONGEST_ASKED))
+
+
+def _http_date(text: str) -> Optional[datetime]:
+    try:
+        parsed = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    # An HTTP date is always GMT, also where the text does not say so.
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+
+
+class Patience:
+    """What is left of ``retry_timeout`` (seconds) for one request and all its retries.
+
+    The time counts from the first fault. Several calls that settle the same question, e.g. the
+    reads after a lost answer, share one. ``is_optional``: what is asked can be done without or asked
+    otherwise, so that a 500 is not waited out. ``on_trouble`` is called once if the retries take long, with
+    the kind of the fault and the seconds that are left.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        guard: Guard,
+        tally: Tally,
+        is_optional: bool = False,
+        on_trouble: Callable[[str, float], None] = lambda kind, left: None,
+    ) -> None:
+        self.seconds = seconds
+        self._on_trouble = on_trouble
+        self._is_told = False
+        self._is_optional = is_optional
+        self._guard = guard
+        self._tally = tally
+        self._since: Optional[float] = None
+        self._tries = 0
+        self._malformed = 0
+        self._server_errors = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        if self._since is None:
+            return self.seconds
+        return self.seconds - (time.monotonic() - self._since)
+
+    def start(self) -> None:
+        """Start the clock, if it does not run yet."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def pause(self, fault: RequestError, before_write: bool = False) -> None:
+        """Sleep before the next try, or raise: the fault itself if it lasts, or RetriesExhausted.
+
+        Sleeps for as long as Retry-After asks, but never less than without it: a server that asks for
+        no pause, again and again, would be asked without end. One that asks for more than is left is
+        tried once more when the time is over, since it may be back earlier than it said.
+        Raises Interrupted when the guard forbids the call to come.
+        """
+        if not fault.passing:
+            raise fault
+        self.start()
+        self._tries += 1
+        self._malformed += isinstance(fault, MalformedAnswer)
+        self._server_errors += isinstance(fault, StatusError) and fault.status == 500
+        is_pointless = self._malformed >= _MALFORMED_TRIES or (
+            self._is_optional and self._server_errors >= _OPTIONAL_TRIES
+        )
+        if self.left <= 0 or is_pointless:
+            if self._tries == 1:
+                raise fault
+            raise RetriesExhausted(fault, self.seconds - self.left, self._tries)
+        asked = fault.retry_after if isinstance(fault, StatusError) else None
+        left = self.left
+        pause = min(max(asked or 0.0, _backoff(self._tries)), left)
+        if not self._is_told and self.seconds - left + pause >= _LONG:
+            self._is_told = True
+            self._on_trouble(fault.kind, left)
+        self._guard.sleep(pause, before_write)
+        self._tally.count_retry(fault.kind)
+
+
+def _backoff(tries: int) -> float:
+    """Return an exponential pause in seconds, with jitter so that clients do not come back as one."""
+    ceiling = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(tries - 1, 10))
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311

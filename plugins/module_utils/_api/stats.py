@@ -1,0 +1,69 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Counts of what was sent and of what went wrong on the way, told to the user once each."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from .._common.text import is_hideable
+
+
+class Tally:
+    """Counters that all threads of a task share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: Counter[str] = Counter()
+        self._remarks: Counter[str] = Counter()
+        self._secrets: set[str] = set()
+        self.requests = 0
+        self.retries = 0
+
+    def count_request(self) -> None:
+        """Count one request sent."""
+        with self._lock:
+            self.requests += 1
+
+    def count_retry(self, kind: str) -> None:
+        """Count one request that is sent again because of a fault of this kind."""
+        with self._lock:
+            self.retries += 1
+            self._faults[kind] += 1
+
+    def remark(self, text: str) -> None:
+        """Note something odd in an answer; alike remarks are told once, with a count."""
+        with self._lock:
+            self._remarks[text] += 1
+
+    def add_secret(self, value: str) -> None:
+        """Note a value that must never be shown, e.g. a token that was made."""
+        if is_hideable(value):
+            with self._lock:
+                self._secrets.add(value)
+
+    @property
+    def secrets(self) -> set[str]:
+        """All values noted by ``add_secret``."""
+        with self._lock:
+            return set(self._secrets)
+
+    def warnings(self) -> list[str]:
+        """Return one sentence for each kind of fault and each remark."""
+        with self._lock:
+            found = [
+                "requests to the control plane were retried {0} because of: {1}".format(_times(count), kind)
+                for kind, count in self._faults.items()
+            ]
+            found += [
+                text if count == 1 else "{0} ({1})".format(text, _times(count))
+                for text, count in self._remarks.items()
+            ]
+        return found
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else "{0} times".format(count)

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of runai_workload_batch, checked before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
+
+from .._api.errors import OptionError
+from .._common.ids import Ids, parse_ids
+from .._common.option_values import (
+    MOST_CONCURRENT,
+    names,
+    phases,
+    refuse_blank,
+    seconds,
+    whole,
+    with_whole_texts,
+    within,
+)
+from .._workload.phases import DELETE
+from .dispatch import MaxFailures
+from .plan import Rules
+
+DEFAULT_WORKLOADS_LIMIT = 1000
+
+# The API's own limit (Run:ai API 2.24, workloads batch).
+LARGEST_BATCH = 100
+
+_DEFAULT_CONCURRENCY = 4
+_DEFAULT_MAX_FAILURES = "10%"
+# What is deleted does not come back: one call at a time, and none after a refusal.
+_DELETE_CONCURRENCY = 1
+_DELETE_MAX_FAILURES = "0"
+
+
+# What holds an action back: an unanswered question must not lift it.
+BRAKES = ("protect", "only_phases", "max_affected", "max_failures", "deadline")
+
+_MAX_FAILURES = re.compile(r"(\d{1,9})\s*(%?)")
+
+
+class BatchOptions(NamedTuple):
+    """What to do, to which ids, within which bounds. Times are seconds."""
+
+    action: str
+    ids: Ids
+    rules: Rules
+    max_affected: Optional[int]
+    max_failures: MaxFailures
+    batch_size: int
+    concurrency: int
+    wait: bool
+    wait_timeout: float
+    wait_interval: float
+    content_with_active: bool
+    deadline: Optional[float]
+    report_path: Optional[str]
+    workloads_limit: int
+    warnings: tuple[str, ...]
+
+
+def with_texts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with the lists that were ``given`` as texts, as surveys do, read as these mean."""
+    # What ids are separated by is for those who read them.
+    params = with_whole_texts(params, given, ("ids", "protect"))
+    phases_text = given.get("only_phases")
+    if not isinstance(phases_text, str):
+        return params
+    return {**params, "only_phases": [phase for phase in phases_text.split(",") if phase.strip()]}
+
+
+def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchOptions:
+    """Check and settle the options; raise OptionError for the first that can't be used.
+
+    ``given`` are the task's own arguments before Ansible completed them: only there a null differs
+    from what was left out.
+    """
+    for option in BRAKES:
+        if option in given:
+            refuse_blank(option, _uncut(given[option]), may_be_empty=option == "protect")
+    action = params["action"]
+    warnings: list[str] = []
+    concurrency = params["concurrency"]
+    if concurrency is None:
+        concurrency = _DELETE_CONCURRENCY if action == DELETE else _DEFAULT_CONCURRENCY
+    max_failures = params["max_failures"]
+    if max_failures is None:
+        max_failures = _DELETE_MAX_FAILURES if action == DELETE else _DEFAULT_MAX_FAILURES
+    deadline = params["deadline"]
+    if deadline is not None and deadline <= 0:
+        raise OptionError("deadline must be a number of seconds greater than 0")
+    return BatchOptions(
+        action=action,
+        ids=parse_ids(params["ids"], "ids"),
+        rules=Rules(
+            protect=frozenset(parse_ids(params["protect"], "protect").ids),
+            only_phases=_only_phases(params["only_phases"], warnings),
+            tolerate=frozenset(params["tolerate"] or ()),
+        ),
+        max_affected=whole("max_affected", params["max_affected"], 0),
+        max_failures=_max_failures(str(max_failures)),
+        batch_size=within("batch_size", params["batch_size"], LARGEST_BATCH),
+        concurrency=within("concurrency", concurrency, MOST_CONCURRENT),
+        wait=params["wait"],
+        wait_timeout=seconds("wait_timeout", params["wait_timeout"], 0),
+        wait_interval=seconds("wait_interval", params["wait_interval"], 0.01),
+        content_with_active=params["wait_for"] == "active",
+        deadline=deadline,
+        report_path=_report_path(params["report_path"]),
+        workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,
+        warnings=tuple(warnings),
+    )
+
+
+def _uncut(value: Any) -> Any:
+    """Return texts without their commas: one of commas alone holds nothing."""
+    if isinstance(value, list):
+        return [_uncut(element) for element in value]
+    return value.replace(",", " ") if isinstance(value, str) else value
+
+
+def _only_phases(value: Optional[list[str]], warnings: list[str]) -> Optional[frozenset[str]]:
+    if value is None:
+        return None
+    # An unanswered question must not widen what is acted on.
+    refuse_blank("only_phases", value)
+    return frozenset(phases("only_phases", names("only_phases", value), warnings).values())
+
+
+def _max_failures(value: str) -> MaxFailures:
+    match = _MAX_FAILURES.fullmatch(value.strip())
+    if match is None or (match.group(2) and int(match.group(1)) > 100):
+        raise OptionError("max_failures must be a number of ids, or a percentage from 0% to 100%")
+    return MaxFailures(int(match.group(1)), bool(match.group(2)))
+
+
+def _report_path(value: Optional[str]) -> Optional[str]:
+    # No file has such a name, and asking for it is no ordinary error to Python.
+    if value and "\0" in value:
+        raise OptionError("report_path holds a null byte")
+    return value or None

@@ -1,0 +1,228 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From outcomes to the result of the task: pure, of a constant shape, and of a bounded size."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, NamedTuple, Optional
+
+from .._common.result_size import (
+    AT_LENGTH,
+    LARGEST_RESULT,
+    characters,
+    fitting,
+)
+from .._common.text import clean, counted
+from .._workload.phases import DELETE, RESUME, RUNNING, STOPPED
+from .._workload.workload import Workload
+from .outcome import (
+    BAD,
+    CHANGED,
+    FAILED,
+    OUTCOMES,
+    UNKNOWN_OUTCOME,
+    WORST_FIRST,
+    BatchRecord,
+    Outcome,
+    spelled,
+)
+from .plan import NOT_FOUND
+
+# An event holds the result and, where it is printed, its text. What is left of a million characters is
+# for the options and the words around them.
+_LARGEST_EVENT = 990_000
+_INDENT = 4
+# Most viewers ask for colour, and each line has its own.
+_BETWEEN_LINES = "\x1b[0m\r\n\x1b[0;31m"
+# Shares of what the outcomes leave over, each of what the one before left; the rows get the rest.
+_BATCHES_SHARE = 0.5
+_NOT_REACHED_SHARE = 0.8
+_DIFF_SHARE = 0.3
+# What a list may take however many ids there are: 150 batches, 500 ids, or some 50 rows.
+_LEAST_SHARE = 20_000
+# The same where 10,000 ids nearly fill an event: 5 batches, 20 ids, or 2 rows.
+_LEAST_INDENTED_SHARE = 1_300
+_MOST_REASONS = 3
+
+
+class Figures(NamedTuple):
+    """What was counted on the way."""
+
+    duplicates: int
+    requests: int
+    batches: int
+    retries: int
+    seconds: float
+
+
+class Finding(NamedTuple):
+    """All that the report is made from.
+
+    ``state`` is what was seen before anything was sent. ``notes`` are sentences for the end of
+    ``msg``; ``stopped`` says that the task did not run to its end although no id tells so.
+    """
+
+    action: str
+    check_mode: bool
+    outcomes: Sequence[Outcome]
+    state: Mapping[str, Workload]
+    not_reached: Sequence[str]
+    batches: Sequence[BatchRecord]
+    figures: Figures
+    notes: Sequence[str]
+    stopped: bool
+
+
+def report_row(outcome: Outcome, workload: Optional[Workload]) -> dict[str, Any]:
+    """Return one id as a row of ``workloads`` and of the report file."""
+    seen = workload or Workload(outcome.id, "")
+    return {
+        "id": outcome.id,
+        "name": seen.name,
+        "project": seen.project,
+        "cluster": seen.cluster,
+        "submitted_by": seen.submitted_by,
+        "outcome": outcome.outcome,
+        "phase": seen.phase,
+        "reason": outcome.reason,
+        "code": outcome.code,
+        "message": clean(outcome.message),
+        "batch_id": outcome.batch_id or "",
+    }
+
+
+def is_failed(finding: Finding) -> bool:
+    """Tell whether the task fails."""
+    return (
+        finding.stopped
+        or bool(finding.not_reached)
+        or any(outcome.outcome in BAD for outcome in finding.outcomes)
+    )
+
+
+def make_result(
+    finding: Finding, workloads_limit: int, with_diff: bool, verbosity: int = 0
+) -> dict[str, Any]:
+    """Return the keys of the result, always the same ones, within the size that job viewers keep.
+
+    ``verbosity`` is how many ``v`` the play was started with: how a result is printed depends on it.
+    """
+    by_outcome: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
+    for outcome in finding.outcomes:
+        by_outcome[outcome.outcome].append(outcome.id)
+    result: dict[str, Any] = {
+        "changed": bool(by_outcome[CHANGED]),
+        "msg": result_words(finding),
+        "action": finding.action,
+        "summary": {
+            "requested": len(finding.outcomes),
+            **{outcome: len(ids) for outcome, ids in by_outcome.items()},
+            **finding.figures._asdict(),
+        },
+        "outcomes": by_outcome,
+        "not_reached": [],
+        "workloads": [],
+        "workloads_truncated": False,
+        "batches": [],
+    }
+    is_indented = verbosity >= AT_LENGTH
+    size = _indented_size if is_indented else characters
+    least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
+    left = LARGEST_RESULT - size(result)
+    batches = [{**batch._asdict(), "id": batch.id or ""} for batch in finding.batches]
+    for key, items, share in (
+        ("batches", batches, _BATCHES_SHARE),
+        ("not_reached", finding.not_reached, _NOT_REACHED_SHARE),
+    ):
+        result[key], taken = fitting(items, max(int(left * share), least), size)
+        left -= taken
+    if len(result["not_reached"]) < len(finding.not_reached):
+        result["msg"] += "; not_reached holds the first {0} of {1}".format(
+            len(result["not_reached"]), len(finding.not_reached)
+        )
+    if with_diff:
+        result["diff"] = _diff(finding, int(left * _DIFF_SHARE), size)
+        left -= size(result["diff"])
+    ranked = sorted(finding.outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
+    rows = (report_row(outcome, finding.state.get(outcome.id)) for outcome in ranked[:workloads_limit])
+    result["workloads"], _taken = fitting(rows, max(left, least), size)
+    result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
+    return result
+
+
+def _indented_size(value: Any) -> int:
+    """Return what a part of a result takes where it is printed indented, and the event gets full first.
+
+    Told as characters of a result: what is all of an event is all of a result.
+    """
+    printed = json.dumps(value, indent=_INDENT, ensure_ascii=False).replace("\n", _BETWEEN_LINES)
+    in_event = characters(value) + characters(printed)
+    return max(characters(value), in_event * LARGEST_RESULT // _LARGEST_EVENT)
+
+
+def result_words(finding: Finding) -> str:
+    """Return the one sentence that a person can act on."""
+    counts = Counter(outcome.outcome for outcome in finding.outcomes)
+    changed = "{0} would change" if finding.check_mode else "{0} changed"
+    told = [changed.format(counts[CHANGED])]
+    told += [
+        "{0} {1}".format(counts[outcome], spelled(outcome))
+        for outcome in OUTCOMES
+        if outcome != CHANGED and counts[outcome]
+    ]
+    words = "{0}: {1} of {2}".format(finding.action, ", ".join(told), len(finding.outcomes))
+    reasons = _failure_reasons(finding)
+    if reasons:
+        words += " ({0})".format(reasons)
+    notes = list(finding.notes)
+    gone = sum(outcome.reason == NOT_FOUND for outcome in finding.outcomes)
+    if gone:
+        notes.append("{0} not there: gone, or not visible to this account".format(gone))
+    return "; ".join([words, *notes])
+
+
+def _failure_reasons(finding: Finding) -> str:
+    kinds = Counter(
+        _reason(outcome)
+        for outcome in finding.outcomes
+        # What is said of a stop covers the unknown ones.
+        if outcome.outcome == FAILED or (outcome.outcome == UNKNOWN_OUTCOME and not finding.notes)
+    )
+    told = ["{0}: {1}".format(kind, count) for kind, count in kinds.most_common(_MOST_REASONS)]
+    if len(kinds) > _MOST_REASONS:
+        told.append("and {0}".format(counted(len(kinds) - _MOST_REASONS, "other reason")))
+    return ", ".join(told)
+
+
+def _reason(outcome: Outcome) -> str:
+    words = clean(outcome.message, 120) or outcome.reason
+    # What no JSON came with is told as e.g. "HTTP 502, Bad Gateway".
+    if outcome.code is None or words.startswith("HTTP {0}".format(outcome.code)):
+        return words
+    return "{0} {1}".format(outcome.code, words)
+
+
+def _diff(finding: Finding, budget: int, size: Callable[[Any], int]) -> dict[str, str]:
+    """Return the phase before and after of what changes, cut to about ``budget`` characters."""
+    after_phase = {DELETE: "gone", RESUME: RUNNING}.get(finding.action, STOPPED)
+    before: list[str] = []
+    after: list[str] = []
+    changed = [outcome for outcome in finding.outcomes if outcome.outcome == CHANGED]
+    for position, outcome in enumerate(changed):
+        workload = finding.state.get(outcome.id) or Workload(outcome.id, "")
+        name = "{0} {1}: ".format(outcome.id, workload.name)
+        old = name + workload.phase + "\n"
+        new = name + after_phase + "\n"
+        budget -= size(old + new)
+        if budget < 0:
+            old = new = "and {0} more\n".format(len(changed) - position)
+        before.append(old)
+        after.append(new)
+        if budget < 0:
+            break
+    return {"before": "".join(before), "after": "".join(after)}

@@ -1,0 +1,269 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The flow of runai_workload_batch: options, state, plan, dispatch, report."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Callable, Optional
+
+from .._api.cancellation import Guard
+from .._api.client import Client
+from .._api.connection import (
+    Connection,
+    connect_options,
+    no_connection,
+)
+from .._api.errors import (
+    Interrupted,
+    OptionError,
+    RunaiError,
+)
+from .._api.stats import Tally
+from .._api.transport import require_requests
+from .._common.ids import well_formed_ids
+from .._common.result import Finished
+from .._common.text import counted, hide
+from .._system.ancestors import watch_ancestors
+from .._system.signals import heeded_interrupts
+from .._workload.phases import RESUME, SEND, WAIT
+from .._workload.state import StateReader
+from .delivery import DeliveryContext, deliver
+from .dispatch import Dispatcher
+from .once_stopped import send_once_stopped
+from .options import (
+    DEFAULT_WORKLOADS_LIMIT,
+    BatchOptions,
+    batch_options,
+    with_texts,
+)
+from .outcome import (
+    CHANGED,
+    NOT_ATTEMPTED,
+    ORPHANED,
+    STOPPED_EARLY,
+    Outcome,
+)
+from .plan import (
+    Plan,
+    ceiling_words,
+    make_plan,
+    rules_once_stopped,
+    settled_by,
+)
+from .progress import Progress
+from .report_file import Journal
+from .result import (
+    Figures,
+    Finding,
+    is_failed,
+    make_result,
+)
+from .run_state import Ledger
+from .wait import Goal, Waiter, wait_until_reached
+
+_LEAST_READERS = 4
+
+
+def run_batch(
+    params: Mapping[str, Any],
+    environ: Mapping[str, str],
+    check_mode: bool,
+    with_diff: bool,
+    say: Callable[[str], None] = lambda line: None,
+    verbosity: int = 0,
+    given: Optional[Mapping[str, Any]] = None,
+) -> Finished:
+    """Do what the options say. Raises RequestsMissing, but nothing for what users or control planes do wrong.
+
+    ``say`` gets lines on how far it is; ``verbosity`` is how many ``v`` the play was started with;
+    ``given`` are the task's own arguments before Ansible completed them. Once interrupted, it ends as
+    if its play were gone.
+    """
+    given = given or {}
+    params = with_texts(params, given)
+    try:
+        options = batch_options(params, given)
+        # What selected nothing has nothing to do, also where nobody may connect.
+        connect = connect_options if options.ids.ids else no_connection
+        connection = connect(params, environ)
+    except OptionError as fault:
+        return refused(params, str(fault), with_diff, verbosity)
+    if options.ids.ids:
+        require_requests()
+    with heeded_interrupts() as is_uninterrupted:
+        run = _Run(options, connection, check_mode, say, is_uninterrupted)
+        return run.finish(with_diff, verbosity)
+
+
+def refused(params: Mapping[str, Any], words: str, with_diff: bool, verbosity: int) -> Finished:
+    """Return the result of a task that is refused before anything is sent, in the usual shape."""
+    ids = well_formed_ids(params["ids"])
+    finding = Finding(
+        action=params["action"],
+        check_mode=False,
+        outcomes=[Outcome(workload_id, NOT_ATTEMPTED, STOPPED_EARLY, words) for workload_id in ids.ids],
+        state={},
+        not_reached=[],
+        batches=[],
+        figures=Figures(ids.duplicates, 0, 0, 0, 0.0),
+        notes=[],
+        stopped=True,
+    )
+    limit = params["workloads_limit"]
+    if limit is None or limit < 0:
+        limit = DEFAULT_WORKLOADS_LIMIT
+    result = make_result(finding, limit, with_diff, verbosity)
+    return Finished({**result, "msg": words}, True, [], set())
+
+
+class _Run:
+    """One run, from checked options to a result."""
+
+    def __init__(
+        self,
+        options: BatchOptions,
+        connection: Connection,
+        check_mode: bool,
+        say: Callable[[str], None],
+        is_uninterrupted: Callable[[], bool],
+    ) -> None:
+        self._options = options
+        self._connection = connection
+        self._check_mode = check_mode
+        self._tally = Tally()
+        is_play_there = watch_ancestors()
+        self._guard = Guard(options.deadline, lambda: is_uninterrupted() and is_play_there())
+        self._journal = Journal(None if check_mode else options.report_path, self._scrub)
+        self._ledger = Ledger(options.ids.ids, self._journal)
+        self._progress = Progress(options.action, lambda line: say(self._scrub(line)))
+        self._dispatcher: Optional[Dispatcher] = None
+
+    def finish(self, with_diff: bool, verbosity: int) -> Finished:
+        began = time.monotonic()
+        try:
+            self._journal.open()
+        except OptionError as fault:
+            self._ledger.stop(str(fault))
+        else:
+            if self._ledger.ids:
+                self._work()
+        self._ledger.leave_the_rest()
+        if self._ledger.reason != ORPHANED:
+            # Nobody is left to hear the result of a run whose play is gone: its report stays unfinished.
+            self._journal.complete()
+        finding = self._finding(time.monotonic() - began)
+        result = make_result(finding, self._options.workloads_limit, with_diff, verbosity)
+        self._progress.end(result["msg"])
+        warnings = [
+            *self._connection.warnings,
+            *self._options.warnings,
+            *self._tally.warnings(),
+            *self._journal.warnings,
+        ]
+        return Finished(result, is_failed(finding), warnings, self._secrets())
+
+    def _finding(self, seconds: float) -> Finding:
+        sent = self._dispatcher
+        return Finding(
+            action=self._options.action,
+            check_mode=self._check_mode,
+            outcomes=self._ledger.in_order(),
+            state=self._ledger.state,
+            not_reached=self._ledger.not_reached,
+            batches=sent.batches if sent else [],
+            figures=Figures(
+                duplicates=self._options.ids.duplicates,
+                requests=self._tally.requests,
+                batches=sent.sent_batches if sent else 0,
+                retries=self._tally.retries,
+                seconds=round(seconds, 3),
+            ),
+            notes=self._ledger.notes,
+            stopped=self._ledger.is_stopped,
+        )
+
+    def _work(self) -> None:
+        """Read the state, plan, and act on the plan unless something forbids it."""
+        options, ledger = self._options, self._ledger
+        workers = max(options.concurrency, _LEAST_READERS)
+        client = Client(
+            self._connection,
+            self._guard,
+            self._tally,
+            connections=workers + options.concurrency,
+            on_trouble=self._progress.trouble,
+        )
+        try:
+            reader = StateReader(client, workers)
+            self._progress.phase("reading the state of {0}".format(counted(len(ledger.ids), "workload")))
+            ledger.state = reader.read(ledger.ids, on_read=self._progress.reading)
+            plan = make_plan(options.action, ledger.ids, ledger.state, options.rules)
+            ledger.settle(settled_by(plan.steps))
+            too_many = ceiling_words(plan, options.max_affected)
+            if too_many is not None:
+                ledger.stop(too_many)
+            elif self._check_mode:
+                # As it goes when the control plane refuses nothing.
+                ledger.settle(Outcome(workload_id, CHANGED) for workload_id in plan.ids(SEND, WAIT))
+            else:
+                self._act(plan, client, reader)
+        except RunaiError as fault:
+            ledger.stop_for(fault)
+        finally:
+            client.close()
+
+    def _act(self, plan: Plan, client: Client, reader: StateReader) -> None:
+        """Send what the plan says, and wait for it where that is asked for."""
+        options, ledger = self._options, self._ledger
+        planned = len(plan.ids(SEND, WAIT))
+        rules = rules_once_stopped(options.rules) if options.action == RESUME else options.rules
+        context = DeliveryContext(
+            options.action, client, reader, self._guard, self._tally, rules, ledger.state
+        )
+        dispatcher = self._dispatcher = Dispatcher(
+            partial(deliver, context),
+            self._guard,
+            options.batch_size,
+            options.concurrency,
+            options.max_failures,
+            planned,
+            lambda: self._progress.phase("acting on {0}".format(counted(planned, "workload"))),
+            self._settle_batch,
+        )
+        waiter = Waiter(reader, self._guard, options.wait_timeout, options.wait_interval, self._progress)
+        if plan.ids(SEND):
+            dispatcher.send(plan.ids(SEND))
+        if plan.ids(WAIT):
+            send_once_stopped(plan.ids(WAIT), options, rules, waiter, dispatcher, ledger)
+        if ledger.counts[NOT_ATTEMPTED]:
+            self._note_the_stop()
+        if options.wait:
+            goal = Goal(options.action, options.content_with_active)
+            wait_until_reached(goal, waiter, ledger, can_look=not dispatcher.is_broken_off)
+
+    def _settle_batch(self, outcomes: Sequence[Outcome]) -> None:
+        ledger, dispatcher = self._ledger, self._dispatcher
+        ledger.settle(outcomes)
+        done = dispatcher.sent_batches if dispatcher else 0
+        # What stops one by one, to be resumed, may go in more batches than are needed for all together.
+        to_come = math.ceil((len(ledger.ids) - len(ledger.outcomes)) / self._options.batch_size)
+        self._progress.batch(ledger.counts, len(ledger.outcomes), len(ledger.ids), done, done + to_come)
+
+    def _note_the_stop(self) -> None:
+        """Note why something was left that was to be sent."""
+        try:
+            self._guard.check_write()
+        except Interrupted as stop:
+            self._ledger.stop_for(stop)
+
+    def _secrets(self) -> set[str]:
+        return {*self._connection.secrets, *self._tally.secrets}
+
+    def _scrub(self, text: str) -> str:
+        return hide(text, self._secrets())

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is known of a run so far, kept such that nothing of it is lost however the run ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from .._api.errors import Interrupted, RunaiError
+from .._common.text import some_of
+from .._workload.workload import Workload
+from .outcome import (
+    NOT_ATTEMPTED,
+    NOT_REACHED,
+    STOPPED_EARLY,
+    Outcome,
+)
+from .report_file import Journal
+from .result import report_row
+
+_MOST_PLACES = 5
+
+
+class Ledger:
+    """Holds an outcome for each of ``ids`` that is settled, and why the run was stopped, if it was.
+
+    ``state`` is what was seen before anything was sent; ``counts`` are ids by outcome; ``notes`` are
+    sentences for the end of ``msg``; ``reason`` is that of the ids which are left. What is settled goes
+    into the report file at once.
+    """
+
+    def __init__(self, ids: Sequence[str], journal: Journal) -> None:
+        self.ids = ids
+        self.state: Mapping[str, Workload] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        self.counts: Counter[str] = Counter()
+        self.not_reached: list[str] = []
+        self.notes: list[str] = []
+        self.is_stopped = False
+        self.reason = STOPPED_EARLY
+        self._journal = journal
+
+    def settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Enter the outcomes of ids that had none yet."""
+        settled = list(outcomes)
+        self.outcomes.update((outcome.id, outcome) for outcome in settled)
+        self.counts.update(outcome.outcome for outcome in settled)
+        self._journal.write(report_row(outcome, self.state.get(outcome.id)) for outcome in settled)
+
+    def stop(self, words: str) -> None:
+        """Enter why the run does not come to its end."""
+        self.is_stopped = True
+        if words not in self.notes:
+            self.notes.append(words)
+
+    def stop_for(self, fault: RunaiError) -> None:
+        """Enter the fault for which the run does not come to its end."""
+        if isinstance(fault, Interrupted):
+            self.reason = fault.reason
+        self.stop(str(fault))
+
+    def leave_the_rest(self) -> None:
+        """Settle all ids that have no outcome yet as not attempted."""
+        rest = [workload_id for workload_id in self.ids if workload_id not in self.outcomes]
+        words = self.notes[0] if self.notes else ""
+        self.settle(Outcome(workload_id, NOT_ATTEMPTED, self.reason, words) for workload_id in rest)
+
+    def fall_short(self, target: str, places: Mapping[str, str]) -> None:
+        """Enter where the ids were that had not reached ``target`` when the wait for it ended."""
+        if not places:
+            return
+        self.not_reached = [workload_id for workload_id in self.ids if workload_id in places]
+        short = "not {0} when the wait ended".format(target)
+        for workload_id, place in places.items():
+            self.outcomes[workload_id] = self.outcomes[workload_id]._replace(
+                reason=NOT_REACHED, message="{0}: {1}".format(short, place)
+            )
+        self._journal.amend(
+            report_row(self.outcomes[workload_id], self.state.get(workload_id)) for workload_id in places
+        )
+        told = ["{0} {1}".format(count, place) for place, count in Counter(places.values()).most_common()]
+        self.notes.append("{0} {1}: {2}".format(len(places), short, some_of(told, _MOST_PLACES)))
+
+    def in_order(self) -> list[Outcome]:
+        """Return the outcome of each id, in the order asked. All must be settled."""
+        return [self.outcomes[workload_id] for workload_id in self.ids]

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Values of options as people, playbooks and surveys give them; each is checked, or raises OptionError."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Optional
+
+from .._api.errors import OptionError
+from .._workload.phases import PHASES, canonical, is_known
+from .text import clean, some_of
+
+# Of the option concurrency.
+MOST_CONCURRENT = 16
+
+
+def whole(option: str, value: Optional[int], least: int) -> Optional[int]:
+    """Return a number that is at least ``least``, or ``None``."""
+    if value is not None and value < least:
+        raise OptionError("{0} must be at least {1}".format(option, least))
+    return value
+
+
+def within(option: str, value: int, most: int) -> int:
+    """Return a number from 1 to ``most``."""
+    if not 1 <= value <= most:
+        raise OptionError("{0} must be from 1 to {1}".format(option, most))
+    return value
+
+
+def seconds(option: str, value: Any, least: float) -> float:
+    """Return a time that is at least ``least``."""
+    found = float(value)
+    if not math.isfinite(found) or found < least:
+        raise OptionError("{0} must be a number of seconds, at least {1:g}".format(option, least))
+    return found
+
+
+def with_whole_texts(
+    params: Mapping[str, Any], given: Mapping[str, Any], options: Iterable[str]
+) -> dict[str, Any]:
+    """Return the options with each list of ``options`` that was ``given`` as text made of that text as it is.
+
+    Ansible cuts the text of a survey at its commas, so that one at its end makes an empty element.
+    """
+    texts = {option: [given[option]] for option in options if isinstance(given.get(option), str)}
+    return {**params, **texts}
+
+
+def refuse_blank(option: str, value: object, may_be_empty: bool = False) -> None:
+    """Refuse null, "" and what is as empty: it must neither widen nor narrow what is meant."""
+    elements = value if isinstance(value, (list, tuple)) else [value]
+    is_blank = any(
+        element is None or (isinstance(element, str) and not element.strip()) for element in elements
+    )
+    if is_blank or not (elements or may_be_empty):
+        raise OptionError(
+            "{0} was given but is empty, or holds an empty element (an unanswered question arrives "
+            "like that); leave it out, or say what is meant".format(option)
+        )
+
+
+def names(option: str, values: Sequence[object]) -> tuple[str, ...]:
+    """Return distinct names; an element of several lines, as text areas give them, is several."""
+    found = []
+    for element in values:
+        refuse_blank(option, element)
+        found += [line.strip() for line in str(element).splitlines() if line.strip()]
+    return tuple(dict.fromkeys(found))
+
+
+def phases(option: str, values: Sequence[str], warnings: list[str]) -> dict[str, str]:
+    """Return the API's own name for each of ``values``, told in any case; warn of what is no known phase."""
+    found = {value: canonical(value) for value in values}
+    unknown = [value for value, phase in found.items() if not is_known(phase)]
+    if unknown:
+        told = some_of(["'{0}'".format(clean(value, 40)) for value in unknown])
+        is_none = "is not a phase" if len(unknown) == 1 else "are no phases"
+        warnings.append(
+            "{0}: {1} {2} that this collection knows ({3})".format(option, told, is_none, ", ".join(PHASES))
+        )
+    return {**found, **{value: value for value in unknown}}

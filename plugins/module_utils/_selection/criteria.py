@@ -1,0 +1,170 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which workloads are meant: criteria as plain data, and what they make of rows. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Callable, NamedTuple, Optional
+
+from .._common.ids import fold_id
+from .._workload.phases import UNKNOWN, names_of
+from .._workload.row import (
+    Row,
+    allocated_gpus,
+    flag,
+    idle_gpus,
+    moment,
+    suspendable,
+    text,
+    texts,
+)
+
+# Value as the user gave it -> the keys of a row that it stands for (see KEYS).
+Wanted = Mapping[str, frozenset[str]]
+
+
+class Criteria(NamedTuple):
+    """What a workload must be to be meant; every part must hold, an absent part always does.
+
+    ``any_of``: option (a key of KEYS) to what is wanted; one value is enough, and no value at all
+    matches nothing. ``name``: shell pattern. ``at_least``: option of AMOUNTS to GPUs. ``before``:
+    option of MOMENTS to the latest moment. ``preemptible`` and ``suspendable`` as the options.
+    ``is_deleted``: whether deleted workloads are asked for, instead of the ones that are there.
+    """
+
+    any_of: Mapping[str, Wanted] = {}
+    name: Optional[str] = None
+    at_least: Mapping[str, float] = {}
+    before: Mapping[str, datetime] = {}
+    preemptible: Optional[bool] = None
+    suspendable: Optional[bool] = None
+    is_deleted: bool = False
+
+
+class Matched(NamedTuple):
+    """Rows that are meant, in the order they came.
+
+    ``unmatched``: option to those of its values that none of the rows meant carries; for
+    ``exclude``, those that would have taken out none of them.
+    """
+
+    rows: list[Row]
+    unmatched: dict[str, list[str]]
+
+
+def _one(value: Optional[str]) -> tuple[str, ...]:
+    return () if value is None else (value,)
+
+
+def row_id(row: Row) -> tuple[str, ...]:
+    """Return the row's id as a key."""
+    return _one(fold_id(row.get("id")))
+
+
+# What a row carries, for each option that takes a list.
+KEYS: dict[str, Callable[[Row], tuple[str, ...]]] = {
+    "ids": row_id,
+    "projects": lambda row: _one(text(row, "projectName")),
+    "departments": lambda row: _one(text(row, "departmentName")),
+    "clusters": lambda row: _one(fold_id(row.get("clusterId"))),
+    "node_pools": lambda row: texts(row, "currentNodePools"),
+    "nodes": row_id,
+    "phases": lambda row: names_of(text(row, "phase") or UNKNOWN),
+    "types": lambda row: _one(text(row, "type")),
+    "categories": lambda row: _one(text(row, "category")),
+    "submitted_by": lambda row: _one(text(row, "submittedBy")),
+    "priority_classes": lambda row: _one(text(row, "priorityClassName")),
+}
+
+AMOUNTS: dict[str, Callable[[Row], Optional[float]]] = {
+    "min_allocated_gpus": allocated_gpus,
+    "min_idle_gpus": idle_gpus,
+}
+
+# The API's field for each option that takes an age or a timestamp.
+MOMENTS = {
+    "phase_older_than": "phaseUpdatedAt",
+    "created_before": "createdAt",
+    "completed_before": "completedAt",
+}
+
+
+def predicate(criteria: Criteria) -> Callable[[Row], bool]:
+    """Return a function that tells whether a row is meant."""
+    tests: list[Callable[[Row], bool]] = []
+    for option, wanted in criteria.any_of.items():
+        tests.append(_carries_any(KEYS[option], frozenset().union(*wanted.values())))
+    if criteria.name is not None:
+        tests.append(_is_named(criteria.name))
+    for option, least in criteria.at_least.items():
+        tests.append(_has_at_least(AMOUNTS[option], least))
+    for option, latest in criteria.before.items():
+        tests.append(_is_before(MOMENTS[option], latest))
+    if criteria.preemptible is not None:
+        tests.append(lambda row: flag(row, "preemptible") is criteria.preemptible)
+    if criteria.suspendable is not None:
+        # Where the control plane does not say, an action is sent: that counts as suspendable.
+        tests.append(lambda row: (suspendable(row) is not False) is criteria.suspendable)
+    # A control plane that does not know what is asked for may list the others all the same.
+    tests.append(lambda row: (moment(row, "deletedAt") is not None) is criteria.is_deleted)
+    return lambda row: all(test(row) for test in tests)
+
+
+def match(rows: Iterable[Row], criteria: Criteria, exclude: Sequence[str] = ()) -> Matched:
+    """Return the rows that ``criteria`` mean and ``exclude`` (ids or name patterns) does not take out."""
+    is_meant = predicate(criteria)
+    meant = [row for row in rows if is_meant(row)]
+    unmatched = {}
+    for option, wanted in criteria.any_of.items():
+        carried = {key for row in meant for key in KEYS[option](row)}
+        unmatched[option] = [value for value, keys in wanted.items() if not keys & carried]
+    by_id = {workload_id: row for row in meant for workload_id in row_id(row)}
+    taken_out = {element: _meant_by(element, by_id) for element in exclude}
+    unmatched["exclude"] = [element for element, ids in taken_out.items() if not ids]
+    left_out = frozenset[str]().union(*taken_out.values())
+    return Matched(
+        [row for row in meant if left_out.isdisjoint(row_id(row))],
+        {option: values for option, values in unmatched.items() if values},
+    )
+
+
+def _carries_any(keys: Callable[[Row], tuple[str, ...]], wanted: frozenset[str]) -> Callable[[Row], bool]:
+    return lambda row: any(key in wanted for key in keys(row))
+
+
+def _is_named(pattern: str) -> Callable[[Row], bool]:
+    def test(row: Row) -> bool:
+        name = text(row, "name")
+        return name is not None and fnmatchcase(name, pattern)
+
+    return test
+
+
+def _has_at_least(amount: Callable[[Row], Optional[float]], least: float) -> Callable[[Row], bool]:
+    def test(row: Row) -> bool:
+        found = amount(row)
+        return found is not None and found >= least
+
+    return test
+
+
+def _is_before(field: str, latest: datetime) -> Callable[[Row], bool]:
+    def test(row: Row) -> bool:
+        found = moment(row, field)
+        return found is not None and found <= latest
+
+    return test
+
+
+def _meant_by(element: str, rows: Mapping[str, Row]) -> frozenset[str]:
+    """Return the ids of the rows that an element of ``exclude``, an id or a name pattern, means."""
+    workload_id = fold_id(element)
+    if workload_id is not None:
+        return frozenset((workload_id,)).intersection(rows)
+    is_named = _is_named(element)
+    return frozenset(one for one, row in rows.items() if is_named(row))

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rows as they are returned: the keys that were asked for. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+from .._common.ids import fold_id
+from .._common.text import MESSAGE_LENGTH, NAME_LENGTH, clean
+from .._common.times import format_age
+from .._workload.phases import canonical
+from .._workload.row import (
+    USED_KEYS,
+    Row,
+    allocated_gpus,
+    flag,
+    idle_gpus,
+    moment,
+    number,
+    suspendable,
+    text,
+    texts,
+)
+
+ALL_FIELDS = "all"
+DEFAULT_FIELDS = (
+    "id",
+    "name",
+    "project",
+    "department",
+    "cluster",
+    "type",
+    "phase",
+    "phase_age",
+    "node_pools",
+    "allocated_gpus",
+    "idle_gpus",
+    "submitted_by",
+    "suspendable",
+)
+
+
+class Surroundings(NamedTuple):
+    """What a row's own data does not hold: the clusters' names by uuid, and what time it is."""
+
+    clusters: Mapping[str, str]
+    now: datetime
+
+
+_Field = Callable[[Row, Surroundings], Any]
+
+
+def _text(key: str, length: int = NAME_LENGTH) -> _Field:
+    def read(row: Row, _surroundings: Surroundings) -> Optional[str]:
+        found = text(row, key)
+        return None if found is None else clean(found, length)
+
+    return read
+
+
+def _texts(key: str) -> _Field:
+    return lambda row, _surroundings: [clean(item, NAME_LENGTH) for item in texts(row, key)]
+
+
+def _plain(read: Callable[[Row], Any]) -> _Field:
+    return lambda row, _surroundings: read(row)
+
+
+def _cluster(row: Row, surroundings: Surroundings) -> Optional[str]:
+    cluster_id = fold_id(row.get("clusterId"))
+    return None if cluster_id is None else surroundings.clusters.get(cluster_id, cluster_id)
+
+
+def _phase(row: Row, _surroundings: Surroundings) -> Optional[str]:
+    found = text(row, "phase")
+    return None if found is None else clean(canonical(found), NAME_LENGTH)
+
+
+def _priority(row: Row, _surroundings: Surroundings) -> Union[int, float, str, None]:
+    """A number as the API gives it, or a text; of another version, or of a proxy, it may be anything."""
+    found = row.get("priority")
+    if isinstance(found, str):
+        return clean(found, NAME_LENGTH)
+    value = number(row, "priority")
+    return found if value is not None and found == value else value
+
+
+def _phase_age(row: Row, surroundings: Surroundings) -> Optional[str]:
+    since = moment(row, "phaseUpdatedAt")
+    return None if since is None else format_age(surroundings.now - since)
+
+
+FIELDS: dict[str, _Field] = {
+    "id": _plain(lambda row: fold_id(row.get("id"))),
+    "name": _text("name"),
+    "project": _text("projectName"),
+    "project_id": _text("projectId"),
+    "department": _text("departmentName"),
+    "department_id": _text("departmentId"),
+    "cluster": _cluster,
+    "cluster_id": _plain(lambda row: fold_id(row.get("clusterId"))),
+    "namespace": _text("namespace"),
+    "type": _text("type"),
+    "category": _text("category"),
+    "phase": _phase,
+    "phase_age": _phase_age,
+    "phase_message": _text("phaseMessage", MESSAGE_LENGTH),
+    "phase_reason": _text("phaseReason"),
+    "phase_updated_at": _text("phaseUpdatedAt"),
+    "created_at": _text("createdAt"),
+    "completed_at": _text("completedAt"),
+    "deleted_at": _text("deletedAt"),
+    "node_pools": _texts("currentNodePools"),
+    "requested_node_pools": _texts("requestedNodePools"),
+    "allocated_gpus": _plain(allocated_gpus),
+    "idle_gpus": _plain(idle_gpus),
+    "submitted_by": _text("submittedBy"),
+    "priority": _priority,
+    "priority_class": _text("priorityClassName"),
+    "preemptible": _plain(lambda row: flag(row, "preemptible")),
+    "suspendable": _plain(suspendable),
+}
+
+
+def needed_keys(fields: Sequence[str]) -> Optional[frozenset[str]]:
+    """Return the keys of the API's rows that a selection with these fields needs, ``None`` for all."""
+    return None if ALL_FIELDS in fields else frozenset(USED_KEYS).union(fields)
+
+
+def shown_rows(
+    rows: Sequence[Row], fields: Sequence[str], surroundings: Surroundings
+) -> list[dict[str, Any]]:
+    """Return the rows with the keys asked for.
+
+    A key that is none of FIELDS is taken for one of the API's own, as it is there, or null. ``all``
+    gives the API's rows as they are.
+    """
+    if ALL_FIELDS in fields:
+        return [dict(row) for row in rows]
+    return [
+        {field: FIELDS[field](row, surroundings) if field in FIELDS else row.get(field) for field in fields}
+        for row in rows
+    ]
+
+
+def unknown_fields(rows: Sequence[Row], fields: Sequence[str]) -> list[str]:
+    """Return those of ``fields`` that are no key of ours nor of any row; none if there is no row."""
+    if not rows:
+        return []
+    return [
+        field
+        for field in fields
+        if field != ALL_FIELDS and field not in FIELDS and not any(field in row for row in rows)
+    ]

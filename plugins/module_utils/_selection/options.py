@@ -1,0 +1,213 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of runai_workload_info, checked before anything is asked."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Optional
+
+from .._api.errors import OptionError
+from .._common.ids import fold_id, parse_ids, pieces
+from .._common.option_values import (
+    MOST_CONCURRENT,
+    names,
+    phases,
+    refuse_blank,
+    whole,
+    with_whole_texts,
+    within,
+)
+from .._common.text import clean
+from .._common.times import parse_before
+from .criteria import AMOUNTS, MOMENTS, Criteria
+from .fields import ALL_FIELDS, DEFAULT_FIELDS
+from .order import SORT_KEYS, Order
+
+# Lists of names that rows carry as they are given.
+_EXACT = ("projects", "departments", "node_pools", "types", "categories", "submitted_by", "priority_classes")
+_LISTS = ("ids", *_EXACT, "clusters", "phases", "nodes", "filter_by")
+# At least one of these must be given, or all: true.
+CRITERIA = (*_LISTS, "name", "search", *AMOUNTS, *MOMENTS, "preemptible", "suspendable")
+
+# Run:ai API 2.25, list of workloads.
+_MOST_FILTERS = 10
+_EXPRESSION = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:==|!=|<=|>=|=@|!@|=\^|=\$)[^,]+")
+
+
+class InfoOptions(NamedTuple):
+    """Which workloads are asked for and how they are shown.
+
+    ``criteria`` lacks ``clusters`` and ``nodes``, which only the control plane can tell the ids of;
+    these are ``None`` where they were not given.
+    """
+
+    criteria: Criteria
+    clusters: Optional[tuple[str, ...]]
+    nodes: Optional[tuple[str, ...]]
+    search: Optional[str]
+    filter_by: tuple[str, ...]
+    exclude: tuple[str, ...]
+    order: Order
+    is_partial_allowed: bool
+    fields: tuple[str, ...]
+    workloads_limit: Optional[int]
+    concurrency: int
+    warnings: tuple[str, ...]
+
+    @property
+    def selects_nothing(self) -> bool:
+        """Whether ids was given as an empty list."""
+        return self.criteria.any_of.get("ids") == {}
+
+
+def selection_argument_spec() -> dict[str, dict[str, Any]]:
+    """Return the options beside those of the connection."""
+    lists = {option: {"type": "list", "elements": "str"} for option in (*_LISTS, "exclude")}
+    return {
+        **lists,
+        "all": {"type": "bool", "default": False},
+        "name": {"type": "str"},
+        "search": {"type": "str"},
+        **{option: {"type": "float"} for option in (*AMOUNTS, "until_gpus")},
+        **{option: {"type": "str"} for option in MOMENTS},
+        "preemptible": {"type": "bool"},
+        "suspendable": {"type": "bool"},
+        "deleted": {"type": "bool", "default": False},
+        "partial": {"type": "bool", "default": False},
+        "limit": {"type": "int"},
+        "sort_by": {"type": "str", "default": "created_at", "choices": list(SORT_KEYS)},
+        "sort_order": {"type": "str", "default": "asc", "choices": ["asc", "desc"]},
+        "fields": {"type": "list", "elements": "str", "default": list(DEFAULT_FIELDS)},
+        "workloads_limit": {"type": "int"},
+        "concurrency": {"type": "int", "default": 4},
+    }
+
+
+def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datetime) -> InfoOptions:
+    """Check and settle the options; raise OptionError for the first that can't be used.
+
+    ``given`` are the task's own arguments before Ansible completed them: only there a null differs
+    from an option that was left out.
+    """
+    for option in selection_argument_spec():
+        if option in given:
+            refuse_blank(option, given[option], may_be_empty=option == "ids")
+    params = with_whole_texts(params, given, ("ids",))
+    if not params["all"] and all(params[option] is None for option in CRITERIA):
+        raise OptionError("no criterion was given; say which workloads are meant, or all: true for every one")
+    warnings: list[str] = []
+    lists = {
+        option: None if params[option] is None else names(option, params[option])
+        for option in (*_LISTS, "exclude", "fields")
+        if option != "ids"
+    }
+    if lists["nodes"] is not None and params["deleted"]:
+        raise OptionError("nodes and deleted can't go together: a deleted workload is on no node")
+    until_gpus = params["until_gpus"]
+    return InfoOptions(
+        criteria=_criteria(params, lists, now, warnings),
+        clusters=lists["clusters"],
+        nodes=lists["nodes"],
+        search=params["search"],
+        filter_by=_expressions(lists["filter_by"] or ()),
+        exclude=_exclude(lists["exclude"] or ()),
+        order=Order(
+            sort_by=params["sort_by"],
+            is_descending=params["sort_order"] == "desc",
+            limit=whole("limit", params["limit"], 1),
+            until_gpus=None if until_gpus is None else _gpus("until_gpus", until_gpus),
+        ),
+        is_partial_allowed=params["partial"],
+        fields=_fields(lists["fields"] or ()),
+        workloads_limit=whole("workloads_limit", params["workloads_limit"], 0),
+        concurrency=within("concurrency", params["concurrency"], MOST_CONCURRENT),
+        warnings=tuple(warnings),
+    )
+
+
+def _criteria(
+    params: Mapping[str, Any],
+    lists: Mapping[str, Optional[tuple[str, ...]]],
+    now: datetime,
+    warnings: list[str],
+) -> Criteria:
+    """Return what of the options needs nothing of the control plane to be a criterion."""
+    phase_names = lists["phases"]
+    any_of = {
+        option: _as_given(values)
+        for option, values in lists.items()
+        if option in _EXACT and values is not None
+    }
+    if params["ids"] is not None:
+        any_of["ids"] = _as_given(_ids(params["ids"]))
+    if phase_names is not None:
+        known = phases("phases", phase_names, warnings)
+        any_of["phases"] = {value: frozenset((phase,)) for value, phase in known.items()}
+    return Criteria(
+        any_of=any_of,
+        name=params["name"],
+        at_least={option: _gpus(option, params[option]) for option in AMOUNTS if params[option] is not None},
+        before={
+            option: _moment(option, params[option], now) for option in MOMENTS if params[option] is not None
+        },
+        preemptible=params["preemptible"],
+        suspendable=params["suspendable"],
+        is_deleted=params["deleted"],
+    )
+
+
+def _as_given(values: Iterable[str]) -> dict[str, frozenset[str]]:
+    return {value: frozenset((value,)) for value in values}
+
+
+def _exclude(values: Iterable[str]) -> tuple[str, ...]:
+    """Return the elements, and instead of one that holds nothing but ids, as surveys give them, each id."""
+    found: list[str] = []
+    for value in values:
+        ids = [fold_id(piece) for piece in pieces(value)]
+        found += [one for one in ids if one is not None] if all(ids) and ids else [value]
+    return tuple(dict.fromkeys(found))
+
+
+def _ids(values: Sequence[object]) -> list[str]:
+    ids = parse_ids(values, "ids").ids
+    if values and not ids:
+        raise OptionError("ids holds no id; give an empty list to select nothing")
+    return ids
+
+
+def _gpus(option: str, value: float) -> float:
+    if not math.isfinite(value) or value <= 0:
+        raise OptionError("{0} must be a number of GPUs greater than 0".format(option))
+    return value
+
+
+def _moment(option: str, value: str, now: datetime) -> datetime:
+    try:
+        return parse_before(value, now)
+    except ValueError as fault:
+        raise OptionError("{0}: {1}".format(option, clean(str(fault)))) from None
+
+
+def _expressions(values: Sequence[str]) -> tuple[str, ...]:
+    for value in values:
+        if not _EXPRESSION.fullmatch(value):
+            raise OptionError(
+                "filter_by: '{0}' is not field, operator (== != <= >= =@ !@ =^ =$) and value, "
+                "without a comma".format(clean(value, 60))
+            )
+    if len(values) > _MOST_FILTERS:
+        raise OptionError("filter_by: the control plane takes at most {0} expressions".format(_MOST_FILTERS))
+    return tuple(values)
+
+
+def _fields(values: Sequence[str]) -> tuple[str, ...]:
+    if ALL_FIELDS in values and len(values) > 1:
+        raise OptionError("fields: 'all' stands alone")
+    return tuple(values)

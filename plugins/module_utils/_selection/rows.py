@@ -1,0 +1,221 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rows of workloads for a selection: by id, or from the list and narrowed by the control plane."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any, Callable, NamedTuple, Optional
+
+from .._api.client import WORKLOADS, Client
+from .._api.errors import (
+    RequestError,
+    RunaiError,
+    StatusError,
+)
+from .._api.list_query import ListQuery
+from .._api.paging import (
+    PAGE_SIZE,
+    going_on_while_full,
+    page_offsets,
+    read_pages,
+)
+from .._api.parallel import map_parallel
+from .._api.responses import Page
+from .._common.text import NAME_LENGTH, clean
+from .._workload.row import Row, moment
+from .._workload.state import StateReader, slim
+from .._workload.workload import FORBIDDEN
+from .server_filter import contradicts
+
+# By the workload's id.
+Rows = dict[str, dict[str, Any]]
+IsEnough = Callable[[Rows], bool]
+
+# No answer to a bad filter is documented, so that a server's error may be one as well.
+_REFUSES_FILTER = (400, 422, 500, 501)
+# A list that shows fewer rows than were counted is read anew; one that never holds still is not worth more.
+_MOST_LOOKS = 3
+
+
+class Few(NamedTuple):
+    """That only the first ``limit`` of the rows are wanted that ``is_meant``, in the order of the list."""
+
+    limit: int
+    is_meant: Callable[[Row], bool]
+
+    def are_on(self, page: Page) -> bool:
+        """Tell whether a page of one row more holds them, and whether there are more, or is all there is."""
+        is_all = page.next is None and len(page.rows) <= self.limit
+        return is_all or sum(map(self.is_meant, page.rows)) > self.limit
+
+
+class _Look(NamedTuple):
+    """The rows that the list showed once, and whether these are surely all there were."""
+
+    rows: Rows
+    is_whole: bool
+
+
+def is_refused_filter(fault: RequestError) -> bool:
+    """Tell whether a request with a filter may have failed because of it."""
+    found = fault.ended_on
+    return isinstance(found, StatusError) and found.status in _REFUSES_FILTER
+
+
+class RowReader:
+    """Reads through ``client`` with up to ``workers`` requests in flight.
+
+    Of each row only ``keys`` are kept, or all with ``None``. ``warn`` gets sentences.
+    """
+
+    def __init__(
+        self, client: Client, workers: int, keys: Optional[Collection[str]], warn: Callable[[str], None]
+    ) -> None:
+        self._client = client
+        self._workers = workers
+        self._keys = keys
+        self._warn = warn
+
+    def by_ids(self, ids: Sequence[str], is_deleted: bool) -> tuple[Rows, list[str]]:
+        """Return the rows of those ids that are there, and the ids that this account may not see."""
+        if is_deleted:
+            # A single GET is not said to show what was deleted.
+            wanted = set(ids)
+            rows = self._read_all(ListQuery(is_deleted=True), is_enough=lambda found: found.keys() >= wanted)
+            return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}, []
+        found = StateReader(self._client, self._workers, self._keys).read_rows(ids)
+        forbidden = [workload_id for workload_id, row in found.items() if row == FORBIDDEN]
+        return {workload_id: row for workload_id, row in found.items() if not isinstance(row, str)}, forbidden
+
+    def listed(self, query: ListQuery, filters: Sequence[str] = (), few: Optional[Few] = None) -> Rows:
+        """Return the rows that the list shows for ``query``, or at least the ``few`` first ones.
+
+        ``filters`` are ours: they only save rows, and where the control plane refuses them, the list is
+        read without them. Whether it joins filters by "and" is not documented, so that they are left
+        out where ``query`` holds the user's. Raises RequestError, and RunaiError where the control
+        plane seems to ignore what the user asked it for.
+        """
+        if query.filters or not filters:
+            rows = self._read(query, few, may_be_refused=False)
+        else:
+            try:
+                rows = self._read(query._replace(filters=tuple(filters)), few, may_be_refused=True)
+            except RequestError as fault:
+                if not is_refused_filter(fault):
+                    raise
+                # Few that are meant may be far down the whole list.
+                rows = self._read_all(query)
+                self._warn(
+                    "the control plane refused to filter ({0}); workloads were filtered here".format(fault)
+                )
+        _check_filters(query.filters, rows.values())
+        if query.search is not None:
+            self._check_search(query, query.search, rows.values())
+        return rows
+
+    def _read(self, query: ListQuery, few: Optional[Few], may_be_refused: bool) -> Rows:
+        if few is not None and few.limit < PAGE_SIZE:
+            # One more than is wanted tells whether the limit left something out.
+            page = self._fetch(query, may_be_refused, limit=few.limit + 1)(0)
+            if few.are_on(page):
+                return read_pages(WORKLOADS, lambda _offset: page._replace(next=None), [0], 1)
+        return self._read_all(query, may_be_refused)
+
+    def _read_all(
+        self, query: ListQuery, may_be_refused: bool = False, is_enough: IsEnough = lambda rows: False
+    ) -> Rows:
+        """Read the whole list, and once more where it may have changed meanwhile.
+
+        Where something goes away while pages are read, what comes after it moves up a place, and rows
+        at the seams of pages are missed. Another look finds them.
+        """
+        rows: Rows = {}
+        before: Optional[Rows] = None
+        for _number in range(_MOST_LOOKS):
+            look = self._look(query, may_be_refused, is_enough)
+            rows.update(look.rows)
+            # A list that shows the same twice holds still, and the count is what is wrong.
+            if look.is_whole or (before is not None and look.rows.keys() == before.keys()):
+                return rows
+            before = look.rows
+        self._warn("the list of workloads changed each time it was read; some may have been missed")
+        return rows
+
+    def _look(self, query: ListQuery, may_be_refused: bool, is_enough: IsEnough) -> _Look:
+        began = datetime.now(timezone.utc)
+        fetch = self._fetch(query, may_be_refused)
+        calls: list[Callable[[], Any]] = [lambda: self._client.count(query), lambda: fetch(0)]
+        total, first = map_parallel(lambda call: call(), calls, self._workers)
+        if total is not None and total < len(first.rows):
+            total = None
+
+        def page_at(offset: int) -> Page:
+            page = fetch(offset) if offset else first
+            # Without a count to hold the list against, the end of a full page is not taken on trust.
+            return going_on_while_full(page, offset) if total is None else page
+
+        is_one_page = page_at(0).next is None and (total is None or len(first.rows) >= total)
+        rows = read_pages(
+            WORKLOADS,
+            page_at,
+            [0] if is_one_page else page_offsets(total),
+            self._workers,
+            is_enough,
+        )
+        if is_one_page or total is None or is_enough(rows):
+            return _Look(rows, True)
+        # What was created meanwhile was not counted, and must not stand in for what was missed.
+        counted = sum(not _is_after(row, began) for row in rows.values())
+        return _Look(rows, counted >= total)
+
+    def _fetch(self, query: ListQuery, may_be_refused: bool, limit: int = PAGE_SIZE) -> Callable[[int], Page]:
+        def fetch(offset: int) -> Page:
+            patience = self._client.patience(is_optional=may_be_refused)
+            return slim(self._client.list_page(offset, query, limit, patience), self._keys)
+
+        return fetch
+
+    def _check_search(self, query: ListQuery, search: str, rows: Iterable[Row]) -> None:
+        """Raise RunaiError if ``search`` seems to be ignored, as Run:ai before 2.20 does.
+
+        What the control plane searches in is not documented. It is taken to ignore the text if rows
+        do not hold it anywhere and the list is as long without it.
+        """
+        text = json.dumps(search.lower(), ensure_ascii=False)[1:-1]
+        if all(text in json.dumps(row, ensure_ascii=False).lower() for row in rows):
+            return
+        searched = self._client.count(query)
+        everything = None if searched is None else self._client.count(query._replace(search=None))
+        if searched is None or everything is None:
+            self._warn(
+                "search: the list holds workloads in which the text does not occur, and without a count "
+                "there is no telling whether the control plane ignored the text (Run:ai before 2.20 does)"
+            )
+        elif searched == everything:
+            raise RunaiError(
+                "search: the list is as long without it and holds workloads in which the text does not "
+                "occur; the control plane seems to ignore it (Run:ai before 2.20 does)"
+            )
+
+
+def _is_after(row: Row, when: datetime) -> bool:
+    created = moment(row, "createdAt")
+    return created is not None and created > when
+
+
+def _check_filters(filters: Sequence[str], rows: Iterable[Row]) -> None:
+    """Raise RunaiError for a row that the control plane should have left out."""
+    for row in rows:
+        for expression in filters:
+            if contradicts(row, expression):
+                raise RunaiError(
+                    "filter_by: the control plane lists the workload '{0}' ({1}), which does not meet '{2}'; "
+                    'it seems to ignore the expression, or not to join several by "and"'.format(
+                        clean(row.get("name"), NAME_LENGTH), clean(row.get("id"), 40), clean(expression, 60)
+                    )
+                )

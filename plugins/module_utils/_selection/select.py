@@ -1,0 +1,205 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A selection, from checked options to rows: places, rows, criteria, order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Callable, NamedTuple, Optional
+
+from .._api.client import Client
+from .._api.errors import RequestError, RunaiError
+from .._api.list_query import ListQuery
+from .._common.ids import fold_id
+from .._common.text import NAME_LENGTH, clean, counted, some_of
+from .._workload.row import Row
+from .criteria import Criteria, match, predicate
+from .options import InfoOptions
+from .order import Order, Taken, take
+from .places import (
+    Cluster,
+    read_clusters,
+    resolve_clusters,
+    spelt,
+    unlisted_nodes,
+    unlisted_projects,
+    warn_of_unlisted,
+    workloads_on_nodes,
+)
+from .rows import Few, RowReader, Rows
+from .server_filter import server_part
+
+_WILDCARDS = frozenset("*?[")
+
+
+class SelectedRows(NamedTuple):
+    """What was selected, as rows of the API in order.
+
+    ``gpus`` is how many they hold together, ``is_limited`` whether ``limit`` left some out,
+    ``unmatched`` as in Matched. ``clusters`` are those that this account may list, ``None`` if it may
+    not; ``tenant_id`` is ``None`` where nothing says it.
+    """
+
+    rows: Sequence[Row]
+    gpus: float
+    is_limited: bool
+    unmatched: Mapping[str, Sequence[str]]
+    clusters: Optional[Sequence[Cluster]]
+    tenant_id: Optional[int]
+
+
+def select(
+    client: Client, options: InfoOptions, keys: Optional[Collection[str]], warn: Callable[[str], None]
+) -> SelectedRows:
+    """Return the workloads that ``options`` mean; ``warn`` gets sentences for the user.
+
+    Of rows from the list only ``keys`` are kept, or all with ``None``. Raises RunaiError, as any fault
+    of a request is.
+    """
+    if options.selects_nothing:
+        return SelectedRows([], 0.0, False, {}, None, None)
+    return _Selecting(client, options, keys, warn).select()
+
+
+class _Selecting:
+    """One selection; see ``select``."""
+
+    def __init__(
+        self,
+        client: Client,
+        options: InfoOptions,
+        keys: Optional[Collection[str]],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._options = options
+        self._keys = keys
+        self._warn = warn
+
+    def select(self) -> SelectedRows:
+        options = self._options
+        clusters = self._clusters()
+        criteria = self._resolved(clusters)
+        rows = self._read(criteria, clusters)
+        matched = match(rows.values(), criteria, options.exclude)
+        self._tell_unmatched(matched.unmatched, criteria, clusters)
+        taken = take(matched.rows, options.order)
+        if not taken.is_enough and not options.is_partial_allowed:
+            raise RunaiError(_shortage_words(options.order, taken))
+        return SelectedRows(
+            taken.rows,
+            taken.gpus,
+            taken.is_limited,
+            matched.unmatched,
+            clusters,
+            _tenant_id(clusters or [], rows),
+        )
+
+    def _clusters(self) -> Optional[list[Cluster]]:
+        """Return the clusters; ``None`` where they are not needed and can't be listed."""
+        is_needed = any(fold_id(value) is None for value in self._options.clusters or ())
+        try:
+            return read_clusters(self._client, is_optional=not is_needed)
+        except RequestError as fault:
+            if is_needed or not fault.is_of_the_endpoint:
+                raise
+            self._warn("clusters could not be listed, so that their names are not known ({0})".format(fault))
+            return None
+
+    def _resolved(self, clusters: Optional[Sequence[Cluster]]) -> Criteria:
+        """Return the criteria with the uuids that clusters and nodes stand for."""
+        options = self._options
+        any_of = dict(options.criteria.any_of)
+        meant = None
+        if options.clusters is not None:
+            any_of["clusters"] = resolve_clusters(options.clusters, clusters, self._warn)
+            meant = spelt(frozenset[str]().union(*any_of["clusters"].values()), clusters)
+        if options.nodes is not None:
+            any_of["nodes"] = workloads_on_nodes(
+                self._client, options.nodes, meant, clusters, options.concurrency, self._warn
+            )
+        return options.criteria._replace(any_of=any_of)
+
+    def _read(self, criteria: Criteria, clusters: Optional[Sequence[Cluster]]) -> Rows:
+        options = self._options
+        # What the control plane searched or filtered by may be any key.
+        is_any_key_used = bool(options.filter_by) or options.search is not None
+        reader = RowReader(
+            self._client, options.concurrency, None if is_any_key_used else self._keys, self._warn
+        )
+        by_id = [
+            frozenset[str]().union(*criteria.any_of[option].values())
+            for option in ("ids", "nodes")
+            if option in criteria.any_of
+        ]
+        if by_id and not is_any_key_used:
+            return self._by_ids(reader, sorted(by_id[0].intersection(*by_id)), criteria.is_deleted)
+        part = server_part(criteria, spelt((one.id for one in clusters or ()), clusters))
+        limit = options.order.limit
+        few = None
+        if (
+            limit is not None
+            and part.is_whole
+            and not options.filter_by
+            and not options.exclude
+            and options.order == Order(limit=limit)
+        ):
+            few = Few(limit, predicate(criteria))
+        query = ListQuery(criteria.is_deleted, options.search, options.filter_by)
+        return reader.listed(query, part.filters, few)
+
+    def _by_ids(self, reader: RowReader, ids: Sequence[str], is_deleted: bool) -> Rows:
+        rows, forbidden = reader.by_ids(ids, is_deleted) if ids else ({}, [])
+        self._tell_missing("not visible to this account (403)", forbidden)
+        gone = set(ids).difference(rows, forbidden)
+        self._tell_missing("not there, or not visible to this account", sorted(gone))
+        return rows
+
+    def _tell_missing(self, what: str, ids: Sequence[str]) -> None:
+        if ids:
+            self._warn("{0} {1}: {2}".format(counted(len(ids), "workload"), what, some_of(ids)))
+
+    def _tell_unmatched(
+        self,
+        unmatched: Mapping[str, Sequence[str]],
+        criteria: Criteria,
+        clusters: Optional[Sequence[Cluster]],
+    ) -> None:
+        """Warn of names that matched nothing because there is no such thing, and of idle exclusions."""
+        projects = unmatched.get("projects", [])
+        if projects:
+            warn_of_unlisted("project", lambda: unlisted_projects(self._client, projects), self._warn)
+        wanted = criteria.any_of.get("clusters")
+        cluster_ids = None if wanted is None else frozenset[str]().union(*wanted.values())
+        nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]
+        # Of clusters that are not there, which has been told, no nodes are listed either.
+        if nodes and (cluster_ids is None or cluster_ids):
+            warn_of_unlisted(
+                "node", lambda: unlisted_nodes(self._client, nodes, cluster_ids, clusters), self._warn
+            )
+        # A pattern may be there in case of need; whoever gives an id or a name means one workload.
+        idle = [element for element in unmatched.get("exclude", []) if _WILDCARDS.isdisjoint(element)]
+        if idle:
+            self._warn(
+                "exclude: nothing was left out for {0}; no workload that meets the criteria has such an id "
+                "or name".format(some_of(["'{0}'".format(clean(one, NAME_LENGTH)) for one in idle]))
+            )
+
+
+def _shortage_words(order: Order, taken: Taken) -> str:
+    wanted = order.until_gpus or 0
+    if not taken.rows:
+        return "until_gpus: no selected workload holds a GPU; {0:g} asked for".format(wanted)
+    return "until_gpus: {0} with only {1:g} of the {2:g} GPUs asked for{3}; partial: true takes them".format(
+        counted(len(taken.rows), "workload"),
+        taken.gpus,
+        wanted,
+        ", and more that limit left out" if taken.is_limited else "",
+    )
+
+
+def _tenant_id(clusters: Sequence[Cluster], rows: Mapping[str, Row]) -> Optional[int]:
+    known = [one.tenant_id for one in clusters] + [row.get("tenantId") for row in rows.values()]
+    return next((tenant_id for tenant_id in known if isinstance(tenant_id, int)), None)

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state of many workloads, read the cheaper way: one GET each, or pages of the list."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, Callable, Optional, Union
+
+from .._api.client import WORKLOADS, Client
+from .._api.errors import AccessDenied, NotFound
+from .._api.paging import page_offsets, read_pages
+from .._api.parallel import map_parallel
+from .._api.responses import Page
+from .._api.retry import Patience
+from .row import moment
+from .workload import (
+    FORBIDDEN,
+    MISSING,
+    ROW_KEYS,
+    Workload,
+    workload_from_row,
+)
+
+# A row of the API, or MISSING or FORBIDDEN.
+Found = Union[dict[str, Any], str]
+
+# The two ways to read, as they stand in a sentence.
+_BY_LIST = "from the list"
+_SINGLY = "one by one"
+
+# So few are asked for one by one without counting the fleet first.
+_FEW = 8
+# So many are surely cheaper by the list: the pages that they fill are asked for together with the count.
+_MANY = 50
+
+
+# Called in any thread with the way of reading, how many have been read, and of how many where that is known.
+OnRead = Callable[[str, int, Optional[int]], None]
+
+
+def _unheard(way: str, read: int, total: Optional[int]) -> None:
+    """Stand for nobody who wants to know how far a read is."""
+
+
+def is_cheaper_singly(wanted: int, fleet: Optional[int]) -> bool:
+    """Tell whether ``wanted`` GETs are fewer requests than the pages of a list of ``fleet`` workloads.
+
+    Where the size of the fleet is not known, only a few are asked for singly.
+    """
+    if wanted <= _FEW:
+        return True
+    return fleet is not None and wanted <= len(page_offsets(fleet))
+
+
+class StateReader:
+    """Reads workloads by id through ``client``, with up to ``workers`` requests in flight.
+
+    The size of the fleet is asked for once: later reads need it only to choose the way. Of rows from
+    the list only ``keys`` are kept, or all with ``None``.
+    """
+
+    def __init__(self, client: Client, workers: int, keys: Optional[Collection[str]] = ROW_KEYS) -> None:
+        self._client = client
+        self._workers = workers
+        self._keys = keys
+        self._fleet: Optional[int] = None
+        self._is_counted = False
+
+    def read(
+        self, ids: Sequence[str], patience: Optional[Patience] = None, on_read: OnRead = _unheard
+    ) -> dict[str, Workload]:
+        """Return a Workload for each of ``ids``. Raises what ``read_rows`` raises."""
+        return {
+            workload_id: Workload(workload_id, found)
+            if isinstance(found, str)
+            else workload_from_row(workload_id, found)
+            for workload_id, found in self.read_rows(ids, patience, on_read).items()
+        }
+
+    def read_rows(
+        self, ids: Sequence[str], patience: Optional[Patience] = None, on_read: OnRead = _unheard
+    ) -> dict[str, Found]:
+        """Return for each of ``ids`` the API's own row, or MISSING or FORBIDDEN.
+
+        No document says whether a GET shows what was deleted: a row that says it was counts as MISSING.
+        An id that the list does not show is asked for by GET before it is called missing. Raises
+        RequestError when the list fails or a GET fails with anything but 404 and 403: no state, no
+        write. A 403 on one id's own GET is that id's.
+        """
+        pages: dict[int, Page] = {}
+        if not is_cheaper_singly(len(ids), self._fleet) and not self._is_counted:
+            # A list that shows them all is no shorter than they are.
+            pages = self._count_and_read(page_offsets(len(ids)) if len(ids) >= _MANY else [], on_read)
+        if is_cheaper_singly(len(ids), self._fleet) and not pages:
+            return self._read_singly(ids, patience, on_read, is_proven=False)
+        found = self._read_list(ids, patience, on_read, pages)
+        missing = [workload_id for workload_id in ids if workload_id not in found]
+        found.update(self._read_singly(missing, patience, on_read, is_proven=True))
+        return found
+
+    def _count_and_read(self, offsets: Sequence[int], on_read: OnRead) -> dict[int, Page]:
+        """Ask for the size of the fleet, and at the same time for the pages at ``offsets``."""
+        pages: dict[int, Page] = {}
+
+        def count() -> None:
+            self._fleet = self._client.count()
+
+        def read(offset: int) -> None:
+            pages[offset] = self._page(offset)
+            on_read(_BY_LIST, sum(len(page.rows) for page in list(pages.values())), self._fleet)
+
+        calls: list[Callable[[], None]] = [count, *(partial(read, offset) for offset in offsets)]
+        map_parallel(lambda call: call(), calls, self._workers)
+        self._is_counted = True
+        return pages
+
+    def _page(self, offset: int, patience: Optional[Patience] = None) -> Page:
+        return slim(self._client.list_page(offset, patience=patience), self._keys)
+
+    def _read_list(
+        self,
+        ids: Sequence[str],
+        patience: Optional[Patience],
+        on_read: OnRead,
+        pages: Mapping[int, Page],
+    ) -> dict[str, Found]:
+        """Read the list until all ``ids`` are found; ``pages`` are those that are there already."""
+        wanted = set(ids)
+
+        def fetch(offset: int) -> Page:
+            return pages[offset] if offset in pages else self._page(offset, patience)
+
+        def is_enough(rows: Mapping[str, Any]) -> bool:
+            on_read(_BY_LIST, len(rows), self._fleet)
+            return wanted <= rows.keys()
+
+        rows = read_pages(WORKLOADS, fetch, page_offsets(self._fleet), self._workers, is_enough)
+        return {workload_id: _living(rows[workload_id]) for workload_id in ids if workload_id in rows}
+
+    def _read_singly(
+        self, ids: Sequence[str], patience: Optional[Patience], on_read: OnRead, is_proven: bool
+    ) -> dict[str, Found]:
+        numbers = itertools.count(1)
+
+        def read(workload_id: str) -> Found:
+            found = self._read_one(workload_id, patience)
+            on_read(_SINGLY, next(numbers), len(ids))
+            return found
+
+        found = map_parallel(read, ids, self._workers) if ids else []
+        if not is_proven and found and all(one == MISSING for one in found):
+            # Any web server answers 404 to what it does not know: make sure that this one is a
+            # control plane before "not there" is believed, and a delete called done.
+            self._client.list_page(0, limit=1, patience=patience)
+        return dict(zip(ids, found))
+
+    def _read_one(self, workload_id: str, patience: Optional[Patience]) -> Found:
+        try:
+            return _living(self._client.workload(workload_id, patience))
+        except NotFound:
+            return MISSING
+        except AccessDenied as fault:
+            if fault.status != 403:
+                raise
+            return FORBIDDEN
+
+
+def _living(row: dict[str, Any]) -> Found:
+    return row if moment(row, "deletedAt") is None else MISSING
+
+
+def slim(page: Page, keys: Optional[Collection[str]]) -> Page:
+    """Keep only ``keys`` of each row: the whole rows of a large fleet take hundreds of megabytes."""
+    if keys is None:
+        return page
+    return page._replace(rows=[{key: row[key] for key in keys if key in row} for row in page.rows])

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run of the batch module's core against a misbehaving control plane, and what must hold after any."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import BAD, OUTCOMES
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import run_batch
+from ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch import ARGUMENT_SPEC
+
+from simulator.server import Handle
+from simulator.settings import CLIENT_ID, CLIENT_SECRET
+
+BATCH = {"method": "POST", "path": "/api/v1/workloads/batch"}
+ONE = {"method": "GET", "path": "/api/v1/workloads/*-*"}
+LIST = {"method": "GET", "path": "/api/v1/workloads"}
+COUNT = {"method": "GET", "path": "/api/v1/workloads/count"}
+READS = {"method": "GET", "path": "/api/v1/workloads*"}
+TOKENS = {"method": "POST", "path": "/api/v*/token"}
+
+# As Ansible hands them over when none is given, but for a rehearsal's credentials and its quick looks.
+DEFAULTS: dict[str, Any] = {
+    **{name: described.get("default") for name, described in ARGUMENT_SPEC.items()},
+    "client_id": CLIENT_ID,
+    "client_secret": CLIENT_SECRET,
+    "wait_interval": 0.02,
+}
+
+# The phase that a workload shows from which it can be sent, and those that show that it was acted on.
+READY = {"suspend": "Running", "resume": "Stopped", "delete": "Running"}
+DONE = {
+    "suspend": ("Stopping", "Stopped"),
+    "resume": ("Resuming", "Pending", "Initializing", "Running"),
+    "delete": ("Deleting", None),
+}
+
+
+def workload_id(number: int) -> str:
+    """A valid id, the same for the same number."""
+    return str(uuid.UUID(int=number + (4 << 76) + (8 << 60)))
+
+
+def fleet(count: int, phase: str = "Running", **fields: Any) -> dict[str, Any]:
+    """A fleet file's content: so many workloads in one phase."""
+    rows = [
+        {"id": workload_id(number), "name": f"workload-{number}", "phase": phase, **fields}
+        for number in range(count)
+    ]
+    return {"workloads": rows}
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a run said, and what the control plane saw of it."""
+
+    simulator: Handle
+    action: str
+    result: dict[str, Any]
+    failed: bool
+    warnings: list[str]
+    secrets: set[str]
+    said: list[str]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of ids by outcome, without those that are none."""
+        return {name: len(ids) for name, ids in self.result["outcomes"].items() if ids}
+
+    @property
+    def sent(self) -> Counter[str]:
+        """How often each id was sent."""
+        return Counter(self.simulator.summary()["ids_sent"].get(self.action, {}))
+
+    @property
+    def batches(self) -> int:
+        """How many batch calls reached the control plane."""
+        found: int = self.simulator.summary()["batches"].get(self.action, 0)
+        return found
+
+    def rows(self, outcome: str) -> list[dict[str, Any]]:
+        """The rows of the ids with this outcome."""
+        return [row for row in self.result["workloads"] if row["outcome"] == outcome]
+
+
+def rehearse(
+    simulator: Handle,
+    action: str,
+    ids: Sequence[str],
+    *,
+    environ: Mapping[str, str] | None = None,
+    check_mode: bool = False,
+    **options: Any,
+) -> Rehearsal:
+    """Run the module's core in this process, and check the promises that hold whatever happens."""
+    params = {**DEFAULTS, "base_url": simulator.url, "action": action, "ids": list(ids), **options}
+    said: list[str] = []
+    finished = run_batch(params, environ or {}, check_mode, True, said.append)
+    outcomes = finished.result["outcomes"]
+    assert tuple(outcomes) == OUTCOMES
+    assert sorted(one for found in outcomes.values() for one in found) == sorted(set(ids))
+    assert finished.result["changed"] is bool(outcomes["changed"])
+    assert finished.failed or not any(outcomes[outcome] for outcome in BAD)
+    assert len(finished.warnings) == len(set(finished.warnings))
+    return Rehearsal(
+        simulator, action, finished.result, finished.failed, finished.warnings, finished.secrets, said
+    )
+
+
+def is_acted_on(simulator: Handle, action: str, one: str) -> bool:
+    """Whether the control plane's own books say that the workload was acted on."""
+    return simulator.state.phase(one) in DONE[action]

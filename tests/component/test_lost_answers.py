@@ -1,0 +1,504 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever becomes of a batch's answer, the truth is read again and nothing is done twice or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer
+from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
+
+from simulator.model.clock import ManualClock
+from tests.component.conftest import Start
+from tests.component.plane import Fault, Plane
+from tests.component.rehearsal import (
+    BATCH,
+    COUNT,
+    DONE,
+    LIST,
+    ONE,
+    READS,
+    READY,
+    fleet,
+    is_acted_on,
+    rehearse,
+    workload_id,
+)
+
+IDS = [workload_id(number) for number in range(3)]
+ACTIONS = ("suspend", "resume", "delete")
+
+# Each loses the answer; with apply, after the control plane has carried out the batch.
+EITHER: dict[str, dict[str, Any]] = {
+    "timeout": {"kind": "hang"},
+    "cut": {"kind": "cut"},
+    "reset": {"kind": "cut", "reset": True},
+    "500": {"kind": "status", "status": 500},
+    "502": {"kind": "status", "status": 502, "body": "html"},
+    "504": {"kind": "status", "status": 504, "body": "empty"},
+    "408": {"kind": "status", "status": 408},
+    "520 of a proxy": {"kind": "status", "status": 520, "body": "unknown error"},
+    "html": {"kind": "html"},
+    "empty body": {"kind": "empty"},
+    "no content": {"kind": "empty", "status": 204},
+    "an array": {"kind": "other_json", "body": []},
+    "a string": {"kind": "other_json", "body": "done"},
+    "null": {"kind": "other_json", "body": None},
+    "succeeded is no list": {"kind": "other_json", "body": {"succeeded": {"id": IDS[0]}}},
+    "failed is no list": {"kind": "other_json", "body": {"succeeded": IDS, "failed": "none"}},
+    "another object": {"kind": "other_json", "body": {"hello": "world"}},
+}
+# These lose an answer that the control plane had already begun.
+ALWAYS_APPLIED: dict[str, dict[str, Any]] = {
+    "cut within the body": {"kind": "cut_in_body"},
+    "reset within the body": {"kind": "cut_in_body", "reset": True},
+    "half a document": {"kind": "half_json"},
+    "an answer in drops": {"kind": "dribble", "seconds": 3600, "pieces": 20_000},
+}
+APPLIED = {**{name: {**fault, "apply": True} for name, fault in EITHER.items()}, **ALWAYS_APPLIED}
+
+
+@pytest.fixture
+def short_of_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to the first batch is not waited for as long as the others, which may take their time."""
+    send = Client.batch
+    seconds = iter([0.5])
+
+    def send_and_wait_for_less(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
+        transport = client._transport
+        usual = transport._connection
+        transport._connection = usual._replace(timeout=next(seconds, usual.timeout))
+        try:
+            return send(client, action, ids)
+        finally:
+            transport._connection = usual
+
+    monkeypatch.setattr(Client, "batch", send_and_wait_for_less)
+
+
+def never_comes(fault: dict[str, Any]) -> bool:
+    """Whether the answer that the fault strikes has to be given up."""
+    return fault["kind"] in ("hang", "dribble")
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("fault", APPLIED.values(), ids=APPLIED)
+def test_what_was_applied_is_changed_and_not_sent_again(
+    start: Start, request: pytest.FixtureRequest, action: str, fault: dict[str, Any]
+) -> None:
+    if never_comes(fault):
+        request.getfixturevalue("short_of_patience")
+    simulator = start(phase=READY[action])
+    simulator.faults({"match": BATCH, "fault": fault})
+    run = rehearse(simulator, action, IDS)
+    assert run.counts == {"changed": 3}, run.result["msg"]
+    assert not run.failed
+    assert set(run.sent.values()) == {1}
+    assert all(is_acted_on(simulator, action, one) for one in IDS)
+
+
+# What the control plane never says to a batch that it has carried out, but something before it may.
+DOUBTFUL: dict[str, dict[str, Any]] = {
+    "501": {"kind": "status", "status": 501, "body": "html"},
+    "505": {"kind": "status", "status": 505, "body": "html"},
+    "418 of a proxy": {"kind": "status", "status": 418, "body": "html"},
+    "444 of a proxy": {"kind": "status", "status": 444, "body": "empty"},
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("fault", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_a_doubtful_refusal_is_looked_behind(start: Start, action: str, fault: dict[str, Any]) -> None:
+    simulator = start(phase=READY[action])
+    simulator.faults({"match": BATCH, "fault": {**fault, "apply": True}})
+    run = rehearse(simulator, action, IDS)
+    assert run.counts == {"changed": 3}, run.result["msg"]
+    assert set(run.sent.values()) == {1}
+
+
+@pytest.mark.parametrize("fault", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_a_doubtful_refusal_that_proves_true_stands(start: Start, fault: dict[str, Any]) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": fault})
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"failed": 3}, run.result["msg"]
+    assert {row["code"] for row in run.rows("failed")} == {fault["status"]}
+    assert set(run.sent.values()) == {1}
+
+
+@pytest.mark.parametrize("phase", ["Completed", "Failed"])
+def test_what_was_stopped_has_not_finished_by_itself(start: Start, phase: str) -> None:
+    simulator = start(phase="Stopped")
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
+        {"match": ONE, "nth": 4, "fault": {"kind": "change_phase", "phase": phase, "ids": IDS}},
+    )
+    run = rehearse(simulator, "resume", IDS)
+    assert run.counts == {"changed": 3}, run.result["msg"]
+    assert set(run.sent.values()) == {1}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("fault", EITHER.values(), ids=EITHER)
+def test_what_was_not_applied_is_sent_once_more(
+    start: Start, request: pytest.FixtureRequest, action: str, fault: dict[str, Any]
+) -> None:
+    if never_comes(fault):
+        request.getfixturevalue("short_of_patience")
+    simulator = start(phase=READY[action])
+    simulator.faults({"match": BATCH, "fault": fault})
+    run = rehearse(simulator, action, IDS)
+    assert run.counts == {"changed": 3}, run.result["msg"]
+    assert not run.failed
+    assert set(run.sent.values()) == {2}
+    assert run.result["summary"]["retries"] == 1
+    assert len([warning for warning in run.warnings if "retried once because of" in warning]) == 1
+    assert all(is_acted_on(simulator, action, one) for one in IDS)
+
+
+def test_a_deleted_workload_that_is_gone_is_changed(start: Start) -> None:
+    simulator = start(transition_seconds=0.0)
+    simulator.faults({"match": BATCH, "fault": {"kind": "cut", "apply": True}})
+    run = rehearse(simulator, "delete", IDS)
+    assert run.counts == {"changed": 3}
+    assert [simulator.state.phase(one) for one in IDS] == [None] * 3
+
+
+GONE = {"kind": "edit_rows", "set": {"deletedAt": "2026-01-02T03:04:05Z"}}
+
+
+@pytest.mark.parametrize(("count", "match"), [(3, ONE), (60, LIST)], ids=["single reads", "the list"])
+@pytest.mark.parametrize("apply", [True, False])
+def test_a_row_that_says_it_was_deleted_is_gone(
+    start: Start, count: int, match: dict[str, Any], apply: bool
+) -> None:
+    simulator = start(count)
+    ids = [workload_id(number) for number in range(count)]
+    gone = {"match": match, "times": "always", "fault": {**GONE, "count": "all"}}
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": apply}},
+        {**gone, "nth": (count if match is ONE else 1) + 1},
+    )
+    run = rehearse(simulator, "delete", ids, wait=True)
+    assert run.counts == {"changed": count}, run.result["msg"]
+    assert not run.failed
+    assert set(run.sent.values()) == {1}
+    simulator.faults(gone)
+    for action, counts in (("delete", {"unchanged": count}), ("suspend", {"failed": count})):
+        run = rehearse(simulator, action, ids)
+        assert run.counts == counts, run.result["msg"]
+        assert run.sent == (run.sent if action == "delete" else {})
+    assert {row["reason"] for row in run.rows("failed")} == {"missing"}
+
+
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_what_is_gone_has_not_failed_to_be_deleted_where_the_batch_is_refused_as_a_whole(
+    start: Start, status: int
+) -> None:
+    simulator = start(transition_seconds=0.0)
+    simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": status, "apply": True}})
+    run = rehearse(simulator, "delete", IDS)
+    assert run.counts == {"unchanged": 3}, run.result["msg"]
+    assert {row["reason"] for row in run.rows("unchanged")} == {"not_found"}
+    assert set(run.sent.values()) == {1}
+
+
+def test_a_phase_may_lag_behind_the_lost_answer(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 3600.0)
+    clock = ManualClock()
+    simulator = start(lag_seconds=5.0, clock=clock)
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
+        # What it shows until its cluster has caught up: some looks, each of three GETs.
+        {"match": ONE, "nth": 13, "fault": {"kind": "change_phase", "phase": "Stopping", "ids": IDS}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert set(run.sent.values()) == {1}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_refusal_on_a_later_call_is_looked_up(
+    start: Start, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One look only each time: the plan's GET, the one behind the cut, the one behind the refusal.
+    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.0)
+    simulator = start(1, READY[action])
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": BATCH, "nth": 2, "fault": {"kind": "refuse_ids", "count": "all"}},
+        {"match": ONE, "nth": 3, "fault": {"kind": "change_phase", "phase": DONE[action][0], "ids": IDS[:1]}},
+    )
+    run = rehearse(simulator, action, IDS[:1])
+    assert run.counts == {"changed": 1}, run.result["msg"]
+    assert run.batches == 2
+
+
+def test_what_another_deleted_first_has_not_failed_to_be_deleted(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator = start(3)
+    refuse = {"kind": "refuse_ids", "ids": IDS[2:]}
+    simulator.faults({"match": BATCH, "fault": refuse, "times": "always"})
+    send = Client.batch
+
+    def send_after_another(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
+        simulator.state.remove(IDS[0])
+        return send(client, action, ids)
+
+    monkeypatch.setattr(Client, "batch", send_after_another)
+    run = rehearse(simulator, "delete", IDS)
+    assert run.result["outcomes"] == {
+        "skipped": [],
+        "unknown": [],
+        "not_attempted": [],
+        "unchanged": IDS[:1],
+        "changed": IDS[1:2],
+        "failed": IDS[2:],
+    }
+    assert run.rows("unchanged")[0]["reason"] == "not_found"
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_refusal_on_a_later_call_that_holds_is_failed(start: Start, action: str) -> None:
+    simulator = start(1, READY[action])
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": BATCH, "nth": 2, "fault": {"kind": "refuse_ids", "count": "all"}},
+    )
+    run = rehearse(simulator, action, IDS[:1])
+    assert run.counts == {"failed": 1}
+    (row,) = run.rows("failed")
+    assert (row["code"], row["message"], row["reason"]) == (409, "conflict, try later", "refused")
+
+
+def test_a_refusal_of_a_whole_later_batch_is_looked_up(start: Start) -> None:
+    simulator = start(redundant="fail")
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": BATCH, "nth": 2, "fault": {"kind": "status", "status": 400, "apply": True}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+
+
+def test_a_refusal_on_a_later_call_that_can_not_be_looked_up_is_unknown(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.0)
+    simulator = start(1)
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": BATCH, "nth": 2, "fault": {"kind": "refuse_ids", "count": "all"}},
+        {"match": ONE, "nth": 3, "times": "always", "fault": {"kind": "status", "status": 500}},
+    )
+    run = rehearse(simulator, "suspend", IDS[:1], retry_timeout=0.5)
+    assert run.counts == {"unknown": 1}
+    assert run.failed
+
+
+def test_only_what_is_still_owed_is_sent_again(start: Start) -> None:
+    # The control plane did one of the three before it fell over.
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "status", "status": 500}},
+        {"match": ONE, "nth": 4, "fault": {"kind": "change_phase", "phase": "Stopping", "ids": IDS[:1]}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert run.sent == {IDS[0]: 1, IDS[1]: 2, IDS[2]: 2}
+
+
+def test_what_ended_meanwhile_is_not_sent_again(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": "cut"},
+        {"match": ONE, "nth": 4, "fault": {"kind": "change_phase", "phase": "Completed", "ids": IDS[:1]}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 2, "skipped": 1}
+    assert run.sent[IDS[0]] == 1
+    assert run.rows("skipped")[0]["reason"] == "finished"
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_what_can_not_be_read_again_is_unknown(start: Start, apply: bool) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": apply}},
+        {"match": READS, "nth": 4, "times": "always", "fault": {"kind": "status", "status": 502}},
+    )
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0.5)
+    assert run.counts == {"unknown": 3}
+    assert run.failed
+    assert not run.result["changed"]
+    assert set(run.sent.values()) == {1}
+    assert "unknown" in run.result["msg"]
+
+
+@pytest.mark.parametrize("status", [500, 403])
+@pytest.mark.parametrize(
+    ("fault", "lost"),
+    [
+        ({"kind": "status", "status": 502, "body": "html"}, "HTTP 502"),
+        ({"kind": "cut"}, "the connection was cut before an answer"),
+        ({"kind": "status", "status": 503}, "HTTP 503"),
+        ({"kind": "omit_ids", "count": "all"}, "the answer did not name it"),
+    ],
+    ids=["502", "cut", "503", "silence"],
+)
+def test_both_what_lost_the_answer_and_why_the_state_can_not_be_read_are_told(
+    start: Start, fault: dict[str, Any], lost: str, status: int
+) -> None:
+    simulator = start(60)
+    simulator.faults(
+        {"match": BATCH, "fault": {**fault, "apply": True}},
+        {"match": LIST, "nth": 2, "times": "always", "fault": {"kind": "status", "status": status}},
+    )
+    ids = [workload_id(number) for number in range(60)]
+    run = rehearse(simulator, "suspend", ids, retry_timeout=0.5)
+    assert run.counts == {"unknown": 60}
+    cause = f"GET /api/v1/workloads: HTTP {status}, injected fault"
+    assert lost in run.result["msg"]
+    assert cause in run.result["msg"]
+    for row in run.rows("unknown"):
+        assert lost in row["message"]
+        assert f"; the state could not be read: {cause}" in row["message"]
+
+
+def test_what_may_not_be_read_any_more_is_told_with_what_lost_the_answer(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
+        {"match": ONE, "nth": 4, "times": "always", "fault": {"kind": "status", "status": 403}},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"unknown": 3}
+    words = "the connection was cut before an answer; its state can't be read any more (403)"
+    assert {row["message"] for row in run.rows("unknown")} == {words}
+    assert run.warnings == []
+
+
+def test_lost_answers_that_looking_settles_are_told_once_with_a_count(start: Start) -> None:
+    simulator = start(40)
+    lost = {"kind": "status", "status": 502, "body": "html", "apply": True}
+    refused = {"kind": "status", "status": 418, "body": "html", "apply": True}
+    simulator.faults(
+        {"match": BATCH, "times": 6, "fault": lost},
+        {"match": BATCH, "nth": 7, "times": 2, "fault": refused},
+    )
+    run = rehearse(simulator, "suspend", [workload_id(number) for number in range(40)], batch_size=5)
+    assert run.counts == {"changed": 40}
+    assert set(run.sent.values()) == {1}
+    told = "a batch got no answer to use because of: HTTP {}; what became of it was read from the state ({})"
+    assert sorted(run.warnings) == [told.format(418, "2 times"), told.format(502, "6 times")]
+
+
+def test_a_proxys_503_to_what_it_passed_on_is_awaited_like_a_lost_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plane = Plane(fleet(3), transition_seconds=60.0, lag_seconds=8.0)
+    plane.install(monkeypatch)
+    plane.batch_faults.append(Fault("status", True, 503, is_page=True))
+    finished = plane.run("suspend", IDS)
+    assert finished.result["outcomes"]["changed"] == IDS
+    assert plane.books.batches == 1
+
+
+def test_answers_that_keep_getting_lost_end_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    plane = Plane(fleet(3))
+    plane.install(monkeypatch)
+    plane.batch_faults.extend([Fault("cut")] * 100)
+    finished = plane.run("suspend", IDS, retry_timeout=60.0)
+    assert finished.failed
+    assert finished.result["outcomes"]["unknown"] == IDS
+    assert 1 < plane.books.batches < 100
+
+
+def test_without_retries_the_state_is_read_once_and_nothing_is_sent_again(start: Start) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": "cut"})
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
+    assert run.counts == {"unknown": 3}
+    assert run.batches == 1
+    simulator.faults({"match": BATCH, "fault": {"kind": "cut", "apply": True}})
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
+    assert run.counts == {"changed": 3}
+    assert run.batches == 2
+
+
+def test_without_retries_a_503_is_looked_behind_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 10.0)
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 503}})
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
+    assert run.counts == {"failed": 3}
+    # The plan's looks and the one behind the 503.
+    reads = [one for one in simulator.requests() if one["method"] == "GET"]
+    assert len(reads) == 6
+
+
+def test_one_lost_answer_of_many_costs_one_batch_again(start: Start) -> None:
+    simulator = start(60)
+    simulator.faults({"match": {**BATCH, "ids": [workload_id(25)]}, "fault": "cut"})
+    ids = [workload_id(number) for number in range(60)]
+    run = rehearse(simulator, "suspend", ids, batch_size=10)
+    assert run.counts == {"changed": 60}
+    assert run.batches == 7
+    assert {one for one, times in run.sent.items() if times == 2} == set(ids[20:30])
+    assert len(run.result["batches"]) == 6
+    assert sum(batch["succeeded"] for batch in run.result["batches"]) == 60
+
+
+def test_ids_that_an_answer_leaves_out_are_looked_up(start: Start) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:]}})
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert set(run.sent.values()) == {1}
+    assert any("neither" in warning for warning in run.warnings)
+
+
+def test_ids_that_an_answer_leaves_out_and_that_were_not_done_are_sent_again(start: Start) -> None:
+    simulator = start()
+    simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:], "apply": False}})
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert run.sent == {IDS[0]: 1, IDS[1]: 2, IDS[2]: 2}
+
+
+def test_a_control_plane_that_keeps_silent_about_an_id_is_not_asked_for_ever(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "times": "always", "fault": {"kind": "omit_ids", "ids": IDS[1:], "apply": False}}
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 1, "unknown": 2}
+    assert run.failed
+    assert run.batches == 2
+
+
+def test_without_retries_an_id_that_an_answer_leaves_out_is_not_sent_again(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:], "apply": False}},
+    )
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
+    assert run.counts == {"changed": 1, "unknown": 2}
+    assert run.batches == 1
+
+
+def test_the_first_read_of_the_state_may_fail_in_passing(start: Start) -> None:
+    simulator = start(60)
+    simulator.faults(
+        {"match": COUNT, "fault": "cut"},
+        {"match": LIST, "fault": "half_json"},
+    )
+    run = rehearse(simulator, "suspend", [workload_id(number) for number in range(60)])
+    assert run.counts == {"changed": 60}
+    assert len(run.warnings) == 2

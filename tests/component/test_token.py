@@ -1,0 +1,203 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The token dies at the worst moment: it is renewed once, the call repeated, and never for ever."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
+from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
+from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import parse_token
+
+from simulator.model.clock import ManualClock
+from simulator.server import Handle
+from simulator.settings import TOKEN
+from tests.component.conftest import Start
+from tests.component.plane import HandClock
+from tests.component.rehearsal import BATCH, COUNT, LIST, ONE, TOKENS, rehearse, workload_id
+
+IDS = [workload_id(number) for number in range(3)]
+MANY = [workload_id(number) for number in range(60)]
+RENEWED = (
+    "requests to the control plane were retried once because of: HTTP 401, a token that was not accepted"
+)
+
+
+def tokens_made(simulator: Handle) -> int:
+    """How many tokens were asked for."""
+    return sum(entry["path"].endswith("/token") for entry in simulator.requests())
+
+
+def refusals(simulator: Handle) -> int:
+    """How many requests were answered with a 401."""
+    found: int = simulator.summary()["by_status"].get("401", 0)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rule", "ids"),
+    [
+        ({"match": COUNT}, MANY),
+        ({"match": LIST, "nth": 2}, MANY),
+        ({"match": ONE, "nth": 2}, IDS),
+        ({"match": BATCH}, IDS),
+        ({"match": BATCH, "nth": 3}, MANY),
+    ],
+    ids=["count", "page", "single read", "first batch", "later batch"],
+)
+def test_it_dies_in_a_call(start: Start, rule: dict[str, Any], ids: list[str]) -> None:
+    simulator = start(1200)
+    simulator.faults({**rule, "fault": "revoke_tokens"})
+    run = rehearse(simulator, "suspend", ids, batch_size=10, concurrency=1)
+    assert run.counts == {"changed": len(ids)}
+    assert tokens_made(simulator) == 2
+    assert refusals(simulator) >= 1
+    # Readers that run side by side may all meet the dead token; they are told as one kind.
+    assert len(run.warnings) == 1
+    assert "a token that was not accepted" in run.warnings[0]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_it_dies_in_a_rate_limit_sleep(start: Start, status: int) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "status", "status": status, "retry_after": 0}},
+        {"match": BATCH, "nth": 2, "fault": "revoke_tokens"},
+    )
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert tokens_made(simulator) == 2
+    assert RENEWED in run.warnings
+
+
+def test_it_ends_in_a_rate_limit_sleep_and_is_renewed_before_it_is_refused(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    by_hand = HandClock(clock)
+    for module in (_guard, _retry, _token):
+        monkeypatch.setattr(module, "time", by_hand)
+    monkeypatch.setattr(_guard, "threading", by_hand)
+    simulator = start(token_seconds=1.0, clock=clock)
+    simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 429, "retry_after": 2}})
+    run = rehearse(simulator, "suspend", IDS)
+    assert run.counts == {"changed": 3}
+    assert tokens_made(simulator) >= 2
+    assert refusals(simulator) == 0
+
+
+def test_it_dies_behind_a_lost_answer(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
+        {"match": ONE, "nth": 4, "fault": "revoke_tokens"},
+    )
+    run = rehearse(simulator, "delete", IDS)
+    assert run.counts == {"changed": 3}
+    assert set(run.sent.values()) == {1}
+
+
+def test_it_dies_in_a_wait(start: Start) -> None:
+    simulator = start()
+    # The plan reads each of them once, and so does each look of the wait.
+    simulator.faults(
+        {"match": ONE, "nth": 7, "fault": "revoke_tokens"},
+        {"match": ONE, "nth": 12, "fault": {"kind": "change_phase", "phase": "Stopped", "ids": IDS}},
+    )
+    run = rehearse(simulator, "suspend", IDS, wait=True)
+    assert run.counts == {"changed": 3}
+    assert run.result["not_reached"] == []
+    assert not run.failed
+    assert tokens_made(simulator) == 2
+
+
+@pytest.mark.parametrize(
+    ("match", "ids", "expected"),
+    [
+        (COUNT, MANY, {"not_attempted": 60}),
+        (LIST, MANY, {"not_attempted": 60}),
+        (ONE, IDS, {"not_attempted": 3}),
+        (BATCH, IDS, {"failed": 3}),
+    ],
+    ids=["count", "page", "single read", "batch"],
+)
+def test_a_new_one_that_is_refused_too_is_the_end(
+    start: Start, match: dict[str, Any], ids: list[str], expected: dict[str, int]
+) -> None:
+    simulator = start(60)
+    simulator.faults({"match": match, "times": "always", "fault": "revoke_tokens"})
+    run = rehearse(simulator, "suspend", ids, retry_timeout=3600)
+    assert run.counts == expected
+    assert "401" in run.result["msg"]
+    assert tokens_made(simulator) <= 3
+
+
+def test_many_readers_renew_it_once(start: Start) -> None:
+    simulator = start(16)
+    simulator.faults({"match": ONE, "fault": "revoke_tokens"})
+    run = rehearse(simulator, "suspend", MANY[:8], concurrency=16)
+    assert run.counts == {"changed": 8}
+    assert tokens_made(simulator) == 2
+
+
+def test_a_given_token_is_never_renewed(start: Start) -> None:
+    simulator = start(60)
+    simulator.faults(
+        {"match": BATCH, "nth": 2, "times": "always", "fault": {"kind": "status", "status": 401}}
+    )
+    run = rehearse(simulator, "suspend", MANY, token=TOKEN, batch_size=10, concurrency=1, max_failures="100%")
+    assert run.counts == {"changed": 10, "failed": 10, "not_attempted": 40}
+    assert tokens_made(simulator) == 0
+    assert run.batches == 2
+
+
+def test_a_token_endpoint_that_fails_in_passing(start: Start) -> None:
+    simulator = start()
+    simulator.faults(
+        {"match": TOKENS, "fault": "html"},
+        {"match": TOKENS, "nth": 2, "fault": {"kind": "other_json", "body": {"access_token": 7}}},
+    )
+    assert rehearse(simulator, "suspend", IDS).counts == {"changed": 3}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"access_token": ""},
+        {"accessToken": ""},
+        {"access_token": "1"},
+        {"access_token": "with space"},
+        {"access_token": "line\nbreak"},
+        {"access_token": "ünï"},
+        {"accessToken": None},
+        [],
+    ],
+    ids=repr,
+)
+def test_an_unusable_token_is_never_sent(start: Start, body: Any) -> None:
+    simulator = start()
+    simulator.faults({"match": TOKENS, "times": "always", "fault": {"kind": "other_json", "body": body}})
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=0.5)
+    assert run.counts == {"not_attempted": 3}
+    assert {entry["path"] for entry in simulator.requests()} == {"/api/v2/token"}
+
+
+@pytest.mark.parametrize("lifetime", ["²", "9" * 5000, 10**400, float("nan"), -1, 0, True, None, [], "1e3"])
+def test_a_lifetime_that_makes_no_sense_counts_as_not_told(lifetime: object) -> None:
+    assert parse_token("/", {"access_token": "opaque", "expires_in": lifetime}) == ("opaque", None)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [b"[]", b"7", b"{", b'{"exp": 1}', b'{"exp": "2", "iat": 1}', b'{"exp": 1e400, "iat": 1e400}',
+     b'{"exp": %d, "iat": 1.5}' % 10**400, b'{"exp": 1, "iat": 2}', b"\xff"],
+    ids=lambda claims: repr(claims[:30]),
+)  # fmt: skip
+def test_claims_that_make_no_sense_count_as_not_told(claims: bytes) -> None:
+    token = "e30." + base64.urlsafe_b64encode(claims).decode().rstrip("=") + ".x"
+    assert parse_token("/", {"access_token": token}) == (token, None)

@@ -1,0 +1,168 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A control plane on loopback that lists, and filters as well or as badly as a test says."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Optional
+
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import selection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import run_info
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Asked, Loopback, Reply
+
+LIST = "/api/v1/workloads"
+COUNT = LIST + "/count"
+PODS = LIST + "/pods"
+CLUSTERS = "/api/v1/clusters"
+NODES = "/api/v1/nodes"
+PROJECTS = "/api/v1/org-unit/projects"
+WEST, EAST = (str(uuid.UUID(int=2**127 + 2**64 + number)) for number in (0xA, 0xB))
+
+Row = dict[str, Any]
+# Returns a reply in place of the usual one, or None.
+Hook = Callable[["Asked"], Optional["Reply"]]
+
+
+def workload_id(number: int) -> str:
+    return str(uuid.UUID(int=2**127 + number))
+
+
+def workload(number: int, **fields: Any) -> Row:
+    """One row; the higher its number, the later it was created."""
+    created = "2026-01-01T{0:02d}:{1:02d}:{2:02d}Z".format(number // 3600, number // 60 % 60, number % 60)
+    return {
+        "id": workload_id(number),
+        "name": "job-{0}".format(number),
+        "clusterId": WEST,
+        "projectName": "vision",
+        "submittedBy": "bob",
+        "phase": "Running",
+        "createdAt": created,
+        **fields,
+    }
+
+
+def pod(number: int, of: int, node: str, **fields: Any) -> Row:
+    """One pod of the workload ``of``."""
+    return {
+        "id": str(uuid.UUID(int=2**126 + number)),
+        "workloadId": workload_id(of),
+        "clusterId": WEST,
+        "nodeName": node,
+        "k8sPhase": "Running",
+        **fields,
+    }
+
+
+def _holds(row: Row, item: str) -> bool:
+    for operator in ("==", "!=", "<="):
+        field, found, value = item.partition(operator)
+        if found:
+            held = str(row.get(field))
+            return {"==": held == value, "!=": held != value, "<=": held <= value}[operator]
+    raise AssertionError(item)
+
+
+class ListingPlane:
+    """``joins`` is ``all`` or ``any``, or None to ignore filters; ``hook`` may answer first."""
+
+    def __init__(self, loopback: Loopback) -> None:
+        self.loopback = loopback
+        self.workloads: list[Row] = []
+        self.pods: list[Row] = []
+        self.nodes: list[Row] = []
+        self.clusters: list[Row] = [{"uuid": WEST, "name": "west"}, {"uuid": EAST, "name": "east"}]
+        self.joins: Optional[Callable[..., bool]] = all
+        self.is_search_known = True
+        self.says_next = True
+        self.hook: Hook = lambda asked: None
+        self.lock = threading.Lock()
+        loopback.answer = self._answer
+
+    def refuse(self, path: str, status: int, but: Callable[[Asked], bool] = lambda asked: False) -> None:
+        """Answer with ``status`` at ``path``, ``but`` for some."""
+
+        def hook(asked: Asked) -> Optional[Reply]:
+            if asked.path != path or but(asked):
+                return None
+            return self.loopback.reply(status, {"code": status, "message": "no"})
+
+        self.hook = hook
+
+    def select(
+        self, cut: Optional[Mapping[str, Any]] = None, /, retry_timeout: float = 0.0, **given: Any
+    ) -> Finished:
+        """Run the module with these options, and those in ``cut`` as Ansible makes lists of texts."""
+        self.loopback.asked.clear()
+        defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
+        connection = {
+            "base_url": self.loopback.url,
+            "client_id": None,
+            "client_secret": None,
+            "token": "a-token",
+            "validate_certs": True,
+            "ca_path": None,
+            "proxy": None,
+            "timeout": 30.0,
+            "retry_timeout": retry_timeout,
+        }
+        return run_info({**connection, **defaults, **given, **(cut or {})}, given, {})
+
+    def asked(self, path: str) -> list[dict[str, str]]:
+        """The queries that came to ``path`` during the last selection."""
+        return [asked.query for asked in self.loopback.asked if asked.path == path]
+
+    def _answer(self, asked: Asked) -> Reply:
+        with self.lock:
+            return self.hook(asked) or self._usual(asked)
+
+    def _usual(self, asked: Asked) -> Reply:
+        reply = self.loopback.reply
+        if asked.path == LIST:
+            return self._page("workloads", self._listed(asked.query), asked.query)
+        if asked.path == COUNT:
+            return reply(200, {"count": len(self._listed(asked.query))})
+        if asked.path == PODS:
+            current = [
+                one for one in self.pods if "completed" not in asked.query or not one.get("completedAt")
+            ]
+            return self._page("pods", self._filtered(current, asked.query), asked.query)
+        if asked.path == CLUSTERS:
+            return reply(200, self.clusters)
+        if asked.path == NODES:
+            return reply(200, {"nodes": self.nodes})
+        if asked.path == PROJECTS:
+            return reply(200, {"projects": [{"name": "vision"}]})
+        for one in self.workloads:
+            if asked.path == "{0}/{1}".format(LIST, one["id"]):
+                return reply(200, one)
+        return reply(404, {"code": 404, "message": "no such thing"})
+
+    def _listed(self, query: dict[str, str]) -> list[Row]:
+        rows = [
+            one for one in self.workloads if bool(one.get("deletedAt")) == (query.get("deleted") == "true")
+        ]
+        if self.is_search_known and "search" in query:
+            rows = [one for one in rows if query["search"] in one["name"]]
+        return sorted(self._filtered(rows, query), key=lambda one: str(one["createdAt"]))
+
+    def _filtered(self, rows: list[Row], query: dict[str, str]) -> list[Row]:
+        if "filterBy" not in query or self.joins is None:
+            return rows
+        items = query["filterBy"].split(",")
+        return [row for row in rows if self.joins(_holds(row, item) for item in items)]
+
+    def _page(self, key: str, rows: list[Row], query: dict[str, str]) -> Reply:
+        offset, limit = int(query["offset"]), int(query["limit"])
+        body: dict[str, Any] = {key: rows[offset : offset + limit]}
+        if self.says_next and offset + limit < len(rows):
+            body["next"] = offset + limit
+        return self.loopback.reply(200, body)

@@ -1,0 +1,271 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Optional
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
+from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import (
+    AccessToken,
+    TokenSource,
+    parse_token,
+    token_request_v1,
+    token_request_v2,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import GivenToken, ServiceAccount
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
+    AccessDenied,
+    MalformedAnswer,
+    NoToken,
+    RequestError,
+    RetriesExhausted,
+    StatusError,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+ACCOUNT = ServiceAccount("an-id", "a-secret")
+
+
+def jwt(**claims: Any) -> str:
+    middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return "eyJhbGciOiJub25lIn0." + middle + ".c2ln"
+
+
+def test_how_a_token_is_asked_for() -> None:
+    assert token_request_v2(ACCOUNT) == (
+        "/api/v2/token",
+        {"grant_type": "client_credentials", "client_id": "an-id", "client_secret": "a-secret"},
+        None,
+    )
+    # Both spellings of the id: guide and schema differ.
+    assert token_request_v1(ACCOUNT) == (
+        "/api/v1/token",
+        None,
+        {
+            "grantType": "client_credentials",
+            "clientId": "an-id",
+            "clientID": "an-id",
+            "clientSecret": "a-secret",
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "minted"),
+    [
+        (
+            {"access_token": "minted", "token_type": "Bearer", "expires_in": 3600},
+            AccessToken("minted", 3600.0),
+        ),
+        ({"accessToken": "minted", "expiresIn": 600}, AccessToken("minted", 600.0)),
+        ({"accessToken": "minted"}, AccessToken("minted", None)),
+        ({"access_token": "minted", "expires_in": "3600"}, AccessToken("minted", 3600.0)),
+        ({"access_token": "minted", "expires_in": 0}, AccessToken("minted", None)),
+        ({"access_token": "minted", "expires_in": -5}, AccessToken("minted", None)),
+        ({"access_token": "minted", "expires_in": True}, AccessToken("minted", None)),
+        ({"access_token": "minted", "expires_in": 1e300}, AccessToken("minted", None)),
+        ({"access_token": jwt(iat=1000, exp=1900)}, AccessToken(jwt(iat=1000, exp=1900), 900.0)),
+        (
+            {"access_token": jwt(iat=1000, exp=1900), "expires_in": 60},
+            AccessToken(jwt(iat=1000, exp=1900), 60.0),
+        ),
+        ({"access_token": jwt(exp=1900)}, AccessToken(jwt(exp=1900), None)),
+        ({"access_token": jwt(iat="x", exp="y")}, AccessToken(jwt(iat="x", exp="y"), None)),
+        ({"access_token": "a.!!!.c"}, AccessToken("a.!!!.c", None)),
+    ],
+)
+def test_tokens_and_how_long_they_live(answer: object, minted: AccessToken) -> None:
+    assert parse_token("/t", answer) == minted
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        {},
+        {"access_token": ""},
+        {"accessToken": ""},
+        # One that stands in every id and message: to hide it would blank them.
+        {"access_token": "1"},
+        {"access_token": "e7c"},
+        {"access_token": 7},
+        {"access_token": "two words"},
+        {"access_token": "line\r\nX-Header: y"},
+        {"access_token": "ü"},
+        {"token": "t"},
+    ],
+)
+def test_what_is_no_token(answer: object) -> None:
+    with pytest.raises(MalformedAnswer):
+        parse_token("/t", answer)
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=4), st.booleans())
+def test_no_token_is_too_odd(token: str, dotted: bool) -> None:
+    token = "a.{0}.c".format(token) if dotted else token
+    assert parse_token("/t", {"access_token": token}).token == token
+
+
+class Clock:
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(_token, "time", clock)
+    return clock
+
+
+class Mint:
+    """Makes t1, t2, ... that live for ``lifetime`` seconds."""
+
+    def __init__(self, lifetime: Optional[float] = None) -> None:
+        self.lifetime = lifetime
+        self.made = 0
+
+    def __call__(self, account: ServiceAccount) -> AccessToken:
+        assert account == ACCOUNT
+        self.made += 1
+        return AccessToken("t{0}".format(self.made), self.lifetime)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "good_for"),
+    # A minute ahead of the end, but of a short life only the last fifth.
+    [(3600.0, 3540.0), (300.0, 240.0), (100.0, 80.0), (10.0, 8.0)],
+)
+def test_a_token_is_renewed_ahead_of_its_end(clock: Clock, lifetime: float, good_for: float) -> None:
+    mint = Mint(lifetime)
+    source = TokenSource(ACCOUNT, mint)
+    assert source.bearer() == "t1"
+    clock.now += good_for - 0.5
+    assert source.bearer() == "t1"
+    clock.now += 1
+    assert source.bearer() == "t2"
+    assert mint.made == 2
+
+
+def test_a_token_without_a_known_end_is_kept(clock: Clock) -> None:
+    source = TokenSource(ACCOUNT, Mint(None))
+    source.bearer()
+    clock.now += 1e6
+    assert source.bearer() == "t1"
+
+
+def test_a_given_token_is_final() -> None:
+    source = TokenSource(GivenToken("given"), Mint())
+    assert source.bearer() == "given"
+    assert source.refused("given") is False
+    assert source.bearer() == "given"
+
+
+def test_a_refused_token_is_renewed_once() -> None:
+    source = TokenSource(ACCOUNT, Mint())
+    assert source.refused(source.bearer()) is True
+    assert source.bearer() == "t2"
+    # The new one is refused as well: there is no third.
+    assert source.refused("t2") is False
+    assert source.bearer() == "t2"
+
+
+def test_a_token_that_was_accepted_may_die_again() -> None:
+    source = TokenSource(ACCOUNT, Mint())
+    for number in range(1, 5):
+        token = source.bearer()
+        assert token == "t{0}".format(number)
+        source.accepted(token)
+        assert source.refused(token) is True
+
+
+def test_those_whose_older_token_was_refused_take_the_new_one() -> None:
+    mint = Mint()
+    source = TokenSource(ACCOUNT, mint)
+    old = source.bearer()
+    assert [source.refused(old), source.bearer(), source.refused(old), source.bearer()] == [
+        True,
+        "t2",
+        True,
+        "t2",
+    ]
+    assert mint.made == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        (AccessDenied("POST", "/t", 401, ""), 1),
+        (StatusError("POST", "/t", 400, ""), 1),
+        (RetriesExhausted(StatusError("POST", "/t", 502, ""), 120.0, 9), 3),
+        (StatusError("POST", "/t", 429, ""), 3),
+    ],
+)
+def test_a_client_that_is_refused_is_not_tried_again(fault: RequestError, asked: int) -> None:
+    made: list[ServiceAccount] = []
+
+    def mint(account: ServiceAccount) -> AccessToken:
+        made.append(account)
+        raise NoToken(fault, account.client_id, "https://a.example")
+
+    source = TokenSource(ACCOUNT, mint)
+    for _reader in range(3):
+        with pytest.raises(NoToken):
+            source.bearer()
+    assert len(made) == asked
+
+
+class CountingLock:
+    """A lock that says when ``count`` threads have come to it."""
+
+    def __init__(self, count: int) -> None:
+        self._lock = threading.Lock()
+        self._left = count
+        self.all_here = threading.Event()
+
+    def __enter__(self) -> None:
+        self._left -= 1
+        if not self._left:
+            self.all_here.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_fault: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.parametrize("fault", [None, AccessDenied("POST", "/t", 401, "no")])
+def test_one_thread_makes_the_token_while_the_others_wait(fault: Optional[AccessDenied]) -> None:
+    threads = 8
+    lock = CountingLock(threads)
+    made: list[str] = []
+
+    def mint(account: ServiceAccount) -> AccessToken:
+        assert lock.all_here.wait(timeout=300)
+        made.append("t")
+        if fault is not None:
+            raise fault
+        return AccessToken("t", None)
+
+    source = TokenSource(ACCOUNT, mint)
+    source._lock = lock  # type: ignore[assignment]
+
+    def ask(_number: int) -> Any:
+        try:
+            return source.bearer()
+        except AccessDenied as end:
+            return end
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert list(pool.map(ask, range(threads))) == [fault or "t"] * threads
+    assert made == ["t"]

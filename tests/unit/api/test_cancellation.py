@@ -1,0 +1,71 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import threading
+from typing import Callable
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import Interrupted
+
+
+def reason(check: Callable[[], None]) -> str:
+    with pytest.raises(Interrupted) as stop:
+        check()
+    return stop.value.reason
+
+
+def test_without_limits_everything_may_go_on() -> None:
+    guard = Guard()
+    guard.check()
+    guard.check_write()
+    guard.sleep(0.0)
+
+
+def test_after_the_deadline_nothing_may() -> None:
+    guard = Guard(deadline=1e-9)
+    assert reason(guard.check) == "deadline"
+    assert reason(guard.check_write) == "deadline"
+
+
+def test_a_vanished_play_stays_vanished() -> None:
+    wanted = [False, True, True]
+    guard = Guard(is_wanted=lambda: wanted.pop(0))
+    assert reason(guard.check) == "orphaned"
+    assert reason(guard.check) == "orphaned"
+
+
+def test_a_breaker_stops_writes_alone_and_its_first_reason_stays() -> None:
+    guard = Guard()
+    guard.stop_writing("too many refused")
+    guard.stop_writing("something else")
+    guard.check()
+    with pytest.raises(Interrupted, match="too many refused") as told:
+        guard.check_write()
+    assert told.value.reason == "stopped"
+
+
+def test_a_sleep_ends_with_the_deadline_and_not_later() -> None:
+    with pytest.raises(Interrupted):
+        Guard(deadline=0.05).sleep(600.0)
+
+
+def test_a_sleep_before_a_write_ends_when_writing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It is woken, and does not just look again after a while.
+    monkeypatch.setattr(_guard, "_SLICE", 3600.0)
+    guard = Guard()
+    stopper = threading.Timer(0.05, guard.stop_writing, ["enough"])
+    stopper.start()
+    with pytest.raises(Interrupted, match="enough"):
+        guard.sleep(600.0, before_write=True)
+    stopper.join()
+
+
+def test_a_sleep_ends_when_the_play_is_gone() -> None:
+    looks = iter([True, False])
+    with pytest.raises(Interrupted):
+        Guard(is_wanted=lambda: next(looks)).sleep(600.0)

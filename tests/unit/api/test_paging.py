@@ -1,0 +1,139 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import threading
+import uuid
+from typing import Any, Optional
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedAnswer, StatusError
+from ansible_collections.gpuops.runai.plugins.module_utils._api.paging import (
+    PAGE_SIZE,
+    page_offsets,
+    read_pages,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Page
+from hypothesis import given
+from hypothesis import strategies as st
+
+PATH = "/api/v1/workloads"
+ENDLESS = "GET /api/v1/workloads: the pages of the list repeat or never end"
+
+
+def row(number: int) -> dict[str, Any]:
+    return {"id": str(uuid.UUID(int=2**127 + number)), "number": number}
+
+
+class Listing:
+    """A list of ``total`` rows that gives at most ``most`` at once, and says where it goes on."""
+
+    def __init__(self, total: int, most: int) -> None:
+        self.rows = [row(number) for number in range(total)]
+        self.most = most
+        self.asked: list[int] = []
+
+    def page(self, offset: int) -> Page:
+        self.asked.append(offset)
+        shown = self.rows[offset : offset + self.most]
+        following = offset + len(shown)
+        return Page(shown, following if following < len(self.rows) else None)
+
+
+def test_the_largest_page_is_asked_for() -> None:
+    assert PAGE_SIZE == 500
+
+
+@pytest.mark.parametrize(
+    ("total", "offsets"),
+    [(None, [0]), (0, [0]), (1, [0]), (500, [0]), (501, [0, 500]), (1500, [0, 500, 1000]), (10**9, [0])],
+)
+def test_where_the_pages_of_a_list_begin(total: Optional[int], offsets: list[int]) -> None:
+    assert page_offsets(total) == offsets
+
+
+@given(st.integers(0, 2200), st.sampled_from([100, 170, 499, 500]), st.integers(-700, 700), st.integers(1, 5))
+def test_all_rows_are_read_once_whatever_was_counted(total: int, most: int, off: int, workers: int) -> None:
+    listing = Listing(total, most)
+    rows = read_pages(PATH, listing.page, page_offsets(max(0, total + off)), workers)
+    assert {one["number"] for one in rows.values()} == set(range(total))
+    assert list(rows) == [one["id"] for one in rows.values()]
+    assert len(listing.asked) == len(set(listing.asked))
+
+
+def test_upper_case_ids_are_folded_and_rows_without_one_left_out() -> None:
+    page = Page([{"id": row(1)["id"].upper()}, {"id": None}, {}, {"id": "x"}], None)
+    assert list(read_pages(PATH, lambda offset: page, [0], 1)) == [row(1)["id"]]
+
+
+def test_rows_may_be_known_by_something_else_than_a_uuid() -> None:
+    pages = {0: Page([{"name": "a"}, {"name": "b"}], 2), 2: Page([{"name": "b"}, {"name": None}], None)}
+    rows = read_pages(PATH, pages.__getitem__, [0], 1, identity=lambda row: row["name"])
+    assert list(rows) == ["a", "b"]
+
+
+def test_rows_that_move_up_a_place_are_not_told_twice_as_two() -> None:
+    first, second = [row(number) for number in range(500)], [row(number) for number in range(499, 700)]
+    pages = {0: Page(first, 500), 500: Page(second, None)}
+    assert len(read_pages(PATH, pages.__getitem__, [0, 500], 2)) == 700
+
+
+def test_reading_ends_when_it_is_enough() -> None:
+    listing = Listing(100_000, 500)
+    looked = threading.Semaphore(2)
+
+    def page(offset: int) -> Page:
+        # The rows are looked at as they come; reading is not ahead by more than a page.
+        assert looked.acquire(timeout=300)
+        return listing.page(offset)
+
+    def is_enough(found: dict[str, dict[str, Any]]) -> bool:
+        looked.release()
+        return len(found) >= 1000
+
+    assert len(read_pages(PATH, page, page_offsets(100_000), 1, is_enough)) == 1000
+    assert listing.asked[:2] == [0, 500]
+    assert len(listing.asked) <= 4
+
+
+def test_a_list_that_repeats_itself_is_given_up() -> None:
+    asked: list[int] = []
+
+    def same(offset: int) -> Page:
+        asked.append(offset)
+        return Page([row(1)], offset + 1)
+
+    with pytest.raises(MalformedAnswer, match=ENDLESS):
+        read_pages(PATH, same, [0], 1)
+    assert len(asked) < 10
+
+
+def test_a_list_without_end_is_given_up() -> None:
+    with pytest.raises(MalformedAnswer, match=ENDLESS):
+        read_pages(PATH, lambda offset: Page([row(offset)], offset + 1), [0], 2)
+    with pytest.raises(MalformedAnswer, match=ENDLESS):
+        read_pages(PATH, lambda offset: Page([], offset + 1), [0], 2)
+
+
+def test_the_first_fault_is_raised_and_no_page_begun_after_it() -> None:
+    asked: list[int] = []
+
+    def broken(offset: int) -> Page:
+        asked.append(offset)
+        raise StatusError("GET", "/x", 500, "")
+
+    with pytest.raises(StatusError):
+        read_pages(PATH, broken, range(0, 50_000, 500), 2)
+    assert len(asked) < 50
+
+
+def test_pages_are_read_at_once() -> None:
+    together = threading.Barrier(3)
+
+    def page(offset: int) -> Page:
+        together.wait(timeout=300)
+        return Page([row(offset)], None)
+
+    assert len(read_pages(PATH, page, [0, 500, 1000], 3)) == 3

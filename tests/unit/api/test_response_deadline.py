@@ -1,0 +1,65 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An answer's own time; what comes of it over real connections is in test_client."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api import response_deadline as _read_deadline
+from ansible_collections.gpuops.runai.plugins.module_utils._api.response_deadline import AnswerInTime
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+
+
+class Clock:
+    """Stands in for the module time."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_the_time_is_for_head_and_body_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(_read_deadline, "time", clock)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(30.0)
+        answer = AnswerInTime(ours)
+        theirs.sendall(HEAD)
+        clock.now += 29.0
+        answer.begin()
+        theirs.sendall(b"{}")
+        clock.now += 2.0
+        with pytest.raises(socket.timeout):
+            answer.read()
+        answer.close()
+
+
+def test_the_time_of_one_answer_is_not_that_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(_read_deadline, "time", clock)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(30.0)
+        for _answer in range(3):
+            answer = AnswerInTime(ours)
+            theirs.sendall(HEAD + b"{}")
+            clock.now += 29.0
+            answer.begin()
+            assert answer.read() == b"{}"
+            assert ours.gettimeout() == 30.0
+
+
+def test_without_a_timeout_there_is_none() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        answer = AnswerInTime(ours)
+        theirs.sendall(HEAD + b"{}")
+        answer.begin()
+        assert answer.read() == b"{}"

@@ -1,0 +1,233 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
+    AccessDenied,
+    AnswerLost,
+    MalformedAnswer,
+    NotDelivered,
+    RequestError,
+    RetriesExhausted,
+    StatusError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import Patience, parse_retry_after
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import Tally
+from hypothesis import given
+from hypothesis import strategies as st
+
+YEAR = 365 * 86_400.0
+DATE = "Sun, 01 Mar 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0.0),
+        ("120", 120.0),
+        (" 1.5 ", 1.5),
+        ("-3", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e400", None),
+        # Longer than anybody waits is long, not absent.
+        ("100000000", YEAR),
+        ("9" * 400, YEAR),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", YEAR),
+        ("soon", None),
+        ("Sun, 01 Mar 2026 12:02:00 GMT", 120.0),
+        # Without a zone, and in the two older forms: an HTTP date is GMT always.
+        ("Sun, 01 Mar 2026 12:02:00", 120.0),
+        ("Sunday, 01-Mar-26 12:02:00 GMT", 120.0),
+        ("Sun Mar  1 12:02:00 2026", 120.0),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
+        ("Sun, 99 Mar 2026 11:00:00 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: Optional[str], seconds: Optional[float]) -> None:
+    assert parse_retry_after(value, DATE) == seconds
+
+
+def test_a_date_without_the_answers_own_date_is_compared_with_this_clock() -> None:
+    assert parse_retry_after("Sun, 01 Mar 2020 12:00:00 GMT", None) == 0
+    late = parse_retry_after("Thu, 01 Mar 2035 12:00:00 GMT", "no date")
+    assert late is not None
+    assert 1e6 < late <= YEAR
+
+
+@given(st.text(max_size=40))
+def test_no_header_is_a_fault_of_ours(value: str) -> None:
+    seconds = parse_retry_after(value, DATE)
+    assert seconds is None or 0 <= seconds <= YEAR
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float, before_write: bool = False) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(_retry, "time", clock)
+    return clock
+
+
+def patience(clock: Clock, seconds: float, tally: Optional[Tally] = None) -> Patience:
+    guard = Guard()
+    guard.sleep = clock.pause  # type: ignore[method-assign]
+    return Patience(seconds, guard, tally or Tally())
+
+
+def status(number: int, retry_after: Optional[float] = None) -> StatusError:
+    return StatusError("GET", "/x", number, "", retry_after=retry_after)
+
+
+def exhaust(mine: Patience, fault: RequestError) -> RequestError:
+    try:
+        while True:
+            mine.pause(fault)
+    except RequestError as end:
+        return end
+
+
+def test_pauses_grow_and_all_retries_share_the_time(clock: Clock) -> None:
+    end = exhaust(patience(clock, 60.0), status(502))
+    assert isinstance(end, RetriesExhausted)
+    assert sum(clock.slept) == pytest.approx(60.0)
+    assert 0.25 <= clock.slept[0] <= 0.5
+    assert all(pause <= 10.0 for pause in clock.slept)
+    assert max(clock.slept) > 4.0
+    assert len(clock.slept) < 30
+    assert "HTTP 502" in str(end)
+    assert "for 60 s" in str(end)
+
+
+def test_retries_that_take_long_are_told_once_while_they_do(clock: Clock) -> None:
+    told: list[tuple[str, float, float]] = []
+
+    def tell(kind: str, left: float) -> None:
+        told.append((kind, left, clock.now))
+
+    def mine(seconds: float) -> Patience:
+        found = Patience(seconds, Guard(), Tally(), on_trouble=tell)
+        found._guard.sleep = clock.pause  # type: ignore[method-assign]
+        return found
+
+    exhaust(mine(29.0), status(502))
+    assert told == []
+    began = clock.now
+    exhaust(mine(120.0), status(502))
+    ((kind, left, at),) = told
+    assert kind == "HTTP 502"
+    assert left == pytest.approx(120.0 - (at - began))
+    # The pause that begins then ends after half a minute.
+    assert 20.0 <= at - began <= 30.0
+    told.clear()
+    mine(3600.0).pause(status(503, 600.0))
+    assert [(kind, left) for kind, left, _at in told] == [("HTTP 503", 3600.0)]
+
+
+def test_clients_do_not_come_back_as_one(clock: Clock) -> None:
+    for _client in range(10):
+        patience(clock, 60.0).pause(status(502))
+    assert len(set(clock.slept)) > 5
+
+
+def test_the_time_the_control_plane_asks_for_is_given_within_what_is_left(clock: Clock) -> None:
+    mine = patience(clock, 30.0)
+    mine.pause(status(503, 7.0))
+    mine.pause(status(429, 0.0))
+    mine.pause(status(429, 3600.0))
+    assert clock.slept[0] == 7.0
+    assert sum(clock.slept) == pytest.approx(30.0)
+    with pytest.raises(RetriesExhausted):
+        mine.pause(status(429, 1.0))
+
+
+@pytest.mark.parametrize("asked", [None, 0.0, 0.2])
+def test_a_server_that_asks_for_no_pause_again_and_again_is_not_asked_without_end(
+    clock: Clock, asked: Optional[float]
+) -> None:
+    exhaust(patience(clock, 120.0), status(429, asked))
+    assert len(clock.slept) < 30
+
+
+def test_what_is_asked_for_is_given_where_it_is_more_than_the_pauses_have_grown_to(clock: Clock) -> None:
+    mine = patience(clock, 1000.0)
+    for _try in range(12):
+        mine.pause(status(503, 30.0))
+    assert clock.slept == [30.0] * 12
+
+
+def test_no_time_retries_nothing(clock: Clock) -> None:
+    fault = status(503, 1.0)
+    assert exhaust(patience(clock, 0.0), fault) is fault
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        status(400),
+        status(404),
+        status(413),
+        status(501),
+        AccessDenied("GET", "/x", 403, ""),
+        AccessDenied("GET", "/x", 401, ""),
+        NotDelivered("GET", "/x", "k", "wrong certificate", lasting=True),
+    ],
+)
+def test_what_lasts_is_raised_at_once(clock: Clock, fault: RequestError) -> None:
+    assert exhaust(patience(clock, 60.0), fault) is fault
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(status(number) for number in (408, 429, 500, 502, 503, 504, 520)),
+        NotDelivered("GET", "/x", "connection refused", "connection refused"),
+        AnswerLost("GET", "/x", "a timeout", "no answer"),
+    ],
+)
+def test_what_may_pass_is_tried_again_and_told_once_with_a_count(clock: Clock, fault: RequestError) -> None:
+    tally = Tally()
+    mine = patience(clock, 600.0, tally)
+    for _try in range(5):
+        mine.pause(fault)
+    assert tally.retries == 5
+    (warning,) = tally.warnings()
+    assert "retried 5 times because of: {0}".format(fault.kind) in warning
+
+
+def test_an_answer_of_another_shape_is_not_asked_for_for_long(clock: Clock) -> None:
+    exhaust(patience(clock, 600.0), MalformedAnswer("GET", "/x", "not JSON", "html"))
+    assert len(clock.slept) == 2
+
+
+def test_the_clock_starts_at_the_first_fault(clock: Clock) -> None:
+    mine: Any = patience(clock, 10.0)
+    clock.now += 1000
+    assert mine.left == 10.0
+    mine.pause(status(503, 4.0))
+    assert mine.left == pytest.approx(6.0)

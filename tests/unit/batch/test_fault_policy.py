@@ -1,0 +1,90 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Optional
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
+    AccessDenied,
+    AnswerLost,
+    MalformedAnswer,
+    NotDelivered,
+    NotFound,
+    NoToken,
+    RequestError,
+    StatusError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Refusal
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.fault_policy import (
+    LOOK_AWHILE,
+    LOOK_ONCE,
+    LOST,
+    NO_PASSAGE,
+    REFUSED,
+    SURELY_NOT,
+    reaction_to,
+)
+
+
+def status(number: int, code: Optional[int] = None) -> StatusError:
+    """Return a status of the API if it has a code, else of anything on the way."""
+    kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(number, StatusError)
+    return kind("POST", "/b", number, "so it says", code)
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict", "doubt"),
+    [
+        (AnswerLost("POST", "/b", "a timeout", "no answer"), LOST, LOOK_AWHILE),
+        (MalformedAnswer("POST", "/b", "not JSON", "html"), LOST, LOOK_AWHILE),
+        *((status(number, number), LOST, LOOK_AWHILE) for number in (408, 500, 502, 504)),
+        *((status(number), LOST, LOOK_AWHILE) for number in (408, 500, 502, 504, 520)),
+        (NotDelivered("POST", "/b", "refused", "connection refused"), NO_PASSAGE, SURELY_NOT),
+        (NotDelivered("POST", "/b", "k", "wrong certificate", lasting=True), NO_PASSAGE, SURELY_NOT),
+        (NoToken(status(400, 400), "an-id", "https://a.example"), NO_PASSAGE, SURELY_NOT),
+        (status(429), NO_PASSAGE, SURELY_NOT),
+        (status(429, 429), NO_PASSAGE, SURELY_NOT),
+        (status(503, 503), NO_PASSAGE, LOOK_ONCE),
+        (status(503), NO_PASSAGE, LOOK_AWHILE),
+        *((status(number), REFUSED, SURELY_NOT) for number in (400, 401, 403, 404, 405, 409, 413, 422)),
+        *((status(number, number), REFUSED, SURELY_NOT) for number in (400, 401, 403, 404, 418)),
+        *((status(number), REFUSED, LOOK_AWHILE) for number in (407, 418, 444, 501, 505)),
+        *((status(number, number), REFUSED, LOOK_AWHILE) for number in (501, 505)),
+    ],
+    ids=str,
+)
+def test_what_to_do_after_a_fault(fault: RequestError, verdict: str, doubt: str) -> None:
+    reaction = reaction_to(fault)
+    assert (reaction.verdict, reaction.doubt) == (verdict, doubt)
+    assert (reaction.refusal is not None) is (verdict == REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("number", "stop"),
+    [
+        (401, "POST /b: HTTP 401, so it says"),
+        (403, "POST /b: HTTP 403, so it says"),
+        (404, "POST /b: HTTP 404, so it says; batches need Run:ai 2.19 or later"),
+        (405, "POST /b: HTTP 405, so it says; batches need Run:ai 2.19 or later"),
+        (501, "POST /b: HTTP 501, so it says; batches need Run:ai 2.19 or later"),
+        (400, None),
+        (409, None),
+        (413, None),
+    ],
+)
+def test_which_refusals_of_a_batch_end_the_task(number: int, stop: Optional[str]) -> None:
+    assert reaction_to(status(number)).stop == stop
+
+
+def test_a_404_of_the_api_may_be_about_a_workload() -> None:
+    stop = reaction_to(status(404, 404)).stop
+    assert stop is not None
+    assert "a workload is not there, or the control plane has no batches" in stop
+
+
+def test_what_each_id_of_a_refused_batch_is_told() -> None:
+    assert reaction_to(status(400, 471)).refusal == Refusal(471, "so it says")
+    assert reaction_to(StatusError("POST", "/b", 400, "")).refusal == Refusal(400, "HTTP 400")

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import uuid
+from typing import Optional
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import (
+    TOLERABLE,
+    TOLERATED,
+    Plan,
+    Rules,
+    Step,
+    ceiling_words,
+    chunks,
+    decide,
+    make_plan,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import ACTIONS, PHASES
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import Workload
+from hypothesis import given
+from hypothesis import strategies as st
+
+ID = str(uuid.UUID(int=7))
+NOTHING = Rules(protect=(), only_phases=None, tolerate=())
+EVERYTHING = Rules(protect=(), only_phases=None, tolerate=("missing", "finished", "unsupported", "deleting"))
+
+flags = st.none() | st.booleans()
+workloads = st.builds(
+    lambda presence, phase, can_suspend, can_delete: (
+        Workload(ID, presence, phase=phase, can_suspend=can_suspend, can_delete=can_delete)
+        if presence == "seen"
+        else Workload(ID, presence)
+    ),
+    st.sampled_from(["seen", "seen", "missing", "forbidden"]),
+    st.sampled_from([*PHASES, "Suspending", "Novel"]),
+    flags,
+    flags,
+)
+rules = st.builds(
+    Rules,
+    protect=st.sampled_from([frozenset(), frozenset((ID,)), frozenset((str(uuid.UUID(int=8)),))]),
+    only_phases=st.none() | st.frozensets(st.sampled_from(PHASES), min_size=1),
+    tolerate=st.frozensets(st.sampled_from(["missing", "finished", "unsupported", "deleting"])),
+)
+
+
+def expected(action: str, workload: Workload, given_rules: Rules) -> tuple[str, str]:
+    """The verdict and the reason, worked out as the promise puts it, reason by reason."""
+    is_there = workload.presence == "seen"
+    phase = {"Suspending": "Stopping"}.get(workload.phase, workload.phase)
+    reasons = {
+        "protected": workload.id in given_rules.protect,
+        "phase": is_there and given_rules.only_phases is not None and phase not in given_rules.only_phases,
+        "there": is_there
+        and phase
+        in {
+            "suspend": ("Stopping", "Stopped"),
+            "resume": (
+                "Creating",
+                "Pending",
+                "Initializing",
+                "Running",
+                "Degraded",
+                "Updating",
+                "Resuming",
+            ),
+            "delete": ("Deleting",),
+        }[action],
+        "not_found": workload.presence == "missing" and action == "delete",
+        "missing": workload.presence == "missing",
+        "forbidden": workload.presence == "forbidden",
+        "deleting": phase == "Deleting",
+        "finished": phase in ("Completed", "Failed") and action != "delete",
+        "unsupported": (workload.can_delete if action == "delete" else workload.can_suspend) is False,
+    }
+    first = next((reason for reason, holds in reasons.items() if holds), None)
+    if first is None:
+        return ("wait" if action == "resume" and phase == "Stopping" else "send"), ""
+    if first == "there":
+        return "unchanged", ""
+    if first == "not_found":
+        return "unchanged", first
+    if first in ("protected", "phase") or first in given_rules.tolerate:
+        return "skipped", first
+    return "failed", first
+
+
+@given(st.sampled_from(ACTIONS), workloads, rules)
+def test_the_first_reason_that_holds_is_told(action: str, workload: Workload, given_rules: Rules) -> None:
+    step = decide(action, workload, given_rules)
+    assert (step.verdict, step.reason) == expected(action, workload, given_rules)
+    assert bool(step.message) == bool(step.reason)
+
+
+def _seen(phase: str, can_suspend: Optional[bool] = None) -> Workload:
+    return Workload(ID, "seen", phase=phase, can_suspend=can_suspend, can_delete=can_suspend)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_what_is_there_already_is_unchanged_whatever_is_supported(action: str) -> None:
+    there = {"suspend": "Stopped", "resume": "Running", "delete": "Deleting"}[action]
+    assert decide(action, _seen(there, can_suspend=False), NOTHING) == Step(_seen(there, False), "unchanged")
+
+
+@pytest.mark.parametrize(
+    ("workload", "reason"),
+    [
+        (Workload(ID, "missing"), "missing"),
+        (_seen("Failed"), "finished"),
+        (_seen("Deleting"), "deleting"),
+        (_seen("Running", can_suspend=False), "unsupported"),
+    ],
+)
+def test_each_tolerated_reason_skips_and_fails_otherwise(workload: Workload, reason: str) -> None:
+    assert decide("suspend", workload, NOTHING)[1:3] == ("failed", reason)
+    assert decide("suspend", workload, NOTHING._replace(tolerate=(reason,)))[1:3] == ("skipped", reason)
+    others = tuple(other for other in EVERYTHING.tolerate if other != reason)
+    assert decide("suspend", workload, NOTHING._replace(tolerate=others))[1:3] == ("failed", reason)
+
+
+def test_what_may_not_be_seen_is_never_tolerated() -> None:
+    for action in ACTIONS:
+        assert decide(action, Workload(ID, "forbidden"), EVERYTHING)[1:3] == ("failed", "forbidden")
+
+
+def test_what_can_be_tolerated_and_what_is() -> None:
+    assert sorted(TOLERABLE) == ["deleting", "finished", "missing", "unsupported"]
+    assert sorted(TOLERATED) == ["deleting", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "only", "verdict"),
+    [
+        ("Unknown", "Unknown", "send"),
+        # What is not listed counts as Unknown, and may be meant by its own name as well.
+        ("Novel", "Unknown", "send"),
+        ("Novel", "Novel", "send"),
+        ("Novel", "Running", "skipped"),
+        ("Unknown", "Novel", "skipped"),
+        ("Running", "Unknown", "skipped"),
+        ("Suspending", "Unknown", "skipped"),
+        ("Suspending", "Stopping", "send"),
+    ],
+)
+def test_only_phases_may_name_a_phase_that_is_not_listed(phase: str, only: str, verdict: str) -> None:
+    limited = NOTHING._replace(only_phases=frozenset((only,)))
+    assert decide("delete", _seen(phase), limited).verdict == verdict
+
+
+@given(st.lists(st.uuids().map(str), unique=True, max_size=20), st.sampled_from(ACTIONS), st.data())
+def test_a_plan_has_a_step_for_each_id_in_their_order(
+    ids: list[str], action: str, data: st.DataObject
+) -> None:
+    state = {one: data.draw(workloads)._replace(id=one) for one in ids}
+    plan = make_plan(action, ids, state, NOTHING)
+    assert [step.workload.id for step in plan.steps] == ids
+    assert plan.ids("send", "wait", "unchanged", "skipped", "failed") == ids
+
+
+@given(st.integers(0, 40), st.none() | st.integers(0, 45))
+def test_the_ceiling_counts_what_would_be_sent_now_or_later(affected: int, ceiling: Optional[int]) -> None:
+    verdicts = [*(["send", "wait"] * affected)[:affected], "unchanged", "skipped", "failed"]
+    plan = Plan("resume", [Step(_seen("Stopped"), verdict) for verdict in verdicts])
+    words = ceiling_words(plan, ceiling)
+    if ceiling is None or affected <= ceiling:
+        assert words is None
+    else:
+        assert words is not None
+        assert "max_affected is {0}, but {1} ".format(ceiling, affected) in words
+        assert "{0} more".format(affected - ceiling) in words
+
+
+@given(st.lists(st.integers(), max_size=300), st.integers(1, 100))
+def test_chunks_lose_nothing_and_are_full_but_for_the_last(numbers: list[int], size: int) -> None:
+    ids = [str(number) for number in numbers]
+    cut = list(chunks(ids, size))
+    assert [one for chunk in cut for one in chunk] == ids
+    assert all(len(chunk) == size for chunk in cut[:-1])
+    assert all(0 < len(chunk) <= size for chunk in cut)

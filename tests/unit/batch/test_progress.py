@@ -1,0 +1,149 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of the progress lines, and that there are never many of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress import MOST_LINES, Progress
+
+
+def told(batches: int, batch_size: int = 100) -> list[str]:
+    lines: list[str] = []
+    progress = Progress("suspend", lines.append)
+    for done in range(1, batches + 1):
+        settled = done * batch_size
+        progress.batch(Counter(changed=settled), settled, batches * batch_size, done, batches)
+    return lines
+
+
+def test_a_batch_is_told_with_all_that_was_not_as_wished() -> None:
+    lines: list[str] = []
+    progress = Progress("resume", lines.append)
+    counts = {"changed": 390, "unchanged": 6, "failed": 4, "not_attempted": 1, "skipped": 0}
+    progress.batch(counts, 401, 2500, 4, 25)
+    assert lines == [
+        "runai resume: 401/2500 ids, 390 changed, 6 unchanged, 4 failed, 1 not attempted, batch 4 of 25"
+    ]
+
+
+@pytest.mark.parametrize("batches", [1, 2, 49, 50, 51, 99, 100, 101, 500, 1234])
+def test_batches_are_thinned_evenly_and_the_last_is_told(batches: int) -> None:
+    lines = told(batches)
+    assert len(lines) == min(batches, MOST_LINES)
+    assert lines[-1].endswith("batch {0} of {0}".format(batches))
+    numbers = [0] + [int(line.rpartition(" of ")[0].rpartition(" ")[2]) for line in lines]
+    steps = [later - earlier for earlier, later in zip(numbers, numbers[1:])]
+    assert max(steps) <= -(-batches // MOST_LINES)
+
+
+def test_more_batches_than_foreseen_do_not_make_more_lines() -> None:
+    lines: list[str] = []
+    progress = Progress("resume", lines.append)
+    for done in range(1, 301):
+        progress.batch(Counter(changed=done), done, 1000, done, done + (1000 - done) // 100)
+    assert len(lines) <= MOST_LINES
+
+
+def test_slow_batches_are_not_silent_for_long() -> None:
+    said: list[float] = []
+    now = [0.0]
+    progress = Progress("delete", lambda line: said.append(now[0]), clock=lambda: now[0])
+    for done in range(1, 501):
+        now[0] += 60.0
+        progress.batch(Counter(changed=done * 100), done * 100, 50_000, done, 500)
+    assert max(later - earlier for earlier, later in zip([0.0, *said], said)) == 300.0
+    assert said[-1] == now[0]
+
+
+def test_waiting_is_told_at_once_and_then_by_the_share_of_time_that_is_gone() -> None:
+    lines: list[str] = []
+    now = [1000.0]
+    progress = Progress("suspend", lines.append, clock=lambda: now[0])
+    for _look in range(600):
+        progress.waiting(7, "to be Stopped", 600.0)
+        now[0] += 1.0
+    assert lines == ["runai suspend: waiting for 7 workloads to be Stopped"] * MOST_LINES
+
+
+def test_no_wait_is_silent_for_long() -> None:
+    told: list[float] = []
+    now = [0.0]
+    progress = Progress("resume", lambda line: told.append(now[0]), clock=lambda: now[0])
+    for _look in range(1000):
+        progress.waiting(7, "to be Stopped", 86400.0)
+        now[0] += 60.0
+    assert max(later - earlier for earlier, later in zip(told, told[1:])) == 300.0
+
+
+def test_another_wait_is_told_at_once() -> None:
+    lines: list[str] = []
+    progress = Progress("resume", lines.append, clock=lambda: 5.0)
+    progress.waiting(2, "to stop before they are resumed", 600.0)
+    progress.waiting(1, "to be Stopped", 600.0)
+    assert [line.rpartition("waiting for ")[2] for line in lines] == [
+        "2 workloads to stop before they are resumed",
+        "1 workload to be Stopped",
+    ]
+
+
+def test_a_long_read_is_told_and_a_short_one_is_not() -> None:
+    lines: list[str] = []
+    now = [0.0]
+    progress = Progress("delete", lines.append, clock=lambda: now[0])
+    for read in range(1, 1001):
+        now[0] += 0.0625
+        progress.reading("one by one", read, 1000)
+    assert lines == [
+        "runai delete: reading the state one by one: {0} of 1000".format(read)
+        for read in (160, 320, 480, 640, 800, 960)
+    ]
+    progress.phase("acting")
+    for read in range(1, 100):
+        now[0] += 0.1
+        progress.reading("from the list", read, None)
+    assert lines[6:] == ["runai delete: acting"]
+    now[0] += 0.2
+    progress.reading("from the list", 100, None)
+    assert lines[-1] == "runai delete: reading the state from the list: 100"
+
+
+def test_reads_of_an_hour_make_no_more_lines_than_batches_and_none_is_silent_for_long() -> None:
+    told: list[float] = []
+    now = [0.0]
+    progress = Progress("delete", lambda line: told.append(now[0]), clock=lambda: now[0])
+    while now[0] < 86_400:
+        now[0] += 0.5
+        progress.reading("one by one", 1, 2)
+    assert len([one for one in told if one <= 3600]) <= MOST_LINES
+    assert max(later - earlier for earlier, later in zip([0.0, *told], told)) == 300.0
+
+
+def test_trouble_that_many_requests_have_is_told_once() -> None:
+    lines: list[str] = []
+    now = [0.0]
+    progress = Progress("suspend", lines.append, clock=lambda: now[0])
+    for _request in range(8):
+        progress.trouble("HTTP 503", 90.4)
+        now[0] += 1.0
+    assert lines == [
+        "runai suspend: the control plane does not answer as it should (HTTP 503), trying for up to 90 s more"
+    ]
+    now[0] += 300.0
+    progress.trouble("HTTP 503", 90.0)
+    assert len(lines) == 2
+
+
+def test_nothing_is_told_of_a_wait_that_is_over() -> None:
+    lines: list[str] = []
+    Progress("suspend", lines.append).waiting(0, "to be Stopped", 600.0)
+    assert lines == []
+
+
+def test_the_last_line_is_the_message_of_the_result() -> None:
+    lines: list[str] = []
+    Progress("delete", lines.append).end("delete: 3 changed of 3")
+    assert lines == ["runai delete: 3 changed of 3"]

@@ -1,0 +1,168 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import OptionError
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import (
+    CRITERIA,
+    InfoOptions,
+    info_options,
+    selection_argument_spec,
+)
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
+ONE = "7c9c4a4e-9f0b-4f57-8f3e-6a1d2f3b4c5d"
+TWO = "0b1d2c3e-4f50-4a6b-8c7d-9e0f1a2b3c4d"
+# A good value for each option that is a criterion.
+GOOD: dict[str, Any] = {
+    "ids": [ONE],
+    "projects": ["vision"],
+    "departments": ["research"],
+    "clusters": ["west"],
+    "node_pools": ["a100"],
+    "nodes": ["gpu-1"],
+    "phases": ["Running"],
+    "types": ["Training"],
+    "categories": ["Train"],
+    "submitted_by": ["ada@example.com"],
+    "priority_classes": ["low"],
+    "name": "llama-*",
+    "search": "llama",
+    "filter_by": ["allocatedGPU>=1"],
+    "min_allocated_gpus": 1.0,
+    "min_idle_gpus": 0.5,
+    "preemptible": False,
+    "suspendable": False,
+    "phase_older_than": "7d",
+    "created_before": "2026-01-01",
+    "completed_before": "12h",
+}
+# A good value for each other option whose default is none.
+OTHERS: dict[str, Any] = {"exclude": ["keep-*"], "limit": 5, "until_gpus": 8.0, "workloads_limit": 0}
+
+
+def options(**given: Any) -> InfoOptions:
+    defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
+    return info_options({**defaults, **given}, given, NOW)
+
+
+def test_the_good_values_cover_all_options() -> None:
+    assert set(GOOD) == set(CRITERIA)
+    without_default = {option for option, spec in selection_argument_spec().items() if "default" not in spec}
+    assert without_default == set(GOOD) | set(OTHERS)
+
+
+@pytest.mark.parametrize("option", GOOD)
+def test_every_criterion_is_enough_by_itself(option: str) -> None:
+    options(**{option: GOOD[option]})
+
+
+@pytest.mark.parametrize("given", [{}, OTHERS, {"deleted": True}, {"partial": True}, {"sort_by": "name"}])
+def test_no_criterion_is_refused_unless_all_is_said(given: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="no criterion"):
+        options(**given)
+    options(**given, all=True)
+
+
+BLANK = ["", " ", "\n", None, [], [""], [None], ["vision", " "], ["vision", None]]
+
+
+@pytest.mark.parametrize("blank", BLANK, ids=repr)
+@pytest.mark.parametrize("option", selection_argument_spec())
+def test_what_is_given_but_blank_is_refused(option: str, blank: Any) -> None:
+    if option == "ids" and blank == []:
+        return
+    given = {"all": True, **GOOD, **OTHERS, option: blank}
+    with pytest.raises(OptionError, match=option):
+        options(**given)
+
+
+@pytest.mark.parametrize("values", [["a", "", "b"], ["a", " "]])
+def test_blank_pieces_that_ansible_made_of_a_string_are_refused(values: list[str]) -> None:
+    defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
+    with pytest.raises(OptionError, match="projects"):
+        info_options({**defaults, "projects": values}, {"projects": "a,,b"}, NOW)
+
+
+def test_an_empty_list_of_ids_selects_nothing() -> None:
+    assert options(ids=[]).selects_nothing
+    assert options(ids=[], all=True).selects_nothing
+    assert not options(ids=[ONE]).selects_nothing
+    assert not options(all=True).selects_nothing
+
+
+@pytest.mark.parametrize("ids", [[","], [" , "], "  "])
+def test_ids_without_an_id_are_refused_and_do_not_select_nothing(ids: Any) -> None:
+    with pytest.raises(OptionError, match="ids"):
+        options(ids=ids)
+
+
+def test_ids_come_as_people_and_surveys_give_them() -> None:
+    found = options(ids=["{0}, {1}\n".format(ONE.upper(), TWO), ONE])
+    assert list(found.criteria.any_of["ids"]) == [ONE, TWO]
+    with pytest.raises(OptionError, match="not a uuid: 'gpu-1'"):
+        options(ids=["gpu-1"])
+
+
+def test_names_are_trimmed_and_split_at_line_ends_only() -> None:
+    found = options(projects=[" vision ", "a b\nlanguage\n", "x,y", "vision"])
+    assert list(found.criteria.any_of["projects"]) == ["vision", "a b", "language", "x,y"]
+
+
+def test_phases_are_known_in_any_case_and_by_other_names() -> None:
+    found = options(phases=["running", "SUSPENDING"])
+    assert found.criteria.any_of["phases"] == {
+        "running": frozenset(("Running",)),
+        "SUSPENDING": frozenset(("Stopping",)),
+    }
+    assert found.warnings == ()
+
+
+def test_a_phase_that_is_not_known_warns_and_is_kept() -> None:
+    found = options(phases=["Runing"])
+    assert found.criteria.any_of["phases"] == {"Runing": frozenset(("Runing",))}
+    assert "'Runing' is not a phase" in found.warnings[0]
+
+
+def test_ages_become_moments() -> None:
+    found = options(phase_older_than="7d", created_before="2026-01-01")
+    assert found.criteria.before == {
+        "phase_older_than": NOW - timedelta(days=7),
+        "created_before": datetime(2026, 1, 1, tzinfo=timezone.utc),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"phase_older_than": "7"}, "phase_older_than: '7' is neither"),
+        ({"created_before": "2030-01-01"}, "created_before: .* in the future"),
+        ({"min_allocated_gpus": 0.0}, "min_allocated_gpus must be"),
+        ({"min_idle_gpus": float("nan")}, "min_idle_gpus must be"),
+        ({"until_gpus": -1.0, "all": True}, "until_gpus must be"),
+        ({"limit": 0, "all": True}, "limit must be at least 1"),
+        ({"workloads_limit": -1, "all": True}, "workloads_limit must be at least 0"),
+        ({"concurrency": 17, "all": True}, "concurrency must be"),
+        ({"concurrency": 0, "all": True}, "concurrency must be"),
+        ({"fields": ["all", "id"], "all": True}, "'all' stands alone"),
+        ({"nodes": ["gpu-1"], "deleted": True}, "nodes and deleted"),
+        ({"filter_by": ["phase=Running"]}, "filter_by: 'phase=Running'"),
+        ({"filter_by": ["phase==Running,name==x"]}, "without a comma"),
+        ({"filter_by": ["==Running"]}, "filter_by"),
+        ({"filter_by": ["name!=x{0}".format(number) for number in range(11)]}, "at most 10"),
+    ],
+)
+def test_what_can_not_be_used_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        options(**given)
+
+
+def test_ids_to_exclude_are_folded_and_split_where_there_is_nothing_else() -> None:
+    given = ["{0}, {1}".format(ONE.upper(), TWO), "Keep-*", "a b", ONE, "{0} keep".format(TWO), ","]
+    assert options(all=True, exclude=given).exclude == (ONE, TWO, "Keep-*", "a b", given[4], ",")

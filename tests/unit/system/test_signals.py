@@ -1,0 +1,53 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._system.signals import heeded_interrupts
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Heed what a process usually heeds, whatever the one that runs the tests ignores, and only meanwhile."""
+    found = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for one in found:
+        signal.signal(one, signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for one, handler in found.items():
+        signal.signal(one, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_interrupt_is_heeded_and_the_second_one_ends(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with heeded_interrupts() as is_uninterrupted:
+        assert is_uninterrupted()
+        os.kill(os.getpid(), number)
+        assert not is_uninterrupted()
+        assert signal.getsignal(number) is signal.SIG_DFL
+    assert signal.getsignal(number) is before
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with heeded_interrupts() as is_uninterrupted:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert is_uninterrupted()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_a_thread_heeds_none() -> None:
+    def run() -> bool:
+        with heeded_interrupts() as is_uninterrupted:
+            return is_uninterrupted()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run).result()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

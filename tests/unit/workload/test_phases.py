@@ -1,0 +1,95 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import (
+    ACTIONS,
+    PHASES,
+    can_still_arrive,
+    canonical,
+    has_arrived,
+    is_known,
+    meaning,
+)
+
+# What is sent, by phase, as the collection promises it: suspend, resume, delete.
+PROMISED = {
+    "Creating": ("send", "unchanged", "send"),
+    "Pending": ("send", "unchanged", "send"),
+    "Initializing": ("send", "unchanged", "send"),
+    "Running": ("send", "unchanged", "send"),
+    "Degraded": ("send", "unchanged", "send"),
+    "Updating": ("send", "unchanged", "send"),
+    "Resuming": ("send", "unchanged", "send"),
+    "Stopping": ("unchanged", "wait", "send"),
+    "Suspending": ("unchanged", "wait", "send"),
+    "Stopped": ("unchanged", "send", "send"),
+    "Completed": ("finished", "finished", "send"),
+    "Failed": ("finished", "finished", "send"),
+    "Deleting": ("deleting", "deleting", "unchanged"),
+    "Terminating": ("send", "send", "send"),
+    "Unknown": ("send", "send", "send"),
+    "a phase of a later version": ("send", "send", "send"),
+}
+# After suspend, after resume, and after resume where any active phase will do.
+ARRIVED = {
+    "Creating": (False, False, True),
+    "Pending": (False, False, True),
+    "Initializing": (False, False, True),
+    "Running": (False, True, True),
+    "Degraded": (False, False, True),
+    "Updating": (False, False, True),
+    "Resuming": (False, False, True),
+    "Stopping": (False, False, False),
+    "Suspending": (False, False, False),
+    "Stopped": (True, False, False),
+    "Completed": (False, True, True),
+    "Failed": (False, False, False),
+    "Deleting": (False, False, False),
+    "Terminating": (False, False, False),
+    "Unknown": (False, False, False),
+}
+
+
+@pytest.mark.parametrize("phase", PROMISED)
+def test_what_an_action_means_in_a_phase(phase: str) -> None:
+    assert tuple(meaning(action, phase) for action in ("suspend", "resume", "delete")) == PROMISED[phase]
+
+
+def test_all_phases_of_the_api_are_known_and_no_others() -> None:
+    assert sorted((*PHASES, "Suspending", "a phase of a later version")) == sorted(PROMISED)
+    assert [phase for phase in PROMISED if not is_known(phase)] == ["a phase of a later version"]
+
+
+def test_an_action_for_each_column() -> None:
+    assert ACTIONS == ("suspend", "resume", "delete")
+
+
+def test_another_name_of_a_phase_is_the_phase() -> None:
+    assert canonical("Suspending") == "Stopping"
+    assert canonical("SUSPENDING") == "Stopping"
+    assert canonical("stopping") == "Stopping"
+    assert canonical("somewhere") == "somewhere"
+
+
+@pytest.mark.parametrize("phase", ARRIVED)
+def test_where_an_action_leads(phase: str) -> None:
+    assert (
+        has_arrived("suspend", phase, False),
+        has_arrived("resume", phase, False),
+        has_arrived("resume", phase, True),
+    ) == ARRIVED[phase]
+    # What is deleted arrives by being gone.
+    assert not has_arrived("delete", phase, False)
+    assert not has_arrived("delete", phase, True)
+
+
+@pytest.mark.parametrize("phase", PROMISED)
+def test_waiting_ends_where_nothing_can_come_of_it(phase: str) -> None:
+    is_over = phase in ("Completed", "Failed", "Deleting")
+    assert can_still_arrive("suspend", phase) is not is_over
+    assert can_still_arrive("resume", phase) is not is_over
+    assert can_still_arrive("delete", phase)

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading the state from a real server."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Optional
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import StatusError
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.state import StateReader
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import MISSING, SEEN
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Asked, Loopback, Reply
+
+WORKERS = 4
+
+
+def numbered(size: int) -> list[str]:
+    return [str(uuid.UUID(int=number)) for number in range(size)]
+
+
+@contextmanager
+def client_of(url: str) -> Iterator[Client]:
+    params = {
+        "base_url": url,
+        "client_id": None,
+        "client_secret": None,
+        "token": "a-bearer-that-is-given",
+        "validate_certs": True,
+        "ca_path": None,
+        "proxy": None,
+        "timeout": 20.0,
+        "retry_timeout": 0.0,
+    }
+    client = Client(connect_options(params, {}), Guard(), Tally(), connections=WORKERS)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("status", [401, 500])
+@pytest.mark.parametrize(
+    ("asked_for", "counted"),
+    [
+        pytest.param(8, None, id="one by one"),
+        pytest.param(20, 9000, id="by the list"),
+        pytest.param(3000, None, id="by the list, with the count"),
+    ],
+)
+def test_after_a_read_that_failed_no_other_begins(
+    loopback: Loopback, asked_for: int, counted: Optional[int], status: int
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        if counted is not None and asked.path.endswith("/count"):
+            return loopback.reply(200, {"count": counted})
+        return loopback.reply(status, {"code": status, "message": "no"})
+
+    loopback.answer = answer
+    with client_of(loopback.url) as client, pytest.raises(StatusError) as fault:
+        StateReader(client, WORKERS).read(numbered(asked_for))
+    assert fault.value.status == status
+    # The count is one that may fail: who asked for it goes on to a page.
+    failed = [asked for asked in loopback.asked if not asked.path.endswith("/count")]
+    assert len(failed) <= WORKERS
+
+
+def test_it_tells_how_much_it_has_read_and_in_which_way(loopback: Loopback) -> None:
+    """Of a hundred ids the list shows sixty, in two pages; the others have to be asked for one by one."""
+    ids = numbered(100)
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("/count"):
+            return loopback.reply(200, {"count": 600})
+        if not asked.path.endswith("/workloads"):
+            return loopback.reply(404, {"code": 404, "message": "no"})
+        if "offset=0" in asked.target:
+            return loopback.reply(200, {"workloads": [{"id": one, "phase": "Running"} for one in ids[:50]]})
+        return loopback.reply(200, {"workloads": [{"id": one, "phase": "Running"} for one in ids[50:60]]})
+
+    loopback.answer = answer
+    told: list[tuple[str, int, Optional[int]]] = []
+    with client_of(loopback.url) as client:
+        state = StateReader(client, WORKERS).read(ids, on_read=lambda *read: told.append(read))
+    assert [one.presence for one in state.values()] == [SEEN] * 60 + [MISSING] * 40
+    by_list = [read for way, read, _total in told if way == "from the list"]
+    assert by_list[-1] == 60
+    singly = [(read, total) for way, read, total in told if way == "one by one"]
+    assert sorted(singly) == [(number, 40) for number in range(1, 41)]
