@@ -15,8 +15,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from benchmarks.control_plane import plane_of
 from benchmarks.page import comparison_rows, growth_rows, page
-from benchmarks.plane import plane_of
 from benchmarks.results import Results, load
 from benchmarks.runs import (
     CONTENDERS,
@@ -52,13 +52,13 @@ def compare(results: Results, sizes: list[int], repeat: int, contenders: list[Co
     """Measure them in turns, so that a machine that slows down slows all of them down."""
     python_of_clients()
     for size in sizes:
-        with plane_of(size, WORK) as plane:
+        with plane_of(size, WORK) as control_plane:
             for turn in range(repeat):
                 for contender in contenders:
                     runs = results.runs.setdefault(contender.key, {}).setdefault(size, [])
                     if size > contender.most or sum(run.cost.seconds for run in runs) > LONG:
                         continue
-                    runs.append(run_contender(contender, plane))
+                    runs.append(run_contender(contender, control_plane))
                     print(
                         f"{size:>6} ids, {turn + 1}: {runs[-1].cost.seconds:8.2f} s  {contender.title}",
                         flush=True,
@@ -67,9 +67,9 @@ def compare(results: Results, sizes: list[int], repeat: int, contenders: list[Co
 
 def grow(results: Results, sizes: list[int], repeat: int) -> None:
     for size in sizes:
-        with plane_of(size, WORK) as plane:
+        with plane_of(size, WORK) as control_plane:
             for _turn in range(repeat):
-                run = run_module(plane, concurrency=8)
+                run = run_module(control_plane, concurrency=8)
                 results.alone.setdefault(size, []).append(run)
                 print(f"{size:>6} ids: {run.cost}, {run.requests} requests", flush=True)
 

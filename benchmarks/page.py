@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from benchmarks.plane import LATENCY, LATENCY_PER_ID
+from benchmarks.control_plane import LATENCY, LATENCY_PER_ID
 from benchmarks.results import Results
 from benchmarks.runs import CONTENDERS
 

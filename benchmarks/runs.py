@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.control_plane import ControlPlane
 from benchmarks.cost import Cost, RunFailed, measure
-from benchmarks.plane import Plane
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
 from tools.install import install
 from tools.paths import CACHE, LINKED_TREE, command, environment
@@ -70,41 +70,45 @@ def python_of_clients() -> Path:
     return folder / "bin" / "python"
 
 
-def run_contender(contender: Contender, plane: Plane) -> Run:
+def run_contender(contender: Contender, control_plane: ControlPlane) -> Run:
     """Suspend the whole fleet, and make sure that it was. Raises RunFailed."""
-    given = _given(plane, contender)
+    given = _given(control_plane, contender)
     file = HERE / "contenders" / contender.file
     if file.suffix == ".py":
         words = [str(python_of_clients()), str(file), str(given)]
     else:
         words = [command("ansible-playbook"), "--extra-vars", f"@{given}", str(file)]
-    return _run(words, plane, -(-len(plane.ids) // contender.batch_size) if contender.acts else 0)
+    return _run(
+        words, control_plane, -(-len(control_plane.ids) // contender.batch_size) if contender.acts else 0
+    )
 
 
-def run_module(plane: Plane, concurrency: int) -> Run:
+def run_module(control_plane: ControlPlane, concurrency: int) -> Run:
     """Run the module by itself, without ansible-playbook around it. Raises RunFailed."""
     arguments = {
         "action": "suspend",
-        "ids": plane.ids,
-        "base_url": plane.url,
+        "ids": control_plane.ids,
+        "base_url": control_plane.url,
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
         "concurrency": concurrency,
     }
     given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     words = [sys.executable, "-m", MODULE]
-    return _run(words, plane, -(-len(plane.ids) // BATCH), given, {"PYTHONPATH": str(LINKED_TREE)})
+    return _run(
+        words, control_plane, -(-len(control_plane.ids) // BATCH), given, {"PYTHONPATH": str(LINKED_TREE)}
+    )
 
 
-def _given(plane: Plane, contender: Contender) -> Path:
+def _given(control_plane: ControlPlane, contender: Contender) -> Path:
     ids_file = WORK / "ids.txt"
-    ids_file.write_text("\n".join(plane.ids))
+    ids_file.write_text("\n".join(control_plane.ids))
     given = {
-        "url": plane.url,
+        "url": control_plane.url,
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
         "ids_file": str(ids_file),
-        "fleet": len(plane.ids),
+        "fleet": len(control_plane.ids),
         "concurrency": contender.concurrency,
         "batch_size": contender.batch_size,
     }
@@ -115,16 +119,18 @@ def _given(plane: Plane, contender: Contender) -> Path:
 
 def _run(
     words: list[str],
-    plane: Plane,
+    control_plane: ControlPlane,
     batches: int,
     given: bytes | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Run:
-    plane.prepare()
+    control_plane.prepare()
     cost = measure(words, environment(LINKED_TREE) | dict(env or {}), WORK / "output.txt", given)
-    summary = plane.summary()
+    summary = control_plane.summary()
     sent = summary["ids_sent"].get("suspend", {})
-    if summary["batches"].get("suspend", 0) != batches or len(sent) != (len(plane.ids) if batches else 0):
+    if summary["batches"].get("suspend", 0) != batches or len(sent) != (
+        len(control_plane.ids) if batches else 0
+    ):
         raise RunFailed(f"{words[0]} did not do what it is measured for: {summary['batches']}")
     return Run(cost, summary["requests"])
 

@@ -11,18 +11,15 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional
 
-from ._api.cancellation import Guard
+from ._api.cancellation import Cancellation
 from ._api.client import WORKLOADS, Client
 from ._api.connection import connect_options
-from ._api.errors import (
-    AccessDenied,
-    OptionError,
-    RunaiError,
-)
+from ._api.errors import AccessDenied
 from ._api.paging import page_offsets, read_pages
-from ._api.stats import Tally
+from ._api.stats import RequestStats
+from ._common.errors import OptionError, RunaiError
 from ._common.ids import fold_id
-from ._common.result import Finished
+from ._common.result import ModuleResult
 from ._common.text import counted
 from ._fleet_export import fleet_document
 from ._maintenance.record import utc_now
@@ -35,22 +32,22 @@ from ._workload.row import Row
 _WORKERS = 4
 
 
-def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> Finished:
+def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> ModuleResult:
     """Export the fleet. Never raises for what users or control planes do wrong."""
-    tally, warnings = Tally(), list[str]()
+    stats, warnings = RequestStats(), list[str]()
     try:
         path = _checked_path(params["path"])
         connection = connect_options(params, environ)
     except OptionError as fault:
         return refused(str(fault))
-    client = Client(connection, Guard(is_wanted=watch_ancestors()), tally, connections=_WORKERS)
+    client = Client(connection, Cancellation(is_wanted=watch_ancestors()), stats, connections=_WORKERS)
     try:
         document = _read(client, warnings.append)
         text = json.dumps(document, indent=1) + "\n"
         if not check_mode:
             write_whole(path, text)
     except RunaiError as fault:
-        return refused(str(fault), {*connection.secrets, *tally.secrets})
+        return refused(str(fault), {*connection.secrets, *stats.secrets})
     finally:
         client.close()
     result = {
@@ -65,18 +62,18 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         "workloads": len(document["workloads"]),
         "nodes": len(document["nodes"]),
     }
-    return Finished(
+    return ModuleResult(
         result,
         False,
-        [*connection.warnings, *warnings, *tally.warnings()],
-        {*connection.secrets, *tally.secrets},
+        [*connection.warnings, *warnings, *stats.warnings()],
+        {*connection.secrets, *stats.secrets},
     )
 
 
-def refused(words: str, secrets: Optional[set[str]] = None) -> Finished:
+def refused(words: str, secrets: Optional[set[str]] = None) -> ModuleResult:
     """Return the result of a task that could not do it, in the usual shape."""
     result = {"changed": False, "msg": words, "path": None, "workloads": 0, "nodes": 0}
-    return Finished(result, True, [], secrets or set())
+    return ModuleResult(result, True, [], secrets or set())
 
 
 def _checked_path(value: object) -> str:

@@ -15,7 +15,7 @@ from ansible.module_utils.common.parameters import remove_values
 
 from ._api.connection import connection_secrets
 from ._api.transport import RequestsMissing
-from ._common.result import Finished
+from ._common.result import ModuleResult
 from ._common.text import shortened
 from ._invocation import shown_options
 
@@ -57,7 +57,7 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
         words = shortened(remove_values(msg, self.no_log_values), _LONGEST_MESSAGE)
         super().fail_json(words, **result, invocation=self._invocation())
 
-    def run(self, run: Callable[[], Finished], refused: Callable[[str], Finished]) -> None:
+    def run(self, run: Callable[[], ModuleResult], refused: Callable[[str], ModuleResult]) -> None:
         """End as ``run`` does. Where it needs requests and that is missing, end with what is ``refused``."""
         try:
             finished = run()
@@ -72,7 +72,7 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
             params = {option: value for option, value in params.items() if option in self._shown}
         return shown_options(params)
 
-    def _end(self, finished: Finished, **more: Any) -> None:
+    def _end(self, finished: ModuleResult, **more: Any) -> None:
         self.no_log_values.update(finished.secrets)
         for warning in finished.warnings:
             self.warn(warning)

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
 
@@ -29,7 +29,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_deliver, "_LONGEST_LOOK_PAUSE", 0.05)
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.02)
     monkeypatch.setattr(_retry, "_LONGEST_PAUSE", 0.1)
-    monkeypatch.setattr(_guard, "_SLICE", 0.05)
+    monkeypatch.setattr(_cancellation, "_SLICE", 0.05)
 
 
 @pytest.fixture

@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import client as _client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedAnswer, RequestError
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import Answer
 from ansible_collections.gpuops.runai.plugins.module_utils._common.text import SHORTEST_SECRET
 
 from tests.component.conftest import Start
+from tests.component.control_plane import ControlPlane, Fault
 from tests.component.malformed import Malformed
-from tests.component.plane import Fault, Plane
 from tests.component.rehearsal import (
     BATCH,
     COUNT,
@@ -147,13 +147,13 @@ def check_count(client: Client, body: bytes) -> None:
 def mouthpiece(monkeypatch: pytest.MonkeyPatch) -> Mouthpiece:
     """What the client of these tests talks to."""
     found = Mouthpiece()
-    monkeypatch.setattr(_client, "Transport", lambda connection, tally, connections: found)
+    monkeypatch.setattr(_client, "Transport", lambda connection, stats, connections: found)
     return found
 
 
 def client_without_patience() -> Client:
     params = {**DEFAULTS, "base_url": "https://plane.test", "token": "given", "retry_timeout": 0}
-    return Client(connect_options(params, {}), Guard(), Tally(), 1)
+    return Client(connect_options(params, {}), Cancellation(), RequestStats(), 1)
 
 
 def test_broken_answers_give_no_traceback_and_no_wrong_count(mouthpiece: Mouthpiece) -> None:
@@ -191,7 +191,7 @@ def test_broken_tokens_give_no_traceback(mouthpiece: Mouthpiece) -> None:
     connection = connect_options({**DEFAULTS, "base_url": "https://plane.test", "retry_timeout": 0}, {})
     kinds: Counter[str] = Counter()
     for _ in range(2_000):
-        client = Client(connection, Guard(), Tally(), 1)
+        client = Client(connection, Cancellation(), RequestStats(), 1)
         mouthpiece.body = malformed.body({"access_token": "header.claims.signature", "expires_in": 3600})
         try:
             client.workload(IDS[0])
@@ -214,23 +214,23 @@ def named_by(faults: Sequence[Fault], key: str) -> set[str]:
 
 def test_whole_runs_on_broken_answers_count_right(monkeypatch: pytest.MonkeyPatch) -> None:
     malformed = Malformed(4, IDS)
-    plane = Plane(fleet(len(IDS)), transition_seconds=5.0)
-    plane.install(monkeypatch)
+    control_plane = ControlPlane(fleet(len(IDS)), transition_seconds=5.0)
+    control_plane.install(monkeypatch)
     for number in range(RUNS):
         action = ("suspend", "resume", "delete")[number % 3]
         for one in IDS:
-            plane.renew(one, READY[action])
+            control_plane.renew(one, READY[action])
         rows = [{"id": one, "name": "one", "phase": READY[action]} for one in IDS]
         of_reads = [Fault("text", text=malformed.body(row).decode("utf-8", "replace")) for row in rows]
         of_batches = [
             Fault("text", applied, text=malformed.body(GOOD_BATCH).decode("utf-8", "replace"))
             for applied in (number % 2 == 0, False)
         ]
-        plane.batch_faults = deque(of_batches)
+        control_plane.batch_faults = deque(of_batches)
         # Half of the time the plan is made from what is true, and what is read later is broken.
-        plane.read_faults = deque([*[None] * (number % 2 * 4), *of_reads])
-        result = plane.run(action, IDS).result
-        books = plane.books
+        control_plane.read_faults = deque([*[None] * (number % 2 * 4), *of_reads])
+        result = control_plane.run(action, IDS).result
+        books = control_plane.books
         found = {outcome: set(ids) for outcome, ids in result["outcomes"].items()}
         assert sorted(one for ids in result["outcomes"].values() for one in ids) == sorted(IDS)
         assert found["changed"] <= books.carried_out | named_by(of_batches, "succeeded")

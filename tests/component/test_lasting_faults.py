@@ -12,14 +12,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _guard
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer
 
 from simulator.server import Handle
 from tests.component.conftest import Start
-from tests.component.plane import Fault, Plane
+from tests.component.control_plane import ControlPlane, Fault
 from tests.component.rehearsal import (
     BATCH,
     COUNT,
@@ -220,13 +220,13 @@ def test_the_breaker_awaits_and_counts_what_is_in_flight(
         {"match": {**BATCH, "ids": MANY[:1]}, "fault": {"kind": "refuse_ids", "count": "all"}},
         {"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 3600}},
     )
-    stop_writing = Guard.stop_writing
+    stop_writing = Cancellation.stop_writing
 
-    def stop_and_let_the_others_be_answered(guard: Guard, message: str) -> None:
-        stop_writing(guard, message)
+    def stop_and_let_the_others_be_answered(cancellation: Cancellation, message: str) -> None:
+        stop_writing(cancellation, message)
         simulator.faults()
 
-    monkeypatch.setattr(Guard, "stop_writing", stop_and_let_the_others_be_answered)
+    monkeypatch.setattr(Cancellation, "stop_writing", stop_and_let_the_others_be_answered)
     run = rehearse(
         simulator, "suspend", MANY, batch_size=10, concurrency=3, max_failures="5", timeout=PATIENCE
     )
@@ -260,7 +260,7 @@ def test_the_deadline_awaits_and_counts_what_is_in_flight(
     simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 0.2}})
     # The deadline passes as soon as two batches are on their way, however long that takes.
     clock = SimpleNamespace(monotonic=lambda: 7.0 if writes(simulator) >= 2 else 0.0)
-    monkeypatch.setattr(_guard, "time", clock)
+    monkeypatch.setattr(_cancellation, "time", clock)
     run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=2, deadline=5)
     assert run.counts == {"changed": 20, "not_attempted": 40}
     assert run.batches == 2
@@ -275,26 +275,26 @@ def test_the_deadline_awaits_and_counts_what_is_in_flight(
     ids=["after a 429", "after a 503, which may have been passed on"],
 )
 def test_the_deadline_ends_a_pause(monkeypatch: pytest.MonkeyPatch, status: int, outcome: str) -> None:
-    plane = Plane(fleet(3))
-    plane.install(monkeypatch)
-    plane.batch_faults.append(Fault("status", status=status, retry_after=3600.0))
-    started = plane.clock.now()
-    finished = plane.run("suspend", IDS, retry_timeout=7200.0, deadline=60)
+    control_plane = ControlPlane(fleet(3))
+    control_plane.install(monkeypatch)
+    control_plane.batch_faults.append(Fault("status", status=status, retry_after=3600.0))
+    started = control_plane.clock.now()
+    finished = control_plane.run("suspend", IDS, retry_timeout=7200.0, deadline=60)
     assert finished.failed
     assert finished.result["outcomes"][outcome] == IDS
-    assert plane.books.batches == 1
-    assert plane.books.called_late == []
-    assert 60 <= plane.clock.now() - started < 62
+    assert control_plane.books.batches == 1
+    assert control_plane.books.called_late == []
+    assert 60 <= control_plane.clock.now() - started < 62
 
 
 def test_the_deadline_ends_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    plane = Plane(fleet(3), transition_seconds=3600.0)
-    plane.install(monkeypatch)
-    finished = plane.run("suspend", IDS, wait=True, wait_timeout=3600.0, deadline=60)
+    control_plane = ControlPlane(fleet(3), transition_seconds=3600.0)
+    control_plane.install(monkeypatch)
+    finished = control_plane.run("suspend", IDS, wait=True, wait_timeout=3600.0, deadline=60)
     assert finished.failed
     assert finished.result["outcomes"]["changed"] == IDS
     assert finished.result["not_reached"] == IDS
-    assert plane.books.called_late == []
+    assert control_plane.books.called_late == []
 
 
 def test_the_deadline_ends_reading_the_state(start: Start) -> None:

@@ -15,7 +15,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch import deliver
 
 from simulator.model.clock import ManualClock
 from tests.component.conftest import Start
-from tests.component.plane import Fault, Plane
+from tests.component.control_plane import ControlPlane, Fault
 from tests.component.rehearsal import (
     BATCH,
     COUNT,
@@ -402,22 +402,22 @@ def test_lost_answers_that_looking_settles_are_told_once_with_a_count(start: Sta
 def test_a_proxys_503_to_what_it_passed_on_is_awaited_like_a_lost_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plane = Plane(fleet(3), transition_seconds=60.0, lag_seconds=8.0)
-    plane.install(monkeypatch)
-    plane.batch_faults.append(Fault("status", True, 503, is_page=True))
-    finished = plane.run("suspend", IDS)
+    control_plane = ControlPlane(fleet(3), transition_seconds=60.0, lag_seconds=8.0)
+    control_plane.install(monkeypatch)
+    control_plane.batch_faults.append(Fault("status", True, 503, is_page=True))
+    finished = control_plane.run("suspend", IDS)
     assert finished.result["outcomes"]["changed"] == IDS
-    assert plane.books.batches == 1
+    assert control_plane.books.batches == 1
 
 
 def test_answers_that_keep_getting_lost_end_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    plane = Plane(fleet(3))
-    plane.install(monkeypatch)
-    plane.batch_faults.extend([Fault("cut")] * 100)
-    finished = plane.run("suspend", IDS, retry_timeout=60.0)
+    control_plane = ControlPlane(fleet(3))
+    control_plane.install(monkeypatch)
+    control_plane.batch_faults.extend([Fault("cut")] * 100)
+    finished = control_plane.run("suspend", IDS, retry_timeout=60.0)
     assert finished.failed
     assert finished.result["outcomes"]["unknown"] == IDS
-    assert 1 < plane.books.batches < 100
+    assert 1 < control_plane.books.batches < 100
 
 
 def test_without_retries_the_state_is_read_once_and_nothing_is_sent_again(start: Start) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 
 from simulator.server import Handle
 from tests.component.conftest import Start
@@ -113,13 +113,13 @@ def test_a_refused_connection_is_tried_again(start: Start, monkeypatch: pytest.M
     simulator.faults({"fault": {"kind": "down", "seconds": 3600}})
     with pytest.raises(requests.ConnectionError):
         requests.get(simulator.url + "/api/v1/workloads", timeout=PATIENCE)
-    sleep = Guard.sleep
+    sleep = Cancellation.sleep
 
-    def come_back_and_sleep(guard: Guard, seconds: float, before_write: bool = False) -> None:
+    def come_back_and_sleep(cancellation: Cancellation, seconds: float, before_write: bool = False) -> None:
         simulator.faults()
-        sleep(guard, seconds, before_write)
+        sleep(cancellation, seconds, before_write)
 
-    monkeypatch.setattr(Guard, "sleep", come_back_and_sleep)
+    monkeypatch.setattr(Cancellation, "sleep", come_back_and_sleep)
     run = rehearse(simulator, "suspend", IDS)
     assert run.counts == {"changed": 3}
     (warning,) = run.warnings

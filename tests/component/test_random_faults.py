@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.component.plane import Fault, Plane
+from tests.component.control_plane import ControlPlane, Fault
 from tests.component.rehearsal import DONE, READY, fleet, workload_id
 
 IDS = [workload_id(number) for number in range(8)]
@@ -67,23 +67,23 @@ class Operations(RuleBasedStateMachine):
     )
     def begin(self, phase: str, lag: float, redundant: str) -> None:
         self.monkeypatch = pytest.MonkeyPatch()
-        self.plane = Plane(
+        self.control_plane = ControlPlane(
             fleet(len(IDS), phase), transition_seconds=20.0, lag_seconds=lag, redundant=redundant
         )
-        self.plane.install(self.monkeypatch)
+        self.control_plane.install(self.monkeypatch)
 
     def teardown(self) -> None:
         self.monkeypatch.undo()
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 1000.0]))
     def time_passes(self, seconds: float) -> None:
-        self.plane.clock.advance(seconds)
-        self.plane.fleet.settle()
+        self.control_plane.clock.advance(seconds)
+        self.control_plane.fleet.settle()
 
     @rule(one=st.sampled_from(IDS), phase=st.sampled_from(["Running", "Stopped", "Completed", "Pending"]))
     def somebody_else_acts(self, one: str, phase: str) -> None:
-        if self.plane.fleet.phase(one) is not None:
-            self.plane.fleet.set_phase(one, phase)
+        if self.control_plane.fleet.phase(one) is not None:
+            self.control_plane.fleet.set_phase(one, phase)
 
     @rule(
         action=ACTIONS,
@@ -120,28 +120,32 @@ class Operations(RuleBasedStateMachine):
         self.settled()
         if is_new:
             for one in ids:
-                self.plane.renew(one, READY[action])
-        plane = self.plane
-        plane.batch_faults.extend(of_batches)
-        plane.read_faults.extend([*[None] * reads_before, *of_reads])
-        plane.token_faults.extend(of_tokens)
+                self.control_plane.renew(one, READY[action])
+        control_plane = self.control_plane
+        control_plane.batch_faults.extend(of_batches)
+        control_plane.read_faults.extend([*[None] * reads_before, *of_reads])
+        control_plane.token_faults.extend(of_tokens)
         self.run(action, ids, **options)
-        for faults in (plane.batch_faults, plane.read_faults, plane.token_faults):
+        for faults in (control_plane.batch_faults, control_plane.read_faults, control_plane.token_faults):
             faults.clear()
 
     @rule(action=ACTIONS)
     def on_a_quiet_day_all_is_settled_and_a_repeat_sends_nothing(self, action: str) -> None:
         self.settled()
-        ids = [one for one in IDS if self.plane.fleet.phase(one) not in ("Completed", "Failed", "Stopping")]
+        ids = [
+            one
+            for one in IDS
+            if self.control_plane.fleet.phase(one) not in ("Completed", "Failed", "Stopping")
+        ]
         result = self.run(action, ids)
         assert not result["outcomes"]["unknown"]
         assert not result["outcomes"]["not_attempted"]
         self.settled()
         changed = result["outcomes"]["changed"]
-        assert all(self.plane.fleet.phase(one) in DONE[action] for one in changed)
+        assert all(self.control_plane.fleet.phase(one) in DONE[action] for one in changed)
         again = self.run(action, changed)
         assert not again["changed"]
-        assert self.plane.books.batches == 0
+        assert self.control_plane.books.batches == 0
 
     def settled(self) -> None:
         """What earlier runs left under way arrives: the books of a run are about that run alone."""
@@ -149,8 +153,8 @@ class Operations(RuleBasedStateMachine):
 
     def run(self, action: str, ids: list[str], **options: Any) -> dict[str, Any]:
         """Run, and hold the report against the books."""
-        finished = self.plane.run(action, ids, **options)
-        result, books = finished.result, self.plane.books
+        finished = self.control_plane.run(action, ids, **options)
+        result, books = finished.result, self.control_plane.books
         found = {outcome: set(named) for outcome, named in result["outcomes"].items()}
 
         # Each id has exactly one outcome.
@@ -183,7 +187,7 @@ class Operations(RuleBasedStateMachine):
         accepted = int(max_failures.rstrip("%")) * (
             result["summary"]["requested"] if "%" in max_failures else 1
         )
-        calls = self.plane.books.calls
+        calls = self.control_plane.books.calls
         for number, ids in enumerate(calls):
             before = {one for call in calls[:number] for one in call}
             if before.isdisjoint(ids):

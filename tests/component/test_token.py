@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
-from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
 from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import parse_token
 
@@ -18,7 +18,7 @@ from simulator.model.clock import ManualClock
 from simulator.server import Handle
 from simulator.settings import TOKEN
 from tests.component.conftest import Start
-from tests.component.plane import HandClock
+from tests.component.control_plane import HandClock
 from tests.component.rehearsal import BATCH, COUNT, LIST, ONE, TOKENS, rehearse, workload_id
 
 IDS = [workload_id(number) for number in range(3)]
@@ -80,9 +80,9 @@ def test_it_ends_in_a_rate_limit_sleep_and_is_renewed_before_it_is_refused(
 ) -> None:
     clock = ManualClock()
     by_hand = HandClock(clock)
-    for module in (_guard, _retry, _token):
+    for module in (_cancellation, _retry, _token):
         monkeypatch.setattr(module, "time", by_hand)
-    monkeypatch.setattr(_guard, "threading", by_hand)
+    monkeypatch.setattr(_cancellation, "threading", by_hand)
     simulator = start(token_seconds=1.0, clock=clock)
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 429, "retry_after": 2}})
     run = rehearse(simulator, "suspend", IDS)

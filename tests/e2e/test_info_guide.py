@@ -113,7 +113,7 @@ EXPECTED = {
     "Select by what was answered": ["ada-s", "bob-s", "eve-s", "running-vision"],
     "Everything on a node": ["on-node", "on-node-too"],
     "Idle now": ["all-idle", "half-idle"],
-    "Finished more than a week ago": ["failed-long-ago", "done-long-ago"],
+    "ModuleResult more than a week ago": ["failed-long-ago", "done-long-ago"],
     "All of a project but those of a user": ["bob-s", "eve-s"],
     "Preemptible training in a node pool": ["cheap"],
     "What a department has active": ["researching"],

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import selection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import run_info
 
@@ -33,7 +33,7 @@ CONNECTION: dict[str, Any] = {
     "retry_timeout": 0.0,
 }
 
-Select = Callable[..., Finished]
+Select = Callable[..., ModuleResult]
 
 
 def workload_id(number: int) -> str:
@@ -77,7 +77,7 @@ FLEET = {
 def selecting(simulator: Handle) -> Select:
     """A function that takes options of the module and returns how it ended."""
 
-    def select(**given: Any) -> Finished:
+    def select(**given: Any) -> ModuleResult:
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
         params = {**CONNECTION, "base_url": simulator.url, **defaults, **given}
         return run_info(params, given, {})
@@ -103,7 +103,7 @@ def select(simulator: Handle) -> Select:
     return selecting(simulator)
 
 
-def numbers(finished: Finished) -> list[int]:
+def numbers(finished: ModuleResult) -> list[int]:
     """Which rows of FLEET were selected, in order; the task must have ended well."""
     assert not finished.failed, finished.result["msg"]
     return [int(one[-12:]) for one in finished.result["ids"]]

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.context import (
     Context,
     Identity,
@@ -47,20 +47,20 @@ class CrashError(BaseException):
     """What stands for kill -9: nothing in the code under test may catch it."""
 
 
-class Fuse:
+class CrashPoint:
     """Blows after so many sparks; each moment at which a process can be killed is one."""
 
     def __init__(self, sparks: int) -> None:
         self.left = sparks
 
-    def spark(self) -> None:
+    def hit(self) -> None:
         """Raise CrashError when it is time."""
         self.left -= 1
         if self.left == 0:
             raise CrashError
 
 
-class FakePlane:
+class FakeControlPlane:
     """Answers the reads of a step, and takes batches. A tick is a second; each change takes one."""
 
     def __init__(self, phases: Sequence[str]) -> None:
@@ -78,7 +78,7 @@ class FakePlane:
         self.pods_of: tuple[str, ...] = ()
         self.pods_fault: Optional[RunaiError] = None
         self.reads = 0
-        self.fuse = Fuse(0)
+        self.fuse = CrashPoint(0)
         # Ids whose last change was our own suspend.
         self.ours: set[str] = set()
         for number, phase in enumerate(phases):
@@ -108,7 +108,7 @@ class FakePlane:
         """Do what a batch call does; return the batch module's outcomes."""
         outcomes: dict[str, list[str]] = {"changed": [], "unchanged": [], "skipped": [], "failed": []}
         for workload_id in ids:
-            self.fuse.spark()
+            self.fuse.hit()
             workload = self.workloads.get(workload_id)
             if workload is None or workload_id in self.hidden or workload_id in refuse:
                 outcomes["failed"].append(workload_id)
@@ -129,13 +129,15 @@ class FakePlane:
         """Tell which control plane this is."""
         self.reads += 1
         clusters = dict(self.clusters)
-        plane = ControlPlane("https://a.example", self.tenant, clusters, all_clusters=self.all_clusters)
-        return Identity(plane, dict(self.versions))
+        control_plane = ControlPlane(
+            "https://a.example", self.tenant, clusters, all_clusters=self.all_clusters
+        )
+        return Identity(control_plane, dict(self.versions))
 
     def select(self, selection: Mapping[str, Any]) -> Selected:
         """Return all workloads, or those of the ids, phases, projects or idle GPUs asked for."""
         self.reads += 1
-        self.fuse.spark()
+        self.fuse.hit()
         wanted = selection.get("ids")
         meant = [
             self._seen(workload)
@@ -195,7 +197,7 @@ SAID: dict[str, Any] = {"reason": "fan", "all": True, "max_affected": "none", "m
 
 
 def context(
-    plane: FakePlane,
+    control_plane: FakeControlPlane,
     folder: Optional[str],
     *,
     name: str = "night",
@@ -213,7 +215,7 @@ def context(
         folder=RecordFolder(folder) if folder else None,
         durable=durable,
         packed=packed,
-        reader=plane,
+        reader=control_plane,
         by={"user": "ada"},
         check_mode=check_mode,
     )

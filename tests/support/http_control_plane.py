@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import selection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import run_info
 
@@ -99,7 +99,7 @@ class ListingPlane:
 
     def select(
         self, cut: Optional[Mapping[str, Any]] = None, /, retry_timeout: float = 0.0, **given: Any
-    ) -> Finished:
+    ) -> ModuleResult:
         """Run the module with these options, and those in ``cut`` as Ansible makes lists of texts."""
         self.loopback.asked.clear()
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}

@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpuops.runai.plugins.module_utils import _module
 from ansible_collections.gpuops.runai.plugins.module_utils._api import transport as _transport
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 
 
@@ -42,15 +42,15 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return kept
 
 
-def refused(words: str) -> Finished:
-    return Finished({"msg": words, "changed": False}, True, [], set())
+def refused(words: str) -> ModuleResult:
+    return ModuleResult({"msg": words, "changed": False}, True, [], set())
 
 
 @pytest.mark.parametrize("failed", [False, True])
 def test_it_ends_as_the_run_does_and_hides_the_secrets_of_both(ended: dict[str, Any], failed: bool) -> None:
     module = RunaiModule({}, shown=["step"])
     with pytest.raises(Ended):
-        module.run(lambda: Finished({"msg": "done", "changed": True}, failed, [], {"secret-2"}), refused)
+        module.run(lambda: ModuleResult({"msg": "done", "changed": True}, failed, [], {"secret-2"}), refused)
     assert ended == {
         "how": "badly" if failed else "well",
         "msg": "done",
@@ -73,7 +73,7 @@ def test_a_run_without_requests_is_refused_with_the_traceback(
 ) -> None:
     monkeypatch.setattr(_transport, "REQUESTS_IMPORT_ERROR", "ImportError: not here")
 
-    def run() -> Finished:
+    def run() -> ModuleResult:
         _transport.require_requests()
         return refused("too late")
 

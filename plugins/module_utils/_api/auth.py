@@ -14,9 +14,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Optional, cast
 
+from .._common.errors import RunaiError
 from .._common.text import is_hideable
 from .connection import GivenToken, ServiceAccount
-from .errors import MalformedAnswer, NoToken, RunaiError
+from .errors import MalformedAnswer, NoToken
 
 _V2_PATH = "/api/v2/token"
 _V1_PATH = "/api/v1/token"

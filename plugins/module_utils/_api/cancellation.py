@@ -10,7 +10,6 @@ import threading
 import time
 from typing import Callable, Optional
 
-from .._batch.outcome import DEADLINE, ORPHANED, STOPPED_EARLY
 from .errors import Interrupted
 
 # How long a sleep may last before it is looked again whether the play is still there.
@@ -21,7 +20,13 @@ def _always() -> bool:
     return True
 
 
-class Guard:
+# Reasons for an id that was not attempted.
+DEADLINE = "deadline"
+ORPHANED = "orphaned"
+STOPPED_EARLY = "stopped"
+
+
+class Cancellation:
     """Asked before every call and during every sleep.
 
     Reads stop at the deadline or when the play is gone; writes stop also when ``stop_writing`` was

@@ -22,16 +22,9 @@ from .auth import (
     token_request_v1,
     token_request_v2,
 )
-from .cancellation import Guard
+from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
-from .errors import (
-    AccessDenied,
-    MalformedAnswer,
-    NotFound,
-    NoToken,
-    RequestError,
-    StatusError,
-)
+from .errors import AccessDenied, MalformedAnswer, NotFound, NoToken, RequestError, StatusError
 from .list_query import EVERYTHING, ListQuery, joined
 from .paging import PAGE_SIZE, going_on_while_full
 from .responses import (
@@ -44,8 +37,8 @@ from .responses import (
     parse_one,
     parse_page,
 )
-from .retry import Patience, parse_retry_after
-from .stats import Tally
+from .retry import RetryBudget, parse_retry_after
+from .stats import RequestStats
 from .transport import Answer, Transport
 
 WORKLOADS = "/api/v1/workloads"
@@ -64,22 +57,22 @@ _Parsed = TypeVar("_Parsed")
 class Client:
     """One control plane, as one account. Safe to use from several threads; ``close`` it at the end.
 
-    ``on_trouble`` is called, in any thread, where retries take long: see Patience.
+    ``on_trouble`` is called, in any thread, where retries take long: see RetryBudget.
     """
 
     def __init__(
         self,
         connection: Connection,
-        guard: Guard,
-        tally: Tally,
+        cancellation: Cancellation,
+        stats: RequestStats,
         connections: int,
         on_trouble: Callable[[str, float], None] = lambda kind, left: None,
     ) -> None:
         self._on_trouble = on_trouble
         self._connection = connection
-        self._guard = guard
-        self._tally = tally
-        self._transport = Transport(connection, tally, connections)
+        self._cancellation = cancellation
+        self._stats = stats
+        self._transport = Transport(connection, stats, connections)
         self._tokens = TokenSource(connection.credentials, self._mint)
         self._use_token_v1 = False
 
@@ -87,13 +80,13 @@ class Client:
         """Close all connections."""
         self._transport.close()
 
-    def patience(self, is_optional: bool = False) -> Patience:
+    def retry_budget(self, is_optional: bool = False) -> RetryBudget:
         """Return a fresh ``retry_timeout``, for one request or for several that settle one question.
 
-        ``is_optional`` is for what can be done without or asked otherwise: see Patience.
+        ``is_optional`` is for what can be done without or asked otherwise: see RetryBudget.
         """
-        return Patience(
-            self._connection.retry_timeout, self._guard, self._tally, is_optional, self._on_trouble
+        return RetryBudget(
+            self._connection.retry_timeout, self._cancellation, self._stats, is_optional, self._on_trouble
         )
 
     def batch(self, action: str, ids: Sequence[str]) -> BatchAnswer:
@@ -102,7 +95,7 @@ class Client:
         Raises NotDelivered, AnswerLost, MalformedAnswer, StatusError, AccessDenied, Interrupted.
         """
         answer = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
-        return parse_batch(_BATCH, answer.json(), ids, self._tally.remark, self._secrets())
+        return parse_batch(_BATCH, answer.json(), ids, self._stats.warn_once, self._secrets())
 
     def count(self, query: ListQuery = EVERYTHING) -> Optional[int]:
         """Return how many workloads the list would show; ``None`` where the control plane does not say.
@@ -115,7 +108,7 @@ class Client:
                 _COUNT,
                 query.parameters(),
                 lambda answer: parse_count(_COUNT, answer),
-                self.patience(is_optional=True),
+                self.retry_budget(is_optional=True),
             )
         except RequestError as fault:
             if not fault.is_of_the_endpoint:
@@ -123,7 +116,7 @@ class Client:
             found = fault.ended_on
             # Without the endpoint, "count" is taken for a workload's id, which is a bad request.
             if not isinstance(found, StatusError) or not (found.is_no_such_endpoint or found.status == 400):
-                self._tally.remark(
+                self._stats.warn_once(
                     "the control plane's count can't be used ({0}); the list was read without it".format(
                         found.kind
                     )
@@ -135,7 +128,7 @@ class Client:
         offset: int,
         query: ListQuery = EVERYTHING,
         limit: int = PAGE_SIZE,
-        patience: Optional[Patience] = None,
+        retry_budget: Optional[RetryBudget] = None,
     ) -> Page:
         """Return one page of workloads, sorted by creation so that it holds still while it is read.
 
@@ -149,20 +142,20 @@ class Client:
             "offset": str(offset),
         }
         return self._read(
-            WORKLOADS, full, lambda answer: parse_page(WORKLOADS, answer, "workloads", offset), patience
+            WORKLOADS, full, lambda answer: parse_page(WORKLOADS, answer, "workloads", offset), retry_budget
         )
 
-    def workload(self, workload_id: str, patience: Optional[Patience] = None) -> dict[str, Any]:
+    def workload(self, workload_id: str, retry_budget: Optional[RetryBudget] = None) -> dict[str, Any]:
         """Return one workload as the API gives it. Raises NotFound, AccessDenied and other RequestErrors."""
         path = "{0}/{1}".format(WORKLOADS, workload_id)
-        return self._read(path, {}, lambda answer: parse_one(path, answer, workload_id), patience)
+        return self._read(path, {}, lambda answer: parse_one(path, answer, workload_id), retry_budget)
 
     def pods_page(
         self,
         offset: int,
         filters: Sequence[str] = (),
         is_current: bool = True,
-        patience: Optional[Patience] = None,
+        retry_budget: Optional[RetryBudget] = None,
     ) -> Page:
         """Return one page of pods, of all workloads, that this account may see.
 
@@ -174,13 +167,16 @@ class Client:
             full["completed"] = "false"
         if filters:
             full["filterBy"] = joined(filters)
-        page = self._read(PODS, full, lambda answer: parse_page(PODS, answer, "pods", offset), patience)
+        page = self._read(PODS, full, lambda answer: parse_page(PODS, answer, "pods", offset), retry_budget)
         return going_on_while_full(page, offset)
 
-    def clusters(self, patience: Optional[Patience] = None) -> list[dict[str, Any]]:
+    def clusters(self, retry_budget: Optional[RetryBudget] = None) -> list[dict[str, Any]]:
         """Return the clusters, without their status. Raises RequestError."""
         return self._read(
-            _CLUSTERS, {"verbosity": "metadata"}, lambda answer: parse_objects(_CLUSTERS, answer), patience
+            _CLUSTERS,
+            {"verbosity": "metadata"},
+            lambda answer: parse_objects(_CLUSTERS, answer),
+            retry_budget,
         )
 
     def is_simulator(self) -> bool:
@@ -221,14 +217,14 @@ class Client:
         path: str,
         query: Mapping[str, str],
         parse: Callable[[Any], _Parsed],
-        patience: Optional[Patience] = None,
+        retry_budget: Optional[RetryBudget] = None,
     ) -> _Parsed:
-        patience = patience or self.patience()
+        retry_budget = retry_budget or self.retry_budget()
         while True:
             try:
                 return parse(self._send("GET", path, query=query).json())
             except RequestError as fault:
-                patience.pause(fault)
+                retry_budget.pause(fault)
 
     def _send(
         self,
@@ -243,9 +239,9 @@ class Client:
         while True:
             token = self._tokens.bearer()
             if is_write:
-                self._guard.check_write()
+                self._cancellation.check_write()
             else:
-                self._guard.check()
+                self._cancellation.check()
             answer = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
             if answer.status != 401:
                 self._tokens.accepted(token)
@@ -254,10 +250,10 @@ class Client:
             if not self._tokens.refused(token) or is_renewed:
                 return _successful(answer, self._secrets())
             is_renewed = True
-            self._tally.count_retry("HTTP 401, a token that was not accepted")
+            self._stats.count_retry("HTTP 401, a token that was not accepted")
 
     def _secrets(self) -> set[str]:
-        return {*self._connection.secrets, *self._tally.secrets}
+        return {*self._connection.secrets, *self._stats.secrets}
 
     def _mint(self, account: ServiceAccount) -> AccessToken:
         try:
@@ -277,18 +273,18 @@ class Client:
         return self._ask_for_token(token_request_v1(account))
 
     def _ask_for_token(self, request: TokenRequest) -> AccessToken:
-        patience = self.patience()
+        retry_budget = self.retry_budget()
         while True:
-            self._guard.check()
+            self._cancellation.check()
             try:
                 answer = self._transport.exchange(
                     "POST", request.path, form=request.form, json_body=request.json_body
                 )
                 minted = parse_token(request.path, _unquoted_json(_successful(answer, self._secrets())))
             except RequestError as fault:
-                patience.pause(fault)
+                retry_budget.pause(fault)
             else:
-                self._tally.add_secret(minted.token)
+                self._stats.add_secret(minted.token)
                 return minted
 
 

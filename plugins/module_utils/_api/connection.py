@@ -15,9 +15,9 @@ from urllib.parse import unquote, urlsplit
 from ansible.module_utils.common.parameters import env_fallback
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
+from .._common.errors import OptionError
 from .._common.option_values import seconds
 from .._common.text import is_hideable
-from .errors import OptionError
 
 # The environment variables of NVIDIA's own tools, and ours beside them.
 ENVIRONMENT = {

@@ -12,16 +12,10 @@ from __future__ import annotations
 
 from typing import Optional
 
+from .._common.errors import RunaiError
+
 # Statuses of what was not even tried, whoever says so.
 _REFUSALS = (400, 404, 405, 409, 411, 413, 414, 415, 422, 431)
-
-
-class RunaiError(Exception):
-    """Anything that is told to the user in one sentence."""
-
-
-class OptionError(RunaiError):
-    """An option that can't be used; raised before anything is sent."""
 
 
 class Interrupted(RunaiError):

@@ -6,7 +6,7 @@
 
 Nothing here trusts the other side: a proxy, an older version or a fault may have written the
 answer. What can't be used as a whole raises MalformedAnswer; what is odd in part is dropped and
-told through ``remark``.
+told through ``warn_once``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .._common.ids import fold_id
 from .._common.text import clean, hide
 from .errors import MalformedAnswer
 
-Remark = Callable[[str], None]
+WarnOnce = Callable[[str], None]
 
 # No list is so long; a number beyond could be megabytes of digits.
 _NO_OFFSET = 10**9
@@ -53,21 +53,21 @@ class Page(NamedTuple):
 
 
 def parse_batch(
-    path: str, answer: object, asked: Sequence[str], remark: Remark, secrets: Iterable[str] = ()
+    path: str, answer: object, asked: Sequence[str], warn_once: WarnOnce, secrets: Iterable[str] = ()
 ) -> BatchAnswer:
     """Return what an answer of the batch endpoint says about the ids in ``asked``, without ``secrets``.
 
     ``succeeded`` and ``failed`` are both optional (Run:ai API 2.24, workloads batch).
     """
     body = _mapping("POST", path, answer)
-    succeeded = _ids_of(_list("POST", path, body, "succeeded"), asked, remark)
+    succeeded = _ids_of(_list("POST", path, body, "succeeded"), asked, warn_once)
     refused: dict[str, Refusal] = {}
     for item in _list("POST", path, body, "failed"):
         fields = item if isinstance(item, dict) else {}
-        for workload_id in _ids_of([fields.get("id")], asked, remark):
+        for workload_id in _ids_of([fields.get("id")], asked, warn_once):
             refused[workload_id] = Refusal(_code(fields.get("code")), _shown(fields.get("message"), secrets))
     if any(workload_id in refused for workload_id in succeeded):
-        remark("the control plane named a workload both as succeeded and as failed; it counts as failed")
+        warn_once("the control plane named a workload both as succeeded and as failed; it counts as failed")
     done = {workload_id for workload_id in succeeded if workload_id not in refused}
     return BatchAnswer(
         fold_id(body.get("id")),
@@ -160,15 +160,15 @@ def _list(method: str, path: str, body: dict[str, Any], key: str) -> list[Any]:
     return value
 
 
-def _ids_of(values: Sequence[object], asked: Sequence[str], remark: Remark) -> list[str]:
+def _ids_of(values: Sequence[object], asked: Sequence[str], warn_once: WarnOnce) -> list[str]:
     wanted = set(asked)
     found = []
     for value in values:
         workload_id = fold_id(value)
         if workload_id is None:
-            remark("the control plane's answer held something that is not a workload id; it was ignored")
+            warn_once("the control plane's answer held something that is not a workload id; it was ignored")
         elif workload_id not in wanted:
-            remark("the control plane's answer named a workload that was not asked for; it was ignored")
+            warn_once("the control plane's answer named a workload that was not asked for; it was ignored")
         else:
             found.append(workload_id)
     return found

@@ -13,14 +13,9 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Callable, Optional
 
-from .cancellation import Guard
-from .errors import (
-    MalformedAnswer,
-    RequestError,
-    RetriesExhausted,
-    StatusError,
-)
-from .stats import Tally
+from .cancellation import Cancellation
+from .errors import MalformedAnswer, RequestError, RetriesExhausted, StatusError
+from .stats import RequestStats
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
@@ -61,7 +56,7 @@ def _http_date(text: str) -> Optional[datetime]:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
 
 
-class Patience:
+class RetryBudget:
     """What is left of ``retry_timeout`` (seconds) for one request and all its retries.
 
     The time counts from the first fault. Several calls that settle the same question, e.g. the
@@ -73,8 +68,8 @@ class Patience:
     def __init__(
         self,
         seconds: float,
-        guard: Guard,
-        tally: Tally,
+        cancellation: Cancellation,
+        stats: RequestStats,
         is_optional: bool = False,
         on_trouble: Callable[[str, float], None] = lambda kind, left: None,
     ) -> None:
@@ -82,8 +77,8 @@ class Patience:
         self._on_trouble = on_trouble
         self._is_told = False
         self._is_optional = is_optional
-        self._guard = guard
-        self._tally = tally
+        self._cancellation = cancellation
+        self._stats = stats
         self._since: Optional[float] = None
         self._tries = 0
         self._malformed = 0
@@ -128,8 +123,8 @@ class Patience:
         if not self._is_told and self.seconds - left + pause >= _LONG:
             self._is_told = True
             self._on_trouble(fault.kind, left)
-        self._guard.sleep(pause, before_write)
-        self._tally.count_retry(fault.kind)
+        self._cancellation.sleep(pause, before_write)
+        self._stats.count_retry(fault.kind)
 
 
 def _backoff(tries: int) -> float:

@@ -12,7 +12,7 @@ from collections import Counter
 from .._common.text import is_hideable
 
 
-class Tally:
+class RequestStats:
     """Counters that all threads of a task share."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Tally:
             self.retries += 1
             self._faults[kind] += 1
 
-    def remark(self, text: str) -> None:
+    def warn_once(self, text: str) -> None:
         """Note something odd in an answer; alike remarks are told once, with a count."""
         with self._lock:
             self._remarks[text] += 1
@@ -52,7 +52,7 @@ class Tally:
             return set(self._secrets)
 
     def warnings(self) -> list[str]:
-        """Return one sentence for each kind of fault and each remark."""
+        """Return one sentence for each kind of fault and each warn_once."""
         with self._lock:
             found = [
                 "requests to the control plane were retried {0} because of: {1}".format(_times(count), kind)

@@ -18,15 +18,9 @@ from urllib.parse import urljoin, urlsplit
 
 from .._common.text import clean, first_line, hide
 from .connection import Connection
-from .errors import (
-    AnswerLost,
-    MalformedAnswer,
-    NotDelivered,
-    RequestError,
-    StatusError,
-)
+from .errors import AnswerLost, MalformedAnswer, NotDelivered, RequestError, StatusError
 from .response_deadline import pools_in_time
-from .stats import Tally
+from .stats import RequestStats
 from .version import VERSION
 
 REQUESTS_IMPORT_ERROR: Optional[str]
@@ -104,10 +98,10 @@ class Transport:
     Made where requests is missing, it raises RequestsMissing.
     """
 
-    def __init__(self, connection: Connection, tally: Tally, connections: int) -> None:
+    def __init__(self, connection: Connection, stats: RequestStats, connections: int) -> None:
         require_requests()
         self._connection = connection
-        self._tally = tally
+        self._stats = stats
         self._is_proven = False
         self._session = _session()
         # The environment is settled here, once, and not by requests at every call: its bundle would
@@ -169,7 +163,7 @@ class Transport:
         bearer: Optional[str],
     ) -> Answer:
         timeout = self._connection.timeout
-        self._tally.count_request()
+        self._stats.count_request()
         try:
             response = self._session.request(
                 method,
@@ -196,7 +190,7 @@ class Transport:
         return Answer(method, path, response.status_code, response.headers, body)
 
     def _without_secrets(self, body: bytes) -> bytes:
-        secrets = {*self._connection.secrets, *self._tally.secrets}
+        secrets = {*self._connection.secrets, *self._stats.secrets}
         return hide(body.decode("utf-8", "replace"), secrets).encode()
 
 

@@ -15,25 +15,20 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from .._api.cancellation import Guard
+from .._api.cancellation import Cancellation
 from .._api.client import Client
-from .._api.errors import (
-    AccessDenied,
-    Interrupted,
-    RequestError,
-    StatusError,
-)
+from .._api.errors import AccessDenied, Interrupted, RequestError, StatusError
 from .._api.responses import BatchAnswer, Refusal
-from .._api.retry import Patience
-from .._api.stats import Tally
+from .._api.retry import RetryBudget
+from .._api.stats import RequestStats
 from .._workload.phases import (
+    ALREADY_DONE,
     DELETE,
     FINISHED_PHASES,
     RESUME,
     SEND,
     STOPPED,
     STOPPING,
-    THERE,
     WAIT,
     canonical,
     meaning,
@@ -42,9 +37,9 @@ from .._workload.state import StateReader
 from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
 from .fault_policy import (
     LOOK_AWHILE,
-    LOST,
-    SURELY_NOT,
-    Reaction,
+    NOT_APPLIED,
+    UNKNOWN_RESULT,
+    FaultDecision,
     reaction_to,
 )
 from .outcome import (
@@ -59,7 +54,7 @@ from .outcome import (
     BatchRecord,
     Outcome,
 )
-from .plan import NOT_FOUND, Rules, decide
+from .plan import NOT_FOUND, Rules, plan_one
 
 # The control plane takes a wish and its cluster carries it out: a phase may lag behind the answer.
 _LAG_SECONDS = 10.0
@@ -71,7 +66,7 @@ _CALLS_FOR_SILENCE = 2
 _NO_RULES = Rules(protect=(), only_phases=None, tolerate=())
 
 
-class Delivery(NamedTuple):
+class BatchResult(NamedTuple):
     """What became of a batch: an outcome for each of its ids.
 
     ``record`` is ``None`` for a batch that was never answered, ``stop`` says why no other batch
@@ -93,18 +88,18 @@ class DeliveryContext(NamedTuple):
     action: str
     client: Client
     reader: StateReader
-    guard: Guard
-    tally: Tally
+    cancellation: Cancellation
+    stats: RequestStats
     rules: Rules
     before: Mapping[str, Workload]
 
 
-def deliver(context: DeliveryContext, ids: Sequence[str]) -> Delivery:
+def deliver(context: DeliveryContext, ids: Sequence[str]) -> BatchResult:
     """Send one batch and settle each of its ids."""
     return _Batch(context, ids).run()
 
 
-class _Look(NamedTuple):
+class Observation(NamedTuple):
     """What was seen last of each id, but for those that could not be read; ``trouble`` says why not."""
 
     seen: dict[str, Workload]
@@ -119,7 +114,7 @@ class _Batch:
         self._ids = ids
         self._owed = list(ids)
         self._outcomes: dict[str, Outcome] = {}
-        self._patience: Patience = context.client.patience()
+        self._retry_budget: RetryBudget = context.client.retry_budget()
         self._calls = 0
         self._answered = False
         self._batch_id: Optional[str] = None
@@ -130,14 +125,14 @@ class _Batch:
         self._silences = 0
         self._stop: Optional[str] = None
 
-    def run(self) -> Delivery:
+    def run(self) -> BatchResult:
         began = time.monotonic()
         try:
             while self._owed:
-                self._context.guard.check_write()
+                self._context.cancellation.check_write()
                 self._call()
         except Interrupted as stop:
-            self._give_up(stop)
+            self._cancel_remaining(stop)
         outcomes = [self._outcomes[workload_id] for workload_id in self._ids]
         record = None
         if self._answered:
@@ -149,7 +144,7 @@ class _Batch:
                 self._calls,
                 round(time.monotonic() - began, 3),
             )
-        return Delivery(outcomes, record, self._stop, self._calls > 0)
+        return BatchResult(outcomes, record, self._stop, self._calls > 0)
 
     def _call(self) -> None:
         try:
@@ -170,21 +165,21 @@ class _Batch:
         )
         self._refuse(answer.refused)
         if self._owed:
-            self._context.tally.remark(
+            self._context.stats.warn_once(
                 "the control plane named a workload neither as succeeded nor as failed; it was looked up"
             )
             self._after_silence()
 
-    def _react(self, fault: RequestError, reaction: Reaction) -> None:
-        self._may_have_arrived = self._may_have_arrived or reaction.doubt != SURELY_NOT
-        if reaction.verdict == LOST:
+    def _react(self, fault: RequestError, fault_decision: FaultDecision) -> None:
+        self._may_have_arrived = self._may_have_arrived or fault_decision.doubt != NOT_APPLIED
+        if fault_decision.verdict == UNKNOWN_RESULT:
             self._after_lost_answer(fault)
-        elif reaction.refusal is None:
-            self._after_no_passage(fault, reaction.doubt)
+        elif fault_decision.refusal is None:
+            self._handle_not_delivered(fault, fault_decision.doubt)
         else:
             self._answered = True
-            self._stop = reaction.stop
-            self._after_refusal(fault, reaction.refusal, reaction.doubt)
+            self._stop = fault_decision.stop
+            self._after_refusal(fault, fault_decision.refusal, fault_decision.doubt)
 
     def _refuse(self, refused: dict[str, Refusal], is_denied: bool = False) -> None:
         """Settle what was refused; look first where an earlier call may have done it.
@@ -192,7 +187,7 @@ class _Batch:
         A delete is looked behind in any case, unless the account is denied it: finished workloads are
         also deleted by the control plane itself, and what is gone by then has not failed to be deleted.
         """
-        look = _Look({})
+        look = Observation({})
         if refused and self._may_have_arrived:
             look = self._look(list(refused), self._lag_left())
             self._stop_for_trouble(look.trouble)
@@ -226,49 +221,49 @@ class _Batch:
     def _after_refusal(self, fault: RequestError, refusal: Refusal, doubt: str) -> None:
         """Settle a batch that was refused as a whole, or that a proxy says was."""
         sent = list(self._owed)
-        if doubt != SURELY_NOT:
-            self._patience.start()
+        if doubt != NOT_APPLIED:
+            self._retry_budget.start()
         self._refuse(dict.fromkeys(sent, refusal), isinstance(fault, AccessDenied))
-        if doubt != SURELY_NOT and any(self._outcomes[one].outcome == CHANGED for one in sent):
+        if doubt != NOT_APPLIED and any(self._outcomes[one].outcome == CHANGED for one in sent):
             self._remark_settled_by_state(fault)
 
     def _after_lost_answer(self, fault: RequestError) -> None:
         self._is_in_doubt = True
-        self._patience.start()
+        self._retry_budget.start()
         sent = list(self._owed)
-        trouble = self._settle_by_state(self._lag_left(), fault.words)
+        trouble = self._resolve_from_state(self._lag_left(), fault.words)
         if not self._owed:
             if any(self._outcomes[one].outcome != UNKNOWN_OUTCOME for one in sent):
                 self._remark_settled_by_state(fault)
-        elif self._patience.left <= 0 or self._is_in_doubt:
+        elif self._retry_budget.left <= 0 or self._is_in_doubt:
             self._end_unknown(fault, trouble)
         else:
-            self._context.tally.count_retry(fault.kind)
+            self._context.stats.count_retry(fault.kind)
 
-    def _after_no_passage(self, fault: RequestError, doubt: str) -> None:
+    def _handle_not_delivered(self, fault: RequestError, doubt: str) -> None:
         """Wait before the batch is sent again that did not get through, or settle it when it won't be.
 
         Where it may have got through all the same, the state is read first.
         """
-        self._is_in_doubt = self._is_in_doubt or doubt != SURELY_NOT
+        self._is_in_doubt = self._is_in_doubt or doubt != NOT_APPLIED
         lag_ends = time.monotonic() + (_LAG_SECONDS if doubt == LOOK_AWHILE else 0)
         try:
-            self._patience.pause(fault, before_write=True)
+            self._retry_budget.pause(fault, before_write=True)
         except RequestError as end:
             self._end_without_passage(fault, end, doubt)
             return
-        if doubt != SURELY_NOT:
+        if doubt != NOT_APPLIED:
             lag = max(0.0, lag_ends - time.monotonic())
-            trouble = self._settle_by_state(min(lag, self._lag_left()), fault.words)
-            if self._is_in_doubt or (self._owed and self._patience.left <= 0 < lag):
+            trouble = self._resolve_from_state(min(lag, self._lag_left()), fault.words)
+            if self._is_in_doubt or (self._owed and self._retry_budget.left <= 0 < lag):
                 self._end_unknown(fault, trouble)
 
     def _end_without_passage(self, fault: RequestError, end: RequestError, doubt: str) -> None:
         trouble = ""
         if self._may_have_arrived:
             # A user who wants no retries wants no long look either.
-            lag = min(_LAG_SECONDS, self._patience.seconds)
-            trouble = self._settle_by_state(lag, end.words)
+            lag = min(_LAG_SECONDS, self._retry_budget.seconds)
+            trouble = self._resolve_from_state(lag, end.words)
             self._is_in_doubt = self._is_in_doubt or (doubt == LOOK_AWHILE and lag < _LAG_SECONDS)
         self._stop = _with_trouble(str(end), trouble)
         if isinstance(fault, StatusError):
@@ -294,22 +289,22 @@ class _Batch:
         self._silences += 1
         self._may_have_arrived = True
         self._is_in_doubt = True
-        self._patience.start()
+        self._retry_budget.start()
         words = "the answer did not name it"
-        trouble = self._settle_by_state(self._lag_left(), words)
+        trouble = self._resolve_from_state(self._lag_left(), words)
         self._stop_for_trouble(trouble)
         if self._is_in_doubt:
             self._settle_unknown(_with_trouble(words, trouble))
-        elif self._owed and (self._silences >= _CALLS_FOR_SILENCE or self._patience.left <= 0):
+        elif self._owed and (self._silences >= _CALLS_FOR_SILENCE or self._retry_budget.left <= 0):
             self._settle_unknown(words + ", and it shows no change")
         elif self._owed:
-            self._context.tally.count_retry("an answer that did not name every id")
+            self._context.stats.count_retry("an answer that did not name every id")
 
-    def _give_up(self, stop: Interrupted) -> None:
+    def _cancel_remaining(self, stop: Interrupted) -> None:
         """Settle what is owed when no further batch may be sent; reading may still be possible."""
         words = str(stop)
         if self._may_have_arrived:
-            trouble = self._settle_by_state(_LAG_SECONDS if self._is_in_doubt else 0, words)
+            trouble = self._resolve_from_state(_LAG_SECONDS if self._is_in_doubt else 0, words)
             self._stop_for_trouble(trouble)
             self._settle_unknown(_with_trouble(words, trouble))
         else:
@@ -317,7 +312,7 @@ class _Batch:
                 [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, words) for workload_id in self._owed]
             )
 
-    def _settle_by_state(self, lag: float, words: str) -> str:
+    def _resolve_from_state(self, lag: float, words: str) -> str:
         """Read the state of what is owed; settle what shows the change or can't be acted on any more.
 
         What is left owed was seen not to show the change, unless it is still in doubt: then what is
@@ -335,13 +330,13 @@ class _Batch:
                     self._unknown(workload.id, words + "; its state can't be read any more (403)")
                 )
                 continue
-            step = decide(self._context.action, workload, self._context.rules)
+            step = plan_one(self._context.action, workload, self._context.rules)
             if step.verdict not in (SEND, WAIT):
                 outcomes.append(Outcome(workload.id, step.verdict, step.reason, step.message))
         self._settle(outcomes)
         return look.trouble
 
-    def _look(self, ids: Sequence[str], lag: float) -> _Look:
+    def _look(self, ids: Sequence[str], lag: float) -> Observation:
         """Return the state of ``ids``, read for up to ``lag`` seconds while some show no change.
 
         The last read begins when the time is over, however long reading takes.
@@ -354,18 +349,18 @@ class _Batch:
         while True:
             remaining = until - time.monotonic()
             try:
-                seen.update(self._context.reader.read(left, self._patience))
+                seen.update(self._context.reader.read(left, self._retry_budget))
                 left = [workload_id for workload_id in left if self._may_still_show(seen[workload_id])]
                 if not left or remaining <= 0:
-                    return _Look(seen)
-                self._context.guard.sleep(max(0.0, min(pause, until - time.monotonic())))
+                    return Observation(seen)
+                self._context.cancellation.sleep(max(0.0, min(pause, until - time.monotonic())))
             except RequestError as fault:
                 trouble = str(fault)
                 break
             except Interrupted:
                 break
             pause = min(pause * 2, _LONGEST_LOOK_PAUSE)
-        return _Look({one: seen[one] for one in seen if one not in left}, trouble)
+        return Observation({one: seen[one] for one in seen if one not in left}, trouble)
 
     def _may_still_show(self, workload: Workload) -> bool:
         return (
@@ -379,10 +374,10 @@ class _Batch:
         if self._context.action == RESUME and canonical(workload.phase) in FINISHED_PHASES:
             # What was stopped does not finish unless it is resumed.
             return canonical(self._context.before[workload.id].phase) in (STOPPED, STOPPING)
-        return decide(self._context.action, workload, _NO_RULES).verdict == THERE
+        return plan_one(self._context.action, workload, _NO_RULES).verdict == ALREADY_DONE
 
     def _lag_left(self) -> float:
-        return max(0.0, min(_LAG_SECONDS, self._patience.left))
+        return max(0.0, min(_LAG_SECONDS, self._retry_budget.left))
 
     def _unknown(self, workload_id: str, words: str) -> Outcome:
         return Outcome(workload_id, UNKNOWN_OUTCOME, UNSETTLED, words, batch_id=self._batch_id)
@@ -393,7 +388,7 @@ class _Batch:
             self._stop = "the state could not be read after a lost answer: {0}".format(trouble)
 
     def _remark_settled_by_state(self, fault: RequestError) -> None:
-        self._context.tally.remark(
+        self._context.stats.warn_once(
             "a batch got no answer to use because of: {0}; what became of it was read from the state".format(
                 fault.kind
             )

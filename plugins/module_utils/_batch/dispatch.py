@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Callable, NamedTuple, Optional
 
-from .._api.cancellation import Guard
+from .._api.cancellation import Cancellation
 from .._api.errors import Interrupted
-from .delivery import Delivery
+from .delivery import BatchResult
 from .outcome import (
     FAILED,
     INTERNAL,
@@ -51,8 +51,8 @@ class Dispatcher:
 
     def __init__(
         self,
-        deliver: Callable[[Sequence[str]], Delivery],
-        guard: Guard,
+        deliver: Callable[[Sequence[str]], BatchResult],
+        cancellation: Cancellation,
         batch_size: int,
         concurrency: int,
         max_failures: MaxFailures,
@@ -61,7 +61,7 @@ class Dispatcher:
         on_settled: Callable[[list[Outcome]], None],
     ) -> None:
         self._deliver = deliver
-        self._guard = guard
+        self._cancellation = cancellation
         self._batch_size = batch_size
         self._concurrency = concurrency
         self._max_failures = max_failures
@@ -78,7 +78,7 @@ class Dispatcher:
         """Send ``ids``, which were not sent before; what is not sent is settled as not attempted."""
         waiting = list(chunks(ids, self._batch_size))
         with ThreadPoolExecutor(max_workers=self._concurrency) as pool:
-            running: dict[Future[Delivery], list[str]] = {}
+            running: dict[Future[BatchResult], list[str]] = {}
             while waiting or running:
                 while waiting and len(running) < self._concurrency and self.may_send():
                     self._begin()
@@ -96,7 +96,7 @@ class Dispatcher:
         if not ids:
             return
         try:
-            self._guard.check_write()
+            self._cancellation.check_write()
         except Interrupted as stop:
             self._on_settled(
                 [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, str(stop)) for workload_id in ids]
@@ -105,7 +105,7 @@ class Dispatcher:
     def may_send(self) -> bool:
         """Tell whether another batch may be sent."""
         try:
-            self._guard.check_write()
+            self._cancellation.check_write()
         except Interrupted:
             return False
         return True
@@ -113,14 +113,14 @@ class Dispatcher:
     def break_off(self, message: str) -> None:
         """Send no further batch because of a fault that lasts."""
         self.is_broken_off = True
-        self._guard.stop_writing(message)
+        self._cancellation.stop_writing(message)
 
     def _begin(self) -> None:
         if self._on_begin is not None:
             self._on_begin()
             self._on_begin = None
 
-    def _take(self, future: Future[Delivery], batch: list[str]) -> None:
+    def _take(self, future: Future[BatchResult], batch: list[str]) -> None:
         try:
             delivery = future.result()
         except Exception as fault:  # noqa: BLE001
@@ -129,7 +129,7 @@ class Dispatcher:
                 type(fault).__name__
             )
             outcomes = [Outcome(workload_id, UNKNOWN_OUTCOME, INTERNAL, words) for workload_id in batch]
-            delivery = Delivery(outcomes, None, words, True)
+            delivery = BatchResult(outcomes, None, words, True)
         self.sent_batches += delivery.was_sent
         if delivery.record is not None:
             self.batches.append(delivery.record)
@@ -140,7 +140,7 @@ class Dispatcher:
         if delivery.stop is not None:
             self.break_off(delivery.stop)
         elif self._max_failures.is_exceeded(self._refused, self._planned):
-            self._guard.stop_writing(
+            self._cancellation.stop_writing(
                 "max_failures ({0}) is exceeded: {1} of {2} refused".format(
                     self._max_failures, self._refused, self._planned
                 )

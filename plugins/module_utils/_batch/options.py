@@ -10,19 +10,18 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
-from .._api.errors import OptionError
+from .._common.errors import OptionError
 from .._common.ids import Ids, parse_ids
 from .._common.option_values import (
     MOST_CONCURRENT,
     names,
-    phases,
     refuse_blank,
     seconds,
     whole,
     with_whole_texts,
     within,
 )
-from .._workload.phases import DELETE
+from .._workload.phases import DELETE, phases
 from .dispatch import MaxFailures
 from .plan import Rules
 

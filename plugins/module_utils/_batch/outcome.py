@@ -27,10 +27,6 @@ UNREACHABLE = "unreachable"
 UNSETTLED = "unsettled"
 STILL_STOPPING = "still_stopping"
 NOT_REACHED = "not_reached"
-# No further call may be made: a breaker or a lasting fault; the deadline; the play is gone.
-STOPPED_EARLY = "stopped"
-DEADLINE = "deadline"
-ORPHANED = "orphaned"
 INTERNAL = "internal"
 
 

@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._workload.phases import (
+    ALREADY_DONE,
     DELETE,
     DELETING,
     FINISHED,
     SEND,
     STOPPED,
     STOPPING,
-    THERE,
     WAIT,
     meaning,
     names_of,
@@ -52,7 +52,7 @@ _WORDS = {
 class Step(NamedTuple):
     """What to do with one id.
 
-    ``verdict`` is SEND, WAIT (until it has stopped, then send), THERE (nothing to do), SKIPPED or
+    ``verdict`` is SEND, WAIT (until it has stopped, then send), ALREADY_DONE (nothing to do), SKIPPED or
     FAILED (it can't be acted on); ``reason`` and ``message`` say why where there is something to say.
     """
 
@@ -81,7 +81,7 @@ class Rules(NamedTuple):
     tolerate: Collection[str]
 
 
-def decide(action: str, workload: Workload, rules: Rules) -> Step:
+def plan_one(action: str, workload: Workload, rules: Rules) -> Step:
     """Decide on one workload. The reasons come in a fixed order: the first that holds is told."""
     if workload.id in rules.protect:
         return Step(workload, SKIPPED, PROTECTED, _WORDS[PROTECTED])
@@ -89,13 +89,13 @@ def decide(action: str, workload: Workload, rules: Rules) -> Step:
         return Step(workload, SKIPPED, PHASE, "it is now {0}".format(workload.phase))
     if workload.presence == MISSING:
         if action == DELETE:
-            return Step(workload, THERE, NOT_FOUND, _WORDS[NOT_FOUND])
+            return Step(workload, ALREADY_DONE, NOT_FOUND, _WORDS[NOT_FOUND])
         return _cannot(workload, MISSING, rules)
     if workload.presence == FORBIDDEN:
         return _cannot(workload, FORBIDDEN, rules)
     verdict = meaning(action, workload.phase)
-    if verdict == THERE:
-        return Step(workload, THERE)
+    if verdict == ALREADY_DONE:
+        return Step(workload, ALREADY_DONE)
     if verdict in (DELETING, FINISHED):
         return _cannot(workload, verdict, rules)
     if not workload.supports(action):
@@ -103,7 +103,7 @@ def decide(action: str, workload: Workload, rules: Rules) -> Step:
     return Step(workload, verdict)
 
 
-def rules_once_stopped(rules: Rules) -> Rules:
+def rules_after_stop(rules: Rules) -> Rules:
     """Return the rules for a resume under way: what may be acted on when Stopping may when Stopped too."""
     if rules.only_phases is None or STOPPING not in rules.only_phases:
         return rules
@@ -112,7 +112,7 @@ def rules_once_stopped(rules: Rules) -> Rules:
 
 def make_plan(action: str, ids: Sequence[str], state: Mapping[str, Workload], rules: Rules) -> Plan:
     """Return a step for each of ``ids``, in their order."""
-    return Plan(action, [decide(action, state[workload_id], rules) for workload_id in ids])
+    return Plan(action, [plan_one(action, state[workload_id], rules) for workload_id in ids])
 
 
 def ceiling_words(plan: Plan, max_affected: Optional[int]) -> Optional[str]:
@@ -133,7 +133,7 @@ def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
 
 def settled_by(steps: Iterable[Step]) -> list[Outcome]:
     """Return the outcomes of those steps that need no call."""
-    outcome = {THERE: UNCHANGED, SKIPPED: SKIPPED, FAILED: FAILED}
+    outcome = {ALREADY_DONE: UNCHANGED, SKIPPED: SKIPPED, FAILED: FAILED}
     return [
         Outcome(step.workload.id, outcome[step.verdict], step.reason, step.message)
         for step in steps

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, TextIO
 
-from .._api.errors import OptionError
+from .._common.errors import OptionError
 from .._common.text import shortened
 from .._system.files import leave_to_owner
 
@@ -22,7 +22,7 @@ PART = ".part"
 _ANEW = ".new"
 
 
-class Journal:
+class ReportFile:
     """Writes ``<path>.part`` as ids are settled and gives it its name when complete.
 
     ``scrub`` takes secrets out of a line. Without a path nothing is written.
@@ -34,7 +34,7 @@ class Journal:
         self._scrub = scrub
         self._file: Optional[TextIO] = None
         self._fault: Optional[OSError] = None
-        self._amended: dict[str, Mapping[str, Any]] = {}
+        self._replaced: dict[str, Mapping[str, Any]] = {}
         self.warnings: list[str] = []
 
     def open(self) -> None:
@@ -81,9 +81,9 @@ class Journal:
             with contextlib.suppress(OSError):
                 self._file.close()
 
-    def amend(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def replace_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Have rows take the place of those that were written of their ids, once the file is completed."""
-        self._amended.update((row["id"], row) for row in rows)
+        self._replaced.update((row["id"], row) for row in rows)
 
     def complete(self) -> None:
         """Give the file its name; ``warnings`` tell where that can't be done."""
@@ -94,7 +94,7 @@ class Journal:
                 raise self._fault
             os.fsync(self._file.fileno())
             self._file.close()
-            if self._amended:
+            if self._replaced:
                 self._write_anew(self._path + PART)
             os.replace(self._path + PART, self._path)
         except OSError as fault:
@@ -111,7 +111,7 @@ class Journal:
             os.unlink(anew)
         with os.fdopen(_own_file(anew), "w", encoding="utf-8") as new, open(part, encoding="utf-8") as old:
             for line in old:
-                row = self._amended.get(json.loads(line)["id"])
+                row = self._replaced.get(json.loads(line)["id"])
                 new.write(line if row is None else self._line(row))
             new.flush()
             os.fsync(new.fileno())

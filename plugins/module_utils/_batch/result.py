@@ -50,7 +50,7 @@ _LEAST_INDENTED_SHARE = 1_300
 _MOST_REASONS = 3
 
 
-class Figures(NamedTuple):
+class Counters(NamedTuple):
     """What was counted on the way."""
 
     duplicates: int
@@ -60,7 +60,7 @@ class Figures(NamedTuple):
     seconds: float
 
 
-class Finding(NamedTuple):
+class RunSummary(NamedTuple):
     """All that the report is made from.
 
     ``state`` is what was seen before anything was sent. ``notes`` are sentences for the end of
@@ -73,7 +73,7 @@ class Finding(NamedTuple):
     state: Mapping[str, Workload]
     not_reached: Sequence[str]
     batches: Sequence[BatchRecord]
-    figures: Figures
+    counters: Counters
     notes: Sequence[str]
     stopped: bool
 
@@ -96,33 +96,33 @@ def report_row(outcome: Outcome, workload: Optional[Workload]) -> dict[str, Any]
     }
 
 
-def is_failed(finding: Finding) -> bool:
+def is_failed(run_summary: RunSummary) -> bool:
     """Tell whether the task fails."""
     return (
-        finding.stopped
-        or bool(finding.not_reached)
-        or any(outcome.outcome in BAD for outcome in finding.outcomes)
+        run_summary.stopped
+        or bool(run_summary.not_reached)
+        or any(outcome.outcome in BAD for outcome in run_summary.outcomes)
     )
 
 
 def make_result(
-    finding: Finding, workloads_limit: int, with_diff: bool, verbosity: int = 0
+    run_summary: RunSummary, workloads_limit: int, with_diff: bool, verbosity: int = 0
 ) -> dict[str, Any]:
     """Return the keys of the result, always the same ones, within the size that job viewers keep.
 
     ``verbosity`` is how many ``v`` the play was started with: how a result is printed depends on it.
     """
     by_outcome: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
-    for outcome in finding.outcomes:
+    for outcome in run_summary.outcomes:
         by_outcome[outcome.outcome].append(outcome.id)
     result: dict[str, Any] = {
         "changed": bool(by_outcome[CHANGED]),
-        "msg": result_words(finding),
-        "action": finding.action,
+        "msg": result_words(run_summary),
+        "action": run_summary.action,
         "summary": {
-            "requested": len(finding.outcomes),
+            "requested": len(run_summary.outcomes),
             **{outcome: len(ids) for outcome, ids in by_outcome.items()},
-            **finding.figures._asdict(),
+            **run_summary.counters._asdict(),
         },
         "outcomes": by_outcome,
         "not_reached": [],
@@ -134,22 +134,22 @@ def make_result(
     size = _indented_size if is_indented else characters
     least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
     left = LARGEST_RESULT - size(result)
-    batches = [{**batch._asdict(), "id": batch.id or ""} for batch in finding.batches]
+    batches = [{**batch._asdict(), "id": batch.id or ""} for batch in run_summary.batches]
     for key, items, share in (
         ("batches", batches, _BATCHES_SHARE),
-        ("not_reached", finding.not_reached, _NOT_REACHED_SHARE),
+        ("not_reached", run_summary.not_reached, _NOT_REACHED_SHARE),
     ):
         result[key], taken = fitting(items, max(int(left * share), least), size)
         left -= taken
-    if len(result["not_reached"]) < len(finding.not_reached):
+    if len(result["not_reached"]) < len(run_summary.not_reached):
         result["msg"] += "; not_reached holds the first {0} of {1}".format(
-            len(result["not_reached"]), len(finding.not_reached)
+            len(result["not_reached"]), len(run_summary.not_reached)
         )
     if with_diff:
-        result["diff"] = _diff(finding, int(left * _DIFF_SHARE), size)
+        result["diff"] = _diff(run_summary, int(left * _DIFF_SHARE), size)
         left -= size(result["diff"])
-    ranked = sorted(finding.outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
-    rows = (report_row(outcome, finding.state.get(outcome.id)) for outcome in ranked[:workloads_limit])
+    ranked = sorted(run_summary.outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
+    rows = (report_row(outcome, run_summary.state.get(outcome.id)) for outcome in ranked[:workloads_limit])
     result["workloads"], _taken = fitting(rows, max(left, least), size)
     result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
     return result
@@ -165,33 +165,33 @@ def _indented_size(value: Any) -> int:
     return max(characters(value), in_event * LARGEST_RESULT // _LARGEST_EVENT)
 
 
-def result_words(finding: Finding) -> str:
+def result_words(run_summary: RunSummary) -> str:
     """Return the one sentence that a person can act on."""
-    counts = Counter(outcome.outcome for outcome in finding.outcomes)
-    changed = "{0} would change" if finding.check_mode else "{0} changed"
+    counts = Counter(outcome.outcome for outcome in run_summary.outcomes)
+    changed = "{0} would change" if run_summary.check_mode else "{0} changed"
     told = [changed.format(counts[CHANGED])]
     told += [
         "{0} {1}".format(counts[outcome], spelled(outcome))
         for outcome in OUTCOMES
         if outcome != CHANGED and counts[outcome]
     ]
-    words = "{0}: {1} of {2}".format(finding.action, ", ".join(told), len(finding.outcomes))
-    reasons = _failure_reasons(finding)
+    words = "{0}: {1} of {2}".format(run_summary.action, ", ".join(told), len(run_summary.outcomes))
+    reasons = _failure_reasons(run_summary)
     if reasons:
         words += " ({0})".format(reasons)
-    notes = list(finding.notes)
-    gone = sum(outcome.reason == NOT_FOUND for outcome in finding.outcomes)
+    notes = list(run_summary.notes)
+    gone = sum(outcome.reason == NOT_FOUND for outcome in run_summary.outcomes)
     if gone:
         notes.append("{0} not there: gone, or not visible to this account".format(gone))
     return "; ".join([words, *notes])
 
 
-def _failure_reasons(finding: Finding) -> str:
+def _failure_reasons(run_summary: RunSummary) -> str:
     kinds = Counter(
         _reason(outcome)
-        for outcome in finding.outcomes
+        for outcome in run_summary.outcomes
         # What is said of a stop covers the unknown ones.
-        if outcome.outcome == FAILED or (outcome.outcome == UNKNOWN_OUTCOME and not finding.notes)
+        if outcome.outcome == FAILED or (outcome.outcome == UNKNOWN_OUTCOME and not run_summary.notes)
     )
     told = ["{0}: {1}".format(kind, count) for kind, count in kinds.most_common(_MOST_REASONS)]
     if len(kinds) > _MOST_REASONS:
@@ -207,14 +207,14 @@ def _reason(outcome: Outcome) -> str:
     return "{0} {1}".format(outcome.code, words)
 
 
-def _diff(finding: Finding, budget: int, size: Callable[[Any], int]) -> dict[str, str]:
+def _diff(run_summary: RunSummary, budget: int, size: Callable[[Any], int]) -> dict[str, str]:
     """Return the phase before and after of what changes, cut to about ``budget`` characters."""
-    after_phase = {DELETE: "gone", RESUME: RUNNING}.get(finding.action, STOPPED)
+    after_phase = {DELETE: "gone", RESUME: RUNNING}.get(run_summary.action, STOPPED)
     before: list[str] = []
     after: list[str] = []
-    changed = [outcome for outcome in finding.outcomes if outcome.outcome == CHANGED]
+    changed = [outcome for outcome in run_summary.outcomes if outcome.outcome == CHANGED]
     for position, outcome in enumerate(changed):
-        workload = finding.state.get(outcome.id) or Workload(outcome.id, "")
+        workload = run_summary.state.get(outcome.id) or Workload(outcome.id, "")
         name = "{0} {1}: ".format(outcome.id, workload.name)
         old = name + workload.phase + "\n"
         new = name + after_phase + "\n"

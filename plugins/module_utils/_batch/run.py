@@ -12,22 +12,19 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, Optional
 
-from .._api.cancellation import Guard
+from .._api.cancellation import ORPHANED, STOPPED_EARLY, Cancellation
 from .._api.client import Client
 from .._api.connection import (
     Connection,
     connect_options,
     no_connection,
 )
-from .._api.errors import (
-    Interrupted,
-    OptionError,
-    RunaiError,
-)
-from .._api.stats import Tally
+from .._api.errors import Interrupted
+from .._api.stats import RequestStats
 from .._api.transport import require_requests
+from .._common.errors import OptionError, RunaiError
 from .._common.ids import well_formed_ids
-from .._common.result import Finished
+from .._common.result import ModuleResult
 from .._common.text import counted, hide
 from .._system.ancestors import watch_ancestors
 from .._system.signals import heeded_interrupts
@@ -35,37 +32,31 @@ from .._workload.phases import RESUME, SEND, WAIT
 from .._workload.state import StateReader
 from .delivery import DeliveryContext, deliver
 from .dispatch import Dispatcher
-from .once_stopped import send_once_stopped
 from .options import (
     DEFAULT_WORKLOADS_LIMIT,
     BatchOptions,
     batch_options,
     with_texts,
 )
-from .outcome import (
-    CHANGED,
-    NOT_ATTEMPTED,
-    ORPHANED,
-    STOPPED_EARLY,
-    Outcome,
-)
+from .outcome import CHANGED, NOT_ATTEMPTED, Outcome
 from .plan import (
     Plan,
     ceiling_words,
     make_plan,
-    rules_once_stopped,
+    rules_after_stop,
     settled_by,
 )
 from .progress import Progress
-from .report_file import Journal
+from .report_file import ReportFile
 from .result import (
-    Figures,
-    Finding,
+    Counters,
+    RunSummary,
     is_failed,
     make_result,
 )
-from .run_state import Ledger
-from .wait import Goal, Waiter, wait_until_reached
+from .resume_after_stop import send_resume_after_stop
+from .run_state import RunState
+from .wait import Waiter, WaitTarget, wait_until_reached
 
 _LEAST_READERS = 4
 
@@ -78,7 +69,7 @@ def run_batch(
     say: Callable[[str], None] = lambda line: None,
     verbosity: int = 0,
     given: Optional[Mapping[str, Any]] = None,
-) -> Finished:
+) -> ModuleResult:
     """Do what the options say. Raises RequestsMissing, but nothing for what users or control planes do wrong.
 
     ``say`` gets lines on how far it is; ``verbosity`` is how many ``v`` the play was started with;
@@ -101,25 +92,25 @@ def run_batch(
         return run.finish(with_diff, verbosity)
 
 
-def refused(params: Mapping[str, Any], words: str, with_diff: bool, verbosity: int) -> Finished:
+def refused(params: Mapping[str, Any], words: str, with_diff: bool, verbosity: int) -> ModuleResult:
     """Return the result of a task that is refused before anything is sent, in the usual shape."""
     ids = well_formed_ids(params["ids"])
-    finding = Finding(
+    run_summary = RunSummary(
         action=params["action"],
         check_mode=False,
         outcomes=[Outcome(workload_id, NOT_ATTEMPTED, STOPPED_EARLY, words) for workload_id in ids.ids],
         state={},
         not_reached=[],
         batches=[],
-        figures=Figures(ids.duplicates, 0, 0, 0, 0.0),
+        counters=Counters(ids.duplicates, 0, 0, 0, 0.0),
         notes=[],
         stopped=True,
     )
     limit = params["workloads_limit"]
     if limit is None or limit < 0:
         limit = DEFAULT_WORKLOADS_LIMIT
-    result = make_result(finding, limit, with_diff, verbosity)
-    return Finished({**result, "msg": words}, True, [], set())
+    result = make_result(run_summary, limit, with_diff, verbosity)
+    return ModuleResult({**result, "msg": words}, True, [], set())
 
 
 class _Run:
@@ -136,99 +127,99 @@ class _Run:
         self._options = options
         self._connection = connection
         self._check_mode = check_mode
-        self._tally = Tally()
+        self._stats = RequestStats()
         is_play_there = watch_ancestors()
-        self._guard = Guard(options.deadline, lambda: is_uninterrupted() and is_play_there())
-        self._journal = Journal(None if check_mode else options.report_path, self._scrub)
-        self._ledger = Ledger(options.ids.ids, self._journal)
+        self._cancellation = Cancellation(options.deadline, lambda: is_uninterrupted() and is_play_there())
+        self._report_file = ReportFile(None if check_mode else options.report_path, self._scrub)
+        self._run_state = RunState(options.ids.ids, self._report_file)
         self._progress = Progress(options.action, lambda line: say(self._scrub(line)))
         self._dispatcher: Optional[Dispatcher] = None
 
-    def finish(self, with_diff: bool, verbosity: int) -> Finished:
+    def finish(self, with_diff: bool, verbosity: int) -> ModuleResult:
         began = time.monotonic()
         try:
-            self._journal.open()
+            self._report_file.open()
         except OptionError as fault:
-            self._ledger.stop(str(fault))
+            self._run_state.stop(str(fault))
         else:
-            if self._ledger.ids:
+            if self._run_state.ids:
                 self._work()
-        self._ledger.leave_the_rest()
-        if self._ledger.reason != ORPHANED:
+        self._run_state.mark_rest_not_attempted()
+        if self._run_state.reason != ORPHANED:
             # Nobody is left to hear the result of a run whose play is gone: its report stays unfinished.
-            self._journal.complete()
-        finding = self._finding(time.monotonic() - began)
-        result = make_result(finding, self._options.workloads_limit, with_diff, verbosity)
+            self._report_file.complete()
+        run_summary = self._run_summary(time.monotonic() - began)
+        result = make_result(run_summary, self._options.workloads_limit, with_diff, verbosity)
         self._progress.end(result["msg"])
         warnings = [
             *self._connection.warnings,
             *self._options.warnings,
-            *self._tally.warnings(),
-            *self._journal.warnings,
+            *self._stats.warnings(),
+            *self._report_file.warnings,
         ]
-        return Finished(result, is_failed(finding), warnings, self._secrets())
+        return ModuleResult(result, is_failed(run_summary), warnings, self._secrets())
 
-    def _finding(self, seconds: float) -> Finding:
+    def _run_summary(self, seconds: float) -> RunSummary:
         sent = self._dispatcher
-        return Finding(
+        return RunSummary(
             action=self._options.action,
             check_mode=self._check_mode,
-            outcomes=self._ledger.in_order(),
-            state=self._ledger.state,
-            not_reached=self._ledger.not_reached,
+            outcomes=self._run_state.in_order(),
+            state=self._run_state.state,
+            not_reached=self._run_state.not_reached,
             batches=sent.batches if sent else [],
-            figures=Figures(
+            counters=Counters(
                 duplicates=self._options.ids.duplicates,
-                requests=self._tally.requests,
+                requests=self._stats.requests,
                 batches=sent.sent_batches if sent else 0,
-                retries=self._tally.retries,
+                retries=self._stats.retries,
                 seconds=round(seconds, 3),
             ),
-            notes=self._ledger.notes,
-            stopped=self._ledger.is_stopped,
+            notes=self._run_state.notes,
+            stopped=self._run_state.is_stopped,
         )
 
     def _work(self) -> None:
         """Read the state, plan, and act on the plan unless something forbids it."""
-        options, ledger = self._options, self._ledger
+        options, run_state = self._options, self._run_state
         workers = max(options.concurrency, _LEAST_READERS)
         client = Client(
             self._connection,
-            self._guard,
-            self._tally,
+            self._cancellation,
+            self._stats,
             connections=workers + options.concurrency,
             on_trouble=self._progress.trouble,
         )
         try:
             reader = StateReader(client, workers)
-            self._progress.phase("reading the state of {0}".format(counted(len(ledger.ids), "workload")))
-            ledger.state = reader.read(ledger.ids, on_read=self._progress.reading)
-            plan = make_plan(options.action, ledger.ids, ledger.state, options.rules)
-            ledger.settle(settled_by(plan.steps))
+            self._progress.phase("reading the state of {0}".format(counted(len(run_state.ids), "workload")))
+            run_state.state = reader.read(run_state.ids, on_read=self._progress.reading)
+            plan = make_plan(options.action, run_state.ids, run_state.state, options.rules)
+            run_state.settle(settled_by(plan.steps))
             too_many = ceiling_words(plan, options.max_affected)
             if too_many is not None:
-                ledger.stop(too_many)
+                run_state.stop(too_many)
             elif self._check_mode:
                 # As it goes when the control plane refuses nothing.
-                ledger.settle(Outcome(workload_id, CHANGED) for workload_id in plan.ids(SEND, WAIT))
+                run_state.settle(Outcome(workload_id, CHANGED) for workload_id in plan.ids(SEND, WAIT))
             else:
                 self._act(plan, client, reader)
         except RunaiError as fault:
-            ledger.stop_for(fault)
+            run_state.stop_for(fault)
         finally:
             client.close()
 
     def _act(self, plan: Plan, client: Client, reader: StateReader) -> None:
         """Send what the plan says, and wait for it where that is asked for."""
-        options, ledger = self._options, self._ledger
+        options, run_state = self._options, self._run_state
         planned = len(plan.ids(SEND, WAIT))
-        rules = rules_once_stopped(options.rules) if options.action == RESUME else options.rules
+        rules = rules_after_stop(options.rules) if options.action == RESUME else options.rules
         context = DeliveryContext(
-            options.action, client, reader, self._guard, self._tally, rules, ledger.state
+            options.action, client, reader, self._cancellation, self._stats, rules, run_state.state
         )
         dispatcher = self._dispatcher = Dispatcher(
             partial(deliver, context),
-            self._guard,
+            self._cancellation,
             options.batch_size,
             options.concurrency,
             options.max_failures,
@@ -236,34 +227,38 @@ class _Run:
             lambda: self._progress.phase("acting on {0}".format(counted(planned, "workload"))),
             self._settle_batch,
         )
-        waiter = Waiter(reader, self._guard, options.wait_timeout, options.wait_interval, self._progress)
+        waiter = Waiter(
+            reader, self._cancellation, options.wait_timeout, options.wait_interval, self._progress
+        )
         if plan.ids(SEND):
             dispatcher.send(plan.ids(SEND))
         if plan.ids(WAIT):
-            send_once_stopped(plan.ids(WAIT), options, rules, waiter, dispatcher, ledger)
-        if ledger.counts[NOT_ATTEMPTED]:
+            send_resume_after_stop(plan.ids(WAIT), options, rules, waiter, dispatcher, run_state)
+        if run_state.counts[NOT_ATTEMPTED]:
             self._note_the_stop()
         if options.wait:
-            goal = Goal(options.action, options.content_with_active)
-            wait_until_reached(goal, waiter, ledger, can_look=not dispatcher.is_broken_off)
+            target = WaitTarget(options.action, options.content_with_active)
+            wait_until_reached(target, waiter, run_state, can_look=not dispatcher.is_broken_off)
 
     def _settle_batch(self, outcomes: Sequence[Outcome]) -> None:
-        ledger, dispatcher = self._ledger, self._dispatcher
-        ledger.settle(outcomes)
+        run_state, dispatcher = self._run_state, self._dispatcher
+        run_state.settle(outcomes)
         done = dispatcher.sent_batches if dispatcher else 0
         # What stops one by one, to be resumed, may go in more batches than are needed for all together.
-        to_come = math.ceil((len(ledger.ids) - len(ledger.outcomes)) / self._options.batch_size)
-        self._progress.batch(ledger.counts, len(ledger.outcomes), len(ledger.ids), done, done + to_come)
+        to_come = math.ceil((len(run_state.ids) - len(run_state.outcomes)) / self._options.batch_size)
+        self._progress.batch(
+            run_state.counts, len(run_state.outcomes), len(run_state.ids), done, done + to_come
+        )
 
     def _note_the_stop(self) -> None:
         """Note why something was left that was to be sent."""
         try:
-            self._guard.check_write()
+            self._cancellation.check_write()
         except Interrupted as stop:
-            self._ledger.stop_for(stop)
+            self._run_state.stop_for(stop)
 
     def _secrets(self) -> set[str]:
-        return {*self._connection.secrets, *self._tally.secrets}
+        return {*self._connection.secrets, *self._stats.secrets}
 
     def _scrub(self, text: str) -> str:
         return hide(text, self._secrets())

@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from .._api.errors import Interrupted, RunaiError
+from .._api.cancellation import STOPPED_EARLY
+from .._api.errors import Interrupted
+from .._common.errors import RunaiError
 from .._common.text import some_of
 from .._workload.workload import Workload
-from .outcome import (
-    NOT_ATTEMPTED,
-    NOT_REACHED,
-    STOPPED_EARLY,
-    Outcome,
-)
-from .report_file import Journal
+from .outcome import NOT_ATTEMPTED, NOT_REACHED, Outcome
+from .report_file import ReportFile
 from .result import report_row
 
 _MOST_PLACES = 5
 
 
-class Ledger:
+class RunState:
     """Holds an outcome for each of ``ids`` that is settled, and why the run was stopped, if it was.
 
     ``state`` is what was seen before anything was sent; ``counts`` are ids by outcome; ``notes`` are
@@ -32,7 +29,7 @@ class Ledger:
     into the report file at once.
     """
 
-    def __init__(self, ids: Sequence[str], journal: Journal) -> None:
+    def __init__(self, ids: Sequence[str], report_file: ReportFile) -> None:
         self.ids = ids
         self.state: Mapping[str, Workload] = {}
         self.outcomes: dict[str, Outcome] = {}
@@ -41,14 +38,14 @@ class Ledger:
         self.notes: list[str] = []
         self.is_stopped = False
         self.reason = STOPPED_EARLY
-        self._journal = journal
+        self._report_file = report_file
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Enter the outcomes of ids that had none yet."""
         settled = list(outcomes)
         self.outcomes.update((outcome.id, outcome) for outcome in settled)
         self.counts.update(outcome.outcome for outcome in settled)
-        self._journal.write(report_row(outcome, self.state.get(outcome.id)) for outcome in settled)
+        self._report_file.write(report_row(outcome, self.state.get(outcome.id)) for outcome in settled)
 
     def stop(self, words: str) -> None:
         """Enter why the run does not come to its end."""
@@ -62,13 +59,13 @@ class Ledger:
             self.reason = fault.reason
         self.stop(str(fault))
 
-    def leave_the_rest(self) -> None:
+    def mark_rest_not_attempted(self) -> None:
         """Settle all ids that have no outcome yet as not attempted."""
         rest = [workload_id for workload_id in self.ids if workload_id not in self.outcomes]
         words = self.notes[0] if self.notes else ""
         self.settle(Outcome(workload_id, NOT_ATTEMPTED, self.reason, words) for workload_id in rest)
 
-    def fall_short(self, target: str, places: Mapping[str, str]) -> None:
+    def mark_not_reached(self, target: str, places: Mapping[str, str]) -> None:
         """Enter where the ids were that had not reached ``target`` when the wait for it ended."""
         if not places:
             return
@@ -78,7 +75,7 @@ class Ledger:
             self.outcomes[workload_id] = self.outcomes[workload_id]._replace(
                 reason=NOT_REACHED, message="{0}: {1}".format(short, place)
             )
-        self._journal.amend(
+        self._report_file.replace_rows(
             report_row(self.outcomes[workload_id], self.state.get(workload_id)) for workload_id in places
         )
         told = ["{0} {1}".format(count, place) for place, count in Counter(places.values()).most_common()]

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable, NamedTuple, Optional
 
-from .._api.cancellation import Guard
-from .._api.errors import RunaiError
+from .._api.cancellation import Cancellation
+from .._common.errors import RunaiError
 from .._workload.phases import (
     DELETE,
     RESUME,
@@ -30,10 +30,10 @@ from .._workload.workload import (
 )
 from .outcome import CHANGED, UNCHANGED
 from .progress import Progress
-from .run_state import Ledger
+from .run_state import RunState
 
 
-class Goal(NamedTuple):
+class WaitTarget(NamedTuple):
     """Where an action takes workloads; with ``content_with_active`` any active phase does for Running."""
 
     action: str
@@ -45,7 +45,7 @@ class Goal(NamedTuple):
         resumed = "active" if self.content_with_active else RUNNING
         return {SUSPEND: STOPPED, RESUME: resumed, DELETE: "gone"}[self.action]
 
-    def is_ahead_of(self, outcome: str, before: Workload) -> bool:
+    def is_pending(self, outcome: str, before: Workload) -> bool:
         """Tell whether a workload with this outcome, which was so ``before``, has still to reach the goal."""
         return outcome == CHANGED or (outcome == UNCHANGED and not self.is_reached_by(before))
 
@@ -68,10 +68,15 @@ class Waiter:
     """Looks at workloads every ``interval`` seconds, for at most ``timeout`` seconds."""
 
     def __init__(
-        self, reader: StateReader, guard: Guard, timeout: float, interval: float, progress: Progress
+        self,
+        reader: StateReader,
+        cancellation: Cancellation,
+        timeout: float,
+        interval: float,
+        progress: Progress,
     ) -> None:
         self._reader = reader
-        self._guard = guard
+        self._cancellation = cancellation
         self._timeout = timeout
         self._interval = interval
         self._progress = progress
@@ -96,32 +101,32 @@ class Waiter:
             yield settled, {one: state[one] for one in left}
             if not left or remaining <= 0:
                 return
-            self._guard.sleep(max(0.0, min(self._interval, until - time.monotonic())))
+            self._cancellation.sleep(max(0.0, min(self._interval, until - time.monotonic())))
 
 
-def wait_until_reached(goal: Goal, waiter: Waiter, ledger: Ledger, can_look: bool) -> None:
+def wait_until_reached(target: WaitTarget, waiter: Waiter, run_state: RunState, can_look: bool) -> None:
     """Wait until what changed, or was on its way already, has reached the goal; enter what falls short.
 
     Without ``can_look``, where the control plane no longer answers, all of it falls short at once.
     """
     ids = [
         workload_id
-        for workload_id, outcome in ledger.outcomes.items()
-        if goal.is_ahead_of(outcome.outcome, ledger.state[workload_id])
+        for workload_id, outcome in run_state.outcomes.items()
+        if target.is_pending(outcome.outcome, run_state.state[workload_id])
     ]
     short: dict[str, Optional[Workload]] = dict.fromkeys(ids)
     try:
         for settled, left in waiter.looks(
-            ids if can_look else [], goal.is_settled_by, "to be {0}".format(goal.target)
+            ids if can_look else [], target.is_settled_by, "to be {0}".format(target.target)
         ):
             short.update(left)
             short.update(settled)
             for workload in settled.values():
-                if goal.is_reached_by(workload):
+                if target.is_reached_by(workload):
                     del short[workload.id]
     except RunaiError as fault:
-        ledger.stop_for(fault)
-    ledger.fall_short(goal.target, {one: _place_of(workload) for one, workload in short.items()})
+        run_state.stop_for(fault)
+    run_state.mark_not_reached(target.target, {one: _place_of(workload) for one, workload in short.items()})
 
 
 def _place_of(workload: Optional[Workload]) -> str:

@@ -10,9 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from .._api.errors import OptionError
-from .._workload.phases import PHASES, canonical, is_known
-from .text import clean, some_of
+from .errors import OptionError
 
 # Of the option concurrency.
 MOST_CONCURRENT = 16
@@ -71,16 +69,3 @@ def names(option: str, values: Sequence[object]) -> tuple[str, ...]:
         refuse_blank(option, element)
         found += [line.strip() for line in str(element).splitlines() if line.strip()]
     return tuple(dict.fromkeys(found))
-
-
-def phases(option: str, values: Sequence[str], warnings: list[str]) -> dict[str, str]:
-    """Return the API's own name for each of ``values``, told in any case; warn of what is no known phase."""
-    found = {value: canonical(value) for value in values}
-    unknown = [value for value, phase in found.items() if not is_known(phase)]
-    if unknown:
-        told = some_of(["'{0}'".format(clean(value, 40)) for value in unknown])
-        is_none = "is not a phase" if len(unknown) == 1 else "are no phases"
-        warnings.append(
-            "{0}: {1} {2} that this collection knows ({3})".format(option, told, is_none, ", ".join(PHASES))
-        )
-    return {**found, **{value: value for value in unknown}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 
-class Finished(NamedTuple):
+class ModuleResult(NamedTuple):
     """A run that came to its end, well or not; ``secrets`` are values that must never be shown."""
 
     result: dict[str, Any]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional
 
-from .._api.errors import RunaiError
 from .._batch.outcome import CHANGED
+from .._common.errors import RunaiError
 from .._common.text import counted
 from .._workload.phases import FINISHED_PHASES, RESUME
 from .context import (
@@ -112,7 +112,7 @@ def begin_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
             _stop_for(context, _no_fence(context, selection_of(context.settings)))
             identity = context.reader.identity()
             if record is not None:
-                check_same_plane(record, identity.plane)
+                check_same_plane(record, identity.control_plane)
             record, now, notes = make_plan_record(context, identity, sampling)
             if record.kind == CLEANUP and not record.workloads:
                 # Nothing to delete, so nothing to keep a record of.
@@ -121,7 +121,7 @@ def begin_step(context: Context, sampling: Optional[Sampling] = None) -> Step:
             context.save(record)
         else:
             identity = context.reader.identity()
-            check_same_plane(record, identity.plane)
+            check_same_plane(record, identity.control_plane)
             fold_reports(context, record)
             now = context.reader.look(record.entry_ids())
             drift_fault = _note_drift(context, record)

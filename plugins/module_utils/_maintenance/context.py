@@ -47,7 +47,7 @@ from .summary import Page
 class Identity(NamedTuple):
     """Which control plane answers, and the version of each of its clusters by uuid."""
 
-    plane: ControlPlane
+    control_plane: ControlPlane
     versions: Mapping[str, str]
 
 

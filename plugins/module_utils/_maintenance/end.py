@@ -191,7 +191,7 @@ def _assume_begun(context: Context, record: Record) -> None:
 
 def _look(context: Context, record: Record) -> dict[str, Seen]:
     """Compare the record with what is true now, and return that."""
-    check_same_plane(record, context.reader.identity().plane)
+    check_same_plane(record, context.reader.identity().control_plane)
     fold_reports(context, record)
     now = context.reader.look(record.entry_ids())
     others = take_part(context, record, now)

@@ -221,7 +221,7 @@ def draft_record(context: Context, identity: Identity, selected: Selected) -> Pl
         action=kind_of_role(settings.role).action,
         state=PLANNED,
         reason=settings.get("reason"),
-        control_plane=identity.plane,
+        control_plane=identity.control_plane,
         selection=selection,
         settings={key: settings.values[key] for key in _KEPT_SETTINGS if key in settings.values},
         times={},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._api.errors import RunaiError
+from .._common.errors import RunaiError
 from .._common.text import some_of
 from .context import Context
 from .record import LEAVE, Record

@@ -12,19 +12,15 @@ from datetime import datetime, timezone
 from typing import Any, Callable, Optional, TypeVar
 from urllib.parse import urlsplit
 
-from .._api.cancellation import Guard
+from .._api.cancellation import Cancellation
 from .._api.client import Client
 from .._api.connection import (
     Connection,
     connect_options,
     is_loopback,
 )
-from .._api.errors import (
-    AccessDenied,
-    NoToken,
-    RequestError,
-)
-from .._api.stats import Tally
+from .._api.errors import AccessDenied, NoToken, RequestError
+from .._api.stats import RequestStats
 from .._common.ids import fold_id
 from .._selection.fields import needed_keys
 from .._selection.options import (
@@ -32,9 +28,9 @@ from .._selection.options import (
     selection_argument_spec,
 )
 from .._selection.places import (
+    api_id,
     read_clusters,
     resolve_clusters,
-    spelt,
     unlisted_nodes,
     unlisted_projects,
 )
@@ -44,7 +40,7 @@ from .._system.ancestors import watch_ancestors
 from .context import Identity, Selected
 from .record import ControlPlane
 from .record_nodes import PodsOnNode
-from .record_seen import Seen, seen_from_row
+from .record_seen import Seen, workload_from_row
 from .settings import Settings
 
 _BETWEEN_TRIES = 2.0
@@ -120,12 +116,12 @@ class ControlPlaneReader:
         return self._with_client(connect_options(self._params, self._environ), read)
 
     def _meant(self, client: Client, clusters: Optional[Sequence[str]]) -> Optional[dict[str, str]]:
-        """Return the uuids that ``clusters`` stand for, as ``spelt`` does; ``None`` where any is meant."""
+        """Return the uuids that ``clusters`` stand for, as ``api_id`` does; ``None`` where any is meant."""
         if not clusters:
             return None
         listed = read_clusters(client)
         known = resolve_clusters(clusters, listed, self.warn_once)
-        return spelt(frozenset[str]().union(*known.values()), listed)
+        return api_id(frozenset[str]().union(*known.values()), listed)
 
     def _rows(self, selection: Mapping[str, Any], quiet: bool = False) -> SelectedRows:
         if self._wait:
@@ -134,14 +130,14 @@ class ControlPlaneReader:
         options = info_options({**defaults, **selection}, selection, datetime.now(timezone.utc))
         connection = connect_options(self._params, self._environ)
         found: list[str] = [*options.warnings]
-        tally = Tally()
+        stats = RequestStats()
         selected = self._with_client(
             connection,
             lambda client: select(client, options, needed_keys(()), found.append),
             options.concurrency,
-            tally,
+            stats,
         )
-        for warning in () if quiet else (*found, *tally.warnings()):
+        for warning in () if quiet else (*found, *stats.warnings()):
             self.warn_once(self._in_own_words(warning))
         return selected
 
@@ -150,17 +146,17 @@ class ControlPlaneReader:
         connection: Connection,
         read: Callable[[Client], _Read],
         connections: int = 1,
-        tally: Optional[Tally] = None,
+        stats: Optional[RequestStats] = None,
     ) -> _Read:
-        tally = tally or Tally()
+        stats = stats or RequestStats()
         for warning in connection.warnings:
             self.warn_once(self._in_own_words(warning))
-        client = Client(connection, Guard(is_wanted=watch_ancestors()), tally, connections)
+        client = Client(connection, Cancellation(is_wanted=watch_ancestors()), stats, connections)
         try:
             return read(client)
         finally:
             client.close()
-            self.secrets |= {*connection.secrets, *tally.secrets}
+            self.secrets |= {*connection.secrets, *stats.secrets}
 
     def _wait_for(self, connection: Connection) -> Identity:
         def read(client: Client) -> Identity:
@@ -171,7 +167,7 @@ class ControlPlaneReader:
             return identity
 
         end = time.monotonic() + self._wait
-        guard = Guard(is_wanted=watch_ancestors())
+        cancellation = Cancellation(is_wanted=watch_ancestors())
         while True:
             try:
                 # A client of its own for each try: one that once got no token for good asks for none again.
@@ -183,7 +179,7 @@ class ControlPlaneReader:
                 if is_denied or time.monotonic() >= end:
                     raise
                 self.warn_once("the control plane did not answer at first ({0})".format(fault.kind))
-                guard.sleep(min(_BETWEEN_TRIES, max(0.0, end - time.monotonic())))
+                cancellation.sleep(min(_BETWEEN_TRIES, max(0.0, end - time.monotonic())))
 
     def warn_once(self, words: str) -> None:
         """Add a warning that is not there yet."""
@@ -206,7 +202,7 @@ def _identity(client: Client, connection: Connection) -> Identity:
                 names.setdefault(cluster_id, cluster_id)
             if isinstance(tenant_id, int):
                 tenants.add(tenant_id)
-    plane = ControlPlane(
+    control_plane = ControlPlane(
         base_url=connection.base_url,
         tenant_id=str(min(tenants)) if tenants else None,
         clusters=names,
@@ -214,7 +210,7 @@ def _identity(client: Client, connection: Connection) -> Identity:
         simulator=is_loopback(urlsplit(connection.base_url).hostname) and client.is_simulator(),
         all_clusters=bool(clusters),
     )
-    return Identity(plane, {one.id: one.version for one in clusters or () if one.version})
+    return Identity(control_plane, {one.id: one.version for one in clusters or () if one.version})
 
 
 def _seen(selected: SelectedRows) -> dict[str, Seen]:
@@ -222,7 +218,7 @@ def _seen(selected: SelectedRows) -> dict[str, Seen]:
     for row in selected.rows:
         workload_id = fold_id(row.get("id"))
         if workload_id is not None:
-            found[workload_id] = seen_from_row(workload_id, row)
+            found[workload_id] = workload_from_row(workload_id, row)
     return found
 
 

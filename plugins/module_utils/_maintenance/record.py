@@ -17,8 +17,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .._api.errors import RunaiError
 from .._batch.outcome import OUTCOMES
+from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._workload.phases import DELETE, SUSPEND
 from .record_shape import check_shape

@@ -63,7 +63,7 @@ class Seen(NamedTuple):
         return is_active(self.phase)
 
 
-def seen_from_row(workload_id: str, row: Row) -> Seen:
+def workload_from_row(workload_id: str, row: Row) -> Seen:
     """Make a Seen of one of the API's rows; a value of a wrong type counts as not there."""
     kind = _short(row, "type")
     words = (kind or "").lower()

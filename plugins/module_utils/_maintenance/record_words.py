@@ -35,7 +35,7 @@ from .summary import Page, Table
 
 REHEARSAL = "REHEARSAL on a simulator"
 
-_ENTRY_COLUMNS = ("workload", "project", "owner", "phase", "remark")
+_ENTRY_COLUMNS = ("workload", "project", "owner", "phase", "warn_once")
 
 
 class Trouble(NamedTuple):
@@ -46,13 +46,17 @@ class Trouble(NamedTuple):
     next_command: str
 
 
-def first_line(plane: ControlPlane) -> str:
+def first_line(control_plane: ControlPlane) -> str:
     """Say which control plane it is."""
-    clusters = ", ".join(sorted(plane.clusters.values())) or "no clusters known"
-    if plane.clusters and not plane.all_clusters:
+    clusters = ", ".join(sorted(control_plane.clusters.values())) or "no clusters known"
+    if control_plane.clusters and not control_plane.all_clusters:
         clusters += " (this account may not list them: there may be others)"
-    place = "{0}, tenant {1}, clusters: {2}".format(plane.base_url, plane.tenant_id or "unknown", clusters)
-    return "{0}: {1}".format(REHEARSAL, place) if plane.simulator else "Control plane {0}".format(place)
+    place = "{0}, tenant {1}, clusters: {2}".format(
+        control_plane.base_url, control_plane.tenant_id or "unknown", clusters
+    )
+    return (
+        "{0}: {1}".format(REHEARSAL, place) if control_plane.simulator else "Control plane {0}".format(place)
+    )
 
 
 def plan_page(record: Record, notes: Sequence[str] = ()) -> Page:

@@ -12,10 +12,10 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
-from .._api.cancellation import Guard
-from .._api.errors import OptionError, RunaiError
+from .._api.cancellation import Cancellation
+from .._common.errors import OptionError, RunaiError
 from .._common.option_values import seconds
-from .._common.result import Finished
+from .._common.result import ModuleResult
 from .._system.ancestors import watch_ancestors
 from .._workload.phases import RESUME
 from .begin import (
@@ -91,7 +91,7 @@ class _Run(NamedTuple):
     warn: Callable[[str], None]
 
 
-def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> Finished:
+def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> ModuleResult:
     """Run one step. Never raises for what users or control planes do wrong."""
     reader: Optional[ControlPlaneReader] = None
     try:
@@ -110,16 +110,16 @@ def run_step(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: 
             words = settings.in_own_words(str(fault))
             remedy = Remedy(to_fill_in(settings.role, settings.asked_for(words)))
         return refused(words, after_refusal(_caller(params, settings), remedy), reader, rows)
-    return Finished(result, False, reader.warnings, reader.secrets)
+    return ModuleResult(result, False, reader.warnings, reader.secrets)
 
 
 def refused(
     words: str, next_command: str, reader: Optional[ControlPlaneReader] = None, rows: Sequence[str] = ()
-) -> Finished:
+) -> ModuleResult:
     """Return the result of a step that could not be taken, in the usual shape."""
     trouble = Trouble(words, list(rows), next_command)
     result = {**_result(Step(None, trouble=trouble), {}), "msg": words, "refused": True}
-    return Finished(result, True, reader.warnings if reader else [], reader.secrets if reader else set())
+    return ModuleResult(result, True, reader.warnings if reader else [], reader.secrets if reader else set())
 
 
 def _caller(params: Mapping[str, Any], settings: Settings) -> Caller:
@@ -243,7 +243,7 @@ def _fold(run: _Run) -> dict[str, Any]:
 
 def _sample(run: _Run) -> dict[str, Any]:
     """Return which workloads meet the selection now, and at every read before."""
-    sleep = Guard(is_wanted=watch_ancestors()).sleep
+    sleep = Cancellation(is_wanted=watch_ancestors()).sleep
     found = sample_step(run.context, _sampling(run), run.warn, sleep)
     result = {**_result(Step(found.record), run.settings.values), "msg": found.words}
     if found.sampling is not None and found.spread is not None:
@@ -257,17 +257,17 @@ def _sample(run: _Run) -> dict[str, Any]:
 def _settle(run: _Run) -> dict[str, Any]:
     # As long as one of its calls may take: to connect, and to be answered.
     longest = 2 * seconds("timeout", run.params["timeout"], least=0.001)
-    await_batches(run.context, longest, Guard(is_wanted=watch_ancestors()).sleep)
-    patience = seconds_to_settle(run.context)
-    return {**_result(Step(run.context.need()), run.settings.values), "seconds": patience}
+    await_batches(run.context, longest, Cancellation(is_wanted=watch_ancestors()).sleep)
+    retry_budget = seconds_to_settle(run.context)
+    return {**_result(Step(run.context.need()), run.settings.values), "seconds": retry_budget}
 
 
 def _which(run: _Run) -> dict[str, Any]:
     """Say which control plane answers."""
-    plane = run.context.reader.identity().plane
-    line = first_line(plane)
+    control_plane = run.context.reader.identity().control_plane
+    line = first_line(control_plane)
     result = _result(Step(None), run.settings.values)
-    return {**result, "simulator": plane.simulator, "msg": line, "lines": [line]}
+    return {**result, "simulator": control_plane.simulator, "msg": line, "lines": [line]}
 
 
 class _StepKind(NamedTuple):

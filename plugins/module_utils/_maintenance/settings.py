@@ -20,10 +20,10 @@ from typing import Any, Callable, Optional
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.connection import connection_argument_spec
-from .._common.option_values import phases
 from .._common.text import clean
 from .._common.times import parse_age
 from .._selection.order import SORT_KEYS
+from .._workload.phases import phases
 from .record import (
     NAME_RULE,
     Record,

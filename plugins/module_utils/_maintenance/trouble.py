@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Optional
 
-from .._api.errors import RunaiError
 from .._batch.outcome import BAD as BAD_OUTCOMES
 from .._batch.outcome import (
     CHANGED,
@@ -19,6 +18,7 @@ from .._batch.outcome import (
     UNKNOWN_OUTCOME,
     spelled,
 )
+from .._common.errors import RunaiError
 from .._common.text import counted
 from .._workload.phases import STOPPING, SUSPEND
 from .context import Context

@@ -12,19 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Optional
 
-from .._api.errors import OptionError
+from .._common.errors import OptionError
 from .._common.ids import fold_id, parse_ids, pieces
-from .._common.option_values import (
-    MOST_CONCURRENT,
-    names,
-    phases,
-    refuse_blank,
-    whole,
-    with_whole_texts,
-    within,
-)
+from .._common.option_values import MOST_CONCURRENT, names, refuse_blank, whole, with_whole_texts, within
 from .._common.text import clean
 from .._common.times import parse_before
+from .._workload.phases import phases
 from .criteria import AMOUNTS, MOMENTS, Criteria
 from .fields import ALL_FIELDS, DEFAULT_FIELDS
 from .order import SORT_KEYS, Order

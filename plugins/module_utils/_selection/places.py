@@ -10,13 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Callable, NamedTuple, Optional
 
 from .._api.client import PROJECTS, Client
-from .._api.errors import (
-    AccessDenied,
-    NotFound,
-    RequestError,
-    RunaiError,
-)
+from .._api.errors import AccessDenied, NotFound, RequestError
 from .._api.paging import read_pages
+from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, some_of
 from .._workload.row import text
@@ -45,7 +41,7 @@ def read_clusters(client: Client, is_optional: bool = False) -> Optional[list[Cl
     ``is_optional``: the caller can do without, so that an error of the server is not waited out.
     """
     try:
-        found = client.clusters(client.patience(is_optional))
+        found = client.clusters(client.retry_budget(is_optional))
     except NotFound:
         return None
     except AccessDenied as fault:
@@ -91,7 +87,7 @@ def resolve_clusters(
     return resolved
 
 
-def spelt(cluster_ids: Iterable[str], clusters: Optional[Sequence[Cluster]]) -> dict[str, str]:
+def api_id(cluster_ids: Iterable[str], clusters: Optional[Sequence[Cluster]]) -> dict[str, str]:
     """Return each of ``cluster_ids`` with what the control plane writes for it, as far as it lists it."""
     spellings = {one.id: one.spelling for one in clusters or ()}
     return {cluster_id: spellings.get(cluster_id, cluster_id) for cluster_id in cluster_ids}
@@ -108,7 +104,7 @@ def workloads_on_nodes(
     """Return the ids of the workloads that have a pod on each node that has not ended.
 
     Only pods that this account may see are known. Raises RequestError, and RunaiError for a node
-    name that is met in several clusters although ``meant`` (see ``spelt``) does not say in which;
+    name that is met in several clusters although ``meant`` (see ``api_id``) does not say in which;
     ``clusters`` are for their names.
     """
     names = {one.id: one.name for one in clusters or ()}

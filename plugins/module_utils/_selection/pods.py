@@ -40,7 +40,7 @@ def read_pods(
 
     def fetch(offset: int) -> Page:
         asked.append(offset)
-        return client.pods_page(offset, filters, is_current, client.patience(is_optional=may_be_refused))
+        return client.pods_page(offset, filters, is_current, client.retry_budget(is_optional=may_be_refused))
 
     def look() -> None:
         pods.update(read_pages(PODS, fetch, [0], 1, identity=lambda pod: text(pod, "id")))

@@ -12,11 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional
 
 from .._api.client import WORKLOADS, Client
-from .._api.errors import (
-    RequestError,
-    RunaiError,
-    StatusError,
-)
+from .._api.errors import RequestError, StatusError
 from .._api.list_query import ListQuery
 from .._api.paging import (
     PAGE_SIZE,
@@ -26,9 +22,10 @@ from .._api.paging import (
 )
 from .._api.parallel import map_parallel
 from .._api.responses import Page
+from .._common.errors import RunaiError
 from .._common.text import NAME_LENGTH, clean
 from .._workload.row import Row, moment
-from .._workload.state import StateReader, slim
+from .._workload.state import StateReader, keep_keys
 from .._workload.workload import FORBIDDEN
 from .server_filter import contradicts
 
@@ -42,7 +39,7 @@ _REFUSES_FILTER = (400, 422, 500, 501)
 _MOST_LOOKS = 3
 
 
-class Few(NamedTuple):
+class LimitedRead(NamedTuple):
     """That only the first ``limit`` of the rows are wanted that ``is_meant``, in the order of the list."""
 
     limit: int
@@ -54,7 +51,7 @@ class Few(NamedTuple):
         return is_all or sum(map(self.is_meant, page.rows)) > self.limit
 
 
-class _Look(NamedTuple):
+class Observation(NamedTuple):
     """The rows that the list showed once, and whether these are surely all there were."""
 
     rows: Rows
@@ -92,19 +89,21 @@ class RowReader:
         forbidden = [workload_id for workload_id, row in found.items() if row == FORBIDDEN]
         return {workload_id: row for workload_id, row in found.items() if not isinstance(row, str)}, forbidden
 
-    def listed(self, query: ListQuery, filters: Sequence[str] = (), few: Optional[Few] = None) -> Rows:
+    def listed(
+        self, query: ListQuery, filters: Sequence[str] = (), limited_read: Optional[LimitedRead] = None
+    ) -> Rows:
         """Return the rows that the list shows for ``query``, or at least the ``few`` first ones.
 
         ``filters`` are ours: they only save rows, and where the control plane refuses them, the list is
         read without them. Whether it joins filters by "and" is not documented, so that they are left
         out where ``query`` holds the user's. Raises RequestError, and RunaiError where the control
-        plane seems to ignore what the user asked it for.
+        control plane seems to ignore what the user asked it for.
         """
         if query.filters or not filters:
-            rows = self._read(query, few, may_be_refused=False)
+            rows = self._read(query, limited_read, may_be_refused=False)
         else:
             try:
-                rows = self._read(query._replace(filters=tuple(filters)), few, may_be_refused=True)
+                rows = self._read(query._replace(filters=tuple(filters)), limited_read, may_be_refused=True)
             except RequestError as fault:
                 if not is_refused_filter(fault):
                     raise
@@ -118,11 +117,11 @@ class RowReader:
             self._check_search(query, query.search, rows.values())
         return rows
 
-    def _read(self, query: ListQuery, few: Optional[Few], may_be_refused: bool) -> Rows:
-        if few is not None and few.limit < PAGE_SIZE:
+    def _read(self, query: ListQuery, limited_read: Optional[LimitedRead], may_be_refused: bool) -> Rows:
+        if limited_read is not None and limited_read.limit < PAGE_SIZE:
             # One more than is wanted tells whether the limit left something out.
-            page = self._fetch(query, may_be_refused, limit=few.limit + 1)(0)
-            if few.are_on(page):
+            page = self._fetch(query, may_be_refused, limit=limited_read.limit + 1)(0)
+            if limited_read.are_on(page):
                 return read_pages(WORKLOADS, lambda _offset: page._replace(next=None), [0], 1)
         return self._read_all(query, may_be_refused)
 
@@ -146,7 +145,7 @@ class RowReader:
         self._warn("the list of workloads changed each time it was read; some may have been missed")
         return rows
 
-    def _look(self, query: ListQuery, may_be_refused: bool, is_enough: IsEnough) -> _Look:
+    def _look(self, query: ListQuery, may_be_refused: bool, is_enough: IsEnough) -> Observation:
         began = datetime.now(timezone.utc)
         fetch = self._fetch(query, may_be_refused)
         calls: list[Callable[[], Any]] = [lambda: self._client.count(query), lambda: fetch(0)]
@@ -168,15 +167,15 @@ class RowReader:
             is_enough,
         )
         if is_one_page or total is None or is_enough(rows):
-            return _Look(rows, True)
+            return Observation(rows, True)
         # What was created meanwhile was not counted, and must not stand in for what was missed.
         counted = sum(not _is_after(row, began) for row in rows.values())
-        return _Look(rows, counted >= total)
+        return Observation(rows, counted >= total)
 
     def _fetch(self, query: ListQuery, may_be_refused: bool, limit: int = PAGE_SIZE) -> Callable[[int], Page]:
         def fetch(offset: int) -> Page:
-            patience = self._client.patience(is_optional=may_be_refused)
-            return slim(self._client.list_page(offset, query, limit, patience), self._keys)
+            retry_budget = self._client.retry_budget(is_optional=may_be_refused)
+            return keep_keys(self._client.list_page(offset, query, limit, retry_budget), self._keys)
 
         return fetch
 

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from .._api.cancellation import Guard
+from .._api.cancellation import Cancellation
 from .._api.client import Client
 from .._api.connection import (
     connect_options,
     no_connection,
 )
-from .._api.errors import OptionError, RunaiError
-from .._api.stats import Tally
-from .._common.result import Finished
+from .._api.stats import RequestStats
+from .._common.errors import OptionError, RunaiError
+from .._common.result import ModuleResult
 from .._common.text import clean
 from .._system.ancestors import watch_ancestors
 from .criteria import row_id
@@ -44,7 +44,7 @@ def run_info(
     given: Mapping[str, Any],
     environ: Mapping[str, str],
     now: Optional[datetime] = None,
-) -> Finished:
+) -> ModuleResult:
     """Select what the options say. Never raises for what users or control planes do wrong.
 
     ``given`` are the task's arguments before Ansible completed them.
@@ -59,15 +59,15 @@ def run_info(
         return refused(str(fault))
     warnings = [*connection.warnings, *options.warnings]
     if options.selects_nothing:
-        return Finished(make_result(nothing(), None), False, warnings, set(connection.secrets))
+        return ModuleResult(make_result(nothing(), None), False, warnings, set(connection.secrets))
 
     def warn(sentence: str) -> None:
         if sentence not in warnings:
             warnings.append(sentence)
 
-    tally = Tally()
-    guard = Guard(is_wanted=watch_ancestors())
-    client = Client(connection, guard, tally, connections=options.concurrency)
+    stats = RequestStats()
+    cancellation = Cancellation(is_wanted=watch_ancestors())
+    client = Client(connection, cancellation, stats, connections=options.concurrency)
     try:
         selected = select(client, options, needed_keys(options.fields), warn)
     except RunaiError as fault:
@@ -81,12 +81,12 @@ def run_info(
         client.close()
     if result["workloads_truncated"] and options.workloads_limit is None:
         warn(truncation_words(result))
-    return Finished(result, failed, [*warnings, *tally.warnings()], {*connection.secrets, *tally.secrets})
+    return ModuleResult(result, failed, [*warnings, *stats.warnings()], {*connection.secrets, *stats.secrets})
 
 
-def refused(words: str) -> Finished:
+def refused(words: str) -> ModuleResult:
     """Return the result of a task that is refused before anything is asked, in the usual shape."""
-    return Finished({**make_result(nothing(), None), "msg": words}, True, [], set())
+    return ModuleResult({**make_result(nothing(), None), "msg": words}, True, [], set())
 
 
 def _shown(selected: SelectedRows, fields: tuple[str, ...], base_url: str, now: datetime) -> Selection:

@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Callable, NamedTuple, Optional
 
 from .._api.client import Client
-from .._api.errors import RequestError, RunaiError
+from .._api.errors import RequestError
 from .._api.list_query import ListQuery
+from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, counted, some_of
 from .._workload.row import Row
@@ -20,15 +21,15 @@ from .options import InfoOptions
 from .order import Order, Taken, take
 from .places import (
     Cluster,
+    api_id,
     read_clusters,
     resolve_clusters,
-    spelt,
     unlisted_nodes,
     unlisted_projects,
     warn_of_unlisted,
     workloads_on_nodes,
 )
-from .rows import Few, RowReader, Rows
+from .rows import LimitedRead, RowReader, Rows
 from .server_filter import server_part
 
 _WILDCARDS = frozenset("*?[")
@@ -115,7 +116,7 @@ class _Selecting:
         meant = None
         if options.clusters is not None:
             any_of["clusters"] = resolve_clusters(options.clusters, clusters, self._warn)
-            meant = spelt(frozenset[str]().union(*any_of["clusters"].values()), clusters)
+            meant = api_id(frozenset[str]().union(*any_of["clusters"].values()), clusters)
         if options.nodes is not None:
             any_of["nodes"] = workloads_on_nodes(
                 self._client, options.nodes, meant, clusters, options.concurrency, self._warn
@@ -136,9 +137,9 @@ class _Selecting:
         ]
         if by_id and not is_any_key_used:
             return self._by_ids(reader, sorted(by_id[0].intersection(*by_id)), criteria.is_deleted)
-        part = server_part(criteria, spelt((one.id for one in clusters or ()), clusters))
+        part = server_part(criteria, api_id((one.id for one in clusters or ()), clusters))
         limit = options.order.limit
-        few = None
+        limited_read = None
         if (
             limit is not None
             and part.is_whole
@@ -146,9 +147,9 @@ class _Selecting:
             and not options.exclude
             and options.order == Order(limit=limit)
         ):
-            few = Few(limit, predicate(criteria))
+            limited_read = LimitedRead(limit, predicate(criteria))
         query = ListQuery(criteria.is_deleted, options.search, options.filter_by)
-        return reader.listed(query, part.filters, few)
+        return reader.listed(query, part.filters, limited_read)
 
     def _by_ids(self, reader: RowReader, ids: Sequence[str], is_deleted: bool) -> Rows:
         rows, forbidden = reader.by_ids(ids, is_deleted) if ids else ({}, [])

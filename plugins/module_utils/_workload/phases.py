@@ -11,6 +11,10 @@ collection's own reading, and the control plane has the last word on what is sen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from .._common.text import clean, some_of
+
 SUSPEND = "suspend"
 RESUME = "resume"
 DELETE = "delete"
@@ -18,7 +22,7 @@ ACTIONS = (SUSPEND, RESUME, DELETE)
 
 # What an action means for a workload in some phase. The last two are also reasons.
 SEND = "send"
-THERE = "unchanged"
+ALREADY_DONE = "unchanged"
 WAIT = "wait"
 FINISHED = "finished"
 DELETING = "deleting"
@@ -32,11 +36,11 @@ ACTIVE_PHASES = ("Creating", "Pending", "Initializing", RUNNING, "Degraded", "Up
 FINISHED_PHASES = ("Completed", "Failed")
 
 _TABLE = {
-    **{phase: {SUSPEND: SEND, RESUME: THERE, DELETE: SEND} for phase in ACTIVE_PHASES},
-    STOPPING: {SUSPEND: THERE, RESUME: WAIT, DELETE: SEND},
-    STOPPED: {SUSPEND: THERE, RESUME: SEND, DELETE: SEND},
+    **{phase: {SUSPEND: SEND, RESUME: ALREADY_DONE, DELETE: SEND} for phase in ACTIVE_PHASES},
+    STOPPING: {SUSPEND: ALREADY_DONE, RESUME: WAIT, DELETE: SEND},
+    STOPPED: {SUSPEND: ALREADY_DONE, RESUME: SEND, DELETE: SEND},
     **{phase: {SUSPEND: FINISHED, RESUME: FINISHED, DELETE: SEND} for phase in FINISHED_PHASES},
-    "Deleting": {SUSPEND: DELETING, RESUME: DELETING, DELETE: THERE},
+    "Deleting": {SUSPEND: DELETING, RESUME: DELETING, DELETE: ALREADY_DONE},
     "Terminating": {SUSPEND: SEND, RESUME: SEND, DELETE: SEND},
     UNKNOWN: {SUSPEND: SEND, RESUME: SEND, DELETE: SEND},
 }
@@ -62,7 +66,7 @@ def names_of(phase: str) -> tuple[str, ...]:
 
 
 def meaning(action: str, phase: str) -> str:
-    """Return what ``action`` means in ``phase``: one of SEND, THERE, WAIT, FINISHED, DELETING.
+    """Return what ``action`` means in ``phase``: one of SEND, ALREADY_DONE, WAIT, FINISHED, DELETING.
 
     A phase that is not known counts as Unknown.
     """
@@ -86,3 +90,16 @@ def has_arrived(action: str, phase: str, content_with_active: bool) -> bool:
 def can_still_arrive(action: str, phase: str) -> bool:
     """Tell whether waiting makes sense for a workload in ``phase``."""
     return action == DELETE or canonical(phase) not in (*FINISHED_PHASES, "Deleting")
+
+
+def phases(option: str, values: Sequence[str], warnings: list[str]) -> dict[str, str]:
+    """Return the API's own name for each of ``values``, told in any case; warn of what is no known phase."""
+    found = {value: canonical(value) for value in values}
+    unknown = [value for value, phase in found.items() if not is_known(phase)]
+    if unknown:
+        told = some_of(["'{0}'".format(clean(value, 40)) for value in unknown])
+        is_none = "is not a phase" if len(unknown) == 1 else "are no phases"
+        warnings.append(
+            "{0}: {1} {2} that this collection knows ({3})".format(option, told, is_none, ", ".join(PHASES))
+        )
+    return {**found, **{value: value for value in unknown}}

@@ -16,7 +16,7 @@ from .._api.errors import AccessDenied, NotFound
 from .._api.paging import page_offsets, read_pages
 from .._api.parallel import map_parallel
 from .._api.responses import Page
-from .._api.retry import Patience
+from .._api.retry import RetryBudget
 from .row import moment
 from .workload import (
     FORBIDDEN,
@@ -72,18 +72,18 @@ class StateReader:
         self._is_counted = False
 
     def read(
-        self, ids: Sequence[str], patience: Optional[Patience] = None, on_read: OnRead = _unheard
+        self, ids: Sequence[str], retry_budget: Optional[RetryBudget] = None, on_read: OnRead = _unheard
     ) -> dict[str, Workload]:
         """Return a Workload for each of ``ids``. Raises what ``read_rows`` raises."""
         return {
             workload_id: Workload(workload_id, found)
             if isinstance(found, str)
             else workload_from_row(workload_id, found)
-            for workload_id, found in self.read_rows(ids, patience, on_read).items()
+            for workload_id, found in self.read_rows(ids, retry_budget, on_read).items()
         }
 
     def read_rows(
-        self, ids: Sequence[str], patience: Optional[Patience] = None, on_read: OnRead = _unheard
+        self, ids: Sequence[str], retry_budget: Optional[RetryBudget] = None, on_read: OnRead = _unheard
     ) -> dict[str, Found]:
         """Return for each of ``ids`` the API's own row, or MISSING or FORBIDDEN.
 
@@ -97,10 +97,10 @@ class StateReader:
             # A list that shows them all is no shorter than they are.
             pages = self._count_and_read(page_offsets(len(ids)) if len(ids) >= _MANY else [], on_read)
         if is_cheaper_singly(len(ids), self._fleet) and not pages:
-            return self._read_singly(ids, patience, on_read, is_proven=False)
-        found = self._read_list(ids, patience, on_read, pages)
+            return self._read_singly(ids, retry_budget, on_read, is_proven=False)
+        found = self._read_list(ids, retry_budget, on_read, pages)
         missing = [workload_id for workload_id in ids if workload_id not in found]
-        found.update(self._read_singly(missing, patience, on_read, is_proven=True))
+        found.update(self._read_singly(missing, retry_budget, on_read, is_proven=True))
         return found
 
     def _count_and_read(self, offsets: Sequence[int], on_read: OnRead) -> dict[int, Page]:
@@ -119,13 +119,13 @@ class StateReader:
         self._is_counted = True
         return pages
 
-    def _page(self, offset: int, patience: Optional[Patience] = None) -> Page:
-        return slim(self._client.list_page(offset, patience=patience), self._keys)
+    def _page(self, offset: int, retry_budget: Optional[RetryBudget] = None) -> Page:
+        return keep_keys(self._client.list_page(offset, retry_budget=retry_budget), self._keys)
 
     def _read_list(
         self,
         ids: Sequence[str],
-        patience: Optional[Patience],
+        retry_budget: Optional[RetryBudget],
         on_read: OnRead,
         pages: Mapping[int, Page],
     ) -> dict[str, Found]:
@@ -133,22 +133,22 @@ class StateReader:
         wanted = set(ids)
 
         def fetch(offset: int) -> Page:
-            return pages[offset] if offset in pages else self._page(offset, patience)
+            return pages[offset] if offset in pages else self._page(offset, retry_budget)
 
         def is_enough(rows: Mapping[str, Any]) -> bool:
             on_read(_BY_LIST, len(rows), self._fleet)
             return wanted <= rows.keys()
 
         rows = read_pages(WORKLOADS, fetch, page_offsets(self._fleet), self._workers, is_enough)
-        return {workload_id: _living(rows[workload_id]) for workload_id in ids if workload_id in rows}
+        return {workload_id: row_or_missing(rows[workload_id]) for workload_id in ids if workload_id in rows}
 
     def _read_singly(
-        self, ids: Sequence[str], patience: Optional[Patience], on_read: OnRead, is_proven: bool
+        self, ids: Sequence[str], retry_budget: Optional[RetryBudget], on_read: OnRead, is_proven: bool
     ) -> dict[str, Found]:
         numbers = itertools.count(1)
 
         def read(workload_id: str) -> Found:
-            found = self._read_one(workload_id, patience)
+            found = self._read_one(workload_id, retry_budget)
             on_read(_SINGLY, next(numbers), len(ids))
             return found
 
@@ -156,12 +156,12 @@ class StateReader:
         if not is_proven and found and all(one == MISSING for one in found):
             # Any web server answers 404 to what it does not know: make sure that this one is a
             # control plane before "not there" is believed, and a delete called done.
-            self._client.list_page(0, limit=1, patience=patience)
+            self._client.list_page(0, limit=1, retry_budget=retry_budget)
         return dict(zip(ids, found))
 
-    def _read_one(self, workload_id: str, patience: Optional[Patience]) -> Found:
+    def _read_one(self, workload_id: str, retry_budget: Optional[RetryBudget]) -> Found:
         try:
-            return _living(self._client.workload(workload_id, patience))
+            return row_or_missing(self._client.workload(workload_id, retry_budget))
         except NotFound:
             return MISSING
         except AccessDenied as fault:
@@ -170,11 +170,11 @@ class StateReader:
             return FORBIDDEN
 
 
-def _living(row: dict[str, Any]) -> Found:
+def row_or_missing(row: dict[str, Any]) -> Found:
     return row if moment(row, "deletedAt") is None else MISSING
 
 
-def slim(page: Page, keys: Optional[Collection[str]]) -> Page:
+def keep_keys(page: Page, keys: Optional[Collection[str]]) -> Page:
     """Keep only ``keys`` of each row: the whole rows of a large fleet take hundreds of megabytes."""
     if keys is None:
         return page

@@ -8,8 +8,8 @@ import threading
 from typing import Callable
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _guard
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import Interrupted
 
 
@@ -20,52 +20,52 @@ def reason(check: Callable[[], None]) -> str:
 
 
 def test_without_limits_everything_may_go_on() -> None:
-    guard = Guard()
-    guard.check()
-    guard.check_write()
-    guard.sleep(0.0)
+    cancellation = Cancellation()
+    cancellation.check()
+    cancellation.check_write()
+    cancellation.sleep(0.0)
 
 
 def test_after_the_deadline_nothing_may() -> None:
-    guard = Guard(deadline=1e-9)
-    assert reason(guard.check) == "deadline"
-    assert reason(guard.check_write) == "deadline"
+    cancellation = Cancellation(deadline=1e-9)
+    assert reason(cancellation.check) == "deadline"
+    assert reason(cancellation.check_write) == "deadline"
 
 
 def test_a_vanished_play_stays_vanished() -> None:
     wanted = [False, True, True]
-    guard = Guard(is_wanted=lambda: wanted.pop(0))
-    assert reason(guard.check) == "orphaned"
-    assert reason(guard.check) == "orphaned"
+    cancellation = Cancellation(is_wanted=lambda: wanted.pop(0))
+    assert reason(cancellation.check) == "orphaned"
+    assert reason(cancellation.check) == "orphaned"
 
 
 def test_a_breaker_stops_writes_alone_and_its_first_reason_stays() -> None:
-    guard = Guard()
-    guard.stop_writing("too many refused")
-    guard.stop_writing("something else")
-    guard.check()
+    cancellation = Cancellation()
+    cancellation.stop_writing("too many refused")
+    cancellation.stop_writing("something else")
+    cancellation.check()
     with pytest.raises(Interrupted, match="too many refused") as told:
-        guard.check_write()
+        cancellation.check_write()
     assert told.value.reason == "stopped"
 
 
 def test_a_sleep_ends_with_the_deadline_and_not_later() -> None:
     with pytest.raises(Interrupted):
-        Guard(deadline=0.05).sleep(600.0)
+        Cancellation(deadline=0.05).sleep(600.0)
 
 
 def test_a_sleep_before_a_write_ends_when_writing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     # It is woken, and does not just look again after a while.
-    monkeypatch.setattr(_guard, "_SLICE", 3600.0)
-    guard = Guard()
-    stopper = threading.Timer(0.05, guard.stop_writing, ["enough"])
+    monkeypatch.setattr(_cancellation, "_SLICE", 3600.0)
+    cancellation = Cancellation()
+    stopper = threading.Timer(0.05, cancellation.stop_writing, ["enough"])
     stopper.start()
     with pytest.raises(Interrupted, match="enough"):
-        guard.sleep(600.0, before_write=True)
+        cancellation.sleep(600.0, before_write=True)
     stopper.join()
 
 
 def test_a_sleep_ends_when_the_play_is_gone() -> None:
     looks = iter([True, False])
     with pytest.raises(Interrupted):
-        Guard(is_wanted=lambda: next(looks)).sleep(600.0)
+        Cancellation(is_wanted=lambda: next(looks)).sleep(600.0)

@@ -22,7 +22,7 @@ import pytest
 import requests
 import urllib3.exceptions
 from ansible_collections.gpuops.runai.plugins.module_utils._api import transport as _transport
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
@@ -37,7 +37,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     StatusError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.list_query import ListQuery
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._api.version import VERSION
 from urllib3.connection import CertificateError  # type: ignore[attr-defined]
 
@@ -60,10 +60,10 @@ Connect = Callable[..., "Made"]
 class Made:
     """A client, and what it was made with for a look at it."""
 
-    def __init__(self, client: Client, guard: Guard, tally: Tally) -> None:
+    def __init__(self, client: Client, cancellation: Cancellation, stats: RequestStats) -> None:
         self.client = client
-        self.guard = guard
-        self.tally = tally
+        self.cancellation = cancellation
+        self.stats = stats
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def connect(loopback: Loopback) -> Iterator[Connect]:
             "retry_timeout": 0.0,
             **options,
         }
-        guard, tally = Guard(), Tally()
-        clients.append(Client(connect_options(params, environ or {}), guard, tally, connections=8))
-        return Made(clients[-1], guard, tally)
+        cancellation, stats = Cancellation(), RequestStats()
+        clients.append(Client(connect_options(params, environ or {}), cancellation, stats, connections=8))
+        return Made(clients[-1], cancellation, stats)
 
     yield make
     for client in clients:
@@ -175,7 +175,7 @@ def test_a_count_that_makes_no_sense_is_none(loopback: Loopback, connect: Connec
         assert made.client.count() is None
         # It may have been half an answer: that is asked for again, like any other.
         assert len(loopback.asked) == asked
-        assert any("the list was read without it" in warning for warning in made.tally.warnings())
+        assert any("the list was read without it" in warning for warning in made.stats.warnings())
 
 
 @pytest.mark.parametrize("status", [403, 422, 500, 503])
@@ -183,7 +183,7 @@ def test_a_count_that_is_refused_or_fails_is_none(loopback: Loopback, connect: C
     script(loopback, count=[loopback.reply(status)])
     made = connect()
     assert made.client.count() is None
-    assert made.tally.warnings() == [
+    assert made.stats.warnings() == [
         "the control plane's count can't be used (HTTP {0}); the list was read without it".format(status)
     ]
 
@@ -210,7 +210,7 @@ def test_one_connection_is_kept_for_all_calls_of_a_thread(loopback: Loopback, co
         fault_of(lambda: made.client.workload(ID))
     assert len(loopback.asked) == 10
     assert len({asked.peer for asked in loopback.asked}) == 1
-    assert made.tally.requests == 10
+    assert made.stats.requests == 10
 
 
 def test_several_calls_are_in_flight_at_once(loopback: Loopback, connect: Connect) -> None:
@@ -257,7 +257,7 @@ def test_a_token_is_made_of_client_credentials_once(loopback: Loopback, connect:
         "client_secret": [SECRET],
     }
     # So that it can be kept out of everything that is shown.
-    assert made.tally.secrets == {"minted-1"}
+    assert made.stats.secrets == {"minted-1"}
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -329,7 +329,7 @@ def test_a_token_is_renewed_once_on_a_401(loopback: Loopback, connect: Connect) 
         "Bearer minted-1",
         "Bearer minted-2",
     ]
-    assert made.tally.retries == 1
+    assert made.stats.retries == 1
 
 
 def test_a_batch_that_met_a_dead_token_is_sent_again_with_the_new_one(
@@ -807,8 +807,8 @@ def test_a_write_is_sent_once_and_a_read_again(loopback: Loopback, connect: Conn
     assert loopback.paths() == [BATCH]
     made.client.list_page(0)
     assert loopback.paths("GET") == [LIST] * 3
-    assert made.tally.retries == 2
-    assert sorted(made.tally.warnings()) == [
+    assert made.stats.retries == 2
+    assert sorted(made.stats.warnings()) == [
         "requests to the control plane were retried once because of: HTTP 503",
         "requests to the control plane were retried once because of: a cut connection",
     ]
@@ -825,11 +825,11 @@ def test_retries_end_with_what_they_ended_on(loopback: Loopback, connect: Connec
 def test_nothing_is_sent_once_the_guard_says_so(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[page(loopback)], batch=[loopback.reply(200, DONE)])
     made = connect()
-    made.guard.stop_writing("enough")
+    made.cancellation.stop_writing("enough")
     with pytest.raises(Interrupted):
         made.client.batch("suspend", [ID])
     made.client.list_page(0)
-    made.guard._deadline = 0.0
+    made.cancellation._deadline = 0.0
     with pytest.raises(Interrupted):
         made.client.list_page(0)
     assert loopback.paths() == [LIST]

@@ -18,7 +18,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.connection impor
     connection_secrets,
     is_loopback,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import OptionError
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -69,7 +69,7 @@ def test_who_was_not_asked_for_is_ignored_and_remarked_on() -> None:
     answer, remarks = batch({"succeeded": [*IDS, STRANGER], "failed": [{"id": STRANGER, "code": 1}]})
     assert (answer.succeeded, answer.refused, answer.omitted) == (IDS, {}, [])
     assert len(remarks) == 2
-    assert all("was not asked for; it was ignored" in remark for remark in remarks)
+    assert all("was not asked for; it was ignored" in warn_once for warn_once in remarks)
 
 
 def test_a_code_is_a_small_number_or_none() -> None:

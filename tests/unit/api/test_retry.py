@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     AccessDenied,
     AnswerLost,
@@ -18,8 +18,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     RetriesExhausted,
     StatusError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import Patience, parse_retry_after
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import RetryBudget, parse_retry_after
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,17 +92,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def patience(clock: Clock, seconds: float, tally: Optional[Tally] = None) -> Patience:
-    guard = Guard()
-    guard.sleep = clock.pause  # type: ignore[method-assign]
-    return Patience(seconds, guard, tally or Tally())
+def retry_budget(clock: Clock, seconds: float, stats: Optional[RequestStats] = None) -> RetryBudget:
+    cancellation = Cancellation()
+    cancellation.sleep = clock.pause  # type: ignore[method-assign]
+    return RetryBudget(seconds, cancellation, stats or RequestStats())
 
 
 def status(number: int, retry_after: Optional[float] = None) -> StatusError:
     return StatusError("GET", "/x", number, "", retry_after=retry_after)
 
 
-def exhaust(mine: Patience, fault: RequestError) -> RequestError:
+def exhaust(mine: RetryBudget, fault: RequestError) -> RequestError:
     try:
         while True:
             mine.pause(fault)
@@ -111,7 +111,7 @@ def exhaust(mine: Patience, fault: RequestError) -> RequestError:
 
 
 def test_pauses_grow_and_all_retries_share_the_time(clock: Clock) -> None:
-    end = exhaust(patience(clock, 60.0), status(502))
+    end = exhaust(retry_budget(clock, 60.0), status(502))
     assert isinstance(end, RetriesExhausted)
     assert sum(clock.slept) == pytest.approx(60.0)
     assert 0.25 <= clock.slept[0] <= 0.5
@@ -128,9 +128,9 @@ def test_retries_that_take_long_are_told_once_while_they_do(clock: Clock) -> Non
     def tell(kind: str, left: float) -> None:
         told.append((kind, left, clock.now))
 
-    def mine(seconds: float) -> Patience:
-        found = Patience(seconds, Guard(), Tally(), on_trouble=tell)
-        found._guard.sleep = clock.pause  # type: ignore[method-assign]
+    def mine(seconds: float) -> RetryBudget:
+        found = RetryBudget(seconds, Cancellation(), RequestStats(), on_trouble=tell)
+        found._cancellation.sleep = clock.pause  # type: ignore[method-assign]
         return found
 
     exhaust(mine(29.0), status(502))
@@ -149,12 +149,12 @@ def test_retries_that_take_long_are_told_once_while_they_do(clock: Clock) -> Non
 
 def test_clients_do_not_come_back_as_one(clock: Clock) -> None:
     for _client in range(10):
-        patience(clock, 60.0).pause(status(502))
+        retry_budget(clock, 60.0).pause(status(502))
     assert len(set(clock.slept)) > 5
 
 
 def test_the_time_the_control_plane_asks_for_is_given_within_what_is_left(clock: Clock) -> None:
-    mine = patience(clock, 30.0)
+    mine = retry_budget(clock, 30.0)
     mine.pause(status(503, 7.0))
     mine.pause(status(429, 0.0))
     mine.pause(status(429, 3600.0))
@@ -168,12 +168,12 @@ def test_the_time_the_control_plane_asks_for_is_given_within_what_is_left(clock:
 def test_a_server_that_asks_for_no_pause_again_and_again_is_not_asked_without_end(
     clock: Clock, asked: Optional[float]
 ) -> None:
-    exhaust(patience(clock, 120.0), status(429, asked))
+    exhaust(retry_budget(clock, 120.0), status(429, asked))
     assert len(clock.slept) < 30
 
 
 def test_what_is_asked_for_is_given_where_it_is_more_than_the_pauses_have_grown_to(clock: Clock) -> None:
-    mine = patience(clock, 1000.0)
+    mine = retry_budget(clock, 1000.0)
     for _try in range(12):
         mine.pause(status(503, 30.0))
     assert clock.slept == [30.0] * 12
@@ -181,7 +181,7 @@ def test_what_is_asked_for_is_given_where_it_is_more_than_the_pauses_have_grown_
 
 def test_no_time_retries_nothing(clock: Clock) -> None:
     fault = status(503, 1.0)
-    assert exhaust(patience(clock, 0.0), fault) is fault
+    assert exhaust(retry_budget(clock, 0.0), fault) is fault
     assert clock.slept == []
 
 
@@ -198,7 +198,7 @@ def test_no_time_retries_nothing(clock: Clock) -> None:
     ],
 )
 def test_what_lasts_is_raised_at_once(clock: Clock, fault: RequestError) -> None:
-    assert exhaust(patience(clock, 60.0), fault) is fault
+    assert exhaust(retry_budget(clock, 60.0), fault) is fault
     assert clock.slept == []
 
 
@@ -211,22 +211,22 @@ def test_what_lasts_is_raised_at_once(clock: Clock, fault: RequestError) -> None
     ],
 )
 def test_what_may_pass_is_tried_again_and_told_once_with_a_count(clock: Clock, fault: RequestError) -> None:
-    tally = Tally()
-    mine = patience(clock, 600.0, tally)
+    stats = RequestStats()
+    mine = retry_budget(clock, 600.0, stats)
     for _try in range(5):
         mine.pause(fault)
-    assert tally.retries == 5
-    (warning,) = tally.warnings()
+    assert stats.retries == 5
+    (warning,) = stats.warnings()
     assert "retried 5 times because of: {0}".format(fault.kind) in warning
 
 
 def test_an_answer_of_another_shape_is_not_asked_for_for_long(clock: Clock) -> None:
-    exhaust(patience(clock, 600.0), MalformedAnswer("GET", "/x", "not JSON", "html"))
+    exhaust(retry_budget(clock, 600.0), MalformedAnswer("GET", "/x", "not JSON", "html"))
     assert len(clock.slept) == 2
 
 
 def test_the_clock_starts_at_the_first_fault(clock: Clock) -> None:
-    mine: Any = patience(clock, 10.0)
+    mine: Any = retry_budget(clock, 10.0)
     clock.now += 1000
     assert mine.left == 10.0
     mine.pause(status(503, 4.0))

@@ -21,10 +21,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.fault_policy import (
     LOOK_AWHILE,
     LOOK_ONCE,
-    LOST,
-    NO_PASSAGE,
+    NOT_APPLIED,
+    NOT_DELIVERED,
     REFUSED,
-    SURELY_NOT,
+    UNKNOWN_RESULT,
     reaction_to,
 )
 
@@ -38,28 +38,28 @@ def status(number: int, code: Optional[int] = None) -> StatusError:
 @pytest.mark.parametrize(
     ("fault", "verdict", "doubt"),
     [
-        (AnswerLost("POST", "/b", "a timeout", "no answer"), LOST, LOOK_AWHILE),
-        (MalformedAnswer("POST", "/b", "not JSON", "html"), LOST, LOOK_AWHILE),
-        *((status(number, number), LOST, LOOK_AWHILE) for number in (408, 500, 502, 504)),
-        *((status(number), LOST, LOOK_AWHILE) for number in (408, 500, 502, 504, 520)),
-        (NotDelivered("POST", "/b", "refused", "connection refused"), NO_PASSAGE, SURELY_NOT),
-        (NotDelivered("POST", "/b", "k", "wrong certificate", lasting=True), NO_PASSAGE, SURELY_NOT),
-        (NoToken(status(400, 400), "an-id", "https://a.example"), NO_PASSAGE, SURELY_NOT),
-        (status(429), NO_PASSAGE, SURELY_NOT),
-        (status(429, 429), NO_PASSAGE, SURELY_NOT),
-        (status(503, 503), NO_PASSAGE, LOOK_ONCE),
-        (status(503), NO_PASSAGE, LOOK_AWHILE),
-        *((status(number), REFUSED, SURELY_NOT) for number in (400, 401, 403, 404, 405, 409, 413, 422)),
-        *((status(number, number), REFUSED, SURELY_NOT) for number in (400, 401, 403, 404, 418)),
+        (AnswerLost("POST", "/b", "a timeout", "no answer"), UNKNOWN_RESULT, LOOK_AWHILE),
+        (MalformedAnswer("POST", "/b", "not JSON", "html"), UNKNOWN_RESULT, LOOK_AWHILE),
+        *((status(number, number), UNKNOWN_RESULT, LOOK_AWHILE) for number in (408, 500, 502, 504)),
+        *((status(number), UNKNOWN_RESULT, LOOK_AWHILE) for number in (408, 500, 502, 504, 520)),
+        (NotDelivered("POST", "/b", "refused", "connection refused"), NOT_DELIVERED, NOT_APPLIED),
+        (NotDelivered("POST", "/b", "k", "wrong certificate", lasting=True), NOT_DELIVERED, NOT_APPLIED),
+        (NoToken(status(400, 400), "an-id", "https://a.example"), NOT_DELIVERED, NOT_APPLIED),
+        (status(429), NOT_DELIVERED, NOT_APPLIED),
+        (status(429, 429), NOT_DELIVERED, NOT_APPLIED),
+        (status(503, 503), NOT_DELIVERED, LOOK_ONCE),
+        (status(503), NOT_DELIVERED, LOOK_AWHILE),
+        *((status(number), REFUSED, NOT_APPLIED) for number in (400, 401, 403, 404, 405, 409, 413, 422)),
+        *((status(number, number), REFUSED, NOT_APPLIED) for number in (400, 401, 403, 404, 418)),
         *((status(number), REFUSED, LOOK_AWHILE) for number in (407, 418, 444, 501, 505)),
         *((status(number, number), REFUSED, LOOK_AWHILE) for number in (501, 505)),
     ],
     ids=str,
 )
 def test_what_to_do_after_a_fault(fault: RequestError, verdict: str, doubt: str) -> None:
-    reaction = reaction_to(fault)
-    assert (reaction.verdict, reaction.doubt) == (verdict, doubt)
-    assert (reaction.refusal is not None) is (verdict == REFUSED)
+    fault_decision = reaction_to(fault)
+    assert (fault_decision.verdict, fault_decision.doubt) == (verdict, doubt)
+    assert (fault_decision.refusal is not None) is (verdict == REFUSED)
 
 
 @pytest.mark.parametrize(

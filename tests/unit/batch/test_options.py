@@ -8,13 +8,13 @@ import uuid
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import OptionError
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.dispatch import MaxFailures
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.options import (
     BRAKES,
     BatchOptions,
     batch_options,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -16,8 +16,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import (
     Step,
     ceiling_words,
     chunks,
-    decide,
     make_plan,
+    plan_one,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import ACTIONS, PHASES
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import Workload
@@ -91,7 +91,7 @@ def expected(action: str, workload: Workload, given_rules: Rules) -> tuple[str, 
 
 @given(st.sampled_from(ACTIONS), workloads, rules)
 def test_the_first_reason_that_holds_is_told(action: str, workload: Workload, given_rules: Rules) -> None:
-    step = decide(action, workload, given_rules)
+    step = plan_one(action, workload, given_rules)
     assert (step.verdict, step.reason) == expected(action, workload, given_rules)
     assert bool(step.message) == bool(step.reason)
 
@@ -103,7 +103,9 @@ def _seen(phase: str, can_suspend: Optional[bool] = None) -> Workload:
 @pytest.mark.parametrize("action", ACTIONS)
 def test_what_is_there_already_is_unchanged_whatever_is_supported(action: str) -> None:
     there = {"suspend": "Stopped", "resume": "Running", "delete": "Deleting"}[action]
-    assert decide(action, _seen(there, can_suspend=False), NOTHING) == Step(_seen(there, False), "unchanged")
+    assert plan_one(action, _seen(there, can_suspend=False), NOTHING) == Step(
+        _seen(there, False), "unchanged"
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,15 +118,15 @@ def test_what_is_there_already_is_unchanged_whatever_is_supported(action: str) -
     ],
 )
 def test_each_tolerated_reason_skips_and_fails_otherwise(workload: Workload, reason: str) -> None:
-    assert decide("suspend", workload, NOTHING)[1:3] == ("failed", reason)
-    assert decide("suspend", workload, NOTHING._replace(tolerate=(reason,)))[1:3] == ("skipped", reason)
+    assert plan_one("suspend", workload, NOTHING)[1:3] == ("failed", reason)
+    assert plan_one("suspend", workload, NOTHING._replace(tolerate=(reason,)))[1:3] == ("skipped", reason)
     others = tuple(other for other in EVERYTHING.tolerate if other != reason)
-    assert decide("suspend", workload, NOTHING._replace(tolerate=others))[1:3] == ("failed", reason)
+    assert plan_one("suspend", workload, NOTHING._replace(tolerate=others))[1:3] == ("failed", reason)
 
 
 def test_what_may_not_be_seen_is_never_tolerated() -> None:
     for action in ACTIONS:
-        assert decide(action, Workload(ID, "forbidden"), EVERYTHING)[1:3] == ("failed", "forbidden")
+        assert plan_one(action, Workload(ID, "forbidden"), EVERYTHING)[1:3] == ("failed", "forbidden")
 
 
 def test_what_can_be_tolerated_and_what_is() -> None:
@@ -148,7 +150,7 @@ def test_what_can_be_tolerated_and_what_is() -> None:
 )
 def test_only_phases_may_name_a_phase_that_is_not_listed(phase: str, only: str, verdict: str) -> None:
     limited = NOTHING._replace(only_phases=frozenset((only,)))
-    assert decide("delete", _seen(phase), limited).verdict == verdict
+    assert plan_one("delete", _seen(phase), limited).verdict == verdict
 
 
 @given(st.lists(st.uuids().map(str), unique=True, max_size=20), st.sampled_from(ACTIONS), st.data())

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import BatchRecord, Outcome
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.result import (
-    Figures,
-    Finding,
+    Counters,
+    RunSummary,
     is_failed,
     make_result,
     report_row,
@@ -67,11 +67,11 @@ LARGEST = 700_000
 # What an event may hold, less the options and the words that the result does not have.
 LARGEST_EVENT = 990_000
 
-FIGURES = Figures(duplicates=1, requests=2, batches=3, retries=4, seconds=5.5)
+FIGURES = Counters(duplicates=1, requests=2, batches=3, retries=4, seconds=5.5)
 outcome_names = st.sampled_from(OUTCOMES)
 
 
-def finding(outcomes: list[Outcome], **other: Any) -> Finding:
+def run_summary(outcomes: list[Outcome], **other: Any) -> RunSummary:
     whole: dict[str, Any] = {
         "action": "suspend",
         "check_mode": False,
@@ -82,11 +82,11 @@ def finding(outcomes: list[Outcome], **other: Any) -> Finding:
         },
         "not_reached": [],
         "batches": [],
-        "figures": FIGURES,
+        "counters": FIGURES,
         "notes": [],
         "stopped": False,
     }
-    return Finding(**{**whole, **other})
+    return RunSummary(**{**whole, **other})
 
 
 def numbered(count: int) -> list[str]:
@@ -99,7 +99,7 @@ def test_every_id_is_told_once_in_the_order_asked_and_the_shape_is_constant(
 ) -> None:
     ids = numbered(len(names))
     outcomes = [Outcome(one, name) for one, name in zip(ids, names)]
-    result = make_result(finding(outcomes, check_mode=check_mode), limit, with_diff)
+    result = make_result(run_summary(outcomes, check_mode=check_mode), limit, with_diff)
 
     assert list(result) == KEYS + (["diff"] if with_diff else [])
     assert list(result["outcomes"]) == OUTCOMES
@@ -130,15 +130,15 @@ def test_every_id_is_told_once_in_the_order_asked_and_the_shape_is_constant(
 def test_which_outcomes_fail_a_task(name: str) -> None:
     bad = name in ("failed", "unknown", "not_attempted")
     good = Outcome(numbered(2)[1], "changed")
-    assert is_failed(finding([Outcome(numbered(1)[0], name), good])) is bad
+    assert is_failed(run_summary([Outcome(numbered(1)[0], name), good])) is bad
 
 
 def test_a_stop_or_a_wait_that_ran_out_fails_a_task() -> None:
     outcomes = [Outcome(numbered(1)[0], "changed")]
-    assert not is_failed(finding(outcomes))
-    assert is_failed(finding(outcomes, stopped=True))
-    assert is_failed(finding(outcomes, not_reached=numbered(1)))
-    assert not is_failed(finding([]))
+    assert not is_failed(run_summary(outcomes))
+    assert is_failed(run_summary(outcomes, stopped=True))
+    assert is_failed(run_summary(outcomes, not_reached=numbered(1)))
+    assert not is_failed(run_summary([]))
 
 
 def test_a_row_says_all_that_is_known() -> None:
@@ -173,7 +173,7 @@ def test_a_row_of_what_was_never_seen_has_the_same_keys() -> None:
 
 def test_the_batches_are_told() -> None:
     records = [BatchRecord("an-id", 100, 98, 2, 1, 0.5), BatchRecord(None, 3, 0, 3, 2, 1.5)]
-    told = make_result(finding([], batches=records), 1000, False)["batches"]
+    told = make_result(run_summary([], batches=records), 1000, False)["batches"]
     assert all(list(batch) == BATCH for batch in told)
     assert told == [
         {"id": "an-id", "size": 100, "succeeded": 98, "failed": 2, "attempts": 1, "seconds": 0.5},
@@ -187,12 +187,14 @@ def test_the_sentence() -> None:
     outcomes += [Outcome(one, "unchanged") for one in ids[240:248]]
     outcomes += [Outcome(one, "failed", "refused", "conflict, try later", 409) for one in ids[248:]]
     words = "suspend: 240 changed, 8 unchanged, 2 failed of 250 (409 conflict, try later: 2)"
-    assert make_result(finding(outcomes), 0, False)["msg"] == words
+    assert make_result(run_summary(outcomes), 0, False)["msg"] == words
 
 
 def test_the_sentence_in_check_mode_says_would() -> None:
     outcomes = [Outcome(one, "changed") for one in numbered(2)]
-    assert make_result(finding(outcomes, check_mode=True), 0, False)["msg"] == "suspend: 2 would change of 2"
+    assert (
+        make_result(run_summary(outcomes, check_mode=True), 0, False)["msg"] == "suspend: 2 would change of 2"
+    )
 
 
 def test_the_sentence_tells_why_it_stopped_and_what_is_gone() -> None:
@@ -202,7 +204,7 @@ def test_the_sentence_tells_why_it_stopped_and_what_is_gone() -> None:
         Outcome(ids[1], "unchanged", "not_found"),
         Outcome(ids[2], "not_attempted", "deadline"),
     ]
-    told = finding(outcomes, action="delete", notes=["the deadline of 5 s has passed"])
+    told = run_summary(outcomes, action="delete", notes=["the deadline of 5 s has passed"])
     words = make_result(told, 0, False)["msg"]
     assert words.startswith("delete: 1 changed, 1 unchanged, 1 not attempted of 3")
     assert "the deadline of 5 s has passed" in words
@@ -219,15 +221,15 @@ def test_a_refusal_without_words_and_an_unknown_one_are_told_as_well() -> None:
     words = (
         "suspend: 0 changed, 2 failed, 2 unknown of 4 (named in neither list: 2, refused: 1, 500 refused: 1)"
     )
-    assert make_result(finding(outcomes), 0, False)["msg"] == words
+    assert make_result(run_summary(outcomes), 0, False)["msg"] == words
     # Where it was stopped, that says why they are unknown.
-    stopped = make_result(finding(outcomes[2:], notes=["it was stopped"]), 0, False)["msg"]
+    stopped = make_result(run_summary(outcomes[2:], notes=["it was stopped"]), 0, False)["msg"]
     assert stopped == "suspend: 0 changed, 2 unknown of 2; it was stopped"
 
 
 def test_many_kinds_of_failure_make_no_long_sentence() -> None:
     outcomes = [Outcome(one, "failed", "refused", one + "y" * 400, 400) for one in numbered(500)]
-    words = make_result(finding(outcomes), 0, False)["msg"]
+    words = make_result(run_summary(outcomes), 0, False)["msg"]
     assert len(words) < 700
     assert "and 497 other reasons" in words
 
@@ -236,7 +238,7 @@ def test_the_diff_shows_the_phase_before_and_after_of_what_changes_and_of_nothin
     ids = numbered(2)
     outcomes = [Outcome(ids[0], "changed"), Outcome(ids[1], "unchanged")]
     for action, after in (("suspend", "Stopped"), ("resume", "Running"), ("delete", "gone")):
-        diff = make_result(finding(outcomes, action=action), 1000, True)["diff"]
+        diff = make_result(run_summary(outcomes, action=action), 1000, True)["diff"]
         assert ids[0] in diff["before"]
         assert "Running" in diff["before"]
         assert ids[0] in diff["after"]
@@ -245,23 +247,23 @@ def test_the_diff_shows_the_phase_before_and_after_of_what_changes_and_of_nothin
 
 
 def test_without_changes_both_sides_of_the_diff_are_alike() -> None:
-    diff = make_result(finding([Outcome(numbered(1)[0], "unchanged")]), 1000, True)["diff"]
+    diff = make_result(run_summary([Outcome(numbered(1)[0], "unchanged")]), 1000, True)["diff"]
     assert diff["before"] == diff["after"]
 
 
-def large_finding(size: int, failures: int, batch_size: int, is_late: bool) -> Finding:
+def large_finding(size: int, failures: int, batch_size: int, is_late: bool) -> RunSummary:
     """What is the longest for so many ids: each text is six characters where it is written as ASCII."""
     ids = numbered(size)
     long = "\u00fc" * 253
     outcomes = [Outcome(one, "failed", "refused", "\u00e4" * 500, 409, one) for one in ids[:failures]]
     outcomes += [Outcome(one, "changed", batch_id=one) for one in ids[failures:]]
     batches = size // batch_size
-    return finding(
+    return run_summary(
         outcomes,
         state={one: Workload(one, "seen", long, long, long, long, "Running") for one in ids},
         not_reached=ids if is_late else [],
         batches=[BatchRecord(ids[0], batch_size, 0, 0, 1, 12.345)] * batches,
-        figures=FIGURES._replace(batches=batches),
+        counters=FIGURES._replace(batches=batches),
     )
 
 
@@ -313,7 +315,7 @@ def test_a_result_that_is_not_large_is_whole_however_it_is_printed(verbosity: in
     ids = numbered(800)
     outcomes = [Outcome(one, "changed", batch_id=one) for one in ids]
     batches = [BatchRecord(one, 100, 100, 0, 1, 0.5) for one in ids[:10]]
-    whole = finding(outcomes, batches=batches, not_reached=ids[:100])
+    whole = run_summary(outcomes, batches=batches, not_reached=ids[:100])
     result = make_result(whole, 1000, False, verbosity)
     assert not result["workloads_truncated"]
     assert len(result["batches"]) == 10

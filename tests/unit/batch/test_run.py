@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import transport as _transport
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     AccessDenied,
     NotDelivered,
@@ -26,12 +26,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     StatusError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer, Page, Refusal
-from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import Patience
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import RetryBudget
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import progress as _progress
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch import ARGUMENT_SPEC
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,32 +131,32 @@ class FleetClient:
     def __init__(
         self,
         connection: object,
-        guard: Guard,
-        tally: Tally,
+        cancellation: Cancellation,
+        stats: RequestStats,
         connections: int,
         on_trouble: Callable[[str, float], None],
     ) -> None:
-        self._guard = guard
-        self._tally = tally
+        self._cancellation = cancellation
+        self._stats = stats
         self.on_trouble = on_trouble
 
     def close(self) -> None:
         pass
 
-    def patience(self) -> Patience:
-        return Patience(0.0, self._guard, self._tally)
+    def retry_budget(self) -> RetryBudget:
+        return RetryBudget(0.0, self._cancellation, self._stats)
 
     def count(self) -> int:
         with self.fleet.lock:
             return sum(phase is not None for phase in self.fleet.phases.values())
 
-    def list_page(self, offset: int, limit: int = 500, patience: Optional[Patience] = None) -> Page:
+    def list_page(self, offset: int, limit: int = 500, retry_budget: Optional[RetryBudget] = None) -> Page:
         fleet = self.fleet
         with fleet.lock:
             shown = [one for one, phase in fleet.phases.items() if phase and one not in fleet.forbidden]
             return Page([fleet.row(one) for one in shown], None)
 
-    def workload(self, one: str, patience: Optional[Patience] = None) -> dict[str, Any]:
+    def workload(self, one: str, retry_budget: Optional[RetryBudget] = None) -> dict[str, Any]:
         fleet = self.fleet
         with fleet.lock:
             if one in fleet.forbidden:
@@ -166,8 +166,8 @@ class FleetClient:
             return fleet.row(one)
 
     def batch(self, action: str, ids: Sequence[str]) -> BatchAnswer:
-        self._guard.check_write()
-        self._tally.count_request()
+        self._cancellation.check_write()
+        self._stats.count_request()
         fleet = self.fleet
         with fleet.lock:
             fleet.batches.append(list(ids))
@@ -194,7 +194,7 @@ def no_network() -> Iterator[None]:
         yield
 
 
-def run(fleet: Fleet, check_mode: bool = False, with_diff: bool = False, **options: Any) -> Finished:
+def run(fleet: Fleet, check_mode: bool = False, with_diff: bool = False, **options: Any) -> ModuleResult:
     FleetClient.fleet = fleet
     fleet.applied, fleet.batches = [], []
     return _batch_run.run_batch({**OPTIONS, **options}, {}, check_mode, with_diff)
@@ -226,7 +226,7 @@ tasks = st.fixed_dictionaries(
 breakers = st.sampled_from(["0", "1", "3", "0%", "10%", "50%", "100%"])
 
 
-def told(finished: Finished) -> dict[str, str]:
+def told(finished: ModuleResult) -> dict[str, str]:
     return {one: name for name in OUTCOMES for one in finished.result["outcomes"][name]}
 
 
@@ -777,18 +777,18 @@ def test_the_deadline_keeps_what_was_done() -> None:
     def slow(action: str, one: str) -> None:
         apply(action, one)
         if one == ids[9]:
-            guard._deadline = 1e-9
+            cancellation._deadline = 1e-9
 
-    guard: Guard
+    cancellation: Cancellation
 
-    def remember(*arguments: Any) -> Guard:
-        nonlocal guard
-        guard = Guard(*arguments)
-        return guard
+    def remember(*arguments: Any) -> Cancellation:
+        nonlocal cancellation
+        cancellation = Cancellation(*arguments)
+        return cancellation
 
     fleet.apply = slow  # type: ignore[method-assign]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_batch_run, "Guard", remember)
+        patch.setattr(_batch_run, "Cancellation", remember)
         finished = run(fleet, ids=ids, batch_size=10, concurrency=1, deadline=3600)
     assert finished.result["outcomes"]["changed"] == ids[:10]
     assert finished.result["outcomes"]["not_attempted"] == ids[10:]
@@ -815,7 +815,7 @@ def test_check_mode_writes_no_report(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def run_aloud(fleet: Fleet, **options: Any) -> tuple[Finished, list[str]]:
+def run_aloud(fleet: Fleet, **options: Any) -> tuple[ModuleResult, list[str]]:
     """The result, and what it said on the way."""
     FleetClient.fleet = fleet
     said: list[str] = []

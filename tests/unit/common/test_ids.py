@@ -7,7 +7,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import OptionError
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError
 from ansible_collections.gpuops.runai.plugins.module_utils._common.ids import fold_id, parse_ids
 from hypothesis import given
 from hypothesis import strategies as st

@@ -31,8 +31,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_p
 from ansible_collections.gpuops.runai.tests.support.fake_maintenance import (
     SAID,
     CrashError,
-    FakePlane,
-    Fuse,
+    CrashPoint,
+    FakeControlPlane,
     context,
 )
 from hypothesis import given, settings
@@ -49,15 +49,15 @@ fuses = st.integers(0, 40)
 
 
 @contextlib.contextmanager
-def killed_at(plane: FakePlane, sparks: int) -> Iterator[Fuse]:
+def killed_at(control_plane: FakeControlPlane, sparks: int) -> Iterator[CrashPoint]:
     """Kill what runs inside at that moment, which may be within a step or between two; 0 kills nothing."""
-    fuse = plane.fuse = Fuse(sparks)
+    fuse = control_plane.fuse = CrashPoint(sparks)
     write = _record_file.write_whole
 
     def write_or_die(path: str, text: str) -> None:
-        fuse.spark()
+        fuse.hit()
         write(path, text)
-        fuse.spark()
+        fuse.hit()
 
     # The disk itself does not crash here, and 10,000 flushes of it take a minute.
     with (
@@ -66,40 +66,40 @@ def killed_at(plane: FakePlane, sparks: int) -> Iterator[Fuse]:
         contextlib.suppress(CrashError),
     ):
         yield fuse
-    plane.fuse = Fuse(0)
+    control_plane.fuse = CrashPoint(0)
 
 
-def send(plane: FakePlane, at: Context, action: str, step: Step) -> None:
+def send(control_plane: FakeControlPlane, at: Context, action: str, step: Step) -> None:
     if step.ids and step.report:
-        fold_step(at, action, plane.send(action, step.ids), step.report.name, is_last=True)
+        fold_step(at, action, control_plane.send(action, step.ids), step.report.name, is_last=True)
 
 
-def begin(plane: FakePlane, at: Context, meanwhile: Sequence[tuple[int, str]] = ()) -> None:
+def begin(control_plane: FakeControlPlane, at: Context, meanwhile: Sequence[tuple[int, str]] = ()) -> None:
     step = begin_step(at)
-    others_do(plane, meanwhile)
-    send(plane, at, "suspend", step)
+    others_do(control_plane, meanwhile)
+    send(control_plane, at, "suspend", step)
     begun_step(at)
 
 
-def end(plane: FakePlane, at: Context) -> Step:
+def end(control_plane: FakeControlPlane, at: Context) -> Step:
     step = end_step(at)
-    send(plane, at, "resume", step)
-    send(plane, at, "resume", step._replace(ids=step.ids_after, report=step.report_after))
+    send(control_plane, at, "resume", step)
+    send(control_plane, at, "resume", step._replace(ids=step.ids_after, report=step.report_after))
     return ended_step(at)
 
 
-def others_do(plane: FakePlane, done: Sequence[tuple[int, str]]) -> None:
+def others_do(control_plane: FakeControlPlane, done: Sequence[tuple[int, str]]) -> None:
     for number, deed in done:
-        workload = plane.workloads.get(plane.ids[number % len(plane.ids)])
+        workload = control_plane.workloads.get(control_plane.ids[number % len(control_plane.ids)])
         if workload is None:
             continue
         if deed == "delete":
-            plane.delete(workload.id)
+            control_plane.delete(workload.id)
         elif deed == "again":
-            plane.set_phase(workload.id, "Running")
-            plane.set_phase(workload.id, "Stopped")
+            control_plane.set_phase(workload.id, "Running")
+            control_plane.set_phase(workload.id, "Stopped")
         elif not (deed == "Stopped" and workload.phase not in STOPPABLE):
-            plane.set_phase(workload.id, deed)
+            control_plane.set_phase(workload.id, deed)
 
 
 @settings(max_examples=300)
@@ -112,30 +112,30 @@ def test_what_was_stopped_comes_back_whenever_it_is_killed(
     first_deeds: list[tuple[int, str]],
     more_deeds: list[tuple[int, str]],
 ) -> None:
-    plane = FakePlane(before)
+    control_plane = FakeControlPlane(before)
     with tempfile.TemporaryDirectory() as folder:
-        at = context(plane, folder, **SAID)
-        with killed_at(plane, plan_fuse):
+        at = context(control_plane, folder, **SAID)
+        with killed_at(control_plane, plan_fuse):
             plan_step(at)
-        others_do(plane, first_deeds)
-        with killed_at(plane, begin_fuse):
-            begin(plane, at)
+        others_do(control_plane, first_deeds)
+        with killed_at(control_plane, begin_fuse):
+            begin(control_plane, at)
         if at.load() is None:
-            assert not plane.ours
+            assert not control_plane.ours
             return
-        others_do(plane, more_deeds)
-        ours = set(plane.ours)
-        not_ours = {one.id for one in plane.workloads.values() if one.phase == "Stopped"} - ours
+        others_do(control_plane, more_deeds)
+        ours = set(control_plane.ours)
+        not_ours = {one.id for one in control_plane.workloads.values() if one.phase == "Stopped"} - ours
         was_killed = begin_fuse != 0
-        with killed_at(plane, end_fuse):
-            end(plane, at)
-        record = end(plane, at).record
+        with killed_at(control_plane, end_fuse):
+            end(control_plane, at)
+        record = end(control_plane, at).record
         assert record is not None
         # Nothing is stranded.
-        assert {plane.workloads[one].phase for one in ours} <= {"Running"}
+        assert {control_plane.workloads[one].phase for one in ours} <= {"Running"}
         assert record.state == "ended"
         # What others stopped stays so, but where a crash made our own stop impossible to tell from theirs.
-        resumed = {one for one in not_ours if plane.workloads[one].phase != "Stopped"}
+        resumed = {one for one in not_ours if control_plane.workloads[one].phase != "Stopped"}
         assumed = {entry.id for entry in record.workloads if entry.resume and _was_in_doubt(entry)}
         assert resumed <= assumed
         assert was_killed or not resumed
@@ -144,21 +144,21 @@ def test_what_was_stopped_comes_back_whenever_it_is_killed(
 @settings(max_examples=150)
 @given(phases, fuses, fuses)
 def test_begin_goes_on_from_any_crash(before: list[str], first: int, second: int) -> None:
-    plane = FakePlane(before)
+    control_plane = FakeControlPlane(before)
     with tempfile.TemporaryDirectory() as folder:
-        at = context(plane, folder, **SAID)
+        at = context(control_plane, folder, **SAID)
         for sparks in (first, second, 0):
-            with killed_at(plane, sparks):
-                begin(plane, at)
+            with killed_at(control_plane, sparks):
+                begin(control_plane, at)
         record = at.need()
         assert record.state == "begun"
         assert {entry.id: entry.phase_before for entry in record.workloads} == {
-            workload_id: phase for workload_id, phase in zip(plane.ids, before) if phase in STOPPABLE
+            workload_id: phase for workload_id, phase in zip(control_plane.ids, before) if phase in STOPPABLE
         }
-        now = [plane.workloads[one].phase for one in plane.ids]
+        now = [control_plane.workloads[one].phase for one in control_plane.ids]
         assert now == ["Stopped" if phase in STOPPABLE else phase for phase in before]
-        end(plane, at)
-        now = [plane.workloads[one].phase for one in plane.ids]
+        end(control_plane, at)
+        now = [control_plane.workloads[one].phase for one in control_plane.ids]
         assert now == ["Running" if phase in STOPPABLE else phase for phase in before]
 
 
@@ -174,22 +174,22 @@ def test_a_stop_that_may_be_anothers_is_flagged(deeds_before: list[str], deeds_d
     """Killed at every moment there is; others do something to one of two before begin goes on, and during."""
     done, meanwhile = ([(0, deed) for deed in found] for found in (deeds_before, deeds_during))
     for sparks in itertools.count(1):
-        plane = FakePlane(["Running", "Pending"])
+        control_plane = FakeControlPlane(["Running", "Pending"])
         with tempfile.TemporaryDirectory() as folder:
-            at = context(plane, folder, **SAID)
-            with killed_at(plane, sparks) as fuse:
-                begin(plane, at)
+            at = context(control_plane, folder, **SAID)
+            with killed_at(control_plane, sparks) as fuse:
+                begin(control_plane, at)
             if at.load() is None:
                 continue
-            others_do(plane, done)
-            assert taken_for_ours(at) <= plane.ours
-            begin(plane, at, meanwhile)
-            assert taken_for_ours(at) <= plane.ours
-            others_do(plane, done)
-            assert taken_for_ours(at) <= plane.ours
+            others_do(control_plane, done)
+            assert taken_for_ours(at) <= control_plane.ours
+            begin(control_plane, at, meanwhile)
+            assert taken_for_ours(at) <= control_plane.ours
+            others_do(control_plane, done)
+            assert taken_for_ours(at) <= control_plane.ours
             if fuse.left > 0:
                 # It was not killed any more: nothing is in doubt.
-                assert taken_for_ours(at) == plane.ours
+                assert taken_for_ours(at) == control_plane.ours
                 return
 
 
@@ -200,53 +200,57 @@ def test_what_a_killed_job_stopped_comes_back_where_jobs_share_no_storage(
 ) -> None:
     """Killed at every moment there is; what it wrote dies with it, and begin runs again with the plan."""
     for sparks in itertools.count(1):
-        plane = FakePlane(["Running", "Pending", "Stopped", "Running"])
-        packed = handed_on(plan_step(context(plane, None, durable=False, **SAID)))
-        with killed_at(plane, sparks) as fuse, own_folder(plane, packed) as at:
-            begin(plane, at)
+        control_plane = FakeControlPlane(["Running", "Pending", "Stopped", "Running"])
+        packed = handed_on(plan_step(context(control_plane, None, durable=False, **SAID)))
+        with killed_at(control_plane, sparks) as fuse, own_folder(control_plane, packed) as at:
+            begin(control_plane, at)
         if deed is not None:
-            others_do(plane, [(3, deed)])
+            others_do(control_plane, [(3, deed)])
         was_killed = fuse.left <= 0
-        stopped_by_the_killed = set(plane.ours)
-        with own_folder(plane, packed) as at:
+        stopped_by_the_killed = set(control_plane.ours)
+        with own_folder(control_plane, packed) as at:
             step = begin_step(at)
             assert step.page is not None
             said = [line for line in step.page.lines if "by an earlier begin of it as far as can" in line]
             assert bool(said) == bool(stopped_by_the_killed)
-            send(plane, at, "suspend", step)
+            send(control_plane, at, "suspend", step)
             handed = handed_on(begun_step(at))
-        assert [plane.workloads[one].phase for one in plane.ids[:2]] == ["Stopped", "Stopped"]
-        with own_folder(plane, packed if artifact == "plan" else handed) as at:
-            record = end(plane, at).record
+        assert [control_plane.workloads[one].phase for one in control_plane.ids[:2]] == ["Stopped", "Stopped"]
+        with own_folder(control_plane, packed if artifact == "plan" else handed) as at:
+            record = end(control_plane, at).record
         assert record is not None
         assert record.state == "ended"
-        assert not plane.ours
-        assert [plane.workloads[one].phase for one in plane.ids[:3]] == ["Running", "Running", "Stopped"]
+        assert not control_plane.ours
+        assert [control_plane.workloads[one].phase for one in control_plane.ids[:3]] == [
+            "Running",
+            "Running",
+            "Stopped",
+        ]
         if not was_killed:
             return
 
 
 def test_a_second_begin_that_is_killed_strands_nothing_that_the_first_could_not_stop() -> None:
-    plane = FakePlane(["Running", "Running"])
-    packed = handed_on(plan_step(context(plane, None, durable=False, **SAID)))
-    with own_folder(plane, packed) as at:
+    control_plane = FakeControlPlane(["Running", "Running"])
+    packed = handed_on(plan_step(context(control_plane, None, durable=False, **SAID)))
+    with own_folder(control_plane, packed) as at:
         step = begin_step(at)
         assert step.report is not None
-        refused = plane.send("suspend", step.ids, refuse=plane.ids[:1])
+        refused = control_plane.send("suspend", step.ids, refuse=control_plane.ids[:1])
         fold_step(at, "suspend", refused, step.report.name, is_last=True)
         packed = handed_on(begun_step(at))
-    with own_folder(plane, packed) as at:
-        plane.send("suspend", begin_step(at).ids)
-    with own_folder(plane, packed) as at:
-        end(plane, at)
-    assert [plane.workloads[one].phase for one in plane.ids] == ["Running", "Running"]
+    with own_folder(control_plane, packed) as at:
+        control_plane.send("suspend", begin_step(at).ids)
+    with own_folder(control_plane, packed) as at:
+        end(control_plane, at)
+    assert [control_plane.workloads[one].phase for one in control_plane.ids] == ["Running", "Running"]
 
 
 @contextlib.contextmanager
-def own_folder(plane: FakePlane, packed: str) -> Iterator[Context]:
+def own_folder(control_plane: FakeControlPlane, packed: str) -> Iterator[Context]:
     """What a job has that shares no storage: a folder that goes with it, and what it was handed."""
     with tempfile.TemporaryDirectory() as folder:
-        yield context(plane, folder, durable=False, packed=packed)
+        yield context(control_plane, folder, durable=False, packed=packed)
 
 
 def handed_on(step: Step) -> str:

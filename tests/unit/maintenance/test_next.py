@@ -37,7 +37,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.settings
 )
 from ansible_collections.gpuops.runai.tests.support.fake_maintenance import (
     SAID,
-    FakePlane,
+    FakeControlPlane,
     context,
 )
 
@@ -166,23 +166,25 @@ class Bench:
     """A plan of a record in a folder, and what the next step of some playbook is refused with."""
 
     def __init__(self, folder: str) -> None:
-        self.plane = FakePlane(["Running", "Stopped"])
+        self.control_plane = FakeControlPlane(["Running", "Stopped"])
         self.folder = folder
         plan_step(self.at("plan", max_drift=0, **SAID))
 
     def at(self, playbook: str, name: str = "night", **variables: Any) -> Context:
         role = "workload_reclaim" if playbook == "reclaim" else MAINTENANCE
-        made = context(self.plane, self.folder, name=name, role=role, record_dir=self.folder, **variables)
+        made = context(
+            self.control_plane, self.folder, name=name, role=role, record_dir=self.folder, **variables
+        )
         return made._replace(caller=made.caller._replace(playbook=PLAYBOOKS[playbook]))
 
     def begin(self) -> None:
         begin_step(self.at("begin"))
-        self.plane.send("suspend", self.plane.ids[:1])
+        self.control_plane.send("suspend", self.control_plane.ids[:1])
         begun_step(self.at("begin"))
 
     def end(self) -> None:
         end_step(self.at("end"))
-        self.plane.send("resume", self.plane.ids[:1])
+        self.control_plane.send("resume", self.control_plane.ids[:1])
         ended_step(self.at("end"))
 
     def next(self, words: str, at: Context) -> tuple[str, dict[str, str]]:
@@ -206,7 +208,7 @@ def bench(tmp_path: Path) -> Bench:
 
 def test_another_control_plane_ends_with_the_address_of_the_right_one(bench: Bench) -> None:
     bench.begin()
-    bench.plane.tenant = "2002"
+    bench.control_plane.tenant = "2002"
     found = bench.next("is of tenant 1001", bench.at("end"))
     assert found == ("maintenance_end", {"name": "night", "base_url": "https://a.example"})
 
@@ -234,13 +236,13 @@ def test_what_has_ended_is_planned_anew(bench: Bench) -> None:
 
 def test_what_has_not_quite_ended_is_ended(bench: Bench) -> None:
     bench.begin()
-    bench.plane.hidden.add(bench.plane.ids[0])
+    bench.control_plane.hidden.add(bench.control_plane.ids[0])
     bench.end()
     assert bench.next("already ending", bench.at("begin")) == ("maintenance_end", {"name": "night"})
 
 
 def test_too_much_drift_is_planned_anew(bench: Bench) -> None:
-    bench.plane.set_phase(bench.plane.ids[1], "Running")
+    bench.control_plane.set_phase(bench.control_plane.ids[1], "Running")
     found = bench.next("1 workload meets the selection now", bench.at("begin"))
     assert found == ("maintenance_plan", {**PLANNED, "name": "night-2"})
 
@@ -263,7 +265,9 @@ def test_another_selection_is_left_to_the_record(bench: Bench) -> None:
 def test_what_is_missing_for_a_begin_is_added(
     bench: Bench, words: str, asked: dict[str, str], mended: dict[str, str]
 ) -> None:
-    bench.plane.workloads[bench.plane.ids[0]].suspendable = False if "projects" in asked else None
+    bench.control_plane.workloads[bench.control_plane.ids[0]].suspendable = (
+        False if "projects" in asked else None
+    )
     usual = {"name": "b", "reason": "fan", "all": "true", "max_affected": "none", "max_percent": "none"}
     found = bench.next(words, bench.at("begin", **{**usual, **asked}))
     assert found == ("maintenance_begin", {**usual, **asked, **mended})

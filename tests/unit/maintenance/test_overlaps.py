@@ -24,7 +24,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.end impo
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record import Entry, RecordError
 from ansible_collections.gpuops.runai.tests.support.fake_maintenance import (
     SAID,
-    FakePlane,
+    FakeControlPlane,
     context,
 )
 from hypothesis import example, given, settings
@@ -48,14 +48,14 @@ class World:
     """The control plane, two records in one folder, and at most one run of each."""
 
     def __init__(self, phases: list[str], folder: str) -> None:
-        self.plane = FakePlane(phases)
-        self.at = {name: context(self.plane, folder, name=name, **SAID) for name in NAMES}
+        self.control_plane = FakeControlPlane(phases)
+        self.at = {name: context(self.control_plane, folder, name=name, **SAID) for name in NAMES}
         self.runs: dict[str, Iterator[None]] = {}
         # What the run of a record has in flight, and what is so still of runs that were killed.
         self.in_flight: dict[str, list[str]] = {}
         self.late: list[tuple[str, str]] = []
         # Workloads that were stopped by their owners last.
-        self.owners = {one.id for one in self.plane.workloads.values() if one.phase == "Stopped"}
+        self.owners = {one.id for one in self.control_plane.workloads.values() if one.phase == "Stopped"}
 
     def do(self, event: Event) -> None:
         what, number = event
@@ -66,7 +66,7 @@ class World:
                 self.carry_out(name, workload_id)
             self.late = []
         else:
-            self._own(what, self.plane.ids[number % len(self.plane.ids)])
+            self._own(what, self.control_plane.ids[number % len(self.control_plane.ids)])
 
     def entry(self, name: str, workload_id: str) -> Optional[Entry]:
         record = self.at[name].load()
@@ -88,7 +88,7 @@ class World:
 
     def stranded(self) -> set[str]:
         """What is stopped because of a record, and can be seen."""
-        return self.plane.ours - self.plane.hidden
+        return self.control_plane.ours - self.control_plane.hidden
 
     def _run(self, what: str, name: str) -> None:
         if what == KILL:
@@ -106,26 +106,26 @@ class World:
             del self.runs[name]
 
     def _own(self, what: str, workload_id: str) -> None:
-        workload = self.plane.workloads.get(workload_id)
+        workload = self.control_plane.workloads.get(workload_id)
         if workload is None:
             return
         if what == DELETE:
-            self.plane.delete(workload_id)
+            self.control_plane.delete(workload_id)
         elif what == HIDE:
-            self.plane.hidden.add(workload_id)
+            self.control_plane.hidden.add(workload_id)
         elif what == SHOW:
-            self.plane.hidden.discard(workload_id)
+            self.control_plane.hidden.discard(workload_id)
         elif what == FINISH and workload.phase != "Stopped":
-            self.plane.set_phase(workload_id, "Completed")
+            self.control_plane.set_phase(workload_id, "Completed")
         elif what == STOP and workload.phase in ("Running", "Pending"):
-            self.plane.set_phase(workload_id, "Stopped")
+            self.control_plane.set_phase(workload_id, "Stopped")
             self.owners.add(workload_id)
         elif what == RESUME and workload.phase == "Stopped":
-            self.plane.set_phase(workload_id, "Running")
+            self.control_plane.set_phase(workload_id, "Running")
             self.owners.discard(workload_id)
 
     def _send(self, action: str, ids: list[str]) -> dict[str, list[str]]:
-        outcomes = self.plane.send(action, ids)
+        outcomes = self.control_plane.send(action, ids)
         self.owners -= set(outcomes["changed"])
         return outcomes
 
@@ -185,7 +185,7 @@ def test_what_two_records_stopped_comes_back_once_both_have_ended(
         # Those that can't be seen keep their records open, and no other workload from coming back.
         world.end_both()
         assert not world.stranded()
-        world.plane.hidden.clear()
+        world.control_plane.hidden.clear()
         world.end_both()
         assert not world.stranded()
         records = [at.load() for at in world.at.values()]

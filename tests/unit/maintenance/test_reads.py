@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import RequestError, RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import RequestError
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import reads as _maintenance_reads
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import run as _maintenance_run
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.reads import ControlPlaneReader
@@ -57,9 +58,9 @@ def test_clusters_and_tenant_are_those_of_the_list(loopback: Loopback) -> None:
     listed = [{"uuid": BERLIN, "name": "berlin", "tenantId": 1001, "version": "2.24.1"}]
     script(loopback, clusters=[loopback.reply(200, listed)])
     found = reader(loopback).identity()
-    assert (found.plane.tenant_id, found.plane.clusters) == ("1001", {BERLIN: "berlin"})
-    assert found.plane.all_clusters
-    assert not found.plane.simulator
+    assert (found.control_plane.tenant_id, found.control_plane.clusters) == ("1001", {BERLIN: "berlin"})
+    assert found.control_plane.all_clusters
+    assert not found.control_plane.simulator
     assert found.versions == {BERLIN: "2.24.1"}
     assert "workloads" not in asked(loopback)
 
@@ -67,9 +68,9 @@ def test_clusters_and_tenant_are_those_of_the_list(loopback: Loopback) -> None:
 def test_a_workload_tells_the_tenant_and_one_cluster_where_the_list_is_refused(loopback: Loopback) -> None:
     rows = loopback.reply(200, {"workloads": [ROW]})
     script(loopback, clusters=[loopback.reply(403)], workloads=[rows])
-    plane = reader(loopback).identity().plane
-    assert (plane.tenant_id, plane.clusters) == ("1001", {PARIS: PARIS})
-    assert not plane.all_clusters
+    control_plane = reader(loopback).identity().control_plane
+    assert (control_plane.tenant_id, control_plane.clusters) == ("1001", {PARIS: PARIS})
+    assert not control_plane.all_clusters
 
 
 @pytest.mark.parametrize("first", ["identity", "look"])
@@ -106,7 +107,7 @@ def test_a_token_is_waited_for_that_an_ingress_does_not_know_yet(
     nobody, token = loopback.reply(404), loopback.reply(200, {"access_token": "a-new-token"})
     # A try asks both endpoints, of the newer version first.
     script(loopback, token=[nobody] * 4 + [token], clusters=[listed], workloads=[rows])
-    assert with_client(loopback, wait_for_api=60).identity().plane.tenant_id == "1001"
+    assert with_client(loopback, wait_for_api=60).identity().control_plane.tenant_id == "1001"
     assert loopback.paths("POST") == ["/api/v2/token", "/api/v1/token"] * 2 + ["/api/v2/token"]
 
 

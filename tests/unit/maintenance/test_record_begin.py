@@ -26,7 +26,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_b
     settle_by_look,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_claims import is_claimed
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_seen import seen_from_row
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_seen import workload_from_row
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.reports import (
     outcomes_of,
     read_report,
@@ -66,7 +66,7 @@ def test_what_may_be_ours(said: list[Optional[str]], claimed: bool) -> None:
         if outcome is not None:
             fold([entry], "suspend", told(outcome))
     assert is_claimed(entry) is claimed
-    observe_stops([entry], {ID: seen_from_row(ID, {"phase": "Stopped", "phaseUpdatedAt": "x"})})
+    observe_stops([entry], {ID: workload_from_row(ID, {"phase": "Stopped", "phaseUpdatedAt": "x"})})
     assert (entry.stopped_at is not None) is claimed
     assert entry.assumed is (claimed and said[-1] != "changed")
 
@@ -94,7 +94,7 @@ def test_what_was_not_answered_is_settled_by_a_look(
         ask_to_act([entry], [ID], "t")
         if one is not None:
             fold([entry], "suspend", told(one))
-    now = {} if phase is None else {ID: seen_from_row(ID, {"phase": phase})}
+    now = {} if phase is None else {ID: workload_from_row(ID, {"phase": phase})}
     settle_by_look([entry], now, is_deletion=kind == "cleanup")
     assert entry.act is not None
     assert entry.act.outcome == outcome

@@ -13,7 +13,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_c
     finished_at,
     plan_cleanup,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_seen import Seen, seen_from_row
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_seen import (
+    Seen,
+    workload_from_row,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +29,7 @@ def seen(number: int, days: float, phase: str = "Completed", **fields: Any) -> S
     workload_id = str(uuid.UUID(int=number))
     when = (NOW - timedelta(days=days)).isoformat()
     row = {"name": "w{0}".format(number), "projectName": "p", "phase": phase, "completedAt": when}
-    return seen_from_row(workload_id, {**row, **fields})
+    return workload_from_row(workload_id, {**row, **fields})
 
 
 def chosen(rows: list[Seen], keep: Keep = Keep()) -> list[int]:  # noqa: B008 - a tuple

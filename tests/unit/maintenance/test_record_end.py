@@ -17,18 +17,21 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record i
     Asked,
     Entry,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_seen import Seen, seen_from_row
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_seen import (
+    Seen,
+    workload_from_row,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import PHASES
 
 ID = str(uuid.UUID(int=1))
 OURS_AT = "2026-01-01T10:00:00.500Z"
 LATER = "2026-01-01T10:00:01Z"
 CHANGED = Asked("t", "changed")
-LOST = Asked("t")
+UNKNOWN_RESULT = Asked("t")
 
 
 def seen(phase: str, since: Optional[str] = OURS_AT) -> Seen:
-    return seen_from_row(ID, {"id": ID, "phase": phase, "phaseUpdatedAt": since})
+    return workload_from_row(ID, {"id": ID, "phase": phase, "phaseUpdatedAt": since})
 
 
 def entry(**changes: Any) -> Entry:
@@ -52,7 +55,7 @@ def entry(**changes: Any) -> Entry:
         (entry(), seen("Stopped", "yesterday"), False, end.ASSUMED),
         (entry(assumed=True), seen("Stopped"), False, end.ASSUMED),
         (entry(assumed=True), seen("Stopped", LATER), False, end.TOUCHED),
-        (entry(act=LOST, stopped_at=None), seen("Stopped"), False, end.ASSUMED),
+        (entry(act=UNKNOWN_RESULT, stopped_at=None), seen("Stopped"), False, end.ASSUMED),
         (entry(act=Asked("t", "unknown"), stopped_at=None), seen("Stopped"), False, end.ASSUMED),
         (
             entry(act=Asked("t", "failed", unsettled=True), stopped_at=None),
@@ -70,7 +73,7 @@ def entry(**changes: Any) -> Entry:
         (entry(), seen("Running"), False, end.RESUMED_SINCE),
         (entry(), seen("Pending"), False, end.RESUMED_SINCE),
         (entry(stopped_at=None), seen("Running"), False, end.RESUMED_SINCE),
-        (entry(act=LOST, stopped_at=None), seen("Running"), False, end.NOT_STOPPED),
+        (entry(act=UNKNOWN_RESULT, stopped_at=None), seen("Running"), False, end.NOT_STOPPED),
         (entry(), seen("Completed"), False, end.FINISHED),
         (entry(), seen("Failed"), False, end.FINISHED),
         (entry(), seen("Deleting"), False, end.GONE),
@@ -83,13 +86,13 @@ def entry(**changes: Any) -> Entry:
         (entry(), seen("Unknown"), False, end.UNCLEAR),
         (entry(), seen("Terminating"), False, end.UNCLEAR),
         (entry(), seen("Something new"), False, end.UNCLEAR),
-        (entry(act=LOST, stopped_at=None), seen("Unknown"), False, end.UNCLEAR),
+        (entry(act=UNKNOWN_RESULT, stopped_at=None), seen("Unknown"), False, end.UNCLEAR),
         (entry(act=Asked("t", "failed"), stopped_at=None), seen("Unknown"), False, end.NOT_STOPPED),
         (entry(resume=CHANGED), seen("Unknown"), False, end.UNCLEAR),
         (entry(resume=CHANGED, phase_before="Unknown"), seen("Unknown"), False, end.BACK),
-        (entry(resume=LOST, phase_before="Unknown"), seen("Unknown"), False, end.UNCLEAR),
+        (entry(resume=UNKNOWN_RESULT, phase_before="Unknown"), seen("Unknown"), False, end.UNCLEAR),
         (entry(resume=CHANGED), seen("Running"), False, end.BACK),
-        (entry(resume=LOST), seen("Completed"), False, end.BACK),
+        (entry(resume=UNKNOWN_RESULT), seen("Completed"), False, end.BACK),
         (entry(resume=CHANGED), seen("Pending"), False, end.NOT_RUNNING_YET),
         (entry(resume=CHANGED), seen("Stopped"), False, end.OURS),
         (entry(resume=CHANGED), seen("Stopped", LATER), False, end.TOUCHED),
@@ -116,7 +119,7 @@ def test_every_standing_has_words_for_one_and_for_several() -> None:
 
 @pytest.mark.parametrize("phase", [*PHASES, "Something new"])
 def test_every_phase_has_a_standing(phase: str) -> None:
-    for mine in (entry(), entry(resume=CHANGED), entry(act=LOST, stopped_at=None)):
+    for mine in (entry(), entry(resume=CHANGED), entry(act=UNKNOWN_RESULT, stopped_at=None)):
         end.stand([mine], {ID: seen(phase)}, set(), {})
         assert mine.standing in end.STANDINGS
 

@@ -22,8 +22,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_o
 
 
 def record(state: str, entries: list[Entry]) -> Record:
-    plane = ControlPlane("https://a.example", "1", {})
-    return Record("x", "night", "maintenance", "suspend", state, "fan", plane, {}, {}, {}, {}, entries)
+    control_plane = ControlPlane("https://a.example", "1", {})
+    return Record(
+        "x", "night", "maintenance", "suspend", state, "fan", control_plane, {}, {}, {}, {}, entries
+    )
 
 
 def entry(number: int, outcome: Optional[str] = None, owner: str = "ada", plan: str = ACT) -> Entry:

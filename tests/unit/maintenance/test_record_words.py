@@ -59,9 +59,11 @@ def entry(number: int, **changes: Any) -> Entry:
 
 
 def test_the_first_line_says_which_control_plane() -> None:
-    plane = ControlPlane("https://a.example", "1001", {"c": "berlin", "d": "aachen"})
-    assert first_line(plane) == "Control plane https://a.example, tenant 1001, clusters: aachen, berlin"
-    plane.simulator = True
+    control_plane = ControlPlane("https://a.example", "1001", {"c": "berlin", "d": "aachen"})
+    assert (
+        first_line(control_plane) == "Control plane https://a.example, tenant 1001, clusters: aachen, berlin"
+    )
+    control_plane.simulator = True
     for page in (plan_page(record([], simulator=True)), standing_page(record([], simulator=True))):
         assert as_text(page)[0].startswith("REHEARSAL on a simulator: https://a.example")
         assert as_markdown(page).startswith("# REHEARSAL on a simulator")

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import begin as _maintenance_begin
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.begin import begin_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.context import Context
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record import RecordError
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.sample import Sampled, sample_step
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.sampling import Sampling, sampling_of
-from ansible_collections.gpuops.runai.tests.support.fake_maintenance import FakePlane, context
+from ansible_collections.gpuops.runai.tests.support.fake_maintenance import FakeControlPlane, context
 
 SAID: dict[str, Any] = {
     "role": "workload_reclaim",
@@ -56,8 +56,8 @@ class Clock:
 
 
 @pytest.fixture
-def plane() -> FakePlane:
-    return FakePlane(["Running"] * 3)
+def control_plane() -> FakeControlPlane:
+    return FakeControlPlane(["Running"] * 3)
 
 
 @pytest.fixture
@@ -65,27 +65,29 @@ def folder(tmp_path: object) -> str:
     return str(tmp_path)
 
 
-def test_each_read_waits_until_it_is_due_however_soon_it_is_asked_for(plane: FakePlane, folder: str) -> None:
-    clock, at = Clock(), context(plane, folder, **SAID)
+def test_each_read_waits_until_it_is_due_however_soon_it_is_asked_for(
+    control_plane: FakeControlPlane, folder: str
+) -> None:
+    clock, at = Clock(), context(control_plane, folder, **SAID)
     found = clock.read(at)
     assert found.words.startswith("3 idle at 1 of 5 reads; the next one is at ")
     # A part of the time went by before it was asked for.
     clock.now += timedelta(minutes=15)
     found = clock.read(at, found)
-    plane.workloads[plane.ids[1]].idle_gpus = 0
+    control_plane.workloads[control_plane.ids[1]].idle_gpus = 0
     found = clock.read(at, found)
-    plane.workloads[plane.ids[1]].idle_gpus = 1
+    control_plane.workloads[control_plane.ids[1]].idle_gpus = 1
     for _read in range(2):
         found = clock.read(at, found)
     assert clock.slept == [900.0, 1800.0, 1800.0, 1800.0]
     assert found.words == "2 idle at 5 of 5 reads"
-    assert begin_step(at, found.sampling).ids == [plane.ids[0], plane.ids[2]]
+    assert begin_step(at, found.sampling).ids == [control_plane.ids[0], control_plane.ids[2]]
 
 
 def test_a_plan_that_a_begin_left_behind_is_made_anew_of_what_idles_now(
-    plane: FakePlane, folder: str, monkeypatch: pytest.MonkeyPatch
+    control_plane: FakeControlPlane, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = context(plane, folder, **SAID)
+    at = context(control_plane, folder, **SAID)
 
     def sampled() -> Optional[Sampling]:
         clock = Clock()
@@ -102,13 +104,13 @@ def test_a_plan_that_a_begin_left_behind_is_made_anew_of_what_idles_now(
         with pytest.raises(RunaiError, match="no answer"):
             begin_step(at, sampled())
     assert at.need().state == "planned"
-    plane.workloads[plane.ids[1]].idle_gpus = 0
+    control_plane.workloads[control_plane.ids[1]].idle_gpus = 0
     with pytest.raises(RecordError, match="there were 0 reads"):
         begin_step(at)
-    assert begin_step(at, sampled()).ids == [plane.ids[0], plane.ids[2]]
-    assert at.need().entry_ids() == [plane.ids[0], plane.ids[2]]
+    assert begin_step(at, sampled()).ids == [control_plane.ids[0], control_plane.ids[2]]
+    assert at.need().entry_ids() == [control_plane.ids[0], control_plane.ids[2]]
     # What it has asked for by now, it goes on with.
-    assert begin_step(at).ids == [plane.ids[0], plane.ids[2]]
+    assert begin_step(at).ids == [control_plane.ids[0], control_plane.ids[2]]
 
 
 @pytest.mark.parametrize(
@@ -120,17 +122,17 @@ def test_a_plan_that_a_begin_left_behind_is_made_anew_of_what_idles_now(
     ],
 )
 def test_nothing_is_called_idle_for_longer_than_it_was_seen(
-    plane: FakePlane, folder: str, reads: int, over: Optional[timedelta], words: str
+    control_plane: FakeControlPlane, folder: str, reads: int, over: Optional[timedelta], words: str
 ) -> None:
-    sampling = None if over is None else Sampling(plane.ids, datetime.now(timezone.utc) - over, reads)
+    sampling = None if over is None else Sampling(control_plane.ids, datetime.now(timezone.utc) - over, reads)
     with pytest.raises(RecordError, match=words):
-        begin_step(context(plane, folder, **SAID), sampling)
+        begin_step(context(control_plane, folder, **SAID), sampling)
 
 
 @pytest.mark.parametrize("samples", [0, 1])
-def test_one_read_or_none_tells_no_time(plane: FakePlane, folder: str, samples: int) -> None:
+def test_one_read_or_none_tells_no_time(control_plane: FakeControlPlane, folder: str, samples: int) -> None:
     with pytest.raises(RecordError, match="workload_reclaim_samples must be at least 2"):
-        Clock().read(context(plane, folder, **{**SAID, "samples": samples}))
+        Clock().read(context(control_plane, folder, **{**SAID, "samples": samples}))
 
 
 @pytest.mark.parametrize(
@@ -141,30 +143,32 @@ def test_one_read_or_none_tells_no_time(plane: FakePlane, folder: str, samples: 
     ],
 )
 def test_what_is_misspelt_is_told_at_the_first_read(
-    plane: FakePlane, folder: str, said: dict[str, Any], words: str
+    control_plane: FakeControlPlane, folder: str, said: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(RecordError, match=words):
-        Clock().read(context(plane, folder, **{**SAID, **said}))
+        Clock().read(context(control_plane, folder, **{**SAID, **said}))
 
 
 def test_a_ceiling_may_be_kept_in_the_end_and_is_warned_of_at_the_first_read(
-    plane: FakePlane, folder: str
+    control_plane: FakeControlPlane, folder: str
 ) -> None:
-    clock, at = Clock(), context(plane, folder, **{**SAID, "max_affected": 2})
+    clock, at = Clock(), context(control_plane, folder, **{**SAID, "max_affected": 2})
     found = clock.read(at)
     assert clock.warnings == [
         "as of the first read it would be refused: workload_reclaim_max_affected is 2, but 3 would be acted "
         "on, 1 more. The reads go on, since fewer may idle at each of them"
     ]
-    plane.workloads[plane.ids[1]].idle_gpus = 0
+    control_plane.workloads[control_plane.ids[1]].idle_gpus = 0
     for _read in range(4):
         found = clock.read(at, found)
     assert len(clock.warnings) == 1
     assert len(begin_step(at, found.sampling).ids) == 2
 
 
-def test_a_workload_that_is_at_work_may_be_spared_all_the_same(plane: FakePlane, folder: str) -> None:
-    plane.workloads[plane.ids[1]].idle_gpus = 0
-    at = context(plane, folder, **{**SAID, "idle_for": "now", "exclude": [plane.ids[1]]})
+def test_a_workload_that_is_at_work_may_be_spared_all_the_same(
+    control_plane: FakeControlPlane, folder: str
+) -> None:
+    control_plane.workloads[control_plane.ids[1]].idle_gpus = 0
+    at = context(control_plane, folder, **{**SAID, "idle_for": "now", "exclude": [control_plane.ids[1]]})
     found = Clock().read(at)
-    assert begin_step(at, found.sampling).ids == [plane.ids[0], plane.ids[2]]
+    assert begin_step(at, found.sampling).ids == [control_plane.ids[0], control_plane.ids[2]]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import OptionError
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import (
     CRITERIA,
     InfoOptions,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.tests.support.http_control_plane import (
     CLUSTERS,
     COUNT,
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def plane(loopback: Loopback) -> ListingPlane:
+def control_plane(loopback: Loopback) -> ListingPlane:
     return ListingPlane(loopback)
 
 
-def numbers(finished: Finished) -> list[int]:
+def numbers(finished: ModuleResult) -> list[int]:
     """Which workloads were selected; the task must have ended well."""
     assert not finished.failed, finished.result["msg"]
     return [uuid.UUID(one).int - 2**127 for one in finished.result["ids"]]
@@ -49,109 +49,111 @@ def is_unfiltered(asked: Asked) -> bool:
 # Options
 
 
-def test_no_ids_need_no_control_plane(plane: ListingPlane) -> None:
-    finished = plane.select(ids=[], base_url=None, token=None)
+def test_no_ids_need_no_control_plane(control_plane: ListingPlane) -> None:
+    finished = control_plane.select(ids=[], base_url=None, token=None)
     assert numbers(finished) == []
     assert finished.result["count"] == 0
-    assert plane.loopback.asked == []
+    assert control_plane.loopback.asked == []
 
 
-def test_the_text_of_a_survey_may_end_in_a_comma(plane: ListingPlane) -> None:
-    plane.workloads = [workload(1), workload(2), workload(3)]
+def test_the_text_of_a_survey_may_end_in_a_comma(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(1), workload(2), workload(3)]
     text = "{0},{1},".format(workload_id(1), workload_id(3))
     # As Ansible cuts it.
-    assert numbers(plane.select({"ids": text.split(",")}, ids=text)) == [1, 3]
+    assert numbers(control_plane.select({"ids": text.split(",")}, ids=text)) == [1, 3]
 
 
-def test_unknown_stands_also_for_a_phase_of_another_version(plane: ListingPlane) -> None:
-    plane.workloads = [
+def test_unknown_stands_also_for_a_phase_of_another_version(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [
         workload(1, phase="Unknown"),
         workload(2, phase="Hibernating"),
         workload(3, phase="Running"),
         workload(4, phase="RUNNING"),
     ]
-    assert numbers(plane.select(phases=["Unknown"])) == [1, 2]
-    plane.joins = None
-    assert numbers(plane.select(phases=["running"])) == [3, 4]
+    assert numbers(control_plane.select(phases=["Unknown"])) == [1, 2]
+    control_plane.joins = None
+    assert numbers(control_plane.select(phases=["running"])) == [3, 4]
 
 
 # Filters of our own
 
 
-def test_a_cluster_is_filtered_by_as_the_control_plane_writes_it(plane: ListingPlane) -> None:
-    plane.clusters = [{"uuid": WEST, "name": "west"}, {"uuid": EAST.upper(), "name": "east"}]
-    plane.workloads = [workload(1), workload(2, clusterId=EAST.upper())]
-    plane.pods = [pod(1, 1, "g1"), {**pod(2, 2, "g1"), "clusterId": EAST.upper()}]
+def test_a_cluster_is_filtered_by_as_the_control_plane_writes_it(control_plane: ListingPlane) -> None:
+    control_plane.clusters = [{"uuid": WEST, "name": "west"}, {"uuid": EAST.upper(), "name": "east"}]
+    control_plane.workloads = [workload(1), workload(2, clusterId=EAST.upper())]
+    control_plane.pods = [pod(1, 1, "g1"), {**pod(2, 2, "g1"), "clusterId": EAST.upper()}]
     ways: list[dict[str, Any]] = [
         {"clusters": ["east"]},
         {"clusters": [EAST]},
         {"clusters": ["east"], "nodes": ["g1"]},
     ]
     for given in ways:
-        assert numbers(plane.select(**given)) == [2]
+        assert numbers(control_plane.select(**given)) == [2]
 
 
 @pytest.mark.parametrize("is_refused", [True, False], ids=["refused", "ignored"])
 @pytest.mark.parametrize("wanted", [[1199], [0, 1199], []], ids=["last", "first and last", "none"])
 def test_a_limit_costs_no_more_where_filters_do_not_work(
-    plane: ListingPlane, is_refused: bool, wanted: list[int]
+    control_plane: ListingPlane, is_refused: bool, wanted: list[int]
 ) -> None:
-    plane.workloads = [
+    control_plane.workloads = [
         workload(number, projectName="vision" if number in wanted else "nlp") for number in range(1200)
     ]
-    plane.joins = None
+    control_plane.joins = None
     if is_refused:
-        plane.refuse(LIST, 400, but=is_unfiltered)
-    finished = plane.select(projects=["vision"], limit=1)
+        control_plane.refuse(LIST, 400, but=is_unfiltered)
+    finished = control_plane.select(projects=["vision"], limit=1)
     assert numbers(finished) == wanted[:1]
     assert finished.result["limited"] is (len(wanted) > 1)
     # One that tries the filter, and the three whole pages.
-    assert len(plane.asked(LIST)) == 4
-    assert len(plane.asked(COUNT)) == 1
+    assert len(control_plane.asked(LIST)) == 4
+    assert len(control_plane.asked(COUNT)) == 1
     assert any("refused to filter" in warning for warning in finished.warnings) is is_refused
 
 
-def test_a_limit_that_a_small_page_settles_reads_no_more(plane: ListingPlane) -> None:
-    plane.workloads = [workload(number, projectName=("nlp", "vision")[number % 2]) for number in range(1200)]
+def test_a_limit_that_a_small_page_settles_reads_no_more(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [
+        workload(number, projectName=("nlp", "vision")[number % 2]) for number in range(1200)
+    ]
     for limit, first in ((1, [1]), (3, [1, 3, 5])):
-        finished = plane.select(projects=["vision"], limit=limit)
+        finished = control_plane.select(projects=["vision"], limit=limit)
         assert numbers(finished) == first
         assert finished.result["limited"] is True
-        assert [query["limit"] for query in plane.asked(LIST)] == [str(limit + 1)]
-        assert plane.asked(COUNT) == []
-    assert numbers(plane.select(projects=["none"], limit=1)) == []
-    assert len(plane.asked(LIST)) == 1
+        assert [query["limit"] for query in control_plane.asked(LIST)] == [str(limit + 1)]
+        assert control_plane.asked(COUNT) == []
+    assert numbers(control_plane.select(projects=["none"], limit=1)) == []
+    assert len(control_plane.asked(LIST)) == 1
 
 
-def test_a_limit_beyond_a_page_reads_the_list(plane: ListingPlane) -> None:
-    plane.workloads = [workload(number) for number in range(1200)]
-    finished = plane.select(all=True, limit=700)
+def test_a_limit_beyond_a_page_reads_the_list(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(number) for number in range(1200)]
+    finished = control_plane.select(all=True, limit=700)
     assert numbers(finished) == list(range(700))
     assert finished.result["limited"] is True
 
 
 def test_a_filter_refused_by_a_server_error_is_not_waited_out(
-    plane: ListingPlane, monkeypatch: pytest.MonkeyPatch
+    control_plane: ListingPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.001)
-    plane.workloads = [workload(1), workload(2, projectName="nlp")]
-    plane.pods = [pod(1, 1, "g1"), pod(2, 2, "g2")]
-    plane.refuse(LIST, 500, but=is_unfiltered)
-    finished = plane.select(projects=["vision"], retry_timeout=3600.0)
+    control_plane.workloads = [workload(1), workload(2, projectName="nlp")]
+    control_plane.pods = [pod(1, 1, "g1"), pod(2, 2, "g2")]
+    control_plane.refuse(LIST, 500, but=is_unfiltered)
+    finished = control_plane.select(projects=["vision"], retry_timeout=3600.0)
     assert numbers(finished) == [1]
-    assert [("filterBy" in query) for query in plane.asked(LIST)] == [True] * 3 + [False]
-    plane.refuse(PODS, 500, but=is_unfiltered)
-    assert numbers(plane.select(nodes=["g1"], retry_timeout=3600.0)) == [1]
-    assert [("filterBy" in query) for query in plane.asked(PODS)] == [True] * 3 + [False]
+    assert [("filterBy" in query) for query in control_plane.asked(LIST)] == [True] * 3 + [False]
+    control_plane.refuse(PODS, 500, but=is_unfiltered)
+    assert numbers(control_plane.select(nodes=["g1"], retry_timeout=3600.0)) == [1]
+    assert [("filterBy" in query) for query in control_plane.asked(PODS)] == [True] * 3 + [False]
 
 
 def test_a_filter_of_the_user_gets_all_the_patience(
-    plane: ListingPlane, monkeypatch: pytest.MonkeyPatch
+    control_plane: ListingPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.001)
-    plane.workloads = [workload(1)]
-    plane.refuse(LIST, 500, but=lambda asked: len(plane.asked(LIST)) > 5)
-    assert numbers(plane.select(filter_by=["phase==Running"], retry_timeout=3600.0)) == [1]
+    control_plane.workloads = [workload(1)]
+    control_plane.refuse(LIST, 500, but=lambda asked: len(control_plane.asked(LIST)) > 5)
+    assert numbers(control_plane.select(filter_by=["phase==Running"], retry_timeout=3600.0)) == [1]
 
 
 # What the user asks the control plane for
@@ -160,59 +162,65 @@ def test_a_filter_of_the_user_gets_all_the_patience(
 @pytest.mark.parametrize("joins", [any, None, next], ids=["or", "ignored", "first only"])
 @pytest.mark.parametrize("has_count", [True, False])
 def test_a_row_that_does_not_meet_a_filter_fails_the_selection(
-    plane: ListingPlane, joins: Any, has_count: bool
+    control_plane: ListingPlane, joins: Any, has_count: bool
 ) -> None:
-    plane.workloads = [
+    control_plane.workloads = [
         workload(1),
         workload(2, submittedBy="ada"),
         workload(3, projectName="nlp"),
     ]
-    plane.joins = joins
+    control_plane.joins = joins
     if not has_count:
-        plane.refuse(COUNT, 404)
-    finished = plane.select(filter_by=["projectName==vision", "submittedBy!=ada"])
+        control_plane.refuse(COUNT, 404)
+    finished = control_plane.select(filter_by=["projectName==vision", "submittedBy!=ada"])
     assert finished.failed
     assert finished.result["ids"] == []
     assert "'job-2' ({0})".format(workload_id(2)) in finished.result["msg"]
     assert "'submittedBy!=ada'" in finished.result["msg"]
-    plane.joins = all
-    assert numbers(plane.select(filter_by=["projectName==vision", "submittedBy!=ada"])) == [1]
+    control_plane.joins = all
+    assert numbers(control_plane.select(filter_by=["projectName==vision", "submittedBy!=ada"])) == [1]
 
 
-def test_a_search_that_may_be_ignored_warns_where_there_is_no_count(plane: ListingPlane) -> None:
-    plane.workloads = [workload(1), workload(2)]
-    plane.refuse(COUNT, 404)
-    assert plane.select(search="job-1").warnings == []
-    plane.is_search_known = False
-    finished = plane.select(search="job-1")
+def test_a_search_that_may_be_ignored_warns_where_there_is_no_count(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(1), workload(2)]
+    control_plane.refuse(COUNT, 404)
+    assert control_plane.select(search="job-1").warnings == []
+    control_plane.is_search_known = False
+    finished = control_plane.select(search="job-1")
     assert numbers(finished) == [1, 2]
     assert "no telling whether the control plane ignored the text" in finished.warnings[0]
 
 
-def test_live_rows_are_not_selected_as_deleted(plane: ListingPlane) -> None:
+def test_live_rows_are_not_selected_as_deleted(control_plane: ListingPlane) -> None:
     def ignore_deleted(asked: Asked) -> Optional[Reply]:
-        return plane.loopback.reply(200, {"workloads": plane.workloads}) if asked.path == LIST else None
+        return (
+            control_plane.loopback.reply(200, {"workloads": control_plane.workloads})
+            if asked.path == LIST
+            else None
+        )
 
-    plane.workloads = [workload(1), workload(2, deletedAt="2026-01-02T00:00:00Z")]
-    plane.hook = ignore_deleted
-    assert numbers(plane.select(projects=["vision"], deleted=True)) == [2]
-    assert numbers(plane.select(projects=["vision"])) == [1]
+    control_plane.workloads = [workload(1), workload(2, deletedAt="2026-01-02T00:00:00Z")]
+    control_plane.hook = ignore_deleted
+    assert numbers(control_plane.select(projects=["vision"], deleted=True)) == [2]
+    assert numbers(control_plane.select(projects=["vision"])) == [1]
 
 
 # Exclusions
 
 
-def test_ids_to_exclude_come_as_surveys_give_them(plane: ListingPlane) -> None:
-    plane.workloads = [workload(number) for number in range(1, 5)]
-    finished = plane.select(all=True, exclude=["{0}, {1}".format(workload_id(1).upper(), workload_id(2))])
+def test_ids_to_exclude_come_as_surveys_give_them(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(number) for number in range(1, 5)]
+    finished = control_plane.select(
+        all=True, exclude=["{0}, {1}".format(workload_id(1).upper(), workload_id(2))]
+    )
     assert numbers(finished) == [3, 4]
     assert finished.warnings == []
 
 
-def test_an_exclusion_that_leaves_out_nothing_is_told(plane: ListingPlane) -> None:
-    plane.workloads = [workload(1)]
+def test_an_exclusion_that_leaves_out_nothing_is_told(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(1)]
     cut = workload_id(1)[:-1]
-    finished = plane.select(all=True, exclude=[cut, "keep-*", "jobb-1"])
+    finished = control_plane.select(all=True, exclude=[cut, "keep-*", "jobb-1"])
     assert numbers(finished) == [1]
     assert finished.warnings == [
         "exclude: nothing was left out for '{0}', 'jobb-1'; "
@@ -223,7 +231,7 @@ def test_an_exclusion_that_leaves_out_nothing_is_told(plane: ListingPlane) -> No
 # A list that changes while it is read
 
 
-def change_once(plane: ListingPlane, path: str, offset: int, change: Any) -> None:
+def change_once(control_plane: ListingPlane, path: str, offset: int, change: Any) -> None:
     """Run ``change`` right before the page at ``offset`` is answered for the first time."""
     changes = [change]
 
@@ -232,98 +240,100 @@ def change_once(plane: ListingPlane, path: str, offset: int, change: Any) -> Non
             changes.pop()()
         return None
 
-    plane.hook = hook
+    control_plane.hook = hook
 
 
 @pytest.mark.parametrize("created", [0, 5])
-def test_rows_that_move_up_are_found_also_where_others_are_created(plane: ListingPlane, created: int) -> None:
-    plane.workloads = [workload(number) for number in range(1600)]
+def test_rows_that_move_up_are_found_also_where_others_are_created(
+    control_plane: ListingPlane, created: int
+) -> None:
+    control_plane.workloads = [workload(number) for number in range(1600)]
 
     def change() -> None:
-        del plane.workloads[10:15]
+        del control_plane.workloads[10:15]
         now = datetime.now(timezone.utc).isoformat()
-        plane.workloads += [workload(5000 + number, createdAt=now) for number in range(created)]
+        control_plane.workloads += [workload(5000 + number, createdAt=now) for number in range(created)]
 
-    change_once(plane, LIST, 500, change)
-    finished = plane.select(all=True, fields=["id"], concurrency=1)
-    assert set(numbers(finished)) >= {uuid.UUID(one["id"]).int - 2**127 for one in plane.workloads}
+    change_once(control_plane, LIST, 500, change)
+    finished = control_plane.select(all=True, fields=["id"], concurrency=1)
+    assert set(numbers(finished)) >= {uuid.UUID(one["id"]).int - 2**127 for one in control_plane.workloads}
     assert finished.warnings == []
 
 
-def test_a_list_that_holds_still_is_read_once(plane: ListingPlane) -> None:
-    plane.workloads = [workload(number) for number in range(1600)]
-    assert len(numbers(plane.select(all=True, fields=["id"]))) == 1600
-    assert len(plane.asked(LIST)) == 4
-    assert len(plane.asked(COUNT)) == 1
+def test_a_list_that_holds_still_is_read_once(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(number) for number in range(1600)]
+    assert len(numbers(control_plane.select(all=True, fields=["id"]))) == 1600
+    assert len(control_plane.asked(LIST)) == 4
+    assert len(control_plane.asked(COUNT)) == 1
 
 
-def test_a_list_that_never_holds_still_is_told(plane: ListingPlane) -> None:
-    plane.workloads = [workload(number) for number in range(1600)]
+def test_a_list_that_never_holds_still_is_told(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(number) for number in range(1600)]
 
     def hook(asked: Asked) -> Optional[Reply]:
         if asked.path == LIST and asked.query["offset"] == "500":
-            del plane.workloads[10:15]
+            del control_plane.workloads[10:15]
         return None
 
-    plane.hook = hook
-    finished = plane.select(all=True, fields=["id"], concurrency=1)
+    control_plane.hook = hook
+    finished = control_plane.select(all=True, fields=["id"], concurrency=1)
     assert finished.warnings == [
         "the list of workloads changed each time it was read; some may have been missed"
     ]
 
 
-def test_a_count_of_more_than_the_list_shows_is_settled_by_a_second_look(plane: ListingPlane) -> None:
+def test_a_count_of_more_than_the_list_shows_is_settled_by_a_second_look(control_plane: ListingPlane) -> None:
     def count_more(asked: Asked) -> Optional[Reply]:
-        return plane.loopback.reply(200, {"count": 700}) if asked.path == COUNT else None
+        return control_plane.loopback.reply(200, {"count": 700}) if asked.path == COUNT else None
 
-    plane.workloads = [workload(number) for number in range(600)]
-    plane.hook = count_more
-    finished = plane.select(all=True, fields=["id"])
+    control_plane.workloads = [workload(number) for number in range(600)]
+    control_plane.hook = count_more
+    finished = control_plane.select(all=True, fields=["id"])
     assert len(numbers(finished)) == 600
     assert finished.warnings == []
-    assert len(plane.asked(LIST)) == 4
+    assert len(control_plane.asked(LIST)) == 4
 
 
 # Pods
 
 
-def test_a_pod_that_ends_between_pages_hides_no_workload(plane: ListingPlane) -> None:
-    plane.workloads = [workload(number) for number in range(1, 4)]
-    plane.pods = [pod(number, 1 + number // 500, "g1") for number in range(501)]
-    plane.pods += [pod(1000 + number, 3, "g1") for number in range(499)]
-    change_once(plane, PODS, 500, lambda: plane.pods.pop(0))
-    assert numbers(plane.select(nodes=["g1"])) == [1, 2, 3]
+def test_a_pod_that_ends_between_pages_hides_no_workload(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(number) for number in range(1, 4)]
+    control_plane.pods = [pod(number, 1 + number // 500, "g1") for number in range(501)]
+    control_plane.pods += [pod(1000 + number, 3, "g1") for number in range(499)]
+    change_once(control_plane, PODS, 500, lambda: control_plane.pods.pop(0))
+    assert numbers(control_plane.select(nodes=["g1"])) == [1, 2, 3]
 
 
-def test_pods_are_read_on_without_a_next_and_whatever_their_ids(plane: ListingPlane) -> None:
-    plane.workloads = [workload(1), workload(2)]
-    plane.pods = [pod(number, 1, "g1", id="pod-{0}".format(number)) for number in range(500)]
-    plane.pods.append(pod(501, 2, "g1"))
-    plane.says_next = False
-    assert numbers(plane.select(nodes=["g1"])) == [1, 2]
+def test_pods_are_read_on_without_a_next_and_whatever_their_ids(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(1), workload(2)]
+    control_plane.pods = [pod(number, 1, "g1", id="pod-{0}".format(number)) for number in range(500)]
+    control_plane.pods.append(pod(501, 2, "g1"))
+    control_plane.says_next = False
+    assert numbers(control_plane.select(nodes=["g1"])) == [1, 2]
 
 
-def test_few_pods_are_read_once(plane: ListingPlane) -> None:
-    plane.workloads = [workload(1)]
-    plane.pods = [pod(1, 1, "g1")]
-    assert numbers(plane.select(nodes=["g1"])) == [1]
-    assert len(plane.asked(PODS)) == 1
+def test_few_pods_are_read_once(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(1)]
+    control_plane.pods = [pod(1, 1, "g1")]
+    assert numbers(control_plane.select(nodes=["g1"])) == [1]
+    assert len(control_plane.asked(PODS)) == 1
 
 
 @pytest.mark.parametrize("node", ["g1", "a,b"])
-def test_pods_are_read_without_what_is_refused(plane: ListingPlane, node: str) -> None:
-    plane.workloads = [workload(1), workload(2)]
-    plane.pods = [pod(1, 1, node), pod(2, 2, node, completedAt="2026-01-02T00:00:00Z")]
-    plane.refuse(PODS, 400, but=lambda asked: is_unfiltered(asked) and "completed" not in asked.query)
-    finished = plane.select(nodes=[node], clusters=["west"])
+def test_pods_are_read_without_what_is_refused(control_plane: ListingPlane, node: str) -> None:
+    control_plane.workloads = [workload(1), workload(2)]
+    control_plane.pods = [pod(1, 1, node), pod(2, 2, node, completedAt="2026-01-02T00:00:00Z")]
+    control_plane.refuse(PODS, 400, but=lambda asked: is_unfiltered(asked) and "completed" not in asked.query)
+    finished = control_plane.select(nodes=[node], clusters=["west"])
     assert numbers(finished) == [1]
     assert len(finished.warnings) == 1
     assert "refused to filter pods" in finished.warnings[0]
 
 
-def test_pods_that_are_refused_altogether_are_not_called_filtered(plane: ListingPlane) -> None:
-    plane.refuse(PODS, 400)
-    finished = plane.select(nodes=["g1"])
+def test_pods_that_are_refused_altogether_are_not_called_filtered(control_plane: ListingPlane) -> None:
+    control_plane.refuse(PODS, 400)
+    finished = control_plane.select(nodes=["g1"])
     assert finished.failed
     assert "HTTP 400" in finished.result["msg"]
     assert finished.warnings == []
@@ -334,48 +344,50 @@ def test_pods_that_are_refused_altogether_are_not_called_filtered(plane: Listing
 
 @pytest.mark.parametrize("status", [403, 500, 503])
 @pytest.mark.parametrize("given", [{"all": True}, {"projects": ["vision"]}], ids=["all", "filtered"])
-def test_a_selection_does_without_a_count(plane: ListingPlane, status: int, given: dict[str, Any]) -> None:
-    plane.workloads = [workload(number) for number in range(600)]
-    plane.refuse(COUNT, status)
-    finished = plane.select(**given)
+def test_a_selection_does_without_a_count(
+    control_plane: ListingPlane, status: int, given: dict[str, Any]
+) -> None:
+    control_plane.workloads = [workload(number) for number in range(600)]
+    control_plane.refuse(COUNT, status)
+    finished = control_plane.select(**given)
     assert numbers(finished) == list(range(600))
     assert [warning for warning in finished.warnings if "workloads holds" not in warning] == [
         "the control plane's count can't be used (HTTP {0}); the list was read without it".format(status)
     ]
 
 
-def test_a_list_without_a_count_and_without_a_next_is_read_to_its_end(plane: ListingPlane) -> None:
-    plane.workloads = [workload(number) for number in range(1000)]
-    plane.says_next = False
-    plane.refuse(COUNT, 404)
-    assert numbers(plane.select(all=True)) == list(range(1000))
-    assert len(plane.asked(LIST)) == 3
+def test_a_list_without_a_count_and_without_a_next_is_read_to_its_end(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(number) for number in range(1000)]
+    control_plane.says_next = False
+    control_plane.refuse(COUNT, 404)
+    assert numbers(control_plane.select(all=True)) == list(range(1000))
+    assert len(control_plane.asked(LIST)) == 3
 
 
-def test_a_list_that_ends_in_an_empty_page_which_names_itself(plane: ListingPlane) -> None:
-    plane.workloads = [workload(number) for number in range(600)]
+def test_a_list_that_ends_in_an_empty_page_which_names_itself(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(number) for number in range(600)]
 
     def lead_on(asked: Asked) -> Optional[Reply]:
         if asked.path != LIST:
             return None
         offset, limit = int(asked.query["offset"]), int(asked.query["limit"])
-        rows = plane.workloads[offset : offset + limit]
-        return plane.loopback.reply(200, {"workloads": rows, "next": offset + len(rows)})
+        rows = control_plane.workloads[offset : offset + limit]
+        return control_plane.loopback.reply(200, {"workloads": rows, "next": offset + len(rows)})
 
-    plane.hook = lead_on
-    assert numbers(plane.select(all=True)) == list(range(600))
+    control_plane.hook = lead_on
+    assert numbers(control_plane.select(all=True)) == list(range(600))
 
 
-def test_a_selection_does_without_clusters_it_does_not_name(plane: ListingPlane) -> None:
-    plane.workloads = [workload(1), workload(2, clusterId=EAST)]
-    plane.pods = [pod(1, 1, "g1")]
-    plane.refuse(CLUSTERS, 500)
+def test_a_selection_does_without_clusters_it_does_not_name(control_plane: ListingPlane) -> None:
+    control_plane.workloads = [workload(1), workload(2, clusterId=EAST)]
+    control_plane.pods = [pod(1, 1, "g1")]
+    control_plane.refuse(CLUSTERS, 500)
     without: list[dict[str, Any]] = [{"projects": ["vision"]}, {"nodes": ["g1"]}, {"clusters": [EAST]}]
     for given in without:
-        finished = plane.select(**given)
+        finished = control_plane.select(**given)
         assert numbers(finished)
         assert "clusters could not be listed" in finished.warnings[0]
-    finished = plane.select(clusters=["east"])
+    finished = control_plane.select(clusters=["east"])
     assert finished.failed
     assert "HTTP 500" in finished.result["msg"]
 
@@ -383,19 +395,19 @@ def test_a_selection_does_without_clusters_it_does_not_name(plane: ListingPlane)
 # Names that are not there
 
 
-def test_nodes_of_a_cluster_that_is_not_there_are_not_called_unlisted(plane: ListingPlane) -> None:
-    plane.nodes = [{"name": "g1", "clusterUuid": EAST}]
-    finished = plane.select(clusters=["weest"], nodes=["g1"])
+def test_nodes_of_a_cluster_that_is_not_there_are_not_called_unlisted(control_plane: ListingPlane) -> None:
+    control_plane.nodes = [{"name": "g1", "clusterUuid": EAST}]
+    finished = control_plane.select(clusters=["weest"], nodes=["g1"])
     assert finished.warnings == ["clusters: the control plane lists no cluster 'weest'"]
 
 
-def test_nodes_that_can_not_be_looked_up_are_not_called_unlisted(plane: ListingPlane) -> None:
+def test_nodes_that_can_not_be_looked_up_are_not_called_unlisted(control_plane: ListingPlane) -> None:
     def before_2_23(asked: Asked) -> Optional[Reply]:
         status = {NODES: 404, CLUSTERS: 403}.get(asked.path)
-        return plane.loopback.reply(status) if status else None
+        return control_plane.loopback.reply(status) if status else None
 
-    plane.hook = before_2_23
-    finished = plane.select(nodes=["idle"])
+    control_plane.hook = before_2_23
+    finished = control_plane.select(nodes=["idle"])
     assert numbers(finished) == []
     assert len(finished.warnings) == 1
     assert finished.warnings[0].startswith("nodes: could not be looked up (")

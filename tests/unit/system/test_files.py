@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.report_file import Journal
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.report_file import ReportFile
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_file import (
     RecordFolder,
     write_whole,
@@ -54,7 +54,7 @@ def use(folder: Path) -> None:
     lock = RunLock(str(folder / ".ada.lock"), None)
     lock.take("a begin", {})
     lock.leave()
-    report = Journal(str(folder / "ada.jsonl"), str)
+    report = ReportFile(str(folder / "ada.jsonl"), str)
     report.open()
     report.complete()
 

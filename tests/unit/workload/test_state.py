@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Optional
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import StatusError
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import Tally
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.state import StateReader
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import MISSING, SEEN
 
@@ -43,7 +43,7 @@ def client_of(url: str) -> Iterator[Client]:
         "timeout": 20.0,
         "retry_timeout": 0.0,
     }
-    client = Client(connect_options(params, {}), Guard(), Tally(), connections=WORKERS)
+    client = Client(connect_options(params, {}), Cancellation(), RequestStats(), connections=WORKERS)
     try:
         yield client
     finally:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
-from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _guard
+from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api import client as _client
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AnswerLost, NotDelivered
@@ -28,7 +28,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch import deliver
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import wait as _wait
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import run_batch
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result import Finished
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 
 from simulator.api.fleet_file import build
 from simulator.model.clock import ManualClock
@@ -117,7 +117,7 @@ class Books:
         return len(self.calls)
 
 
-class Plane:
+class ControlPlane:
     """Stands in for the client's Transport. Faults are taken from the queues, one a request, in turn."""
 
     def __init__(self, fleet: Mapping[str, Any], **behaviour: Any) -> None:
@@ -137,11 +137,11 @@ class Plane:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put itself in the place of the network, its clock in the place of the machine's."""
         by_hand = HandClock(self.clock)
-        for module in (_deliver, _retry, _guard, _token, _wait, _batch_run):
+        for module in (_deliver, _retry, _cancellation, _token, _wait, _batch_run):
             monkeypatch.setattr(module, "time", by_hand)
-        monkeypatch.setattr(_guard, "threading", by_hand)
+        monkeypatch.setattr(_cancellation, "threading", by_hand)
         monkeypatch.setattr(_retry, "random", random.Random(0))
-        monkeypatch.setattr(_client, "Transport", lambda connection, tally, connections: self)
+        monkeypatch.setattr(_client, "Transport", lambda connection, stats, connections: self)
         monkeypatch.setattr(_batch_run, "watch_ancestors", lambda: lambda: self.is_wanted)
         monkeypatch.setattr(_batch_run, "_LEAST_READERS", 1)
 
@@ -153,7 +153,7 @@ class Plane:
         else:
             self.fleet.set_phase(one, phase)
 
-    def run(self, action: str, ids: Sequence[str], **options: Any) -> Finished:
+    def run(self, action: str, ids: Sequence[str], **options: Any) -> ModuleResult:
         """Run the module's core against it, with new books."""
         self.books = Books()
         self.action = action

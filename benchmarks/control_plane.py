@@ -29,7 +29,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
-class Plane:
+class ControlPlane:
     """A running simulator whose fleet is `size` workloads, all of them Running."""
 
     url: str
@@ -73,7 +73,7 @@ def _row(number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def plane_of(size: int, folder: Path) -> Iterator[Plane]:
+def plane_of(size: int, folder: Path) -> Iterator[ControlPlane]:
     """Run the simulator for as long as the block takes."""
     rows = [_row(number) for number in range(size)]
     fleet = folder / f"fleet-{size}.json"
@@ -90,7 +90,7 @@ def plane_of(size: int, folder: Path) -> Iterator[Plane]:
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("the simulator does not start")
             time.sleep(0.05)
-        yield Plane(port_file.read_text().strip(), [row["id"] for row in rows])
+        yield ControlPlane(port_file.read_text().strip(), [row["id"] for row in rows])
     finally:
         process.terminate()
         process.wait()

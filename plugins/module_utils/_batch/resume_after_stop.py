@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from .._api.errors import Interrupted, RunaiError
+from .._api.errors import Interrupted
+from .._common.errors import RunaiError
 from .._workload.phases import SEND, WAIT
 from .dispatch import Dispatcher
 from .options import BatchOptions
 from .outcome import FAILED, STILL_STOPPING, Outcome
-from .plan import Rules, decide, settled_by
-from .run_state import Ledger
+from .plan import Rules, plan_one, settled_by
+from .run_state import RunState
 from .wait import Waiter
 
 
-def send_once_stopped(
+def send_resume_after_stop(
     ids: Sequence[str],
     options: BatchOptions,
     rules: Rules,
     waiter: Waiter,
     dispatcher: Dispatcher,
-    ledger: Ledger,
+    run_state: RunState,
 ) -> None:
     """Send ``ids``, which are Stopping, as they stop: a full batch at once, the rest together.
 
@@ -35,12 +36,12 @@ def send_once_stopped(
     try:
         for settled, still in waiter.looks(
             ids if dispatcher.may_send() else [],
-            lambda workload: decide(options.action, workload, rules).verdict != WAIT,
+            lambda workload: plan_one(options.action, workload, rules).verdict != WAIT,
             "to stop before they are resumed",
         ):
             left = still
-            steps = [decide(options.action, workload, rules) for workload in settled.values()]
-            ledger.settle(settled_by(steps))
+            steps = [plan_one(options.action, workload, rules) for workload in settled.values()]
+            run_state.settle(settled_by(steps))
             ready += [step.workload.id for step in steps if step.verdict == SEND]
             if len(ready) >= options.batch_size or not settled:
                 dispatcher.send(ready)
@@ -55,6 +56,6 @@ def send_once_stopped(
     dispatcher.send(ready)
     if dispatcher.may_send():
         words = "still Stopping after {0:g} s".format(options.wait_timeout)
-        ledger.settle(Outcome(workload_id, FAILED, STILL_STOPPING, words) for workload_id in left)
+        run_state.settle(Outcome(workload_id, FAILED, STILL_STOPPING, words) for workload_id in left)
     else:
         dispatcher.leave(list(left))
