@@ -55,6 +55,11 @@ class Tokens:
             return True
         return self._expiry.get(token, 0.0) > self._clock.now()
 
+    def age(self, token: str) -> float | None:
+        """Seconds since a token was minted; None for one that was not, or is forgotten."""
+        expiry = self._expiry.get(token)
+        return None if expiry is None else self._clock.now() - (expiry - self.lifetime)
+
     def revoke(self) -> int:
         """Forget every minted token; how many there were."""
         with self._lock:

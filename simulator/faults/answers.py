@@ -8,15 +8,33 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Callable
 from email.utils import formatdate
+from typing import Any
 
 import orjson
 
 from ..api.contract import ApiError
 from ..http.exchange import Reply
+from .rule import Fault
 from .strike import APPLY, STATUS, SWITCH, TEXT, Strike, kind
 
 HTML = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body>proxy</body></html>"
+_ERROR_SHAPES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "nested": lambda error: {"error": error},
+    "problem": lambda error: {
+        "type": "about:blank",
+        "title": error["message"],
+        "status": error["code"],
+        "detail": error.get("details", ""),
+    },
+    "errors": lambda error: {"errors": [{"message": error["message"]}, {"detail": error.get("details", "")}]},
+    "texts": lambda error: [error["message"], error.get("details", "")],
+    "oauth2": lambda error: {"error": error["message"], "error_description": error.get("details", "")},
+    "digits": lambda error: {**error, "code": str(error["code"])},
+}
+"""Shapes of errors that other servers and gateways have, made of the API's own."""
+
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -40,15 +58,22 @@ async def _status(strike: Strike) -> None:
     if fault["retry_after_date"] is not None:
         # A date has no fractions of a second: later rather than earlier.
         headers["retry-after"] = formatdate(math.ceil(time.time() + fault["retry_after_date"]), usegmt=True)
-    body, content_type = fault["body"], "application/json"
-    if body == "error":
-        error = ApiError(fault["status"], fault["message"], fault["details"])
-        content = orjson.dumps(error.body())
-    elif body == "html":
-        content, content_type = HTML, "text/html"
-    else:
-        content = b"" if body == "empty" else str(body).encode()
+    content, content_type = _body(fault)
     await strike.exchange.deliver(Reply(fault["status"], content, content_type, headers))
+
+
+def _body(fault: Fault) -> tuple[bytes, str]:
+    """The body of a refusal and its type."""
+    body, error = fault["body"], ApiError(fault["status"], fault["message"], fault["details"]).body()
+    if body == "error":
+        return orjson.dumps(error), "application/json"
+    if body == "html":
+        return HTML, "text/html"
+    if isinstance(body, str) and body in _ERROR_SHAPES:
+        body = _ERROR_SHAPES[body](error)
+    if isinstance(body, (dict, list)):
+        return orjson.dumps(body, option=orjson.OPT_INDENT_2), "application/json"
+    return b"" if body == "empty" else str(body).encode(), "application/json"
 
 
 @kind("html", status=STATUS, apply=APPLY)

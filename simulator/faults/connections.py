@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 
-from .strike import APPLY, SECONDS, SWITCH, Strike, kind
+from .strike import APPLY, SECONDS, SWITCH, TEXT, Strike, kind
+
+_SURPLUS = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n{"error": 1}'
 
 
 @kind("hang", seconds=SECONDS | {"default": 3600.0}, apply=APPLY)
@@ -60,3 +62,26 @@ async def _down(strike: Strike) -> None:
     strike.exchange.about_to_end()
     strike.listener.interrupt(strike.fault["seconds"], lambda: not strike.is_in_force())
     await strike.exchange.disconnected()
+
+
+@kind(
+    "interim",
+    status={"type": "integer", "minimum": 102, "maximum": 199, "default": 103},
+    count={"type": "integer", "minimum": 1, "default": 1},
+)
+async def _interim(strike: Strike) -> None:
+    """The right answer, and ahead of it interim ones, which HTTP allows."""
+    reply = await strike.exchange.answer()
+    interim = f"HTTP/1.1 {strike.fault['status']} Interim\r\nlink: </style.css>; rel=preload\r\n\r\n"
+    strike.exchange.connection.write(interim.encode() * strike.fault["count"])
+    await strike.exchange.deliver(reply)
+
+
+@kind("surplus", text=TEXT | {"default": _SURPLUS})
+async def _surplus(strike: Strike) -> None:
+    """The right answer, and behind it bytes that nobody asked for: a second answer unless told otherwise."""
+    reply = await strike.exchange.answer()
+    await strike.exchange.begin(reply)
+    # In one piece, so that they are there when the client has read the answer.
+    strike.exchange.connection.write_body(reply.body + strike.fault["text"].encode())
+    await strike.exchange.send_part(b"", last=True)

@@ -26,10 +26,11 @@ class Request:
 
 @dataclass
 class Fault:
-    """A fault to carry out: its kind and everything that can be set of it."""
+    """A fault to carry out: its kind, everything that can be set of it, and what it did before."""
 
     kind: str
     options: dict[str, Any]
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.options[name]

@@ -94,7 +94,7 @@ SWITCH: Schema = {"type": "boolean", "default": False}
 SECONDS: Schema = {"type": "number", "minimum": 0, "default": 1.0}
 STATUS: Schema = {"type": "integer", "minimum": 200, "maximum": 599, "default": 200}
 APPLY = SWITCH
-CODE: Schema = {"type": "integer"}
+CODE: Schema = {"type": ["integer", "string"]}
 COUNT: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, {"const": "all"}], "default": 1}
 IDS: Schema = {"type": ["array", "null"], "items": TEXT, "default": None}
 

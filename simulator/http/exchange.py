@@ -45,6 +45,15 @@ class Connection:
         while self._protocol.transport.get_write_buffer_size() and not self._protocol.transport.is_closing():
             await asyncio.sleep(0.001)
 
+    def write(self, data: bytes) -> None:
+        """Send bytes past the HTTP protocol: what they mean to the client is the caller's matter."""
+        self._protocol.transport.write(data)
+
+    def write_body(self, data: bytes) -> None:
+        """Send bytes in the place of the body that was announced; its end must be sent as well."""
+        self._protocol.cycle.expected_content_length = 0
+        self.write(data)
+
     def cut(self, reset: bool = False) -> None:
         """Close it at once, whatever was sent of an answer; with `reset` the peer gets a TCP reset."""
         transport = self._protocol.transport
@@ -130,6 +139,11 @@ class Exchange:
     def query(self) -> dict[str, str]:
         """The query's parameters, the last of those with the same name."""
         return dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+    def header(self, name: bytes) -> str:
+        """The value of a request header (its name in small letters), several joined; empty without it."""
+        values = [value.decode("latin-1") for key, value in self.scope["headers"] if key == name]
+        return "; ".join(values)
 
     @property
     def connection(self) -> Connection:
