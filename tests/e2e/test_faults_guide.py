@@ -39,18 +39,3 @@ def test_the_rehearsed_outage(run_playbook_on_each_core: PlaybookRunner) -> None
     assert len(retried) in (1, 2)
     assert len(warnings) == 1 + len(retried)
     assert "a batch got no answer to use because of: a cut connection" in min(warnings)
-
-
-def test_the_tests_that_the_guide_names_are_there() -> None:
-    table = GUIDE.read_text().partition(".. list-table::")[2].partition("What is assumed")[0]
-    rows = table.split("\n   * - ")[2:]
-    named = [set(re.findall(r"``(test_\w+::\w+)``", row)) for row in rows]
-    there = {
-        f"{path.stem}::{name}"
-        for folder in ("faults", "e2e")
-        for path in (CHECKOUT / "tests" / folder).glob("test_*.py")
-        for name in re.findall(r"^(?:def )?([Tt]est\w+)(?:\(| = )", path.read_text(), re.MULTILINE)
-    }
-    assert len(named) > 15
-    assert all(named), "a row names no test"
-    assert set().union(*named) <= there
