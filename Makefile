@@ -29,7 +29,7 @@ setup: .venv/.ready ## Make the virtual environment in .venv (the others do this
 demo: .venv/.ready ## Play a maintenance of 250 workloads with ansible-playbook against the simulator
 	@python -m demo --workloads $(WORKLOADS)
 
-check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, licence headers, unit tests
+check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, licences, spelling, unit tests
 	@python -m tools.run_suite --fast
 
 test: .venv/.ready ## Everything: check, simulator, end to end, ansible-test, lint, docs, molecule
@@ -47,20 +47,20 @@ simulator: .venv/.ready ## Start the simulator on http://127.0.0.1:PORT (Ctrl-C 
 bench: .venv/.ready ## Compare with what people use instead, as ratios
 	@python -m benchmarks
 
-lock: .venv/.ready ## Resolve the development requirements anew into requirements/constraints.txt
+lock: .venv/.ready ## Resolve the development requirements anew, with hashes, into requirements/*lock.txt
 	@python -m tools.lock_requirements
 
 clean: ## Remove everything that was made here
 	rm -rf .venv .cache tests/output
 
-REQUIREMENTS := requirements/dev.txt simulator/requirements.txt
-
-.venv/.ready: $(REQUIREMENTS) meta/ee-requirements.txt tests/unit/requirements.txt requirements/constraints.txt
+.venv/.ready: requirements/lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	@echo "Setting up .venv ..."
 	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
-	@[ -x .venv/bin/uv ] || python -m pip install -qq --disable-pip-version-check uv
-	@python -m tools.install .venv $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
+	@# uv itself first, in the version and with the hashes of the lock.
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements/lock.txt > .venv/uv.txt
+	@[ -x .venv/bin/uv ] || python -m pip install -qq --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@python -m tools.install .venv --require-hashes -r requirements/lock.txt
 	@# Most tools find a collection only by such a path. It must never be on Ansible's own path by default.
 	@mkdir -p .venv/tree/ansible_collections/gpuops && ln -sfn ../../../.. .venv/tree/ansible_collections/gpuops/runai
 	@touch $@

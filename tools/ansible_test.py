@@ -16,7 +16,6 @@ import os
 import shutil
 import subprocess
 import sys
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,9 +31,6 @@ WORK = CACHE / f"ansible-test-{CORE}"
 COPY = WORK / "ansible_collections" / "gpuops" / "runai"
 HOME = WORK / "home"
 JUNIT = COPY / "tests" / "output" / "junit"
-# Neither part of the collection nor run by ansible-test; ruff, mypy and pytest hold these.
-LEFT_OUT = ("benchmarks/*", "demo/*", "extensions/*", "tools/*", "tests/*/*")
-BUT = ("tests/unit/*", "tests/support/*", "tests/integration/*", "tests/sanity/*")
 
 # ansible-test downloads its pip bootstrap from a server that is not reachable everywhere, unless it finds
 # the script at this place. This one takes the interpreter's own pip and asks it for the version wanted.
@@ -49,16 +45,10 @@ if __name__ == "__main__":
 """
 
 
-def fits(name: Path, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(str(name), pattern) for pattern in patterns)
-
-
 def copy_working_tree() -> None:
-    """Replace the copy by what the working tree holds now of the collection and its ansible-test tests."""
+    """Replace the copy by what the working tree holds now."""
     shutil.rmtree(COPY, ignore_errors=True)
     for name in source_files():
-        if fits(name, LEFT_OUT) and not fits(name, BUT):
-            continue
         target = COPY / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(CHECKOUT / name, target)

@@ -70,7 +70,12 @@ def stages(results: Path) -> Iterator[Stage]:
     yield Stage("mypy collection", ("mypy", *own_cache, "-p", f"{COLLECTION}.plugins"), fast=True)
     others = ("simulator", "demo", "benchmarks", "tools", "tests")
     yield Stage("mypy simulator, tools and tests", ("mypy", *others), fast=True)
-    yield Stage("licence headers", (PYTHON, "-m", "tools.check_headers"), fast=True)
+    yield Stage("reuse lint", ("reuse", "lint"), fast=True)
+    # What is generated, or holds no comments, has its licence in REUSE.toml alone.
+    others = (":!CHANGELOG.rst", ":!LICENSES", ":!changelogs/changelog.yaml", ":!*.json", ":!*.svg")
+    without_line = 'git grep --untracked -L "GNU General Public License v3.0+" -- "$@"; test $? = 1'
+    yield Stage("licence line", ("sh", "-c", without_line, "sh", *others), fast=True)
+    yield Stage("codespell", ("codespell",), fast=True)
     yield pytest_stage("tests/unit", fast=True)
     for folder in sorted({file.parent for file in (CHECKOUT / "tests").glob("*/test_*.py")}):
         yield pytest_stage(f"tests/{folder.name}")
@@ -83,10 +88,9 @@ def stages(results: Path) -> Iterator[Stage]:
         ),
     )
     yield Stage("ansible-lint", ("ansible-lint",))
+    yield Stage("galaxy-importer", (PYTHON, "-m", "tools.check_tarball"))
     yield Stage("ansible-test sanity", (PYTHON, "-m", "tools.ansible_test", "sanity"))
-    # Of what is written for older Pythons too; the rest is held by the newest ansible-test.
-    content = ("plugins/", "roles/", "playbooks/")
-    sanity_of_oldest = (PYTHON, "-m", "tools.ansible_test", f"--core={OLDEST}", "sanity", *content)
+    sanity_of_oldest = (PYTHON, "-m", "tools.ansible_test", f"--core={OLDEST}", "sanity")
     yield Stage(f"ansible-test sanity of {OLDEST}", sanity_of_oldest)
     units = results / "ansible-test"
     in_venv = ("units", "--venv", "--python", MINOR)

@@ -60,7 +60,7 @@ class Malformed:
     def body(self, good: Any) -> bytes:
         """The good answer, broken once or several times, as a value or as a text."""
         value = json.loads(json.dumps(good))
-        for _ in range(self._dice.choice((0, 1, 1, 1, 2, 3, 5))):
+        for _number in range(self._dice.choice((0, 1, 1, 1, 2, 3, 5))):
             value = self._broken(value)
         text = json.dumps(value, ensure_ascii=self._dice.random() < 0.5)
         body = text.encode("utf-8", "surrogatepass")
@@ -85,8 +85,8 @@ class Malformed:
         ]
         if depth:
             makers += [
-                lambda: [self.junk(depth - 1) for _ in range(dice.randint(0, 3))],
-                lambda: {dice.choice(_NAMES): self.junk(depth - 1) for _ in range(dice.randint(0, 3))},
+                lambda: [self.junk(depth - 1) for _number in range(dice.randint(0, 3))],
+                lambda: {dice.choice(_NAMES): self.junk(depth - 1) for _number in range(dice.randint(0, 3))},
             ]
         return dice.choice(makers)()
 

@@ -29,7 +29,8 @@ class _Tunnel(socketserver.BaseRequestHandler):
         lines, body = head.split(b"\r\n\r\n", 1)
         first, *fields = lines.decode("latin-1").split("\r\n")
         headers = {
-            name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)
+            name.lower(): value.strip()
+            for name, _nothing, value in (field.partition(":") for field in fields)
         }
         if headers.pop("proxy-authorization", None) != self.server.expected:
             answer = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n"
@@ -37,7 +38,7 @@ class _Tunnel(socketserver.BaseRequestHandler):
             return
         method, target, version = first.split(" ")
         address = target if method == "CONNECT" else urlsplit(target).netloc
-        host, _, port = address.rpartition(":")
+        host, _nothing, port = address.rpartition(":")
         self.server.tunnels.append(address)
         with socket.create_connection((host, int(port))) as there:
             if method == "CONNECT":

@@ -84,7 +84,7 @@ def test_without_the_header_the_pauses_grow_and_are_not_even(monkeypatch: pytest
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.5)
     monkeypatch.setattr(_retry, "_LONGEST_PAUSE", 10.0)
     for tries, longest in ((1, 0.5), (2, 1.0), (3, 2.0), (5, 8.0), (6, 10.0), (10_000, 10.0)):
-        pauses = [_retry._backoff(tries) for _ in range(50)]
+        pauses = [_retry._backoff(tries) for _number in range(50)]
         assert all(longest / 2 <= pause <= longest for pause in pauses)
         assert len(set(pauses)) > 1
 

@@ -91,6 +91,7 @@ class PlaybookRunner:
         record = self.folder / f"record-{uuid.uuid4().hex}.jsonl"
         done = subprocess.run(
             [str(self.core / "bin" / "ansible-playbook"), self._path(playbook), *options],
+            check=False,
             cwd=self.folder,
             env={**self.environment(record), **(env or {})},
             stdin=subprocess.DEVNULL,

@@ -149,6 +149,6 @@ def told(run: PlaybookRun) -> str:
 
 def next_command(run: PlaybookRun) -> list[str]:
     """The words of the command that a role's own task says to type next, after ``ansible-playbook``."""
-    _, _, command = told(run).partition(". Next: ansible-playbook ")
+    _nothing, _nothing, command = told(run).partition(". Next: ansible-playbook ")
     assert command, told(run)
     return shlex.split(command)

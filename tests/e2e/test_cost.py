@@ -88,6 +88,7 @@ def test_no_request_is_made_that_is_not_needed(run_playbook: PlaybookRunner, sim
 def test_fifty_thousand_ids_fit_in_memory(simulator: Handle) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RUN_AND_TELL_MEMORY],
+        check=False,
         env={**os.environ, "PYTHONPATH": str(LINKED_TREE)},
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments(simulator)}),
         capture_output=True,

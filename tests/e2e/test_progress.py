@@ -409,6 +409,7 @@ def test_the_module_works_without_its_action_plugin(
             "-m",
             "ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch",
         ],
+        check=False,
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
         env={**os.environ, "PYTHONPATH": str(runner.collections)},
         cwd=tmp_path,

@@ -108,7 +108,7 @@ def test_a_refusal_stops_it_and_is_told(site: Site) -> None:
     site.simulator.faults({"match": {"action": "delete"}, "times": "always", "fault": refuse})
     said: dict[str, Any] = {**SAID, "record_dir": str(site.folder), "max_percent": "none", "name": "tonight"}
     run = site.play("cleanup", **said)
-    sentence, _, following = told(run).partition(" Next: ansible-playbook ")
+    sentence, _nothing, following = told(run).partition(" Next: ansible-playbook ")
     assert sentence == "1 of 4 workloads did not get there: 1 failed."
     assert "owned by another" in run.stdout
     site.simulator.faults()

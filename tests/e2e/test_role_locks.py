@@ -81,7 +81,7 @@ def test_a_begin_keeps_others_out_until_it_is_through(site: Site) -> None:
         assert len(site.writes()) == number
         assert site.record() == record
         all_are(site, "Stopped")
-        output, _ = first.communicate(timeout=PATIENCE)
+        output, _nothing = first.communicate(timeout=PATIENCE)
         assert first.returncode == 0, output
     finally:
         first.kill()

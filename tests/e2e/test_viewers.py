@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import ansible_runner
@@ -34,7 +35,7 @@ AS_YAML = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}
 PRETTY = {"ANSIBLE_CALLBACK_FORMAT_PRETTY": "true"}
 # The latest ansible-core leaves it out unless it is asked for.
 INJECT_INVOCATION = {"ANSIBLE_INJECT_INVOCATION": "true"}
-NOTHING: Mapping[str, str] = {}
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 PLAYBOOK = """
 - hosts: localhost

@@ -40,7 +40,7 @@ def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     )
     try:
         assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+        ready, _nothing, _nothing = select.select([process.stdout], [], [], PATIENCE)
         assert ready, "nothing printed"
         yield process, process.stdout.readline()
     finally:
@@ -50,7 +50,7 @@ def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def ends_with(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
     process.send_signal(number)
-    _, errors = process.communicate(timeout=PATIENCE)
+    _nothing, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, errors
 
 
@@ -111,7 +111,7 @@ def test_command_stopped_with_open_requests_ends_cleanly(tmp_path: Path) -> None
     plan.write_text("- match: {path: /api/*}\n  fault: hang\n")
     with (
         started("--faults", str(plan)) as (process, line),
-        connected(address(line)) as hanging,
+        connected(address(line)) as hanging,  # pylint: disable=used-before-assignment
         connected(address(line)) as half_sent,
     ):
         hanging.sendall(b"GET /api/v1/workloads HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -121,7 +121,10 @@ def test_command_stopped_with_open_requests_ends_cleanly(tmp_path: Path) -> None
 
 
 def test_command_stopped_during_latency_ends_cleanly() -> None:
-    with started("--latency", "3600") as (process, line), connected(address(line)) as slow:
+    with (
+        started("--latency", "3600") as (process, line),
+        connected(address(line)) as slow,  # pylint: disable=used-before-assignment
+    ):
         slow.sendall(
             b"GET /api/v1/clusters HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer rehearsal-token\r\n\r\n"
         )
@@ -174,6 +177,7 @@ def is_told_in_a_line(*options: str) -> str:
     """The line on stderr; it never claims to listen."""
     done = subprocess.run(
         [sys.executable, "-m", "simulator", *options],
+        check=False,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -186,7 +190,7 @@ def is_told_in_a_line(*options: str) -> str:
 
 
 def test_command_with_taken_port_reports_one_line() -> None:
-    with started() as (_, line):
+    with started() as (_nothing, line):
         port = address(line).rsplit(":", 1)[1]
         assert f"127.0.0.1 port {port}" in is_told_in_a_line("--port", port)
 
@@ -194,6 +198,7 @@ def test_command_with_taken_port_reports_one_line() -> None:
 def test_command_without_packages_reports_one_line() -> None:
     process = subprocess.run(
         [sys.executable, "-S", "-m", "simulator", "--port", "0"],
+        check=False,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -210,7 +215,7 @@ def test_command_without_packages_reports_one_line() -> None:
 def test_command_on_older_python_reports_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_nothing: None)
     monkeypatch.setattr(sys, "version_info", (3, 10, 13))
     assert simulator.__main__.run() == 1
     assert capsys.readouterr().err.startswith("simulator: Python 3.11 or newer is needed, this is ")

@@ -274,7 +274,7 @@ def test_cut_in_body_fault_delivers_the_first_half(start: Start) -> None:
         raw.sendall(request.encode())
         wait_until(lambda: select.select([raw], [], [], 0)[0] != [], "the answer")
         received = b"".join(iter(lambda: raw.recv(65536), b""))
-    head, _, body = received.partition(b"\r\n\r\n")
+    head, _nothing, body = received.partition(b"\r\n\r\n")
     length = re.search(rb"content-length: (\d+)", head)
     assert length is not None
     assert len(body) == int(length.group(1)) // 2
@@ -468,7 +468,7 @@ def test_revoke_tokens_fault_makes_tokens_invalid(simulator: Handle, client: Cli
     token = client.post("/api/v2/token", data=form).json()["access_token"]
     client.headers["Authorization"] = f"Bearer {token}"
     simulator.faults({"match": LIST, "nth": 2, "fault": "revoke_tokens"})
-    assert [client.get("/api/v1/workloads").status_code for _ in range(3)] == [200, 401, 401]
+    assert [client.get("/api/v1/workloads").status_code for _number in range(3)] == [200, 401, 401]
 
 
 def test_change_phase_fault_acts_before_or_after(simulator: Handle, client: Client) -> None:

@@ -32,7 +32,7 @@ def fleet_in(*phases: str, clock: ManualClock | None = None, **behaviour: Any) -
 
 def phases_over_time(fleet: Fleet, clock: ManualClock, seconds: int) -> list[str | None]:
     found = []
-    for _ in range(seconds + 1):
+    for _number in range(seconds + 1):
         found.append(fleet.phase(workload_id(0)))
         clock.advance(1)
     return found
@@ -114,7 +114,7 @@ REDUNDANT = {
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("action", ["suspend", "resume", "delete"])
 def test_action_in_each_phase_is_allowed_or_refused(action: str, phase: str, redundant: str) -> None:
-    fleet, _ = fleet_in(phase, redundant=redundant)
+    fleet, _nothing = fleet_in(phase, redundant=redundant)
     result = fleet.act(action, [workload_id(0)])
     expected = REFUSED.get((action, phase))
     if (action, phase) in REDUNDANT and redundant == "fail":
@@ -126,7 +126,7 @@ def test_action_in_each_phase_is_allowed_or_refused(action: str, phase: str, red
 
 
 def test_action_on_bad_ids_refuses_them() -> None:
-    fleet, _ = fleet_in("Running", "Running", "Running", "Running")
+    fleet, _nothing = fleet_in("Running", "Running", "Running", "Running")
     fleet.update(workload_id(0), hidden=True)
     fleet.update(workload_id(1), actions_support={"delete": True, "suspend": False})
     fleet.behaviour.forbidden_ids = frozenset({workload_id(2)})
@@ -165,7 +165,7 @@ def test_set_phase_frozen_stays_and_other_moves_on() -> None:
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_pods_in_each_phase_are_as_expected(phase: str) -> None:
-    fleet, _ = fleet_in("Running")
+    fleet, _nothing = fleet_in("Running")
     fleet.set_phase(workload_id(0), "Running")
     fleet.set_phase(workload_id(0), phase, frozen=True)
     workload = fleet.get(workload_id(0))
@@ -202,7 +202,7 @@ def test_pods_after_resume_avoid_fenced_nodes() -> None:
 
 def test_generated_fleet_of_same_seed_is_the_same() -> None:
     def picture(seed: int) -> list[tuple[str, str, str]]:
-        workloads, _ = generate(250, seed, now=1000.0)
+        workloads, _nothing = generate(250, seed, now=1000.0)
         return [(one.id, one.phase, one.fixed["name"]) for one in workloads]
 
     assert picture(1) == picture(1)
