@@ -12,6 +12,7 @@ from typing import Callable, NamedTuple, Optional
 
 from .._api.cancellation import Cancellation
 from .._api.errors import Interrupted
+from .._common.errors import RunaiError
 from .delivery import BatchResult
 from .outcome import (
     FAILED,
@@ -45,8 +46,9 @@ class Dispatcher:
     """Sends ids in batches through ``deliver`` and collects what became of each.
 
     ``planned`` is the number of ids that the plan acts on in all, for the breaker. In the caller's thread
-    ``on_begin`` is called before the first batch, and ``on_settled`` with the outcomes of each batch as it is
-    settled.
+    ``on_begin`` is called before the first batch, ``on_send`` with the ids of each batch before it is sent,
+    and ``on_settled`` with the outcomes of each batch as it is settled. A RunaiError of ``on_send`` stops
+    the batches: what can't be written down is not sent.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Dispatcher:
         planned: int,
         on_begin: Callable[[], None],
         on_settled: Callable[[list[Outcome]], None],
+        on_send: Callable[[Sequence[str]], None] = lambda ids: None,
     ) -> None:
         self._deliver = deliver
         self._cancellation = cancellation
@@ -68,6 +71,7 @@ class Dispatcher:
         self._planned = planned
         self._on_begin: Optional[Callable[[], None]] = on_begin
         self._on_settled = on_settled
+        self._on_send = on_send
         self._refused = 0
         self.batches: list[BatchRecord] = []
         self.sent_batches = 0
@@ -82,6 +86,11 @@ class Dispatcher:
             while waiting or running:
                 while waiting and len(running) < self._concurrency and self.may_send():
                     self._begin()
+                    try:
+                        self._on_send(waiting[0])
+                    except RunaiError as fault:
+                        self.break_off(str(fault))
+                        break
                     batch = waiting.pop(0)
                     running[pool.submit(self._deliver, batch)] = batch
                 if not running:

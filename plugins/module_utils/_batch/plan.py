@@ -115,6 +115,18 @@ def make_plan(action: str, ids: Sequence[str], state: Mapping[str, Workload], ru
     return Plan(action, [plan_one(action, state[workload_id], rules) for workload_id in ids])
 
 
+def send_anyway(plan: Plan, ids: Collection[str]) -> Plan:
+    """Return the plan with those of ``ids`` sent that seem to be there: an earlier call may undo it."""
+    return plan._replace(
+        steps=[
+            step._replace(verdict=SEND)
+            if step.verdict == ALREADY_DONE and step.workload.presence == SEEN and step.workload.id in ids
+            else step
+            for step in plan.steps
+        ]
+    )
+
+
 def ceiling_words(plan: Plan, max_affected: Optional[int]) -> Optional[str]:
     """Say by how much the plan is over ``max_affected``; ``None`` where it is not."""
     affected = len(plan.ids(SEND, WAIT))

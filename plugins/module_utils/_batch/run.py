@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from .._api.cancellation import ORPHANED, STOPPED_EARLY, Cancellation
 from .._api.client import Client
@@ -44,6 +44,7 @@ from .plan import (
     ceiling_words,
     make_plan,
     rules_after_stop,
+    send_anyway,
     settled_by,
 )
 from .progress import Progress
@@ -61,6 +62,22 @@ from .wait import Waiter, WaitTarget, wait_until_reached
 _LEAST_READERS = 4
 
 
+class BatchHooks(NamedTuple):
+    """What a caller in the same process has to say while batches are sent.
+
+    ``on_send`` gets the ids of each batch before it is sent; a RunaiError of it stops the batches.
+    ``on_settled`` gets outcomes as soon as they are settled. ``send_anyway`` are ids that are sent even
+    where their phase says that there is nothing to do: it may not show an earlier call yet.
+    """
+
+    on_send: Callable[[Sequence[str]], None] = lambda ids: None
+    on_settled: Callable[[Sequence[Outcome]], None] = lambda outcomes: None
+    send_anyway: Collection[str] = ()
+
+
+NO_HOOKS = BatchHooks()
+
+
 def run_batch(
     params: Mapping[str, Any],
     environ: Mapping[str, str],
@@ -69,6 +86,7 @@ def run_batch(
     say: Callable[[str], None] = lambda line: None,
     verbosity: int = 0,
     given: Optional[Mapping[str, Any]] = None,
+    hooks: BatchHooks = NO_HOOKS,
 ) -> ModuleResult:
     """Do what the options say. Raises RequestsMissing, but nothing for what users or control planes do wrong.
 
@@ -88,7 +106,7 @@ def run_batch(
     if options.ids.ids:
         require_requests()
     with heeded_interrupts() as is_uninterrupted:
-        run = _Run(options, connection, check_mode, say, is_uninterrupted)
+        run = _Run(options, connection, check_mode, say, is_uninterrupted, hooks)
         return run.finish(with_diff, verbosity)
 
 
@@ -123,7 +141,9 @@ class _Run:
         check_mode: bool,
         say: Callable[[str], None],
         is_uninterrupted: Callable[[], bool],
+        hooks: BatchHooks,
     ) -> None:
+        self._hooks = hooks
         self._options = options
         self._connection = connection
         self._check_mode = check_mode
@@ -195,6 +215,7 @@ class _Run:
             self._progress.phase("reading the state of {0}".format(counted(len(run_state.ids), "workload")))
             run_state.state = reader.read(run_state.ids, on_read=self._progress.reading)
             plan = make_plan(options.action, run_state.ids, run_state.state, options.rules)
+            plan = send_anyway(plan, self._hooks.send_anyway)
             run_state.settle(settled_by(plan.steps))
             too_many = ceiling_words(plan, options.max_affected)
             if too_many is not None:
@@ -226,6 +247,7 @@ class _Run:
             planned,
             lambda: self._progress.phase("acting on {0}".format(counted(planned, "workload"))),
             self._settle_batch,
+            self._hooks.on_send,
         )
         waiter = Waiter(
             reader, self._cancellation, options.wait_timeout, options.wait_interval, self._progress
@@ -243,6 +265,7 @@ class _Run:
     def _settle_batch(self, outcomes: Sequence[Outcome]) -> None:
         run_state, dispatcher = self._run_state, self._dispatcher
         run_state.settle(outcomes)
+        self._hooks.on_settled(outcomes)
         done = dispatcher.sent_batches if dispatcher else 0
         # What stops one by one, to be resumed, may go in more batches than are needed for all together.
         to_come = math.ceil((len(run_state.ids) - len(run_state.outcomes)) / self._options.batch_size)
