@@ -20,7 +20,7 @@ from .contract import ApiError, Operation
 from .filters import check_sort_field, parse
 from .lists import DEPARTMENTS, NODE_POOLS, NODES, PROJECTS
 from .metrics import measure
-from .rows import VERBOSE_POD_FIELDS, pod_rows, workload_row
+from .rows import VERBOSE_POD_FIELDS, history_records, pod_rows, workload_row
 
 
 @dataclass
@@ -113,6 +113,7 @@ class Api:
             "listPods": self.pods,
             "listWorkloadPods": self.pods_of_workload,
             "getWorkloadMetrics": self.metrics,
+            "getWorkloadHistory": self.history,
             "createToken": self.token,
             "createOAuth2Token": self.oauth2_token,
             "listClusters": self.clusters,
@@ -176,7 +177,8 @@ class Api:
     async def batch(self, call: Call) -> Answer:
         """Suspend, resume or delete."""
         ids = [one.lower() for one in call.body["ids"]]
-        result = self._control_plane.fleet.act(call.body["action"], ids)
+        caller = self._control_plane.settings.client_id
+        result = self._control_plane.fleet.act(call.body["action"], ids, caller)
         body: dict[str, Any] = {"id": str(uuid.uuid4())}
         if result.succeeded:
             body["succeeded"] = result.succeeded
@@ -248,6 +250,10 @@ class Api:
         workload = self._visible(call.path["workloadId"])
         status, body = measure(workload, call.query, self._control_plane.clock.now())
         return _answer(body, status)
+
+    async def history(self, call: Call) -> Answer:
+        """A page of what happened to one live workload."""
+        return _listed("records", history_records(self._visible(call.path["workloadId"])), call.query)
 
     async def token(self, call: Call) -> Answer:
         """A token, asked for in JSON. Wrong credentials are a 400: the API names no 401 here."""

@@ -100,6 +100,30 @@ def pod_rows(workload: Workload, places: Places) -> list[dict[str, Any]]:
     ]
 
 
+def history_records(workload: Workload) -> list[dict[str, Any]]:
+    """What happened to a workload, newest first: phases that it entered, and requests that were accepted."""
+    return [
+        {
+            "meta": {"creationTimestamp": to_text(at), "type": "PhaseUpdate" if phase else "Event"},
+            "spec": {"phaseUpdate": {"phase": phase, "phaseMessage": message}}
+            if phase
+            else {"event": _event(workload, at, message)},
+        }
+        for at, phase, message in reversed(workload.history())
+    ]
+
+
+def _event(workload: Workload, at: float, message: str) -> dict[str, Any]:
+    return {
+        "createdAt": to_text(at),
+        "type": "Normal",
+        "clusterId": workload.fixed["clusterId"],
+        "message": message,
+        "reason": "Requested",
+        "source": "control-plane",
+    }
+
+
 NODE_DETAILS = ("status", "conditions", "taints", "gpuInfo", "nvLinkDomainUid", "nvLinkCliqueId")
 """Fields of a node that a fleet file or a control request may set."""
 

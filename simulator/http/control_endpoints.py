@@ -45,11 +45,26 @@ _BODIES: dict[str, dict[str, Any]] = {
                         "frozen": {"type": "boolean"},
                         "hidden": {"type": "boolean"},
                         "gpuHistory": gpu_history.SCHEMA,
+                        "by": {"type": "string"},
                     },
                 },
             },
             "add": {"type": "array", "items": {"type": "object"}},
             "remove": {"type": "array", "items": {"type": "string"}},
+            "touch": {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}]},
+        },
+    },
+    "clusters": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["name", "connected"],
+            "additionalProperties": False,
+            "properties": {
+                "name": {"type": "string"},
+                "connected": {"type": "boolean"},
+                "requests": {"enum": ["last", "all"]},
+            },
         },
     },
     "nodes": {
@@ -92,6 +107,7 @@ def routes(control_plane: ControlPlane, listener: Listener) -> list[Route]:
     }
     done = {
         "workloads": control.workloads,
+        "clusters": control.clusters,
         "nodes": control.nodes,
         "settings": control.settings,
         "faults": control.set_faults,
@@ -168,6 +184,7 @@ class _Control:
                 "phases": fleet.counts(),
                 "gpusHeld": fleet.gpus_held(),
                 "deleted": len(fleet.deleted()),
+                "heldRequests": fleet.held_requests(),
             }
         )
 
@@ -198,6 +215,19 @@ class _Control:
     def settings(self, body: Any) -> dict[str, Any]:
         self._control_plane.configure(body)
         return {"changed": sorted(body)}
+
+    def clusters(self, body: Any) -> dict[str, Any]:
+        """Cut clusters off, or connect them again. `name` is a cluster's name or id."""
+        fleet = self._control_plane.fleet
+        known = {key: row for row in fleet.places.clusters for key in (row["name"], row["uuid"])}
+        for one, row in [(one, known[one["name"]]) for one in body]:
+            row["status"] = {**(row.get("status") or {}), "state": "Disconnected"}
+            if one["connected"]:
+                row["status"]["state"] = "Connected"
+                fleet.reconnect(row["uuid"], one.get("requests", "last"))
+            else:
+                fleet.cut_off(row["uuid"])
+        return {"heldRequests": fleet.held_requests()}
 
     def nodes(self, body: Any) -> dict[str, Any]:
         """Fence nodes, or change what their rows say; all of them or, for a row without sense, none."""
@@ -233,7 +263,10 @@ class _Control:
                 history = gpu_history.history_from(change["gpuHistory"], self._control_plane.clock.now())
                 fleet.update(workload_id, gpu_history=history)
             if "phase" in change:
-                fleet.set_phase(workload_id, change["phase"], change.get("frozen", False))
+                frozen, by = change.get("frozen", False), change.get("by", "")
+                fleet.set_phase(workload_id, change["phase"], frozen, by)
+        if "touch" in body:
+            fleet.touch(None if body["touch"] == "all" else [one.lower() for one in body["touch"]])
         for workload_id in body.get("remove", []):
             fleet.remove(workload_id.lower())
         return {"phases": fleet.counts()}

@@ -20,6 +20,10 @@ from .clock import Clock, whole
 from .places import Places
 from .workload import ACTIVE, ENTERED_BY, FINISHED, GONE, NEXT, ON_NODES, PHASES, Workload
 
+_MILLISECOND = 0.001
+_REQUEST = -1
+"""Stands in the place of a workload's turn where something was asked for."""
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -87,6 +91,8 @@ class Fleet:
         self._sequence = 0
         self._gpus_held = 0.0
         self._queue: dict[str, None] = {}
+        self._cut_off: set[str] = set()
+        self._held: list[tuple[str, int, str]] = []
         now = clock.now()
         for workload in workloads:
             self._admit(workload, now)
@@ -100,12 +106,14 @@ class Fleet:
                 workload = self._live.get(workload_id)
                 if workload is None:
                     continue
-                if turn < 0:
+                if workload.fixed["clusterId"] in self._cut_off:
+                    self._held.append((workload_id, turn, step))
+                elif turn < 0:
                     self._begin(workload, step, due)
                 elif turn == workload.turn:
                     self._follow(workload, due)
 
-    def act(self, action: str, ids: Sequence[str]) -> BatchResult:
+    def act(self, action: str, ids: Sequence[str], by: str = "") -> BatchResult:
         """Ask for `suspend`, `resume` or `delete` of each distinct id; accepted ones change in time."""
         with self.lock:
             self.settle()
@@ -117,14 +125,63 @@ class Fleet:
                     result.failed.append(refusal)
                     continue
                 result.succeeded.append(workload_id)
-                if not owed:
+                workload = self._live[workload_id]
+                workload.note(now, f"{action} requested by {by}" if by else f"{action} requested")
+                if workload.fixed["clusterId"] in self._cut_off:
+                    self._held.append((workload_id, _REQUEST, action))
+                elif not owed:
                     continue
-                if self.behaviour.lag_seconds > 0:
-                    self._schedule(now + self.behaviour.lag_seconds, workload_id, -1, action)
+                elif self.behaviour.lag_seconds > 0:
+                    self._schedule(now + self.behaviour.lag_seconds, workload_id, _REQUEST, action)
                 else:
-                    self._begin(self._live[workload_id], action, now)
+                    self._begin(workload, action, now)
             self.settle()
             return result
+
+    def cut_off(self, cluster_id: str) -> None:
+        """From now on, what is asked of a cluster is accepted and its workloads stay as they are."""
+        with self.lock:
+            self.settle()
+            self._cut_off.add(cluster_id)
+
+    def reconnect(self, cluster_id: str, requests: str = "last") -> None:
+        """A cluster hears what was asked of it meanwhile: the last request of each workload, or `all`.
+
+        Of all, one follows the other when that has had its time.
+        """
+        with self.lock:
+            self.settle()
+            self._cut_off.discard(cluster_id)
+            held = [one for one in self._held if self._is_of(one[0], cluster_id)]
+            self._held = [one for one in self._held if not self._is_of(one[0], cluster_id)]
+            now, asked = self.clock.now(), dict[str, list[str]]()
+            for workload_id, turn, action in held:
+                if turn == _REQUEST:
+                    asked.setdefault(workload_id, []).append(action)
+                else:
+                    self._schedule(now, workload_id, turn, action)
+            for workload_id, actions in asked.items():
+                for number, action in enumerate(actions if requests == "all" else actions[-1:]):
+                    due = now + number * (self.behaviour.transition_seconds + _MILLISECOND)
+                    self._schedule(due, workload_id, _REQUEST, action)
+            self.settle()
+
+    def held_requests(self) -> int:
+        """How many accepted requests wait for a cluster that is cut off."""
+        with self.lock:
+            return sum(1 for _workload, turn, _action in self._held if turn == _REQUEST)
+
+    def touch(self, ids: Iterable[str] | None = None) -> None:
+        """Say that these workloads, or all, changed their phase now, without a change: as an upgrade does.
+
+        Raises KeyError when one is not there.
+        """
+        with self.lock:
+            self.settle()
+            now = self.clock.now()
+            for workload in [self._live[one] for one in (list(self._live) if ids is None else ids)]:
+                workload.phase_updated_at = workload.updated_at = now
+                self._changed(workload)
 
     def get(self, workload_id: str) -> Workload | None:
         """The live workload of this id that the caller may see, if there is one."""
@@ -179,7 +236,7 @@ class Fleet:
             self._deleted.pop(workload_id, None)
             self.version += 1
 
-    def set_phase(self, workload_id: str, phase: str, frozen: bool = False) -> None:
+    def set_phase(self, workload_id: str, phase: str, frozen: bool = False, by: str = "") -> None:
         """Change a phase as if somebody else had; it then moves on by itself unless `frozen`.
 
         Raises KeyError when the workload is not there.
@@ -188,6 +245,8 @@ class Fleet:
             self.settle()
             workload = self._live[workload_id]
             workload.frozen = frozen
+            if by:
+                workload.note(self.clock.now(), f"{phase} requested by {by}")
             self._enter(workload, phase, self.clock.now())
             self.settle()
 
@@ -207,6 +266,10 @@ class Fleet:
             self.behaviour = behaviour
             self.version += 1
             self._serve_queue(self.clock.now())
+
+    def _is_of(self, workload_id: str, cluster_id: str) -> bool:
+        workload = self._live.get(workload_id)
+        return workload is not None and workload.fixed["clusterId"] == cluster_id
 
     def _seen(self, workloads: dict[str, Workload]) -> list[Workload]:
         with self.lock:
@@ -278,6 +341,7 @@ class Fleet:
             self._changed(workload)
             return
         if phase != workload.phase:
+            workload.note(at, "", phase)
             workload.phase = phase
             workload.phase_updated_at = at
         workload.turn += 1

@@ -55,6 +55,15 @@ NEXT = {
     "Updating": Move("Running", 1.0),
 }
 
+
+class HistoryRecord(NamedTuple):
+    """Something that happened to a workload: a phase that it entered, or (without a phase) a request."""
+
+    at: float
+    phase: str
+    message: str
+
+
 ENTERED_BY = {"suspend": "Stopping", "resume": "Resuming", "delete": "Deleting"}
 
 
@@ -88,7 +97,16 @@ class Workload:
     incarnation: int = 0
     turn: int = 0
     gpu_history: GpuHistory | None = None
+    records: list[HistoryRecord] = field(default_factory=list)
     encoded: bytes | None = None
+
+    def history(self) -> list[HistoryRecord]:
+        """What happened to it, oldest first: the phase that it came with, and what was noted since."""
+        return self.records or [HistoryRecord(self.phase_updated_at, self.phase, self.phase_message)]
+
+    def note(self, at: float, message: str, phase: str = "") -> None:
+        """Add a record to its history."""
+        self.records = [*self.history(), HistoryRecord(at, phase, message)]
 
     def supports(self, action: str) -> bool:
         """Whether its type can be suspended, resumed or deleted; unknown counts as yes."""
