@@ -122,6 +122,19 @@ def test_fresh_token_fault_of_seconds_refuses_until_then(simulator: Handle, clie
     assert statuses(client, 1) == [200]
 
 
+def test_fresh_token_fault_after_a_key_change_refuses_new_tokens_first(
+    simulator: Handle, client: Client
+) -> None:
+    client.headers["Authorization"] = f"Bearer {token(client)}"
+    simulator.faults(
+        {"match": COUNT, "nth": 2, "fault": "revoke_tokens"},
+        {"match": COUNT, "nth": 3, "times": "always", "fault": "fresh_token"},
+    )
+    assert statuses(client, 2) == [200, 401]
+    client.headers["Authorization"] = f"Bearer {token(client)}"
+    assert statuses(client, 2) == [401, 200]
+
+
 def test_unknown_path_fault_answers_401_there_alone(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running"), api_version="2.22")
     client = connect(simulator)
