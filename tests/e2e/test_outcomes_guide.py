@@ -20,7 +20,7 @@ from tools.paths import CHECKOUT
 
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_outcomes.rst"
 BLOCK = re.compile(
-    r"^What was suspended has to come back\n(?:.*\n)*?    \.\. code-block:: yaml\n\n((?: {8}.*\n)+)", re.M
+    r"^Suspended workloads have to be resumed\n(?:.*\n)*?    \.\. code-block:: yaml\n\n((?: {8}.*\n)+)", re.M
 )
 
 
