@@ -19,10 +19,10 @@ unexport RUNAI_BASE_URL RUNAI_CLIENT_ID RUNAI_CLIENT_SECRET RUNAI_BEARER_TOKEN R
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test docs build simulator bench lock clean
+.PHONY: help setup demo check test test-matrix docs build simulator bench lock clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.ready ## Make the virtual environment in .venv (the others do this by themselves)
 
@@ -34,6 +34,9 @@ check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, licences,
 
 test: .venv/.ready ## Everything: check, simulator, end to end, ansible-test, lint, docs, molecule
 	@python -m tools.run_suite
+
+test-matrix: .venv/.ready ## All modules and playbooks on each supported ansible-core (not part of test)
+	@python -m pytest -q -rs --numprocesses=2 tests/e2e/matrix.py
 
 docs: .venv/.ready ## Build the documentation site in .cache/docs
 	@python -m tools.build_docs
