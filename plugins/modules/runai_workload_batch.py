@@ -97,8 +97,10 @@ options:
     default: 100
   concurrency:
     description:
-      - How many batches are in flight at once, from 1 to 16. Reads use as many connections, but at least 4.
-      - Defaults to 4, and to 1 for O(action=delete).
+      - Number of batches in flight, from 1 to 16. Reads use as many connections, but at least 4.
+      - By default, the number follows the control plane. It starts at 4, grows up to 16 while responses stay as fast as
+        before, and halves after HTTP 429 or 503, a time-out, or slower responses.
+      - For O(action=delete) the default is 1.
     type: int
   wait:
     description:

@@ -348,7 +348,7 @@ def test_what_can_not_be_read_again_is_unknown(start: Start, apply: bool) -> Non
         ({"kind": "status", "status": 502, "body": "html"}, "HTTP 502"),
         ({"kind": "cut"}, "the connection was cut before an answer"),
         ({"kind": "status", "status": 503}, "HTTP 503"),
-        ({"kind": "omit_ids", "count": "all"}, "the answer did not name it"),
+        ({"kind": "omit_ids", "count": "all"}, "the response omitted it"),
     ],
     ids=["502", "cut", "503", "silence"],
 )
@@ -379,7 +379,7 @@ def test_what_may_not_be_read_any_more_is_told_with_what_lost_the_answer(start: 
     )
     run = rehearse(simulator, "suspend", IDS)
     assert run.counts == {"unknown": 3}
-    words = "the connection was cut before an answer; its state can't be read any more (403)"
+    words = "the connection was cut before an answer; its state can no longer be read (403)"
     assert {row["message"] for row in run.rows("unknown")} == {words}
     assert run.warnings == []
 
@@ -395,7 +395,7 @@ def test_lost_answers_that_looking_settles_are_told_once_with_a_count(start: Sta
     run = rehearse(simulator, "suspend", [workload_id(number) for number in range(40)], batch_size=5)
     assert run.counts == {"changed": 40}
     assert set(run.sent.values()) == {1}
-    told = "a batch got no answer to use because of: HTTP {}; what became of it was read from the state ({})"
+    told = "the response of a batch was lost (HTTP {}); its result was read from the state ({})"
     assert sorted(run.warnings) == [told.format(418, "2 times"), told.format(502, "6 times")]
 
 

@@ -2,18 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One batch, from its first call until each of its ids is answered for.
+"""One batch, from its first call until each of its ids has an outcome.
 
-A lost answer is not an answer: the state is read again, and only what is then still owed is sent
-again. Nothing that was seen to be applied is sent twice, and an id refused on a later call is
-looked up before it is called failed.
+After a lost response the state is read, and only ids that did not change are sent again. An id that is
+refused on a later call counts as failed only after its state was read. Before a delete, state that is too
+old is read again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from .._api.cancellation import Cancellation
 from .._api.client import Client
@@ -36,12 +36,14 @@ from .._workload.phases import (
 from .._workload.state import StateReader
 from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
 from .fault_policy import (
-    LOOK_AWHILE,
     NOT_APPLIED,
+    READ_REPEATEDLY,
     UNKNOWN_RESULT,
     FaultDecision,
-    reaction_to,
+    decide_on_fault,
+    is_overload,
 )
+from .fresh_state import FreshState
 from .outcome import (
     CHANGED,
     FAILED,
@@ -56,21 +58,21 @@ from .outcome import (
 )
 from .plan import NOT_FOUND, Rules, plan_one
 
-# The control plane takes a wish and its cluster carries it out: a phase may lag behind the answer.
+# The control plane is asynchronous: a phase may change some seconds after the response.
 _LAG_SECONDS = 10.0
-_FIRST_LOOK_PAUSE = 0.5
-_LONGEST_LOOK_PAUSE = 2.0
-# A control plane that keeps silent about an id is asked once more for it, not for ever.
-_CALLS_FOR_SILENCE = 2
-# What is done is done, whatever the user's rules say of acting on it.
+_FIRST_READ_PAUSE = 0.5
+_LONGEST_READ_PAUSE = 2.0
+# Calls for an id that the responses omit.
+_CALLS_FOR_OMITTED = 2
+# Whether a workload is in the requested state does not depend on the options.
 _NO_RULES = Rules(protect=(), only_phases=None, tolerate=())
 
 
 class BatchResult(NamedTuple):
-    """What became of a batch: an outcome for each of its ids.
+    """The outcomes of a batch, one for each of its ids.
 
-    ``record`` is ``None`` for a batch that was never answered, ``stop`` says why no other batch
-    should be sent, and ``was_sent`` tells whether at least one call left.
+    ``record`` is ``None`` for a batch without a response. ``stop`` is the reason for which no further
+    batch may be sent. ``was_sent`` is true if at least one call was made.
     """
 
     outcomes: list[Outcome]
@@ -80,9 +82,11 @@ class BatchResult(NamedTuple):
 
 
 class DeliveryContext(NamedTuple):
-    """What the deliveries of one action share; all of it is safe to use from several threads.
+    """What all batches of one action share. All of it is safe to use from several threads.
 
-    ``before`` is what the plan was made of.
+    ``before`` is the state that the plan was made from. ``fresh_state`` returns it for the ids of a delete,
+    read again where it is too old. ``on_overload`` is called with the start of a first call that the control
+    plane was too busy for.
     """
 
     action: str
@@ -92,22 +96,24 @@ class DeliveryContext(NamedTuple):
     stats: RequestStats
     rules: Rules
     before: Mapping[str, Workload]
+    fresh_state: Optional[FreshState] = None
+    on_overload: Callable[[float], None] = lambda began: None
 
 
 def deliver(context: DeliveryContext, ids: Sequence[str]) -> BatchResult:
-    """Send one batch and settle each of its ids."""
+    """Send one batch and return an outcome for each of its ids."""
     return _Batch(context, ids).run()
 
 
 class Observation(NamedTuple):
-    """What was seen last of each id, but for those that could not be read; ``trouble`` says why not."""
+    """The last state of each id that could be read; ``problem`` is why the others could not."""
 
     seen: dict[str, Workload]
-    trouble: str = ""
+    problem: str = ""
 
 
 class _Batch:
-    """The state of one delivery: what is still owed, and what is known of the earlier calls."""
+    """The state of one delivery: the ids without an outcome, and what is known of the earlier calls."""
 
     def __init__(self, context: DeliveryContext, ids: Sequence[str]) -> None:
         self._context = context
@@ -120,14 +126,15 @@ class _Batch:
         self._batch_id: Optional[str] = None
         # An earlier call may have reached the control plane.
         self._may_have_arrived = False
-        # An earlier call may have been carried out, and nothing seen since says what became of it.
+        # An earlier call may have been carried out, and no state read since shows its result.
         self._is_in_doubt = False
-        self._silences = 0
+        self._omissions = 0
         self._stop: Optional[str] = None
 
     def run(self) -> BatchResult:
         began = time.monotonic()
         try:
+            self._leave_what_changed()
             while self._owed:
                 self._context.cancellation.check_write()
                 self._call()
@@ -146,12 +153,27 @@ class _Batch:
             )
         return BatchResult(outcomes, record, self._stop, self._calls > 0)
 
+    def _leave_what_changed(self) -> None:
+        """Settle the workloads that are no longer as they were planned, where they are to be deleted."""
+        if self._context.fresh_state is None:
+            return
+        try:
+            self._settle(self._context.fresh_state.outcomes_of_changed(self._ids))
+        except RequestError as fault:
+            self._stop = "the state could not be read again before a delete: {0}".format(fault)
+            self._settle(
+                [Outcome(workload_id, NOT_ATTEMPTED, UNREACHABLE, self._stop) for workload_id in self._owed]
+            )
+
     def _call(self) -> None:
+        began = time.monotonic()
         try:
             answer = self._context.client.batch(self._context.action, list(self._owed))
         except RequestError as fault:
             self._calls += 1
-            self._react(fault, reaction_to(fault))
+            if self._calls == 1 and is_overload(fault):
+                self._context.on_overload(began)
+            self._react(fault, decide_on_fault(fault))
         else:
             self._calls += 1
             self._take(answer)
@@ -165,42 +187,40 @@ class _Batch:
         )
         self._refuse(answer.refused)
         if self._owed:
-            self._context.stats.warn_once(
-                "the control plane named a workload neither as succeeded nor as failed; it was looked up"
-            )
-            self._after_silence()
+            self._context.stats.warn_once("a batch response omitted a workload; its state was read instead")
+            self._handle_omitted()
 
     def _react(self, fault: RequestError, fault_decision: FaultDecision) -> None:
-        self._may_have_arrived = self._may_have_arrived or fault_decision.doubt != NOT_APPLIED
-        if fault_decision.verdict == UNKNOWN_RESULT:
-            self._after_lost_answer(fault)
+        self._may_have_arrived = self._may_have_arrived or fault_decision.state_check != NOT_APPLIED
+        if fault_decision.result == UNKNOWN_RESULT:
+            self._handle_unknown_result(fault)
         elif fault_decision.refusal is None:
-            self._handle_not_delivered(fault, fault_decision.doubt)
+            self._handle_not_delivered(fault, fault_decision.state_check)
         else:
             self._answered = True
             self._stop = fault_decision.stop
-            self._after_refusal(fault, fault_decision.refusal, fault_decision.doubt)
+            self._handle_refusal(fault, fault_decision.refusal, fault_decision.state_check)
 
     def _refuse(self, refused: dict[str, Refusal], is_denied: bool = False) -> None:
-        """Settle what was refused; look first where an earlier call may have done it.
+        """Settle refused workloads, after a read of their state where an earlier call may be carried out.
 
-        A delete is looked behind in any case, unless the account is denied it: finished workloads are
-        also deleted by the control plane itself, and what is gone by then has not failed to be deleted.
+        The state of refused deletes is always read, unless the account has no permission: the control plane
+        deletes finished workloads itself, and a workload that is gone did not fail.
         """
-        look = Observation({})
+        observation = Observation({})
         if refused and self._may_have_arrived:
-            look = self._look(list(refused), self._lag_left())
-            self._stop_for_trouble(look.trouble)
+            observation = self._observe(list(refused), self._lag_left())
+            self._stop_for_problem(observation.problem)
         elif refused and self._context.action == DELETE and not is_denied:
-            # The refusal stands, whether it can be looked behind or not.
-            look = self._look(list(refused), 0)
+            # The refusal counts if the state cannot be read.
+            observation = self._observe(list(refused), 0)
         outcomes = []
         for workload_id, refusal in refused.items():
-            if self._may_have_arrived and workload_id not in look.seen:
-                words = "refused on a later call, and not seen since"
-                outcomes.append(self._unknown(workload_id, _with_trouble(words, look.trouble)))
-            elif workload_id in look.seen and self._is_done(look.seen[workload_id]):
-                outcomes.append(self._done_before(look.seen[workload_id]))
+            if self._may_have_arrived and workload_id not in observation.seen:
+                text = "refused on a later call, and its state is not known"
+                outcomes.append(self._unknown(workload_id, _with_problem(text, observation.problem)))
+            elif workload_id in observation.seen and self._is_done(observation.seen[workload_id]):
+                outcomes.append(self._done_before(observation.seen[workload_id]))
             else:
                 outcomes.append(
                     Outcome(
@@ -210,142 +230,141 @@ class _Batch:
         self._settle(outcomes)
 
     def _done_before(self, workload: Workload) -> Outcome:
-        """Return the outcome of what was refused, but is done: by an earlier call of ours, or by another."""
+        """Return the outcome of a refused workload that is in the requested state."""
         if self._may_have_arrived:
             return Outcome(workload.id, CHANGED, batch_id=self._batch_id)
         reason = NOT_FOUND if workload.presence == MISSING else ""
         return Outcome(
-            workload.id, UNCHANGED, reason, "deleted by another meanwhile", batch_id=self._batch_id
+            workload.id, UNCHANGED, reason, "deleted by someone else in the meantime", batch_id=self._batch_id
         )
 
-    def _after_refusal(self, fault: RequestError, refusal: Refusal, doubt: str) -> None:
-        """Settle a batch that was refused as a whole, or that a proxy says was."""
+    def _handle_refusal(self, fault: RequestError, refusal: Refusal, state_check: str) -> None:
+        """Settle a batch that the control plane, or a proxy before it, refused as a whole."""
         sent = list(self._owed)
-        if doubt != NOT_APPLIED:
+        if state_check != NOT_APPLIED:
             self._retry_budget.start()
         self._refuse(dict.fromkeys(sent, refusal), isinstance(fault, AccessDenied))
-        if doubt != NOT_APPLIED and any(self._outcomes[one].outcome == CHANGED for one in sent):
-            self._remark_settled_by_state(fault)
+        if state_check != NOT_APPLIED and any(self._outcomes[one].outcome == CHANGED for one in sent):
+            self._warn_settled_by_state(fault)
 
-    def _after_lost_answer(self, fault: RequestError) -> None:
+    def _handle_unknown_result(self, fault: RequestError) -> None:
         self._is_in_doubt = True
         self._retry_budget.start()
         sent = list(self._owed)
-        trouble = self._resolve_from_state(self._lag_left(), fault.words)
+        problem = self._resolve_from_state(self._lag_left(), fault.words)
         if not self._owed:
             if any(self._outcomes[one].outcome != UNKNOWN_OUTCOME for one in sent):
-                self._remark_settled_by_state(fault)
+                self._warn_settled_by_state(fault)
         elif self._retry_budget.left <= 0 or self._is_in_doubt:
-            self._end_unknown(fault, trouble)
+            self._end_unknown(fault, problem)
         else:
             self._context.stats.count_retry(fault.kind)
 
-    def _handle_not_delivered(self, fault: RequestError, doubt: str) -> None:
-        """Wait before the batch is sent again that did not get through, or settle it when it won't be.
+    def _handle_not_delivered(self, fault: RequestError, state_check: str) -> None:
+        """Pause before a batch that was not delivered is sent again, or settle it when retries end.
 
-        Where it may have got through all the same, the state is read first.
+        Where it may have been delivered nevertheless, the state is read first.
         """
-        self._is_in_doubt = self._is_in_doubt or doubt != NOT_APPLIED
-        lag_ends = time.monotonic() + (_LAG_SECONDS if doubt == LOOK_AWHILE else 0)
+        self._is_in_doubt = self._is_in_doubt or state_check != NOT_APPLIED
+        lag_ends = time.monotonic() + (_LAG_SECONDS if state_check == READ_REPEATEDLY else 0)
         try:
             self._retry_budget.pause(fault, before_write=True)
         except RequestError as end:
-            self._end_without_passage(fault, end, doubt)
+            self._end_not_delivered(fault, end, state_check)
             return
-        if doubt != NOT_APPLIED:
+        if state_check != NOT_APPLIED:
             lag = max(0.0, lag_ends - time.monotonic())
-            trouble = self._resolve_from_state(min(lag, self._lag_left()), fault.words)
+            problem = self._resolve_from_state(min(lag, self._lag_left()), fault.words)
             if self._is_in_doubt or (self._owed and self._retry_budget.left <= 0 < lag):
-                self._end_unknown(fault, trouble)
+                self._end_unknown(fault, problem)
 
-    def _end_without_passage(self, fault: RequestError, end: RequestError, doubt: str) -> None:
-        trouble = ""
+    def _end_not_delivered(self, fault: RequestError, end: RequestError, state_check: str) -> None:
+        problem = ""
         if self._may_have_arrived:
-            # A user who wants no retries wants no long look either.
+            # Without retries, the state is not read for long either.
             lag = min(_LAG_SECONDS, self._retry_budget.seconds)
-            trouble = self._resolve_from_state(lag, end.words)
-            self._is_in_doubt = self._is_in_doubt or (doubt == LOOK_AWHILE and lag < _LAG_SECONDS)
-        self._stop = _with_trouble(str(end), trouble)
+            problem = self._resolve_from_state(lag, end.words)
+            self._is_in_doubt = self._is_in_doubt or (state_check == READ_REPEATEDLY and lag < _LAG_SECONDS)
+        self._stop = _with_problem(str(end), problem)
         if isinstance(fault, StatusError):
             in_doubt, outcome, code = self._is_in_doubt, FAILED, fault.code
         else:
             in_doubt, outcome, code = self._may_have_arrived, NOT_ATTEMPTED, None
-        words = _with_trouble(end.words, trouble)
+        text = _with_problem(end.words, problem)
         self._settle(
             [
-                self._unknown(workload_id, words)
+                self._unknown(workload_id, text)
                 if in_doubt
-                else Outcome(workload_id, outcome, UNREACHABLE, words, code)
+                else Outcome(workload_id, outcome, UNREACHABLE, text, code)
                 for workload_id in self._owed
             ]
         )
 
-    def _end_unknown(self, fault: RequestError, trouble: str) -> None:
-        """Settle what is owed and can't be settled by looking; no other batch is sent."""
-        self._stop = _with_trouble(str(fault), trouble)
-        self._settle_unknown(_with_trouble(fault.words, trouble))
+    def _end_unknown(self, fault: RequestError, problem: str) -> None:
+        """Settle the remaining ids, which the state does not decide, as unknown. No further batch is sent."""
+        self._stop = _with_problem(str(fault), problem)
+        self._settle_unknown(_with_problem(fault.words, problem))
 
-    def _after_silence(self) -> None:
-        self._silences += 1
+    def _handle_omitted(self) -> None:
+        self._omissions += 1
         self._may_have_arrived = True
         self._is_in_doubt = True
         self._retry_budget.start()
-        words = "the answer did not name it"
-        trouble = self._resolve_from_state(self._lag_left(), words)
-        self._stop_for_trouble(trouble)
+        text = "the response omitted it"
+        problem = self._resolve_from_state(self._lag_left(), text)
+        self._stop_for_problem(problem)
         if self._is_in_doubt:
-            self._settle_unknown(_with_trouble(words, trouble))
-        elif self._owed and (self._silences >= _CALLS_FOR_SILENCE or self._retry_budget.left <= 0):
-            self._settle_unknown(words + ", and it shows no change")
+            self._settle_unknown(_with_problem(text, problem))
+        elif self._owed and (self._omissions >= _CALLS_FOR_OMITTED or self._retry_budget.left <= 0):
+            self._settle_unknown(text + ", and its phase did not change")
         elif self._owed:
-            self._context.stats.count_retry("an answer that did not name every id")
+            self._context.stats.count_retry("a response that omitted an id")
 
     def _cancel_remaining(self, stop: Interrupted) -> None:
-        """Settle what is owed when no further batch may be sent; reading may still be possible."""
-        words = str(stop)
+        """Settle the remaining ids when no further batch may be sent. Reads may still be possible."""
+        text = str(stop)
         if self._may_have_arrived:
-            trouble = self._resolve_from_state(_LAG_SECONDS if self._is_in_doubt else 0, words)
-            self._stop_for_trouble(trouble)
-            self._settle_unknown(_with_trouble(words, trouble))
+            problem = self._resolve_from_state(_LAG_SECONDS if self._is_in_doubt else 0, text)
+            self._stop_for_problem(problem)
+            self._settle_unknown(_with_problem(text, problem))
         else:
             self._settle(
-                [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, words) for workload_id in self._owed]
+                [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, text) for workload_id in self._owed]
             )
 
-    def _resolve_from_state(self, lag: float, words: str) -> str:
-        """Read the state of what is owed; settle what shows the change or can't be acted on any more.
+    def _resolve_from_state(self, lag: float, text: str) -> str:
+        """Read the state of the remaining ids; settle those that changed or can no longer be acted on.
 
-        What is left owed was seen not to show the change, unless it is still in doubt: then what is
-        returned says why it could not be read. ``words`` tell what made looking necessary.
+        The ids that remain after that did not change, or could not be read.
+
+        Returns why they could not be read. ``text`` is the reason for this read.
         """
-        look = self._look(self._owed, lag)
-        self._is_in_doubt = len(look.seen) < len(self._owed)
+        observation = self._observe(self._owed, lag)
+        self._is_in_doubt = len(observation.seen) < len(self._owed)
         outcomes = []
-        for workload in look.seen.values():
+        for workload in observation.seen.values():
             if self._is_done(workload):
                 outcomes.append(Outcome(workload.id, CHANGED, batch_id=self._batch_id))
                 continue
             if workload.presence == FORBIDDEN:
-                outcomes.append(
-                    self._unknown(workload.id, words + "; its state can't be read any more (403)")
-                )
+                outcomes.append(self._unknown(workload.id, text + "; its state can no longer be read (403)"))
                 continue
-            step = plan_one(self._context.action, workload, self._context.rules)
-            if step.verdict not in (SEND, WAIT):
-                outcomes.append(Outcome(workload.id, step.verdict, step.reason, step.message))
+            item = plan_one(self._context.action, workload, self._context.rules)
+            if item.decision not in (SEND, WAIT):
+                outcomes.append(Outcome(workload.id, item.decision, item.reason, item.message))
         self._settle(outcomes)
-        return look.trouble
+        return observation.problem
 
-    def _look(self, ids: Sequence[str], lag: float) -> Observation:
-        """Return the state of ``ids``, read for up to ``lag`` seconds while some show no change.
+    def _observe(self, ids: Sequence[str], lag: float) -> Observation:
+        """Return the state of ``ids``, read again for up to ``lag`` seconds until all of them changed.
 
-        The last read begins when the time is over, however long reading takes.
+        The last read begins when this time is over, however long a read takes.
         """
         until = time.monotonic() + lag
-        pause = _FIRST_LOOK_PAUSE
+        pause = _FIRST_READ_PAUSE
         seen: dict[str, Workload] = {}
         left = list(ids)
-        trouble = ""
+        problem = ""
         while True:
             remaining = until - time.monotonic()
             try:
@@ -355,12 +374,12 @@ class _Batch:
                     return Observation(seen)
                 self._context.cancellation.sleep(max(0.0, min(pause, until - time.monotonic())))
             except RequestError as fault:
-                trouble = str(fault)
+                problem = str(fault)
                 break
             except Interrupted:
                 break
-            pause = min(pause * 2, _LONGEST_LOOK_PAUSE)
-        return Observation({one: seen[one] for one in seen if one not in left}, trouble)
+            pause = min(pause * 2, _LONGEST_READ_PAUSE)
+        return Observation({one: seen[one] for one in seen if one not in left}, problem)
 
     def _may_still_show(self, workload: Workload) -> bool:
         return (
@@ -370,37 +389,35 @@ class _Batch:
         )
 
     def _is_done(self, workload: Workload) -> bool:
-        """Tell whether the workload, which was to be acted on, shows that it was."""
+        """Return whether the workload is in the requested state."""
         if self._context.action == RESUME and canonical(workload.phase) in FINISHED_PHASES:
-            # What was stopped does not finish unless it is resumed.
+            # A stopped workload finishes only after a resume.
             return canonical(self._context.before[workload.id].phase) in (STOPPED, STOPPING)
-        return plan_one(self._context.action, workload, _NO_RULES).verdict == ALREADY_DONE
+        return plan_one(self._context.action, workload, _NO_RULES).decision == ALREADY_DONE
 
     def _lag_left(self) -> float:
         return max(0.0, min(_LAG_SECONDS, self._retry_budget.left))
 
-    def _unknown(self, workload_id: str, words: str) -> Outcome:
-        return Outcome(workload_id, UNKNOWN_OUTCOME, UNSETTLED, words, batch_id=self._batch_id)
+    def _unknown(self, workload_id: str, text: str) -> Outcome:
+        return Outcome(workload_id, UNKNOWN_OUTCOME, UNSETTLED, text, batch_id=self._batch_id)
 
-    def _stop_for_trouble(self, trouble: str) -> None:
-        """Send no other batch where the state can't be read: it could not be settled either."""
-        if trouble and self._stop is None:
-            self._stop = "the state could not be read after a lost answer: {0}".format(trouble)
+    def _stop_for_problem(self, problem: str) -> None:
+        """Send no further batch where the state can't be read, since its result could not be read either."""
+        if problem and self._stop is None:
+            self._stop = "the state could not be read after a lost response: {0}".format(problem)
 
-    def _remark_settled_by_state(self, fault: RequestError) -> None:
+    def _warn_settled_by_state(self, fault: RequestError) -> None:
         self._context.stats.warn_once(
-            "a batch got no answer to use because of: {0}; what became of it was read from the state".format(
-                fault.kind
-            )
+            "the response of a batch was lost ({0}); its result was read from the state".format(fault.kind)
         )
 
-    def _settle_unknown(self, words: str) -> None:
-        self._settle([self._unknown(workload_id, words) for workload_id in self._owed])
+    def _settle_unknown(self, text: str) -> None:
+        self._settle([self._unknown(workload_id, text) for workload_id in self._owed])
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         self._outcomes.update((outcome.id, outcome) for outcome in outcomes)
         self._owed = [workload_id for workload_id in self._owed if workload_id not in self._outcomes]
 
 
-def _with_trouble(words: str, trouble: str) -> str:
-    return "{0}; the state could not be read: {1}".format(words, trouble) if trouble else words
+def _with_problem(text: str, problem: str) -> str:
+    return "{0}; the state could not be read: {1}".format(text, problem) if problem else text

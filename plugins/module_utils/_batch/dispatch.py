@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Batches in flight: several at once, none after a breaker, a deadline or a lasting fault."""
+"""Batches in flight: several at once, none after max_failures, a deadline or a permanent fault."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Callable, NamedTuple, Optional
 from .._api.cancellation import Cancellation
 from .._api.errors import Interrupted
 from .._common.errors import RunaiError
+from .concurrency import ConcurrencyLimit
 from .delivery import BatchResult
 from .outcome import (
     FAILED,
@@ -27,13 +28,13 @@ from .plan import chunks
 
 
 class MaxFailures(NamedTuple):
-    """How many refusals the user accepts: ``number`` ids, or ``number`` percent of the plan."""
+    """Maximum number of refused workloads: ``number`` ids, or ``number`` percent of the plan."""
 
     number: int
     is_percent: bool
 
     def is_exceeded(self, failed: int, planned: int) -> bool:
-        """Tell whether ``failed`` of ``planned`` ids are more than accepted."""
+        """Return whether ``failed`` of ``planned`` ids are more than the maximum."""
         if self.is_percent:
             return failed * 100 > self.number * planned
         return failed > self.number
@@ -43,12 +44,13 @@ class MaxFailures(NamedTuple):
 
 
 class Dispatcher:
-    """Sends ids in batches through ``deliver`` and collects what became of each.
+    """Sends ids in batches through ``deliver`` and collects their outcomes.
 
-    ``planned`` is the number of ids that the plan acts on in all, for the breaker. In the caller's thread
-    ``on_begin`` is called before the first batch, ``on_send`` with the ids of each batch before it is sent,
-    and ``on_settled`` with the outcomes of each batch as it is settled. A RunaiError of ``on_send`` stops
-    the batches: what can't be written down is not sent.
+    ``concurrency`` limits the batches in flight and takes in how fast they are answered. ``planned`` is the
+    number of ids that the plan acts on, for ``max_failures``. In the caller's thread ``on_begin`` is called
+    before the first batch, ``on_send`` with the ids of each batch before it is sent, and ``on_settled`` with
+    the outcomes of each batch. A RunaiError of ``on_send`` ends the batches: ids that can't be recorded are
+    not sent.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Dispatcher:
         deliver: Callable[[Sequence[str]], BatchResult],
         cancellation: Cancellation,
         batch_size: int,
-        concurrency: int,
+        concurrency: ConcurrencyLimit,
         max_failures: MaxFailures,
         planned: int,
         on_begin: Callable[[], None],
@@ -75,21 +77,21 @@ class Dispatcher:
         self._refused = 0
         self.batches: list[BatchRecord] = []
         self.sent_batches = 0
-        # A fault that lasts; the breaker, which says nothing about the control plane, is none.
-        self.is_broken_off = False
+        # Whether a permanent fault of the control plane ended the run. max_failures is no such fault.
+        self.is_aborted = False
 
     def send(self, ids: Sequence[str]) -> None:
-        """Send ``ids``, which were not sent before; what is not sent is settled as not attempted."""
+        """Send ``ids``, which were not sent before. Those that may not be sent count as not attempted."""
         waiting = list(chunks(ids, self._batch_size))
-        with ThreadPoolExecutor(max_workers=self._concurrency) as pool:
+        with ThreadPoolExecutor(max_workers=self._concurrency.most) as pool:
             running: dict[Future[BatchResult], list[str]] = {}
             while waiting or running:
-                while waiting and len(running) < self._concurrency and self.may_send():
+                while waiting and len(running) < self._concurrency.limit and self.may_send():
                     self._begin()
                     try:
                         self._on_send(waiting[0])
                     except RunaiError as fault:
-                        self.break_off(str(fault))
+                        self.abort(str(fault))
                         break
                     batch = waiting.pop(0)
                     running[pool.submit(self._deliver, batch)] = batch
@@ -98,10 +100,10 @@ class Dispatcher:
                 done, _pending = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     self._take(future, running.pop(future))
-        self.leave([workload_id for batch in waiting for workload_id in batch])
+        self.mark_not_attempted([workload_id for batch in waiting for workload_id in batch])
 
-    def leave(self, ids: Sequence[str]) -> None:
-        """Settle ids that are not sent because no further batch may be."""
+    def mark_not_attempted(self, ids: Sequence[str]) -> None:
+        """Settle ids that are not sent because no further batch may be sent."""
         if not ids:
             return
         try:
@@ -112,16 +114,16 @@ class Dispatcher:
             )
 
     def may_send(self) -> bool:
-        """Tell whether another batch may be sent."""
+        """Return whether another batch may be sent."""
         try:
             self._cancellation.check_write()
         except Interrupted:
             return False
         return True
 
-    def break_off(self, message: str) -> None:
-        """Send no further batch because of a fault that lasts."""
-        self.is_broken_off = True
+    def abort(self, message: str) -> None:
+        """Send no further batch because of a permanent fault."""
+        self.is_aborted = True
         self._cancellation.stop_writing(message)
 
     def _begin(self) -> None:
@@ -131,23 +133,27 @@ class Dispatcher:
 
     def _take(self, future: Future[BatchResult], batch: list[str]) -> None:
         try:
-            delivery = future.result()
+            result = future.result()
         except Exception as fault:  # noqa: BLE001
-            # A mistake of ours must not lose what became of the other batches.
-            words = "internal error in this collection ({0}); whether it was sent is not known".format(
-                type(fault).__name__
+            # A bug in the collection must not lose the outcomes of the other batches.
+            message = (
+                "internal error in this collection ({0}); whether the batch was sent is not known".format(
+                    type(fault).__name__
+                )
             )
-            outcomes = [Outcome(workload_id, UNKNOWN_OUTCOME, INTERNAL, words) for workload_id in batch]
-            delivery = BatchResult(outcomes, None, words, True)
-        self.sent_batches += delivery.was_sent
-        if delivery.record is not None:
-            self.batches.append(delivery.record)
+            outcomes = [Outcome(workload_id, UNKNOWN_OUTCOME, INTERNAL, message) for workload_id in batch]
+            result = BatchResult(outcomes, None, message, True)
+        self.sent_batches += result.was_sent
+        if result.record is not None:
+            self.batches.append(result.record)
+            if result.record.attempts == 1 and result.record.size == self._batch_size:
+                self._concurrency.record_answer(result.record.seconds)
         self._refused += sum(
-            outcome.outcome == FAILED and outcome.reason == REFUSED for outcome in delivery.outcomes
+            outcome.outcome == FAILED and outcome.reason == REFUSED for outcome in result.outcomes
         )
-        self._on_settled(delivery.outcomes)
-        if delivery.stop is not None:
-            self.break_off(delivery.stop)
+        self._on_settled(result.outcomes)
+        if result.stop is not None:
+            self.abort(result.stop)
         elif self._max_failures.is_exceeded(self._refused, self._planned):
             self._cancellation.stop_writing(
                 "max_failures ({0}) is exceeded: {1} of {2} refused".format(

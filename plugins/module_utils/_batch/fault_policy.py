@@ -2,55 +2,55 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What to make of a batch call that gave no answer to use: a pure function of the fault."""
+"""What to do after a batch call without a usable response: a pure function of the fault."""
 
 from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .._api.errors import AccessDenied, RequestError, StatusError
+from .._api.errors import AccessDenied, AnswerLost, MalformedAnswer, RequestError, StatusError
 from .._api.responses import Refusal
 
-# The answer is lost: the state tells what became of the batch.
-UNKNOWN_RESULT = "lost"
-# The batch did not get through: it is sent again after a pause, as long as the fault passes.
-NOT_DELIVERED = "no passage"
-# The batch as a whole is refused.
+# The response is lost: the state shows the result of the batch.
+UNKNOWN_RESULT = "unknown result"
+# The batch was not delivered: it is sent again after a pause, if the fault is transient.
+NOT_DELIVERED = "not delivered"
+# The whole batch is refused.
 REFUSED = "refused"
 
-# Whether the batch may have been carried out all the same, and how the state is looked at then.
-NOT_APPLIED = "surely not"
-LOOK_ONCE = "look once"
-LOOK_AWHILE = "look for a while"
+# Whether the batch may have been carried out nevertheless, and how often the state is read then.
+NOT_APPLIED = "not applied"
+READ_ONCE = "read once"
+READ_REPEATEDLY = "read repeatedly"
 
 _NO_BATCHES = "batches need Run:ai 2.19 or later"
-_NOT_THERE = "a workload is not there, or the control plane has no batches, which need Run:ai 2.19 or later"
+_NOT_THERE = "a workload does not exist, or the control plane is older than Run:ai 2.19 and has no batches"
 
 
 class FaultDecision(NamedTuple):
     """What to do after a fault.
 
-    ``verdict`` is UNKNOWN_RESULT, NOT_DELIVERED or REFUSED; ``doubt`` is NOT_APPLIED, LOOK_ONCE or
-    LOOK_AWHILE; ``refusal`` is what each id of a REFUSED batch is told; ``stop`` says why no other batch
-    will fare better, if so.
+    ``result`` is UNKNOWN_RESULT, NOT_DELIVERED or REFUSED. ``state_check`` is NOT_APPLIED, READ_ONCE or
+    READ_REPEATEDLY. ``refusal`` is the reason for each id of a REFUSED batch. ``stop`` is the reason for
+    which no further batch may be sent.
     """
 
-    verdict: str
-    doubt: str
+    result: str
+    state_check: str
     refusal: Optional[Refusal] = None
     stop: Optional[str] = None
 
 
-def reaction_to(fault: RequestError) -> FaultDecision:
+def decide_on_fault(fault: RequestError) -> FaultDecision:
     """Return what to do after a batch call that ended in ``fault``."""
     if fault.may_be_applied:
-        return FaultDecision(UNKNOWN_RESULT, LOOK_AWHILE)
+        return FaultDecision(UNKNOWN_RESULT, READ_REPEATEDLY)
     if not isinstance(fault, StatusError):
         return FaultDecision(NOT_DELIVERED, NOT_APPLIED)
     if fault.status == 503:
-        # The control plane's own 503 says that nothing was done. That of a proxy which gave up may
-        # be wrong: it may have passed the batch on.
-        return FaultDecision(NOT_DELIVERED, LOOK_ONCE if fault.is_of_the_api else LOOK_AWHILE)
+        # After a 503 of the control plane nothing was done. A proxy that answers 503 may have
+        # forwarded the batch.
+        return FaultDecision(NOT_DELIVERED, READ_ONCE if fault.is_of_the_api else READ_REPEATEDLY)
     if fault.refused_for_now:
         return FaultDecision(NOT_DELIVERED, NOT_APPLIED)
     refusal = Refusal(fault.code, fault.text or fault.words)
@@ -58,7 +58,14 @@ def reaction_to(fault: RequestError) -> FaultDecision:
         return FaultDecision(REFUSED, NOT_APPLIED, refusal, str(fault))
     stop = None
     if fault.is_no_such_endpoint:
-        # The API's own 404 may be about a workload as well.
+        # A 404 of the API may also mean a workload.
         reason = _NOT_THERE if fault.status == 404 and fault.is_of_the_api else _NO_BATCHES
         stop = "{0}; {1}".format(fault, reason)
-    return FaultDecision(REFUSED, LOOK_AWHILE if fault.may_be_a_proxys else NOT_APPLIED, refusal, stop)
+    return FaultDecision(REFUSED, READ_REPEATEDLY if fault.may_be_a_proxys else NOT_APPLIED, refusal, stop)
+
+
+def is_overload(fault: RequestError) -> bool:
+    """Return whether fewer calls in flight may prevent this fault: a 429, a 503 or a time-out."""
+    if isinstance(fault, StatusError):
+        return fault.status in (408, 429, 503, 504)
+    return isinstance(fault, AnswerLost) and not isinstance(fault, MalformedAnswer)

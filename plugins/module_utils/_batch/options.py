@@ -30,7 +30,6 @@ DEFAULT_WORKLOADS_LIMIT = 1000
 # The API's own limit (Run:ai API 2.24, workloads batch).
 LARGEST_BATCH = 100
 
-_DEFAULT_CONCURRENCY = 4
 _DEFAULT_MAX_FAILURES = "10%"
 # What is deleted does not come back: one call at a time, and none after a refusal.
 _DELETE_CONCURRENCY = 1
@@ -44,7 +43,7 @@ _MAX_FAILURES = re.compile(r"(\d{1,9})\s*(%?)")
 
 
 class BatchOptions(NamedTuple):
-    """What to do, to which ids, within which bounds. Times are seconds."""
+    """The checked options. Times are seconds. Without ``concurrency`` it follows the answers."""
 
     action: str
     ids: Ids
@@ -52,11 +51,11 @@ class BatchOptions(NamedTuple):
     max_affected: Optional[int]
     max_failures: MaxFailures
     batch_size: int
-    concurrency: int
+    concurrency: Optional[int]
     wait: bool
     wait_timeout: float
     wait_interval: float
-    content_with_active: bool
+    accepts_active: bool
     deadline: Optional[float]
     report_path: Optional[str]
     workloads_limit: int
@@ -85,8 +84,8 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
     action = params["action"]
     warnings: list[str] = []
     concurrency = params["concurrency"]
-    if concurrency is None:
-        concurrency = _DELETE_CONCURRENCY if action == DELETE else _DEFAULT_CONCURRENCY
+    if concurrency is None and action == DELETE:
+        concurrency = _DELETE_CONCURRENCY
     max_failures = params["max_failures"]
     if max_failures is None:
         max_failures = _DELETE_MAX_FAILURES if action == DELETE else _DEFAULT_MAX_FAILURES
@@ -104,11 +103,11 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
         max_affected=whole("max_affected", params["max_affected"], 0),
         max_failures=_max_failures(str(max_failures)),
         batch_size=within("batch_size", params["batch_size"], LARGEST_BATCH),
-        concurrency=within("concurrency", concurrency, MOST_CONCURRENT),
+        concurrency=None if concurrency is None else within("concurrency", concurrency, MOST_CONCURRENT),
         wait=params["wait"],
         wait_timeout=seconds("wait_timeout", params["wait_timeout"], 0),
         wait_interval=seconds("wait_interval", params["wait_interval"], 0.01),
-        content_with_active=params["wait_for"] == "active",
+        accepts_active=params["wait_for"] == "active",
         deadline=deadline,
         report_path=_report_path(params["report_path"]),
         workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,

@@ -38,7 +38,7 @@ TOLERABLE = (MISSING, FINISHED, UNSUPPORTED, DELETING)
 # What is skipped and not failed unless the user says otherwise.
 TOLERATED = (FINISHED, DELETING)
 
-_WORDS = {
+_MESSAGES = {
     PROTECTED: "protected: never acted on",
     NOT_FOUND: "not there: gone, or not visible to this account",
     MISSING: "not there: gone, or not visible to this account",
@@ -49,28 +49,28 @@ _WORDS = {
 }
 
 
-class Step(NamedTuple):
+class PlannedItem(NamedTuple):
     """What to do with one id.
 
-    ``verdict`` is SEND, WAIT (until it has stopped, then send), ALREADY_DONE (nothing to do), SKIPPED or
+    ``decision`` is SEND, WAIT (until it has stopped, then send), ALREADY_DONE (nothing to do), SKIPPED or
     FAILED (it can't be acted on); ``reason`` and ``message`` say why where there is something to say.
     """
 
     workload: Workload
-    verdict: str
+    decision: str
     reason: str = ""
     message: str = ""
 
 
 class Plan(NamedTuple):
-    """One step for each id, in the order asked."""
+    """One item for each id, in the order asked."""
 
     action: str
-    steps: list[Step]
+    items: list[PlannedItem]
 
-    def ids(self, *verdicts: str) -> list[str]:
-        """Return the ids with one of these verdicts, in the order asked."""
-        return [step.workload.id for step in self.steps if step.verdict in verdicts]
+    def ids(self, *decisions: str) -> list[str]:
+        """Return the ids with one of these decisions, in the order asked."""
+        return [item.workload.id for item in self.items if item.decision in decisions]
 
 
 class Rules(NamedTuple):
@@ -81,26 +81,26 @@ class Rules(NamedTuple):
     tolerate: Collection[str]
 
 
-def plan_one(action: str, workload: Workload, rules: Rules) -> Step:
+def plan_one(action: str, workload: Workload, rules: Rules) -> PlannedItem:
     """Decide on one workload. The reasons come in a fixed order: the first that holds is told."""
     if workload.id in rules.protect:
-        return Step(workload, SKIPPED, PROTECTED, _WORDS[PROTECTED])
+        return PlannedItem(workload, SKIPPED, PROTECTED, _MESSAGES[PROTECTED])
     if workload.presence == SEEN and not _is_in(workload.phase, rules.only_phases):
-        return Step(workload, SKIPPED, PHASE, "it is now {0}".format(workload.phase))
+        return PlannedItem(workload, SKIPPED, PHASE, "it is now {0}".format(workload.phase))
     if workload.presence == MISSING:
         if action == DELETE:
-            return Step(workload, ALREADY_DONE, NOT_FOUND, _WORDS[NOT_FOUND])
+            return PlannedItem(workload, ALREADY_DONE, NOT_FOUND, _MESSAGES[NOT_FOUND])
         return _cannot(workload, MISSING, rules)
     if workload.presence == FORBIDDEN:
         return _cannot(workload, FORBIDDEN, rules)
-    verdict = meaning(action, workload.phase)
-    if verdict == ALREADY_DONE:
-        return Step(workload, ALREADY_DONE)
-    if verdict in (DELETING, FINISHED):
-        return _cannot(workload, verdict, rules)
+    decision = meaning(action, workload.phase)
+    if decision == ALREADY_DONE:
+        return PlannedItem(workload, ALREADY_DONE)
+    if decision in (DELETING, FINISHED):
+        return _cannot(workload, decision, rules)
     if not workload.supports(action):
         return _cannot(workload, UNSUPPORTED, rules)
-    return Step(workload, verdict)
+    return PlannedItem(workload, decision)
 
 
 def rules_after_stop(rules: Rules) -> Rules:
@@ -111,23 +111,23 @@ def rules_after_stop(rules: Rules) -> Rules:
 
 
 def make_plan(action: str, ids: Sequence[str], state: Mapping[str, Workload], rules: Rules) -> Plan:
-    """Return a step for each of ``ids``, in their order."""
+    """Return a item for each of ``ids``, in their order."""
     return Plan(action, [plan_one(action, state[workload_id], rules) for workload_id in ids])
 
 
 def send_anyway(plan: Plan, ids: Collection[str]) -> Plan:
-    """Return the plan with those of ``ids`` sent that seem to be there: an earlier call may undo it."""
+    """Return the plan with ``ids`` sent also where they seem to need nothing: an earlier call may undo it."""
     return plan._replace(
-        steps=[
-            step._replace(verdict=SEND)
-            if step.verdict == ALREADY_DONE and step.workload.presence == SEEN and step.workload.id in ids
-            else step
-            for step in plan.steps
+        items=[
+            item._replace(decision=SEND)
+            if item.decision == ALREADY_DONE and item.workload.presence == SEEN and item.workload.id in ids
+            else item
+            for item in plan.items
         ]
     )
 
 
-def ceiling_words(plan: Plan, max_affected: Optional[int]) -> Optional[str]:
+def describe_ceiling(plan: Plan, max_affected: Optional[int]) -> Optional[str]:
     """Say by how much the plan is over ``max_affected``; ``None`` where it is not."""
     affected = len(plan.ids(SEND, WAIT))
     if max_affected is None or affected <= max_affected:
@@ -143,13 +143,13 @@ def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
         yield list(ids[start : start + size])
 
 
-def settled_by(steps: Iterable[Step]) -> list[Outcome]:
-    """Return the outcomes of those steps that need no call."""
+def settled_by(items: Iterable[PlannedItem]) -> list[Outcome]:
+    """Return the outcomes of those items that need no call."""
     outcome = {ALREADY_DONE: UNCHANGED, SKIPPED: SKIPPED, FAILED: FAILED}
     return [
-        Outcome(step.workload.id, outcome[step.verdict], step.reason, step.message)
-        for step in steps
-        if step.verdict in outcome
+        Outcome(item.workload.id, outcome[item.decision], item.reason, item.message)
+        for item in items
+        if item.decision in outcome
     ]
 
 
@@ -157,6 +157,6 @@ def _is_in(phase: str, phases: Optional[Collection[str]]) -> bool:
     return phases is None or any(name in phases for name in names_of(phase))
 
 
-def _cannot(workload: Workload, reason: str, rules: Rules) -> Step:
-    verdict = SKIPPED if reason in rules.tolerate else FAILED
-    return Step(workload, verdict, reason, _WORDS[reason])
+def _cannot(workload: Workload, reason: str, rules: Rules) -> PlannedItem:
+    decision = SKIPPED if reason in rules.tolerate else FAILED
+    return PlannedItem(workload, decision, reason, _MESSAGES[reason])

@@ -117,7 +117,7 @@ def make_result(
         by_outcome[outcome.outcome].append(outcome.id)
     result: dict[str, Any] = {
         "changed": bool(by_outcome[CHANGED]),
-        "msg": result_words(run_summary),
+        "msg": describe_result(run_summary),
         "action": run_summary.action,
         "summary": {
             "requested": len(run_summary.outcomes),
@@ -165,7 +165,7 @@ def _indented_size(value: Any) -> int:
     return max(characters(value), in_event * LARGEST_RESULT // _LARGEST_EVENT)
 
 
-def result_words(run_summary: RunSummary) -> str:
+def describe_result(run_summary: RunSummary) -> str:
     """Return the one sentence that a person can act on."""
     counts = Counter(outcome.outcome for outcome in run_summary.outcomes)
     changed = "{0} would change" if run_summary.check_mode else "{0} changed"

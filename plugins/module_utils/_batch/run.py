@@ -24,14 +24,17 @@ from .._api.stats import RequestStats
 from .._api.transport import require_requests
 from .._common.errors import OptionError, RunaiError
 from .._common.ids import well_formed_ids
+from .._common.option_values import MOST_CONCURRENT
 from .._common.result import ModuleResult
 from .._common.text import counted, hide
 from .._system.ancestors import watch_ancestors
 from .._system.signals import heeded_interrupts
-from .._workload.phases import RESUME, SEND, WAIT
+from .._workload.phases import DELETE, RESUME, SEND, WAIT
 from .._workload.state import StateReader
+from .concurrency import ConcurrencyLimit
 from .delivery import DeliveryContext, deliver
 from .dispatch import Dispatcher
+from .fresh_state import FreshState
 from .options import (
     DEFAULT_WORKLOADS_LIMIT,
     BatchOptions,
@@ -41,7 +44,7 @@ from .options import (
 from .outcome import CHANGED, NOT_ATTEMPTED, Outcome
 from .plan import (
     Plan,
-    ceiling_words,
+    describe_ceiling,
     make_plan,
     rules_after_stop,
     send_anyway,
@@ -55,11 +58,12 @@ from .result import (
     is_failed,
     make_result,
 )
-from .resume_after_stop import send_resume_after_stop
 from .run_state import RunState
-from .wait import Waiter, WaitTarget, wait_until_reached
+from .wait import Waiter, WaitTarget, resume_after_stop, wait_until_reached
 
 _LEAST_READERS = 4
+# Where concurrency is not given, the number of batches in flight follows the answers of the control plane.
+_FIRST_CONCURRENCY = 4
 
 
 class BatchHooks(NamedTuple):
@@ -153,6 +157,8 @@ class _Run:
         self._report_file = ReportFile(None if check_mode else options.report_path, self._scrub)
         self._run_state = RunState(options.ids.ids, self._report_file)
         self._progress = Progress(options.action, lambda line: say(self._scrub(line)))
+        self._concurrency = _concurrency_limit(options.concurrency)
+        self._read_at = 0.0
         self._dispatcher: Optional[Dispatcher] = None
 
     def finish(self, with_diff: bool, verbosity: int) -> ModuleResult:
@@ -202,24 +208,25 @@ class _Run:
     def _work(self) -> None:
         """Read the state, plan, and act on the plan unless something forbids it."""
         options, run_state = self._options, self._run_state
-        workers = max(options.concurrency, _LEAST_READERS)
+        workers = max(options.concurrency or _FIRST_CONCURRENCY, _LEAST_READERS)
         client = Client(
             self._connection,
             self._cancellation,
             self._stats,
-            connections=workers + options.concurrency,
+            connections=workers + self._concurrency.most,
             on_trouble=self._progress.trouble,
         )
         try:
             reader = StateReader(client, workers)
             self._progress.phase("reading the state of {0}".format(counted(len(run_state.ids), "workload")))
+            self._read_at = time.monotonic()
             run_state.state = reader.read(run_state.ids, on_read=self._progress.reading)
             plan = make_plan(options.action, run_state.ids, run_state.state, options.rules)
             plan = send_anyway(plan, self._hooks.send_anyway)
-            run_state.settle(settled_by(plan.steps))
-            too_many = ceiling_words(plan, options.max_affected)
-            if too_many is not None:
-                run_state.stop(too_many)
+            run_state.settle(settled_by(plan.items))
+            over_ceiling = describe_ceiling(plan, options.max_affected)
+            if over_ceiling is not None:
+                run_state.stop(over_ceiling)
             elif self._check_mode:
                 # As it goes when the control plane refuses nothing.
                 run_state.settle(Outcome(workload_id, CHANGED) for workload_id in plan.ids(SEND, WAIT))
@@ -235,14 +242,25 @@ class _Run:
         options, run_state = self._options, self._run_state
         planned = len(plan.ids(SEND, WAIT))
         rules = rules_after_stop(options.rules) if options.action == RESUME else options.rules
+        fresh_state = None
+        if options.action == DELETE:
+            fresh_state = FreshState(reader, rules, plan.ids(SEND), run_state.state, self._read_at)
         context = DeliveryContext(
-            options.action, client, reader, self._cancellation, self._stats, rules, run_state.state
+            options.action,
+            client,
+            reader,
+            self._cancellation,
+            self._stats,
+            rules,
+            run_state.state,
+            fresh_state,
+            self._concurrency.record_overload,
         )
         dispatcher = self._dispatcher = Dispatcher(
             partial(deliver, context),
             self._cancellation,
             options.batch_size,
-            options.concurrency,
+            self._concurrency,
             options.max_failures,
             planned,
             lambda: self._progress.phase("acting on {0}".format(counted(planned, "workload"))),
@@ -255,12 +273,12 @@ class _Run:
         if plan.ids(SEND):
             dispatcher.send(plan.ids(SEND))
         if plan.ids(WAIT):
-            send_resume_after_stop(plan.ids(WAIT), options, rules, waiter, dispatcher, run_state)
+            resume_after_stop(plan.ids(WAIT), options, rules, waiter, dispatcher, run_state)
         if run_state.counts[NOT_ATTEMPTED]:
             self._note_the_stop()
         if options.wait:
-            target = WaitTarget(options.action, options.content_with_active)
-            wait_until_reached(target, waiter, run_state, can_look=not dispatcher.is_broken_off)
+            target = WaitTarget(options.action, options.accepts_active)
+            wait_until_reached(target, waiter, run_state, can_read=not dispatcher.is_aborted)
 
     def _settle_batch(self, outcomes: Sequence[Outcome]) -> None:
         run_state, dispatcher = self._run_state, self._dispatcher
@@ -285,3 +303,9 @@ class _Run:
 
     def _scrub(self, text: str) -> str:
         return hide(text, self._secrets())
+
+
+def _concurrency_limit(concurrency: Optional[int]) -> ConcurrencyLimit:
+    if concurrency is None:
+        return ConcurrencyLimit(_FIRST_CONCURRENCY, 1, MOST_CONCURRENT)
+    return ConcurrencyLimit(concurrency, concurrency, concurrency)

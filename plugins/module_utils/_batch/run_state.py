@@ -31,7 +31,7 @@ class RunState:
 
     def __init__(self, ids: Sequence[str], report_file: ReportFile) -> None:
         self.ids = ids
-        self.state: Mapping[str, Workload] = {}
+        self.state: dict[str, Workload] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.counts: Counter[str] = Counter()
         self.not_reached: list[str] = []

@@ -2,22 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting for workloads to get somewhere: where to, and a clock."""
+"""Waiting for workloads to reach a phase, and the resume of workloads that are still stopping."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Callable, NamedTuple, Optional
 
 from .._api.cancellation import Cancellation
+from .._api.errors import Interrupted
 from .._common.errors import RunaiError
 from .._workload.phases import (
     DELETE,
     RESUME,
     RUNNING,
+    SEND,
     STOPPED,
     SUSPEND,
+    WAIT,
     can_still_arrive,
     has_arrived,
 )
@@ -28,35 +31,38 @@ from .._workload.workload import (
     SEEN,
     Workload,
 )
-from .outcome import CHANGED, UNCHANGED
+from .dispatch import Dispatcher
+from .options import BatchOptions
+from .outcome import CHANGED, FAILED, STILL_STOPPING, UNCHANGED, Outcome
+from .plan import Rules, plan_one, settled_by
 from .progress import Progress
 from .run_state import RunState
 
 
 class WaitTarget(NamedTuple):
-    """Where an action takes workloads; with ``content_with_active`` any active phase does for Running."""
+    """What a wait is for: the target of ``action``, or any active phase with ``accepts_active``."""
 
     action: str
-    content_with_active: bool
+    accepts_active: bool
 
     @property
     def target(self) -> str:
-        """The goal as it stands in a sentence."""
-        resumed = "active" if self.content_with_active else RUNNING
+        """The target as it is named in a sentence."""
+        resumed = "active" if self.accepts_active else RUNNING
         return {SUSPEND: STOPPED, RESUME: resumed, DELETE: "gone"}[self.action]
 
     def is_pending(self, outcome: str, before: Workload) -> bool:
-        """Tell whether a workload with this outcome, which was so ``before``, has still to reach the goal."""
+        """Return whether a workload with this outcome, which was so ``before``, is still on its way."""
         return outcome == CHANGED or (outcome == UNCHANGED and not self.is_reached_by(before))
 
     def is_reached_by(self, workload: Workload) -> bool:
-        """Tell whether a workload has reached the goal."""
+        """Return whether a workload has reached the target."""
         if self.action == DELETE:
             return workload.presence == MISSING
-        return has_arrived(self.action, workload.phase, self.content_with_active)
+        return has_arrived(self.action, workload.phase, self.accepts_active)
 
     def is_settled_by(self, workload: Workload) -> bool:
-        """Tell whether a workload has reached the goal, or never will."""
+        """Return whether a workload has reached the target, or can no longer reach it."""
         return (
             workload.presence != SEEN
             or self.is_reached_by(workload)
@@ -65,7 +71,7 @@ class WaitTarget(NamedTuple):
 
 
 class Waiter:
-    """Looks at workloads every ``interval`` seconds, for at most ``timeout`` seconds."""
+    """Reads workloads every ``interval`` seconds, for at most ``timeout`` seconds."""
 
     def __init__(
         self,
@@ -81,14 +87,14 @@ class Waiter:
         self._interval = interval
         self._progress = progress
 
-    def looks(
-        self, ids: Sequence[str], is_settled: Callable[[Workload], bool], words: str
+    def poll(
+        self, ids: Sequence[str], is_settled: Callable[[Workload], bool], purpose: str
     ) -> Iterator[tuple[Mapping[str, Workload], Mapping[str, Workload]]]:
-        """Read the state again and again until all ids are settled or the time is over.
+        """Read the state repeatedly until all ids are settled or the time is over.
 
-        Yields after each read what is new: the workloads that ``is_settled`` now says yes to, and those
-        still left. The last read comes when the time is over. ``words`` say in the progress lines what
-        is waited for. Raises RequestError and Interrupted.
+        Yields after each read the workloads for which ``is_settled`` is now true, and the remaining ones.
+        The last read comes when the time is over. ``purpose`` ends the progress line. Raises RequestError
+        and Interrupted.
         """
         until = time.monotonic() + self._timeout
         left = list(ids)
@@ -97,17 +103,17 @@ class Waiter:
             state = self._reader.read(left)
             settled = {one: state[one] for one in left if is_settled(state[one])}
             left = [one for one in left if one not in settled]
-            self._progress.waiting(len(left), words, self._timeout)
+            self._progress.waiting(len(left), purpose, self._timeout)
             yield settled, {one: state[one] for one in left}
             if not left or remaining <= 0:
                 return
             self._cancellation.sleep(max(0.0, min(self._interval, until - time.monotonic())))
 
 
-def wait_until_reached(target: WaitTarget, waiter: Waiter, run_state: RunState, can_look: bool) -> None:
-    """Wait until what changed, or was on its way already, has reached the goal; enter what falls short.
+def wait_until_reached(target: WaitTarget, waiter: Waiter, run_state: RunState, can_read: bool) -> None:
+    """Wait until all workloads that changed, or were on their way, reach the target.
 
-    Without ``can_look``, where the control plane no longer answers, all of it falls short at once.
+    Without ``can_read``, where the control plane no longer answers, all of them count as not reached at once.
     """
     ids = [
         workload_id
@@ -116,8 +122,8 @@ def wait_until_reached(target: WaitTarget, waiter: Waiter, run_state: RunState, 
     ]
     short: dict[str, Optional[Workload]] = dict.fromkeys(ids)
     try:
-        for settled, left in waiter.looks(
-            ids if can_look else [], target.is_settled_by, "to be {0}".format(target.target)
+        for settled, left in waiter.poll(
+            ids if can_read else [], target.is_settled_by, "to be {0}".format(target.target)
         ):
             short.update(left)
             short.update(settled)
@@ -129,8 +135,52 @@ def wait_until_reached(target: WaitTarget, waiter: Waiter, run_state: RunState, 
     run_state.mark_not_reached(target.target, {one: _place_of(workload) for one, workload in short.items()})
 
 
+def resume_after_stop(
+    ids: Sequence[str],
+    options: BatchOptions,
+    rules: Rules,
+    waiter: Waiter,
+    dispatcher: Dispatcher,
+    run_state: RunState,
+) -> None:
+    """Send ``ids``, which are Stopping, as they stop: a full batch at once, the rest together.
+
+    Each is settled: sent, not attempted if no further batch may be sent, or failed where it did not stop.
+    """
+    left: Collection[str] = ids
+    ready: list[str] = []
+    try:
+        for settled, remaining in waiter.poll(
+            ids if dispatcher.may_send() else [],
+            lambda workload: plan_one(options.action, workload, rules).decision != WAIT,
+            "to stop before they are resumed",
+        ):
+            left = remaining
+            items = [plan_one(options.action, workload, rules) for workload in settled.values()]
+            run_state.settle(settled_by(items))
+            ready += [item.workload.id for item in items if item.decision == SEND]
+            if len(ready) >= options.batch_size or not settled:
+                dispatcher.send(ready)
+                ready = []
+            if not dispatcher.may_send():
+                break
+    except Interrupted:
+        # The dispatcher also reads that no further batch may be sent.
+        pass
+    except RunaiError as fault:
+        dispatcher.abort(str(fault))
+    dispatcher.send(ready)
+    if dispatcher.may_send():
+        message = "the workload did not stop within wait_timeout ({0:g} s), so it was not resumed".format(
+            options.wait_timeout
+        )
+        run_state.settle(Outcome(workload_id, FAILED, STILL_STOPPING, message) for workload_id in left)
+    else:
+        dispatcher.mark_not_attempted(list(left))
+
+
 def _place_of(workload: Optional[Workload]) -> str:
-    """Say where a workload was when it was looked at last: mostly its phase. ``None`` was not seen again."""
+    """Return where a workload was at the last read: mostly its phase. ``None`` was not read again."""
     if workload is None:
-        return "not seen again"
+        return "not read again"
     return {MISSING: "gone", FORBIDDEN: "not visible"}.get(workload.presence, workload.phase)

@@ -60,6 +60,11 @@ def is_known(phase: str) -> bool:
     return canonical(phase) in _TABLE
 
 
+def is_active(phase: str) -> bool:
+    """Return whether a workload in ``phase`` holds or waits for GPUs."""
+    return canonical(phase) in ACTIVE_PHASES
+
+
 def names_of(phase: str) -> tuple[str, ...]:
     """Return what ``phase`` may be called: the API's own name of it and, where it has none, Unknown."""
     return (canonical(phase),) if is_known(phase) else (phase, UNKNOWN)
@@ -73,7 +78,7 @@ def meaning(action: str, phase: str) -> str:
     return _TABLE.get(canonical(phase), _TABLE[UNKNOWN])[action]
 
 
-def has_arrived(action: str, phase: str, content_with_active: bool) -> bool:
+def has_arrived(action: str, phase: str, accepts_active: bool) -> bool:
     """Tell whether a workload in ``phase`` has got where ``action`` takes it.
 
     A deleted workload arrives by being gone, so it never arrives in a phase. A resumed one that has
@@ -83,7 +88,7 @@ def has_arrived(action: str, phase: str, content_with_active: bool) -> bool:
     if action == SUSPEND:
         return phase == STOPPED
     if action == RESUME:
-        return phase in (RUNNING, "Completed") or (content_with_active and phase in ACTIVE_PHASES)
+        return phase in (RUNNING, "Completed") or (accepts_active and phase in ACTIVE_PHASES)
     return False
 
 

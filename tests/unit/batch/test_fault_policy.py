@@ -19,13 +19,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.fault_policy import (
-    LOOK_AWHILE,
-    LOOK_ONCE,
     NOT_APPLIED,
     NOT_DELIVERED,
+    READ_ONCE,
+    READ_REPEATEDLY,
     REFUSED,
     UNKNOWN_RESULT,
-    reaction_to,
+    decide_on_fault,
 )
 
 
@@ -36,30 +36,30 @@ def status(number: int, code: Optional[int] = None) -> StatusError:
 
 
 @pytest.mark.parametrize(
-    ("fault", "verdict", "doubt"),
+    ("fault", "result", "state_check"),
     [
-        (AnswerLost("POST", "/b", "a timeout", "no answer"), UNKNOWN_RESULT, LOOK_AWHILE),
-        (MalformedAnswer("POST", "/b", "not JSON", "html"), UNKNOWN_RESULT, LOOK_AWHILE),
-        *((status(number, number), UNKNOWN_RESULT, LOOK_AWHILE) for number in (408, 500, 502, 504)),
-        *((status(number), UNKNOWN_RESULT, LOOK_AWHILE) for number in (408, 500, 502, 504, 520)),
+        (AnswerLost("POST", "/b", "a timeout", "no answer"), UNKNOWN_RESULT, READ_REPEATEDLY),
+        (MalformedAnswer("POST", "/b", "not JSON", "html"), UNKNOWN_RESULT, READ_REPEATEDLY),
+        *((status(number, number), UNKNOWN_RESULT, READ_REPEATEDLY) for number in (408, 500, 502, 504)),
+        *((status(number), UNKNOWN_RESULT, READ_REPEATEDLY) for number in (408, 500, 502, 504, 520)),
         (NotDelivered("POST", "/b", "refused", "connection refused"), NOT_DELIVERED, NOT_APPLIED),
         (NotDelivered("POST", "/b", "k", "wrong certificate", lasting=True), NOT_DELIVERED, NOT_APPLIED),
         (NoToken(status(400, 400), "an-id", "https://a.example"), NOT_DELIVERED, NOT_APPLIED),
         (status(429), NOT_DELIVERED, NOT_APPLIED),
         (status(429, 429), NOT_DELIVERED, NOT_APPLIED),
-        (status(503, 503), NOT_DELIVERED, LOOK_ONCE),
-        (status(503), NOT_DELIVERED, LOOK_AWHILE),
+        (status(503, 503), NOT_DELIVERED, READ_ONCE),
+        (status(503), NOT_DELIVERED, READ_REPEATEDLY),
         *((status(number), REFUSED, NOT_APPLIED) for number in (400, 401, 403, 404, 405, 409, 413, 422)),
         *((status(number, number), REFUSED, NOT_APPLIED) for number in (400, 401, 403, 404, 418)),
-        *((status(number), REFUSED, LOOK_AWHILE) for number in (407, 418, 444, 501, 505)),
-        *((status(number, number), REFUSED, LOOK_AWHILE) for number in (501, 505)),
+        *((status(number), REFUSED, READ_REPEATEDLY) for number in (407, 418, 444, 501, 505)),
+        *((status(number, number), REFUSED, READ_REPEATEDLY) for number in (501, 505)),
     ],
     ids=str,
 )
-def test_what_to_do_after_a_fault(fault: RequestError, verdict: str, doubt: str) -> None:
-    fault_decision = reaction_to(fault)
-    assert (fault_decision.verdict, fault_decision.doubt) == (verdict, doubt)
-    assert (fault_decision.refusal is not None) is (verdict == REFUSED)
+def test_what_to_do_after_a_fault(fault: RequestError, result: str, state_check: str) -> None:
+    fault_decision = decide_on_fault(fault)
+    assert (fault_decision.result, fault_decision.state_check) == (result, state_check)
+    assert (fault_decision.refusal is not None) is (result == REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +76,15 @@ def test_what_to_do_after_a_fault(fault: RequestError, verdict: str, doubt: str)
     ],
 )
 def test_which_refusals_of_a_batch_end_the_task(number: int, stop: Optional[str]) -> None:
-    assert reaction_to(status(number)).stop == stop
+    assert decide_on_fault(status(number)).stop == stop
 
 
 def test_a_404_of_the_api_may_be_about_a_workload() -> None:
-    stop = reaction_to(status(404, 404)).stop
+    stop = decide_on_fault(status(404, 404)).stop
     assert stop is not None
-    assert "a workload is not there, or the control plane has no batches" in stop
+    assert "a workload does not exist, or the control plane is older than Run:ai 2.19" in stop
 
 
 def test_what_each_id_of_a_refused_batch_is_told() -> None:
-    assert reaction_to(status(400, 471)).refusal == Refusal(471, "so it says")
-    assert reaction_to(StatusError("POST", "/b", 400, "")).refusal == Refusal(400, "HTTP 400")
+    assert decide_on_fault(status(400, 471)).refusal == Refusal(471, "so it says")
+    assert decide_on_fault(StatusError("POST", "/b", 400, "")).refusal == Refusal(400, "HTTP 400")

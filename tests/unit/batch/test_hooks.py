@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.concurrency import ConcurrencyLimit
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.delivery import BatchResult
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.dispatch import Dispatcher, MaxFailures
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import Outcome
@@ -39,7 +40,15 @@ def _dispatched(full_from: int) -> tuple[list[tuple[str, Sequence[str]]], dict[s
         settled.update((one.id, one.outcome) for one in outcomes)
 
     dispatcher = Dispatcher(
-        deliver, Cancellation(), 2, 1, MaxFailures(0, False), 4, lambda: None, settle, write_down
+        deliver,
+        Cancellation(),
+        2,
+        ConcurrencyLimit(1, 1, 1),
+        MaxFailures(0, False),
+        4,
+        lambda: None,
+        settle,
+        write_down,
     )
     dispatcher.send(IDS)
     return events, settled

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.dispatch import MaxFailures
@@ -47,12 +47,14 @@ def settle(**other: Any) -> BatchOptions:
 @pytest.mark.parametrize(
     ("action", "concurrency", "max_failures"),
     [
-        ("suspend", 4, MaxFailures(10, True)),
-        ("resume", 4, MaxFailures(10, True)),
+        ("suspend", None, MaxFailures(10, True)),
+        ("resume", None, MaxFailures(10, True)),
         ("delete", 1, MaxFailures(0, False)),
     ],
 )
-def test_what_an_action_defaults_to(action: str, concurrency: int, max_failures: MaxFailures) -> None:
+def test_batch_options_without_concurrency_and_max_failures_default_by_action(
+    action: str, concurrency: Optional[int], max_failures: MaxFailures
+) -> None:
     options = settle(action=action)
     assert (options.concurrency, options.max_failures) == (concurrency, max_failures)
 

@@ -12,10 +12,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import (
     TOLERABLE,
     TOLERATED,
     Plan,
+    PlannedItem,
     Rules,
-    Step,
-    ceiling_words,
     chunks,
+    describe_ceiling,
     make_plan,
     plan_one,
 )
@@ -49,7 +49,7 @@ rules = st.builds(
 
 
 def expected(action: str, workload: Workload, given_rules: Rules) -> tuple[str, str]:
-    """The verdict and the reason, worked out as the promise puts it, reason by reason."""
+    """The decision and the reason, worked out as the promise puts it, reason by reason."""
     is_there = workload.presence == "seen"
     phase = {"Suspending": "Stopping"}.get(workload.phase, workload.phase)
     reasons = {
@@ -91,9 +91,9 @@ def expected(action: str, workload: Workload, given_rules: Rules) -> tuple[str, 
 
 @given(st.sampled_from(ACTIONS), workloads, rules)
 def test_the_first_reason_that_holds_is_told(action: str, workload: Workload, given_rules: Rules) -> None:
-    step = plan_one(action, workload, given_rules)
-    assert (step.verdict, step.reason) == expected(action, workload, given_rules)
-    assert bool(step.message) == bool(step.reason)
+    item = plan_one(action, workload, given_rules)
+    assert (item.decision, item.reason) == expected(action, workload, given_rules)
+    assert bool(item.message) == bool(item.reason)
 
 
 def _seen(phase: str, can_suspend: Optional[bool] = None) -> Workload:
@@ -103,7 +103,7 @@ def _seen(phase: str, can_suspend: Optional[bool] = None) -> Workload:
 @pytest.mark.parametrize("action", ACTIONS)
 def test_what_is_there_already_is_unchanged_whatever_is_supported(action: str) -> None:
     there = {"suspend": "Stopped", "resume": "Running", "delete": "Deleting"}[action]
-    assert plan_one(action, _seen(there, can_suspend=False), NOTHING) == Step(
+    assert plan_one(action, _seen(there, can_suspend=False), NOTHING) == PlannedItem(
         _seen(there, False), "unchanged"
     )
 
@@ -135,7 +135,7 @@ def test_what_can_be_tolerated_and_what_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "only", "verdict"),
+    ("phase", "only", "decision"),
     [
         ("Unknown", "Unknown", "send"),
         # What is not listed counts as Unknown, and may be meant by its own name as well.
@@ -148,9 +148,9 @@ def test_what_can_be_tolerated_and_what_is() -> None:
         ("Suspending", "Stopping", "send"),
     ],
 )
-def test_only_phases_may_name_a_phase_that_is_not_listed(phase: str, only: str, verdict: str) -> None:
+def test_only_phases_may_name_a_phase_that_is_not_listed(phase: str, only: str, decision: str) -> None:
     limited = NOTHING._replace(only_phases=frozenset((only,)))
-    assert plan_one("delete", _seen(phase), limited).verdict == verdict
+    assert plan_one("delete", _seen(phase), limited).decision == decision
 
 
 @given(st.lists(st.uuids().map(str), unique=True, max_size=20), st.sampled_from(ACTIONS), st.data())
@@ -159,15 +159,15 @@ def test_a_plan_has_a_step_for_each_id_in_their_order(
 ) -> None:
     state = {one: data.draw(workloads)._replace(id=one) for one in ids}
     plan = make_plan(action, ids, state, NOTHING)
-    assert [step.workload.id for step in plan.steps] == ids
+    assert [item.workload.id for item in plan.items] == ids
     assert plan.ids("send", "wait", "unchanged", "skipped", "failed") == ids
 
 
 @given(st.integers(0, 40), st.none() | st.integers(0, 45))
 def test_the_ceiling_counts_what_would_be_sent_now_or_later(affected: int, ceiling: Optional[int]) -> None:
-    verdicts = [*(["send", "wait"] * affected)[:affected], "unchanged", "skipped", "failed"]
-    plan = Plan("resume", [Step(_seen("Stopped"), verdict) for verdict in verdicts])
-    words = ceiling_words(plan, ceiling)
+    decisions = [*(["send", "wait"] * affected)[:affected], "unchanged", "skipped", "failed"]
+    plan = Plan("resume", [PlannedItem(_seen("Stopped"), decision) for decision in decisions])
+    words = describe_ceiling(plan, ceiling)
     if ceiling is None or affected <= ceiling:
         assert words is None
     else:

@@ -594,7 +594,7 @@ def test_what_is_not_awaited_is_told_as_not_seen_again() -> None:
         patch.setattr(FleetClient, "batch", batch)
         finished = run(fleet, ids=ids, batch_size=10, concurrency=1, wait=True)
     assert finished.result["outcomes"]["changed"] == finished.result["not_reached"] == ids[:10]
-    assert "; 10 not Stopped when the wait ended: 10 not seen again" in finished.result["msg"]
+    assert "; 10 not Stopped when the wait ended: 10 not read again" in finished.result["msg"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How many batches may be in flight: a number that follows the answers of the control plane."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from statistics import median
+from typing import Callable, Optional
+
+# Answers that take up to so many times the fastest one are as fast as before, and above the second slower.
+_AS_FAST = 1.5
+_SLOWER = 2.0
+# Answers at the ceiling before one more batch is tried, as a multiple of the ceiling. Each failed try
+# doubles it.
+_PROBE_AFTER = 8
+
+
+class ConcurrencyLimit:
+    """The limit of batches in flight, from ``least`` to ``most``. Safe to use from several threads.
+
+    It grows by one with each fast answer and halves when the control plane is overloaded. It then grows
+    back to the number of batches that the control plane accepted, and tries one more from time to time.
+    A limit whose ``least`` equals its ``most`` is fixed.
+    """
+
+    def __init__(
+        self, start: int, least: int, most: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.most = most
+        self._least = least
+        self._limit = self._limit_before = start
+        self._ceiling = most
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._refused = 0
+        self._halved_at: Optional[float] = None
+        self._fastest: Optional[float] = None
+        self._recent: deque[float] = deque(maxlen=start)
+        self._answers_at_ceiling = 0
+        self._probe_after = _PROBE_AFTER
+
+    @property
+    def limit(self) -> int:
+        """Number of batches that may be in flight now."""
+        return self._limit
+
+    def record_answer(self, seconds: float) -> None:
+        """Take in that a batch of full size was answered at its first call, after ``seconds``."""
+        with self._lock:
+            if self._is_before_halving(self._clock() - seconds):
+                return
+            self._fastest = seconds if self._fastest is None else min(self._fastest, seconds)
+            self._recent.append(seconds)
+            if len(self._recent) == self._recent.maxlen and median(self._recent) > _SLOWER * self._fastest:
+                # The new speed is the measure from here on: a control plane that is slow at any
+                # number of batches must not end with a single one.
+                self._fastest = median(self._recent)
+                self._halve()
+                self._ceiling = self._limit
+            elif seconds <= _AS_FAST * self._fastest:
+                self._grow()
+
+    def record_overload(self, began: float) -> None:
+        """Take in that the first call of a batch, made at ``began``, got a 429, a 503 or no answer."""
+        with self._lock:
+            if not self._is_before_halving(began):
+                self._refused = 0
+                self._halve()
+            self._refused += 1
+            self._ceiling = max(self._limit, self._limit_before - self._refused)
+
+    def _is_before_halving(self, began: float) -> bool:
+        """Return whether a call began before the last halving, which counts for all calls in flight then."""
+        return self._halved_at is not None and began <= self._halved_at
+
+    def _grow(self) -> None:
+        if self._limit < self._ceiling:
+            self._set_limit(self._limit + 1)
+            return
+        self._answers_at_ceiling += 1
+        if self._ceiling < self.most and self._answers_at_ceiling >= self._probe_after * self._ceiling:
+            self._ceiling += 1
+            self._set_limit(self._ceiling)
+            self._probe_after *= 2
+
+    def _halve(self) -> None:
+        self._halved_at = self._clock()
+        self._limit_before = self._limit
+        self._set_limit(max(self._least, self._limit // 2))
+
+    def _set_limit(self, limit: int) -> None:
+        self._limit = limit
+        self._answers_at_ceiling = 0
+        self._recent = deque(maxlen=limit)

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state of workloads right before they are deleted: never older than some seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Callable
+
+from .._workload.phases import DELETE, is_active
+from .._workload.state import StateReader
+from .._workload.workload import Workload
+from .outcome import SKIPPED, Outcome
+from .plan import PHASE, Rules, plan_one, settled_by
+
+# Seconds after which state is too old to delete by.
+MAX_AGE = 5.0
+# Batches whose state one read covers, since one page of the list holds several. Where a read takes long,
+# the state of further batches would be too old when it is needed.
+_LOOKAHEAD = 10
+_LONG_READ = MAX_AGE / 2
+
+
+class FreshState:
+    """Reads the state of planned workloads again where it is too old. Safe to use from several threads.
+
+    ``ids`` are the planned workloads in the order in which they are sent. ``state`` was read from ``read_at``
+    on; newer state replaces it there.
+    """
+
+    def __init__(
+        self,
+        reader: StateReader,
+        rules: Rules,
+        ids: Sequence[str],
+        state: dict[str, Workload],
+        read_at: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reader = reader
+        self._rules = rules
+        self._ids = ids
+        self._position = {workload_id: position for position, workload_id in enumerate(ids)}
+        self._state = state
+        self._was_active = {workload_id: is_active(state[workload_id].phase) for workload_id in ids}
+        self._read_at = dict.fromkeys(ids, read_at)
+        self._clock = clock
+        self._lookahead = _LOOKAHEAD
+        self._lock = threading.Lock()
+
+    def outcomes_of_changed(self, ids: Sequence[str]) -> list[Outcome]:
+        """Return outcomes of those of ``ids`` that are no longer to be deleted. Raises what a read raises.
+
+        These are the workloads that the plan would leave alone now, and those that were not active when the
+        plan was made and are active now.
+        """
+        items = [plan_one(DELETE, workload, self._rules) for workload in self._current(ids)]
+        outcomes = {outcome.id: outcome for outcome in settled_by(items)}
+        for item in items:
+            one, phase = item.workload.id, item.workload.phase
+            if one not in outcomes and is_active(phase) and not self._is_expected_active(one):
+                outcomes[one] = Outcome(one, SKIPPED, PHASE, "it is now {0}".format(phase))
+        return list(outcomes.values())
+
+    def _is_expected_active(self, workload_id: str) -> bool:
+        return self._was_active[workload_id] or self._rules.only_phases is not None
+
+    def _current(self, ids: Sequence[str]) -> list[Workload]:
+        with self._lock:
+            now = self._clock()
+            if any(now - self._read_at[workload_id] > MAX_AGE for workload_id in ids):
+                first = self._position[ids[0]]
+                covered = self._ids[first : first + len(ids) * self._lookahead]
+                self._state.update(self._reader.read(covered))
+                self._read_at.update(dict.fromkeys(covered, now))
+                self._lookahead = 1 if self._clock() - now > _LONG_READ else _LOOKAHEAD
+            return [self._state[workload_id] for workload_id in ids]

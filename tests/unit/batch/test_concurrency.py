@@ -1,0 +1,159 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import heapq
+
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.concurrency import ConcurrencyLimit
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Rounds:
+    """A limit whose answers come in rounds: as many as the limit, all after the same time."""
+
+    def __init__(self, start: int = 4, least: int = 1, most: int = 16) -> None:
+        self.clock = Clock()
+        self.limit = ConcurrencyLimit(start, least, most, self.clock)
+
+    def answer(self, seconds: float = 1.0, rounds: int = 1) -> int:
+        for _round in range(rounds):
+            in_flight = self.limit.limit
+            self.clock.now += seconds
+            for _answer in range(in_flight):
+                self.limit.record_answer(seconds)
+            self.clock.now += 0.001
+        return self.limit.limit
+
+    def refuse(self, count: int) -> int:
+        began = self.clock.now
+        self.clock.now += 0.01
+        for _refusal in range(count):
+            self.limit.record_overload(began)
+        self.clock.now += 0.001
+        return self.limit.limit
+
+
+def test_limit_while_answers_are_fast_doubles_each_round_up_to_most() -> None:
+    rounds = Rounds()
+    assert [rounds.answer() for _round in range(3)] == [8, 16, 16]
+
+
+def test_limit_after_an_overload_halves_once_for_all_calls_in_flight() -> None:
+    rounds = Rounds(start=12)
+    assert rounds.refuse(6) == 6
+
+
+def test_limit_after_refusals_of_a_later_round_halves_again() -> None:
+    rounds = Rounds(start=12)
+    assert [rounds.refuse(6), rounds.refuse(6), rounds.refuse(3), rounds.refuse(1)] == [6, 3, 1, 1]
+
+
+def test_limit_after_an_overload_grows_back_to_the_accepted_number() -> None:
+    rounds = Rounds(start=8)
+    # Of 8 in flight, 6 were accepted.
+    assert rounds.refuse(2) == 4
+    assert [rounds.answer() for _round in range(5)] == [6, 6, 6, 6, 6]
+
+
+def test_limit_after_many_answers_at_the_accepted_number_tries_one_more_ever_more_rarely() -> None:
+    rounds = Rounds(start=8)
+    rounds.refuse(2)
+    tries = []
+    for number in range(40):
+        if rounds.answer() == 7:
+            tries.append(number)
+            rounds.refuse(1)
+    assert len(tries) == 2
+    assert tries[1] - tries[0] > tries[0]
+
+
+def test_limit_with_slower_answers_halves_and_stays() -> None:
+    rounds = Rounds()
+    rounds.answer(rounds=2)
+    assert rounds.answer(seconds=2.5) == 8
+    assert rounds.answer(seconds=1.0, rounds=3) == 8
+
+
+def test_limit_with_somewhat_slower_answers_holds() -> None:
+    rounds = Rounds()
+    rounds.answer()
+    assert rounds.answer(seconds=1.8, rounds=5) == 8
+
+
+def test_limit_of_a_control_plane_that_is_slow_at_any_number_halves_once() -> None:
+    rounds = Rounds()
+    rounds.answer(rounds=2)
+    assert rounds.answer(seconds=4.0, rounds=10) >= 8
+
+
+def test_limit_with_one_slow_answer_goes_on() -> None:
+    rounds = Rounds(start=8)
+    rounds.answer()
+    rounds.clock.now += 30.0
+    rounds.limit.record_answer(30.0)
+    assert rounds.limit.limit == 16
+
+
+def test_limit_that_is_fixed_never_moves() -> None:
+    rounds = Rounds(start=3, least=3, most=3)
+    assert [rounds.answer(), rounds.refuse(3), rounds.answer(seconds=50.0, rounds=3)] == [3, 3, 3]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0.01, 100.0)), max_size=80))
+def test_limit_after_any_answers_stays_within_its_bounds(events: list[tuple[bool, float]]) -> None:
+    rounds = Rounds()
+    for is_answer, seconds in events:
+        limit = rounds.answer(seconds) if is_answer else rounds.refuse(1)
+        assert 1 <= limit <= 16
+
+
+def seconds_of(limit: ConcurrencyLimit, clock: Clock, batches: int, accepted: int) -> float:
+    """Run batches of one second on a control plane that refuses calls above ``accepted`` at once.
+
+    A refused batch is sent again after a pause of half a second, as delivery does.
+    """
+    clock.now = 0.0
+    events: list[tuple[float, int, bool]] = []
+    waiting, active, served, number = batches, 0, 0, 0
+
+    def call(is_first: bool) -> None:
+        nonlocal served, number
+        number += 1
+        if served < accepted:
+            served += 1
+            heapq.heappush(events, (clock.now + 1.0, number, is_first))
+            return
+        if is_first:
+            limit.record_overload(clock.now)
+        heapq.heappush(events, (clock.now + 0.5, -number, False))
+
+    while waiting or active:
+        while waiting and active < limit.limit:
+            waiting, active = waiting - 1, active + 1
+            call(True)
+        clock.now, kind, is_first = heapq.heappop(events)
+        if kind < 0:
+            call(False)
+            continue
+        active, served = active - 1, served - 1
+        if is_first:
+            limit.record_answer(1.0)
+    return clock.now
+
+
+def test_limit_where_more_than_six_are_refused_takes_little_longer_than_six() -> None:
+    clock = Clock()
+    best = seconds_of(ConcurrencyLimit(6, 6, 6, clock), clock, 100, accepted=6)
+    clock = Clock()
+    assert seconds_of(ConcurrencyLimit(4, 1, 16, clock), clock, 100, accepted=6) <= 1.25 * best
