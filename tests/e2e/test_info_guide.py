@@ -42,6 +42,8 @@ def row(number: int, name: str, days: float = 0.5, **fields: Any) -> dict[str, A
 
 
 LOW: dict[str, Any] = {"phase": "Running", "preemptible": True}
+HELD: dict[str, Any] = {"phase": "Running", "preemptible": False, "nodes": ["n"], "clusterId": EAST}
+MORNING = [{"secondsAgo": 3 * 86_400, "percent": 90}, {"secondsAgo": 36_000, "percent": 0}]
 FLEET = {
     "clusters": [{"uuid": WEST, "name": "west"}, {"uuid": EAST, "name": "east"}],
     "workloads": [
@@ -105,6 +107,19 @@ FLEET = {
             submittedBy="ada@example.com",
             nodes=["n"],
         ),
+        row(28, "unused", **HELD, days=2, gpus=8, gpuHistory={"percent": 0.4}),
+        row(29, "unused-small", **HELD, days=2, gpus=2, gpuHistory={"percent": 0}),
+        row(30, "used-this-morning", **HELD, days=2, gpus=8, gpuHistory={"steps": MORNING}),
+        row(
+            31,
+            "model-loaded",
+            **HELD,
+            days=0.9,
+            category="Build",
+            gpus=1,
+            gpuHistory={"percent": 0.1, "memoryBytes": 2e10},
+        ),
+        row(32, "one-of-eight", **HELD, days=2, gpus=8, idleAllocatedGpus=7, gpuHistory={"percent": [97, 0]}),
     ],
 }
 # What each task selects, in order; the heading of the guide is the task's name.
@@ -112,8 +127,8 @@ EXPECTED = {
     "Select what runs in a project": ["running-vision"],
     "Select by what was answered": ["ada-s", "bob-s", "eve-s", "running-vision"],
     "Everything on a node": ["on-node", "on-node-too"],
-    "Idle now": ["all-idle", "half-idle"],
-    "ModuleResult more than a week ago": ["failed-long-ago", "done-long-ago"],
+    "Idle now": ["all-idle", "one-of-eight", "half-idle"],
+    "Finished more than a week ago": ["failed-long-ago", "done-long-ago"],
     "All of a project but those of a user": ["bob-s", "eve-s"],
     "Preemptible training in a node pool": ["cheap"],
     "What a department has active": ["researching"],
@@ -123,6 +138,9 @@ EXPECTED = {
     "What a suspension of a cluster would leave": ["serving"],
     "What of a list still runs": ["on-node"],
     "What was deleted in a project": ["gone"],
+    "Idle for a day, with at least 4 GPUs": ["unused"],
+    "Memory held, GPUs not used": ["model-loaded"],
+    "At most one of eight GPUs used now": ["one-of-eight", "all-idle"],
 }
 
 
@@ -141,8 +159,8 @@ def blocks(guide: str) -> list[str]:
 
 def test_every_task_of_the_guide_selects_what_it_says(run_playbook: PlaybookRunner) -> None:
     tasks = [task for block in blocks(GUIDE.read_text()) for task in yaml.safe_load(block)]
-    headings = GUIDE.read_text().partition("Twelve selections\n")[2].split("\n^^^")[:-1]
-    assert len(headings) == 12
+    headings = GUIDE.read_text().partition("Fifteen selections\n")[2].split("\n^^^")[:-1]
+    assert len(headings) == 15
     # What acts comes last, so that all others meet the same fleet.
     tasks.sort(key=lambda task: "gpuops.runai.runai_workload_batch" in task)
     play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]

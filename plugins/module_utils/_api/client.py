@@ -11,6 +11,7 @@ may be sent again is for the caller to decide, who knows what it was.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any, Callable, Optional, TypeVar
 
 from .._common.text import clean, first_line
@@ -29,10 +30,12 @@ from .list_query import EVERYTHING, ListQuery, joined
 from .paging import PAGE_SIZE, going_on_while_full
 from .responses import (
     BatchAnswer,
+    Measurements,
     Page,
     parse_batch,
     parse_count,
     parse_error,
+    parse_measurements,
     parse_objects,
     parse_one,
     parse_page,
@@ -50,6 +53,9 @@ _COUNT = WORKLOADS + "/count"
 _CLUSTERS = "/api/v1/clusters"
 # A page of the collection's simulator.
 _SIMULATOR = "/_simulator/summary"
+
+# A metric, in percent of each GPU.
+_GPU_UTILIZATION = "GPU_UTILIZATION"
 
 _Parsed = TypeVar("_Parsed")
 
@@ -149,6 +155,24 @@ class Client:
         """Return one workload as the API gives it. Raises NotFound, AccessDenied and other RequestErrors."""
         path = "{0}/{1}".format(WORKLOADS, workload_id)
         return self._read(path, {}, lambda answer: parse_one(path, answer, workload_id), retry_budget)
+
+    def gpu_utilization(self, workload_id: str, start: datetime, end: datetime, samples: int) -> Measurements:
+        """Return how much of each GPU of a workload was used, in percent. Raises RequestError."""
+        path = "{0}/{1}/metrics".format(WORKLOADS, workload_id)
+        query = {
+            "metricType": _GPU_UTILIZATION,
+            "start": _api_time(start),
+            "end": _api_time(end),
+            "numberOfSamples": str(samples),
+        }
+        # A server error for one workload does not keep the others waiting.
+        retry_budget = self.retry_budget(is_optional=True)
+        while True:
+            try:
+                answer = self._send("GET", path, query=query)
+                return parse_measurements(path, answer.json(), _GPU_UTILIZATION, answer.status == 207)
+            except RequestError as fault:
+                retry_budget.pause(fault)
 
     def pods_page(
         self,
@@ -300,6 +324,10 @@ def _successful(answer: Answer, secrets: Collection[str]) -> Answer:
     kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(answer.status, StatusError)
     retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
     raise kind(answer.method, answer.path, answer.status, text, code, retry_after)
+
+
+def _api_time(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _unquoted_json(answer: Answer) -> Any:

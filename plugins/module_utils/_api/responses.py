@@ -11,12 +11,15 @@ told through ``warn_once``.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Callable, NamedTuple, Optional
 
 from .._common.ids import fold_id
 from .._common.text import clean, hide
+from .._common.times import parse_timestamp
 from .errors import MalformedAnswer
 
 WarnOnce = Callable[[str], None]
@@ -50,6 +53,20 @@ class Page(NamedTuple):
 
     rows: list[dict[str, Any]]
     next: Optional[int]
+
+
+class Sample(NamedTuple):
+    """One measured value."""
+
+    time: datetime
+    value: float
+
+
+class Measurements(NamedTuple):
+    """The samples of one metric, a series a GPU; ``is_partial`` is set where the response is a 207."""
+
+    series: list[list[Sample]]
+    is_partial: bool
 
 
 def parse_batch(
@@ -113,6 +130,29 @@ def parse_count(path: str, answer: object) -> int:
     return count
 
 
+def parse_measurements(path: str, answer: object, metric: str, is_partial: bool) -> Measurements:
+    """Return the series of ``metric``; a value that is no number, or has no time, is no sample."""
+    times: dict[str, Optional[datetime]] = {}
+
+    def sample(item: object) -> Optional[Sample]:
+        fields = item if isinstance(item, dict) else {}
+        timestamp, value = fields.get("timestamp"), _measured(fields.get("value"))
+        if not isinstance(timestamp, str) or value is None:
+            return None
+        # The GPUs of a workload are measured at the same times.
+        if timestamp not in times:
+            times[timestamp] = parse_timestamp(timestamp)
+        time = times[timestamp]
+        return None if time is None else Sample(time, value)
+
+    series = [
+        [found for found in map(sample, _list("GET", path, one, "values")) if found is not None]
+        for one in _list("GET", path, _mapping("GET", path, answer), "measurements")
+        if isinstance(one, dict) and one.get("type") == metric
+    ]
+    return Measurements(series, is_partial)
+
+
 def parse_objects(path: str, answer: object) -> list[dict[str, Any]]:
     """Return the objects of an answer that is a bare array."""
     if not isinstance(answer, list):
@@ -172,6 +212,17 @@ def _ids_of(values: Sequence[object], asked: Sequence[str], warn_once: WarnOnce)
         else:
             found.append(workload_id)
     return found
+
+
+def _measured(value: object) -> Optional[float]:
+    # The API writes numbers as text. "NaN", which Prometheus has, is none.
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) and found >= 0 else None
 
 
 def _code(value: object) -> Optional[int]:

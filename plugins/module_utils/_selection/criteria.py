@@ -47,13 +47,14 @@ class Criteria(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """Rows that are meant, in the order they came.
+    """Rows that meet the criteria, in the order they came: those to select, and those that are excluded.
 
     ``unmatched``: option to those of its values that none of the rows meant carries; for
     ``exclude``, those that would have taken out none of them.
     """
 
     rows: list[Row]
+    excluded: list[Row]
     unmatched: dict[str, list[str]]
 
 
@@ -129,6 +130,7 @@ def match(rows: Iterable[Row], criteria: Criteria, exclude: Sequence[str] = ()) 
     left_out = frozenset[str]().union(*taken_out.values())
     return Matched(
         [row for row in meant if left_out.isdisjoint(row_id(row))],
+        [row for row in meant if not left_out.isdisjoint(row_id(row))],
         {option: values for option, values in unmatched.items() if values},
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from .._common.ids import fold_id
@@ -28,6 +29,7 @@ from .._workload.row import (
 )
 
 ALL_FIELDS = "all"
+PEAK = "peak_gpu_utilization"
 DEFAULT_FIELDS = (
     "id",
     "name",
@@ -46,10 +48,11 @@ DEFAULT_FIELDS = (
 
 
 class Surroundings(NamedTuple):
-    """What a row's own data does not hold: the clusters' names by uuid, and what time it is."""
+    """What a row does not hold: names of clusters and peaks of GPU use, each by uuid, and the time."""
 
     clusters: Mapping[str, str]
     now: datetime
+    peaks: Mapping[str, float] = MappingProxyType({})
 
 
 _Field = Callable[[Row, Surroundings], Any]
@@ -95,6 +98,10 @@ def _phase_age(row: Row, surroundings: Surroundings) -> Optional[str]:
     return None if since is None else format_age(surroundings.now - since)
 
 
+def _peak(row: Row, surroundings: Surroundings) -> Optional[float]:
+    return surroundings.peaks.get(fold_id(row.get("id")) or "")
+
+
 FIELDS: dict[str, _Field] = {
     "id": _plain(lambda row: fold_id(row.get("id"))),
     "name": _text("name"),
@@ -124,6 +131,7 @@ FIELDS: dict[str, _Field] = {
     "priority_class": _text("priorityClassName"),
     "preemptible": _plain(lambda row: flag(row, "preemptible")),
     "suspendable": _plain(suspendable),
+    PEAK: _peak,
 }
 
 
@@ -138,10 +146,13 @@ def shown_rows(
     """Return the rows with the keys asked for.
 
     A key that is none of FIELDS is taken for one of the API's own, as it is there, or null. ``all``
-    gives the API's rows as they are.
+    gives the API's rows as they are. Where peaks were measured, each row has its own.
     """
     if ALL_FIELDS in fields:
-        return [dict(row) for row in rows]
+        peaks = [{PEAK: _peak(row, surroundings)} if surroundings.peaks else {} for row in rows]
+        return [{**row, **peak} for row, peak in zip(rows, peaks)]
+    if surroundings.peaks and PEAK not in fields:
+        fields = [*fields, PEAK]
     return [
         {field: FIELDS[field](row, surroundings) if field in FIELDS else row.get(field) for field in fields}
         for row in rows

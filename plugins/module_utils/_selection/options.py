@@ -16,17 +16,18 @@ from .._common.errors import OptionError
 from .._common.ids import fold_id, parse_ids, pieces
 from .._common.option_values import MOST_CONCURRENT, names, refuse_blank, whole, with_whole_texts, within
 from .._common.text import clean
-from .._common.times import parse_before
+from .._common.times import parse_age, parse_before
 from .._workload.phases import phases
 from .criteria import AMOUNTS, MOMENTS, Criteria
 from .fields import ALL_FIELDS, DEFAULT_FIELDS
+from .idle import SHORTEST_IDLE, IdleWindow, idle_window
 from .order import SORT_KEYS, Order
 
 # Lists of names that rows carry as they are given.
 _EXACT = ("projects", "departments", "node_pools", "types", "categories", "submitted_by", "priority_classes")
 _LISTS = ("ids", *_EXACT, "clusters", "phases", "nodes", "filter_by")
 # At least one of these must be given, or all: true.
-CRITERIA = (*_LISTS, "name", "search", *AMOUNTS, *MOMENTS, "preemptible", "suspendable")
+CRITERIA = (*_LISTS, "name", "search", *AMOUNTS, *MOMENTS, "preemptible", "suspendable", "idle_for")
 
 # Run:ai API 2.25, list of workloads.
 _MOST_FILTERS = 10
@@ -46,6 +47,8 @@ class InfoOptions(NamedTuple):
     search: Optional[str]
     filter_by: tuple[str, ...]
     exclude: tuple[str, ...]
+    idle: Optional[IdleWindow]
+    except_newest: int
     order: Order
     is_partial_allowed: bool
     fields: tuple[str, ...]
@@ -71,6 +74,9 @@ def selection_argument_spec() -> dict[str, dict[str, Any]]:
         **{option: {"type": "str"} for option in MOMENTS},
         "preemptible": {"type": "bool"},
         "suspendable": {"type": "bool"},
+        "idle_for": {"type": "str"},
+        "idle_threshold": {"type": "float", "default": 1.0},
+        "except_newest": {"type": "int", "default": 0},
         "deleted": {"type": "bool", "default": False},
         "partial": {"type": "bool", "default": False},
         "limit": {"type": "int"},
@@ -102,6 +108,10 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
     }
     if lists["nodes"] is not None and params["deleted"]:
         raise OptionError("nodes and deleted can't go together: a deleted workload is on no node")
+    if params["idle_for"] is not None and params["deleted"]:
+        raise OptionError("idle_for and deleted can't go together: a deleted workload holds no GPU")
+    if params["idle_for"] is None and "idle_threshold" in given:
+        raise OptionError("idle_threshold: has no effect without idle_for. Set idle_for, or omit it.")
     until_gpus = params["until_gpus"]
     return InfoOptions(
         criteria=_criteria(params, lists, now, warnings),
@@ -110,6 +120,8 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
         search=params["search"],
         filter_by=_expressions(lists["filter_by"] or ()),
         exclude=_exclude(lists["exclude"] or ()),
+        idle=None if params["idle_for"] is None else _idle(params["idle_for"], params["idle_threshold"], now),
+        except_newest=whole("except_newest", params["except_newest"], 0) or 0,
         order=Order(
             sort_by=params["sort_by"],
             is_descending=params["sort_order"] == "desc",
@@ -186,6 +198,22 @@ def _moment(option: str, value: str, now: datetime) -> datetime:
         return parse_before(value, now)
     except ValueError as fault:
         raise OptionError("{0}: {1}".format(option, clean(str(fault)))) from None
+
+
+def _idle(value: str, threshold: float, now: datetime) -> IdleWindow:
+    age = parse_age(value)
+    if age is None:
+        raise OptionError(
+            "idle_for: '{0}' is not a duration. Give for example 90m, 12h, 7d or 1d12h; "
+            "months are not supported.".format(clean(value, 60))
+        )
+    if age < SHORTEST_IDLE or age >= now - datetime.min.replace(tzinfo=now.tzinfo):
+        raise OptionError(
+            "idle_for: '{0}' is too short or too long. Give at least 1m.".format(clean(value, 60))
+        )
+    if not 0 <= threshold <= 100:
+        raise OptionError("idle_threshold must be a percentage from 0 to 100")
+    return idle_window(age, threshold, now)
 
 
 def _expressions(values: Sequence[str]) -> tuple[str, ...]:

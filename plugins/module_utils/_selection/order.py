@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
+from .._common.ids import fold_id
 from .._workload.phases import canonical
 from .._workload.row import (
     Row,
@@ -101,6 +103,30 @@ def take(rows: Sequence[Row], order: Order) -> Taken:
             holders.append(row)
             missing -= held
     return Taken(holders, is_limited, sum_of_gpus(holders), missing <= _TOLERANCE)
+
+
+def newest(rows: Iterable[Row], number: int) -> set[str]:
+    """Return the ids of the newest ``number`` rows of each project of each cluster.
+
+    The newest is the one that completed last, or was created last where it has not completed.
+    """
+    projects: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        project = text(row, "projectName") or text(row, "projectId") or ""
+        projects[fold_id(row.get("clusterId")) or "", project].append(row)
+    return {
+        workload_id
+        for members in projects.values()
+        for row in sorted(members, key=_age_key, reverse=True)[:number]
+        for workload_id in row_id(row)
+    }
+
+
+def _age_key(row: Row) -> tuple[float, float, tuple[str, ...]]:
+    created = moment(row, "createdAt")
+    completed = moment(row, "completedAt") or created
+    times = [0.0 if when is None else when.timestamp() for when in (completed, created)]
+    return times[0], times[1], row_id(row)
 
 
 def sum_of_gpus(rows: Sequence[Row]) -> float:

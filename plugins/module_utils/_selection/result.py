@@ -15,9 +15,12 @@ from .._common.result_size import (
     fitting,
 )
 from .._common.text import counted
+from .idle import Undecided
 
 # What the rows may take where the ids alone fill the result: 15,000 ids are 600,000 characters.
 _LEAST_FOR_ROWS = 50_000
+# About a thousand of them.
+_MOST_FOR_UNDECIDED = 150_000
 
 
 class Selection(NamedTuple):
@@ -32,12 +35,13 @@ class Selection(NamedTuple):
     gpus: float
     is_limited: bool
     unmatched: Mapping[str, Sequence[str]]
+    undecided: Sequence[Undecided]
     control_plane: Mapping[str, Any]
 
 
 def nothing(base_url: str = "") -> Selection:
     """Return the selection of no workload."""
-    return Selection([], [], 0.0, False, {}, control_plane_shown(base_url, None, []))
+    return Selection([], [], 0.0, False, {}, [], control_plane_shown(base_url, None, []))
 
 
 def control_plane_shown(
@@ -62,6 +66,7 @@ def make_result(selection: Selection, workloads_limit: Optional[int]) -> dict[st
         "limited": selection.is_limited,
         "allocated_gpus": selection.gpus,
         "unmatched": {option: list(values) for option, values in selection.unmatched.items()},
+        "undecided": fitting([one._asdict() for one in selection.undecided], _MOST_FOR_UNDECIDED)[0],
         "control_plane": dict(selection.control_plane),
     }
     rows = selection.rows[:workloads_limit]

@@ -91,13 +91,14 @@ def refused(words: str) -> ModuleResult:
 
 def _shown(selected: SelectedRows, fields: tuple[str, ...], base_url: str, now: datetime) -> Selection:
     clusters = selected.clusters or ()
-    surroundings = Surroundings({one.id: one.name for one in clusters}, now)
+    surroundings = Surroundings({one.id: one.name for one in clusters}, now, selected.peaks)
     return Selection(
         ids=[workload_id for row in selected.rows for workload_id in row_id(row)],
         rows=shown_rows(selected.rows, fields, surroundings),
         gpus=selected.gpus,
         is_limited=selected.is_limited,
         unmatched=selected.unmatched,
+        undecided=selected.undecided,
         control_plane=control_plane_shown(
             base_url,
             selected.tenant_id,

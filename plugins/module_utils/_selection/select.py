@@ -16,9 +16,10 @@ from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, counted, some_of
 from .._workload.row import Row
-from .criteria import Criteria, match, predicate
+from .criteria import Criteria, Matched, match, predicate, row_id
+from .idle import IdleRows, Undecided, idle_rows
 from .options import InfoOptions
-from .order import Order, Taken, take
+from .order import Order, Taken, newest, take
 from .places import (
     Cluster,
     api_id,
@@ -39,8 +40,8 @@ class SelectedRows(NamedTuple):
     """What was selected, as rows of the API in order.
 
     ``gpus`` is how many they hold together, ``is_limited`` whether ``limit`` left some out,
-    ``unmatched`` as in Matched. ``clusters`` are those that this account may list, ``None`` if it may
-    not; ``tenant_id`` is ``None`` where nothing says it.
+    ``unmatched`` as in Matched, ``peaks`` and ``undecided`` as in IdleRows. ``clusters`` are those that
+    this account may list, ``None`` if it may not; ``tenant_id`` is ``None`` where nothing says it.
     """
 
     rows: Sequence[Row]
@@ -49,6 +50,8 @@ class SelectedRows(NamedTuple):
     unmatched: Mapping[str, Sequence[str]]
     clusters: Optional[Sequence[Cluster]]
     tenant_id: Optional[int]
+    peaks: Mapping[str, float]
+    undecided: Sequence[Undecided]
 
 
 def select(
@@ -60,7 +63,7 @@ def select(
     of a request is.
     """
     if options.selects_nothing:
-        return SelectedRows([], 0.0, False, {}, None, None)
+        return SelectedRows([], 0.0, False, {}, None, None, {}, [])
     return _Selecting(client, options, keys, warn).select()
 
 
@@ -86,7 +89,8 @@ class _Selecting:
         rows = self._read(criteria, clusters)
         matched = match(rows.values(), criteria, options.exclude)
         self._tell_unmatched(matched.unmatched, criteria, clusters)
-        taken = take(matched.rows, options.order)
+        idle = self._idle(matched)
+        taken = take(idle.rows, options.order)
         if not taken.is_enough and not options.is_partial_allowed:
             raise RunaiError(_shortage_words(options.order, taken))
         return SelectedRows(
@@ -96,6 +100,8 @@ class _Selecting:
             matched.unmatched,
             clusters,
             _tenant_id(clusters or [], rows),
+            idle.peaks,
+            idle.undecided,
         )
 
     def _clusters(self) -> Optional[list[Cluster]]:
@@ -145,11 +151,32 @@ class _Selecting:
             and part.is_whole
             and not options.filter_by
             and not options.exclude
+            and options.idle is None
+            and not options.except_newest
             and options.order == Order(limit=limit)
         ):
             limited_read = LimitedRead(limit, predicate(criteria))
         query = ListQuery(criteria.is_deleted, options.search, options.filter_by)
         return reader.listed(query, part.filters, limited_read)
+
+    def _idle(self, matched: Matched) -> IdleRows:
+        """Return what of the rows is idle, where that is asked for, without the newest of each project."""
+        options = self._options
+        found = IdleRows(matched.rows, {}, [])
+        if options.idle is not None:
+            found = idle_rows(self._client, matched.rows, options.idle, options.concurrency)
+            if found.undecided:
+                self._warn(
+                    "idle_for: GPU use is not known for {0}, listed in undecided and not selected".format(
+                        counted(len(found.undecided), "workload")
+                    )
+                )
+        if not options.except_newest:
+            return found
+        # An excluded workload meets the criteria, but whether it is idle has not been asked.
+        known = found.rows if options.idle is not None else [*found.rows, *matched.excluded]
+        kept = newest(known, options.except_newest)
+        return found._replace(rows=[row for row in found.rows if kept.isdisjoint(row_id(row))])
 
     def _by_ids(self, reader: RowReader, ids: Sequence[str], is_deleted: bool) -> Rows:
         rows, forbidden = reader.by_ids(ids, is_deleted) if ids else ({}, [])

@@ -30,7 +30,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._workload.row import 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 WEST = str(uuid.UUID(int=1))
 EAST = str(uuid.UUID(int=2))
-AROUND = Surroundings({WEST: "west"}, NOW)
+AROUND = Surroundings({WEST: "west"}, NOW, {str(uuid.UUID(int=10)): 0.5})
 ROW: dict[str, Any] = {
     "id": str(uuid.UUID(int=10)).upper(),
     "name": "llama\x1b[31m-3",
@@ -64,7 +64,9 @@ ROW: dict[str, Any] = {
 
 
 def test_the_default_fields_are_what_people_read() -> None:
-    (row,) = shown_rows([ROW], DEFAULT_FIELDS, AROUND)
+    (row,) = shown_rows([ROW], DEFAULT_FIELDS, AROUND._replace(peaks={}))
+    (measured,) = shown_rows([ROW], DEFAULT_FIELDS, AROUND)
+    assert measured == {**row, "peak_gpu_utilization": 0.5}
     assert row == {
         "id": str(uuid.UUID(int=10)),
         "name": "llama [31m-3",
@@ -83,12 +85,13 @@ def test_the_default_fields_are_what_people_read() -> None:
 
 
 def test_all_fields_are_the_row_untouched() -> None:
-    assert shown_rows([ROW], ["all"], AROUND) == [ROW]
+    assert shown_rows([ROW], ["all"], AROUND._replace(peaks={})) == [ROW]
+    assert shown_rows([ROW], ["all"], AROUND) == [{**ROW, "peak_gpu_utilization": 0.5}]
 
 
 def test_other_fields_are_the_keys_of_the_row() -> None:
     fields = ["images", "phaseUpdatedAt", "visoin"]
-    assert shown_rows([ROW], fields, AROUND) == [
+    assert shown_rows([ROW], fields, AROUND._replace(peaks={})) == [
         {"images": ROW["images"], "phaseUpdatedAt": ROW["phaseUpdatedAt"], "visoin": None}
     ]
     assert unknown_fields([ROW], fields) == ["visoin"]
@@ -111,11 +114,13 @@ def test_other_fields_are_the_keys_of_the_row() -> None:
     ],
 )
 def test_a_priority_is_a_number_or_a_text_of_one_line(priority: object, shown: object) -> None:
-    assert shown_rows([{**ROW, "priority": priority}], ["priority"], AROUND) == [{"priority": shown}]
+    assert shown_rows([{**ROW, "priority": priority}], ["priority"], AROUND._replace(peaks={})) == [
+        {"priority": shown}
+    ]
 
 
 def test_what_a_row_does_not_have_is_null_or_empty() -> None:
-    (row,) = shown_rows([{"id": ROW["id"], "clusterId": EAST}], list(FIELDS), AROUND)
+    (row,) = shown_rows([{"id": ROW["id"], "clusterId": EAST}], list(FIELDS), AROUND._replace(peaks={}))
     told = {field: value for field, value in row.items() if value is not None}
     assert told == {
         "id": str(uuid.UUID(int=10)),

@@ -42,6 +42,7 @@ GOOD: dict[str, Any] = {
     "phase_older_than": "7d",
     "created_before": "2026-01-01",
     "completed_before": "12h",
+    "idle_for": "2h",
 }
 # A good value for each other option whose default is none.
 OTHERS: dict[str, Any] = {"exclude": ["keep-*"], "limit": 5, "until_gpus": 8.0, "workloads_limit": 0}
@@ -152,6 +153,15 @@ def test_ages_become_moments() -> None:
         ({"concurrency": 0, "all": True}, "concurrency must be"),
         ({"fields": ["all", "id"], "all": True}, "'all' stands alone"),
         ({"nodes": ["gpu-1"], "deleted": True}, "nodes and deleted"),
+        ({"idle_for": "2h", "deleted": True}, "idle_for and deleted"),
+        ({"idle_for": "2026-01-01"}, "idle_for: '2026-01-01' is not a duration"),
+        ({"idle_for": "2M"}, "idle_for: '2M' is not a duration"),
+        ({"idle_for": "59s"}, "idle_for: '59s' is too short"),
+        ({"idle_for": "9999999d"}, "idle_for: '9999999d' is too short or too long"),
+        ({"idle_for": "2h", "idle_threshold": 101.0}, "idle_threshold must be"),
+        ({"idle_for": "2h", "idle_threshold": float("nan")}, "idle_threshold must be"),
+        ({"all": True, "idle_threshold": 2.0}, "idle_threshold: has no effect without idle_for"),
+        ({"all": True, "except_newest": -1}, "except_newest must be at least 0"),
         ({"filter_by": ["phase=Running"]}, "filter_by: 'phase=Running'"),
         ({"filter_by": ["phase==Running,name==x"]}, "without a comma"),
         ({"filter_by": ["==Running"]}, "filter_by"),
