@@ -136,12 +136,13 @@ options:
     type: int
   report_path:
     description:
-      - File to write the whole report to, one line with a JSON object for each id. Only its owner can read it;
-        where root writes it, that is the owner of its folder. A report that is there is replaced, so give each run
-        a name of its own. A path that exists and is not a regular file is refused.
-      - The file is written under its name with C(.part) added and renamed when it is complete, so a killed task leaves
-        behind what it knew. Whether it can be written is checked before the first call. It is not written in check
-        mode.
+      - File for the whole report, one JSON object a line for each id. Only its owner can read it. A file that root writes
+        belongs to the owner of its folder.
+      - An existing report is replaced, so give each run a path of its own. A path that is not a regular file is rejected,
+        and so is a path to which another task is writing. A link is rejected in a folder that other accounts can write to.
+      - The module writes the file with C(.part) added to its name, and renames it when it is complete. After a killed task,
+        the C(.part) holds the outcomes so far. Before the first call, the module checks that the file can be written. In
+        check mode there is no report.
     type: path
   workloads_limit:
     description:

@@ -359,7 +359,7 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path:
         "no time at all": "deadline must be",
         "blank phases": "only_phases was given but is empty",
         "query": "base_url must be an address without a query or a fragment",
-        "no folder": "report_path can't be written: /no/such/folder/report.part: No such file or directory",
+        "no folder": "report_path: cannot write /no/such/folder/report.part: No such file or directory",
     }
     run = play(cases)
     assert not run.warnings, run.warnings

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -37,15 +39,15 @@ def part(tmp_path: Path) -> Path:
     return tmp_path / "report.jsonl.part"
 
 
-def test_a_path_that_can_not_be_is_not_repeated_at_length(tmp_path: Path) -> None:
+def test_open_with_an_overlong_path_shortens_it_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(OptionError) as refused:
         report_file(tmp_path / ("x" * 100_000)).open()
-    assert str(refused.value).startswith("report_path can't be written: {0}/xxx".format(tmp_path))
+    assert str(refused.value).startswith("report_path: cannot write {0}/xxx".format(tmp_path))
     assert str(refused.value).endswith(" more characters: File name too long")
     assert len(str(refused.value)) < 1000
 
 
-def test_it_grows_as_part_and_takes_its_name_when_complete(path: Path, part: Path) -> None:
+def test_write_and_complete_fill_the_part_and_rename_it(path: Path, part: Path) -> None:
     report = report_file(path)
     report.open()
     assert lines(part) == []
@@ -61,7 +63,7 @@ def test_it_grows_as_part_and_takes_its_name_when_complete(path: Path, part: Pat
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
-def test_it_is_its_owners_alone(path: Path, part: Path, umask: int) -> None:
+def test_open_with_any_umask_makes_a_private_file(path: Path, part: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         report = report_file(path)
@@ -75,7 +77,7 @@ def test_it_is_its_owners_alone(path: Path, part: Path, umask: int) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_an_older_report_stays_until_the_new_one_is_complete(path: Path) -> None:
+def test_open_with_an_older_report_keeps_it_until_complete(path: Path) -> None:
     path.write_text("old\n")
     report = report_file(path)
     report.open()
@@ -85,7 +87,7 @@ def test_an_older_report_stays_until_the_new_one_is_complete(path: Path) -> None
     assert lines(path) == ROWS
 
 
-def test_what_a_killed_task_left_is_kept(path: Path, part: Path) -> None:
+def test_open_with_the_part_of_a_killed_task_keeps_it_under_another_name(path: Path, part: Path) -> None:
     part.write_text("left\n")
     report = report_file(path)
     report.open()
@@ -98,7 +100,7 @@ def test_what_a_killed_task_left_is_kept(path: Path, part: Path) -> None:
     assert kept.read_text() == "left\n"
 
 
-def test_an_empty_part_is_not_worth_keeping(path: Path, part: Path) -> None:
+def test_open_with_an_empty_part_removes_it(path: Path, part: Path) -> None:
     part.touch()
     report = report_file(path)
     report.open()
@@ -106,7 +108,7 @@ def test_an_empty_part_is_not_worth_keeping(path: Path, part: Path) -> None:
     report.complete()
 
 
-def test_amended_rows_take_the_place_of_those_written_when_it_is_complete(path: Path, part: Path) -> None:
+def test_complete_after_replace_rows_writes_the_new_rows(path: Path, part: Path) -> None:
     report = report_file(path)
     report.open()
     report.write(ROWS)
@@ -120,7 +122,7 @@ def test_amended_rows_take_the_place_of_those_written_when_it_is_complete(path: 
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_link_in_the_way_is_not_followed(path: Path, part: Path, tmp_path: Path) -> None:
+def test_open_with_a_link_as_part_replaces_the_link(path: Path, part: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.touch()
     part.symlink_to(elsewhere)
@@ -132,7 +134,7 @@ def test_a_link_in_the_way_is_not_followed(path: Path, part: Path, tmp_path: Pat
     assert lines(path) == ROWS
 
 
-def test_what_a_link_leads_to_is_written(path: Path, tmp_path: Path) -> None:
+def test_open_with_a_link_in_a_private_folder_writes_its_target(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "latest"
     link.symlink_to(path)
     report = report_file(link)
@@ -144,22 +146,22 @@ def test_what_a_link_leads_to_is_written(path: Path, tmp_path: Path) -> None:
     assert lines(path) == ROWS
 
 
-def test_what_is_no_file_is_left_alone(path: Path) -> None:
+def test_open_with_a_pipe_is_rejected_and_keeps_it(path: Path) -> None:
     os.mkfifo(path)
-    with pytest.raises(OptionError, match="is no ordinary file"):
+    with pytest.raises(OptionError, match="is not a regular file"):
         report_file(path).open()
     assert path.is_fifo()
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_that_it_can_be_written_is_told_before(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="report_path can't be written"):
+def test_open_without_a_folder_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="report_path: cannot write"):
         report_file(tmp_path / "no such folder" / "report").open()
     with pytest.raises(OptionError, match="is a folder"):
         report_file(tmp_path).open()
 
 
-def test_secrets_are_taken_out(path: Path) -> None:
+def test_write_with_a_secret_masks_it(path: Path) -> None:
     report = report_file(path)
     report.open()
     report.write([{"id": "a", "message": "the token s3cret is bad"}])
@@ -167,7 +169,7 @@ def test_secrets_are_taken_out(path: Path) -> None:
     assert lines(path) == [{"id": "a", "message": "the token *** is bad"}]
 
 
-def test_without_a_path_nothing_is_written(tmp_path: Path) -> None:
+def test_write_without_a_path_makes_no_file(tmp_path: Path) -> None:
     report = report_file(None)
     report.open()
     report.write(ROWS)
@@ -176,7 +178,7 @@ def test_without_a_path_nothing_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told_at_the_end_and_keeps_what_there_is(path: Path) -> None:
+def test_complete_on_a_full_disk_warns_and_keeps_the_part(path: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this system has no /dev/full")
@@ -192,3 +194,83 @@ def test_a_full_disk_is_told_at_the_end_and_keeps_what_there_is(path: Path) -> N
     assert "could not be completed" in words
     assert "No space left" in words
     assert not path.exists()
+
+
+def test_open_while_another_task_writes_is_rejected_and_keeps_its_part(path: Path, part: Path) -> None:
+    first = report_file(path)
+    first.open()
+    for rows in ([], ROWS[:1]):
+        first.write(rows)
+        with pytest.raises(OptionError, match="another task is writing to"):
+            report_file(path).open()
+    first.write(ROWS[1:])
+    assert lines(part) == ROWS
+    first.replace_rows(ROWS[:1])
+    first.complete()
+    assert lines(path) == ROWS
+    assert list(path.parent.iterdir()) == [path]
+    second = report_file(path)
+    second.open()
+    second.complete()
+
+
+def test_open_whose_part_another_task_took_away_before_the_lock_is_rejected(
+    path: Path, part: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def take_away(descriptor: int, operation: int) -> None:
+        part.unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", take_away)
+    with pytest.raises(OptionError, match="another task is writing to"):
+        report_file(path).open()
+
+
+def test_open_on_storage_without_locks_works(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    report = report_file(path)
+    report.open()
+    report.write(ROWS)
+    report.complete()
+    assert lines(path) == ROWS
+
+
+def test_open_with_a_link_in_a_shared_folder_is_rejected_and_keeps_its_target(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.write_text("kept\n")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "report").symlink_to(private)
+    with pytest.raises(OptionError, match="is a link in a folder that other accounts can write to"):
+        report_file(shared / "report").open()
+    assert private.read_text() == "kept\n"
+    assert [one.name for one in shared.iterdir()] == ["report"]
+
+
+def test_open_with_a_pipe_as_part_replaces_it_without_a_read(path: Path, part: Path) -> None:
+    os.mkfifo(part)
+    report = report_file(path)
+    report.open()
+    report.write(ROWS)
+    report.complete()
+    assert lines(path) == ROWS
+
+
+def test_complete_after_its_folder_was_replaced_writes_to_the_checked_folder(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    report = report_file(folder / "report")
+    report.open()
+    folder.rename(tmp_path / "moved")
+    folder.symlink_to(elsewhere)
+    report.write(ROWS)
+    report.complete()
+    assert lines(tmp_path / "moved" / "report") == ROWS
+    assert list(elsewhere.iterdir()) == []
