@@ -18,7 +18,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action.normal import ActionModule as AnyModule
 from ansible.utils.display import Display
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress_pipe import progress_lines
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result_size import AT_LENGTH
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import AT_LENGTH
 
 # Their output is read by programs, which a line in between would break.
 _CALLBACKS_FOR_PROGRAMS = ("json", "jsonl")

@@ -13,13 +13,15 @@ from typing import Any, Callable, Optional
 from ansible.module_utils.basic import AnsibleModule, _load_params, missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 
-from ._api.connection import connection_secrets
+from ._api.connection import SECRET_OPTIONS, connection_secrets, is_usable_address
 from ._api.transport import RequestsMissing
+from ._common.errors import no_request
 from ._common.result import ModuleResult
-from ._common.text import shortened
-from ._invocation import shown_options
+from ._common.text import HIDDEN, shortened, some_of
 
 _LONGEST_MESSAGE = 4000
+# Of a list, among the options that a result repeats.
+_SHOWN = 3
 
 
 class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not typed
@@ -55,6 +57,7 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
         """End badly. Ansible's own words may repeat a value, however long it is."""
         # Half a secret would not be recognised as one any more.
         words = shortened(remove_values(msg, self.no_log_values), _LONGEST_MESSAGE)
+        result.setdefault("error", no_request(words))
         super().fail_json(words, **result, invocation=self._invocation())
 
     def run(self, run: Callable[[], ModuleResult], refused: Callable[[str], ModuleResult]) -> None:
@@ -76,5 +79,37 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
         self.no_log_values.update(finished.secrets)
         for warning in finished.warnings:
             self.warn(warning)
-        end = self.fail_json if finished.failed else self.exit_json
-        end(**finished.result, **more)
+        if not finished.failed:
+            self.exit_json(**finished.result, **more)
+        elif finished.fault is None:
+            self.fail_json(**finished.result, **more)
+        else:
+            self.fail_json(**finished.result, **more, error=finished.fault.shown)
+
+
+def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what goes under ``invocation``: the options, with long lists and texts cut short.
+
+    Secrets stay whole, for Ansible to take out: one that is cut is not recognised any more. An address
+    that can't be used is hidden: what makes it one may be a password or a token.
+    """
+    shown = {option: value if option in SECRET_OPTIONS else _short(value) for option, value in params.items()}
+    if shown.get("base_url") and not is_usable_address(shown["base_url"]):
+        shown["base_url"] = HIDDEN
+    return {"module_args": shown}
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        # No option takes one: most often it is the whole of what was registered.
+        return "a dictionary: {0}".format(some_of([str(key) for key in value]))
+    if not isinstance(value, list):
+        return _shorter(value)
+    shown = [_shorter(element) for element in value[:_SHOWN]]
+    rest = value[_SHOWN:]
+    return [*shown, "and {0} more".format(len(rest))] if len(rest) > 1 else [*shown, *map(_shorter, rest)]
+
+
+def _shorter(element: Any) -> Any:
+    # A survey's text may hold thousands of ids in one string.
+    return shortened(element) if isinstance(element, str) else element

@@ -49,6 +49,37 @@ msg:
   returned: always
   type: str
   sample: 250 workloads of 2 clusters exported to /srv/runai/fleet.json
+error:
+  description: What the task failed on. Without a request, all values but RV(error.message) are null.
+  returned: failure
+  type: dict
+  contains:
+    method:
+      description: HTTP method of the request.
+      type: str
+      sample: GET
+    path:
+      description: Path of the request, without the address and the query.
+      type: str
+      sample: /api/v1/workloads
+    status:
+      description: HTTP status of the response; null if none arrived.
+      type: int
+      sample: 403
+    code:
+      description: Error code in the response, or its HTTP status; null if no response arrived.
+      type: int
+      sample: 403
+    message:
+      description: The error in one sentence.
+      type: str
+      sample: HTTP 403, permission denied
+  sample:
+    method: GET
+    path: /api/v1/workloads
+    status: 403
+    code: 403
+    message: HTTP 403, permission denied
 path:
   description: Where the file is; null if it failed.
   returned: always
@@ -69,7 +100,7 @@ nodes:
 import os
 
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export_run import refused, run_export
+from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import refused, run_export
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 
 ARGUMENT_SPEC = {**connection_argument_spec(), "path": {"type": "path", "required": True}}

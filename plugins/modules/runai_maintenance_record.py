@@ -134,6 +134,37 @@ msg:
   returned: always
   type: str
   sample: "Maintenance gpu-17 (fan), planned: suspends 12 workloads of 3 owners in 2 projects; 40 GPUs fall free"
+error:
+  description: What the task failed on. Without a request, all values but RV(error.message) are null.
+  returned: failure
+  type: dict
+  contains:
+    method:
+      description: HTTP method of the request.
+      type: str
+      sample: GET
+    path:
+      description: Path of the request, without the address and the query.
+      type: str
+      sample: /api/v1/workloads
+    status:
+      description: HTTP status of the response; null if none arrived.
+      type: int
+      sample: 403
+    code:
+      description: Error code in the response, or its HTTP status; null if no response arrived.
+      type: int
+      sample: 403
+    message:
+      description: The error in one sentence.
+      type: str
+      sample: HTTP 403, permission denied
+  sample:
+    method: GET
+    path: /api/v1/workloads
+    status: 403
+    code: 403
+    message: HTTP 403, permission denied
 state:
   description: State of the record; planned, acting, begun, ending or ended. Null without a record.
   returned: always

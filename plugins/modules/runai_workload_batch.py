@@ -206,6 +206,37 @@ msg:
   returned: always
   type: str
   sample: "suspend: 240 changed, 8 unchanged, 2 failed of 250 (409 conflict, try later: 2)"
+error:
+  description: What the task failed on. Without a request, all values but RV(error.message) are null.
+  returned: failure
+  type: dict
+  contains:
+    method:
+      description: HTTP method of the request.
+      type: str
+      sample: GET
+    path:
+      description: Path of the request, without the address and the query.
+      type: str
+      sample: /api/v1/workloads
+    status:
+      description: HTTP status of the response; null if none arrived.
+      type: int
+      sample: 403
+    code:
+      description: Error code in the response, or its HTTP status; null if no response arrived.
+      type: int
+      sample: 403
+    message:
+      description: The error in one sentence.
+      type: str
+      sample: HTTP 403, permission denied
+  sample:
+    method: GET
+    path: /api/v1/workloads
+    status: 403
+    code: 403
+    message: HTTP 403, permission denied
 action:
   description: The action of the task.
   returned: always

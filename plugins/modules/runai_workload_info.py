@@ -125,6 +125,37 @@ msg:
   returned: always
   type: str
   sample: 12 workloads selected, holding 34 GPUs
+error:
+  description: What the task failed on. Without a request, all values but RV(error.message) are null.
+  returned: failure
+  type: dict
+  contains:
+    method:
+      description: HTTP method of the request.
+      type: str
+      sample: GET
+    path:
+      description: Path of the request, without the address and the query.
+      type: str
+      sample: /api/v1/workloads
+    status:
+      description: HTTP status of the response; null if none arrived.
+      type: int
+      sample: 403
+    code:
+      description: Error code in the response, or its HTTP status; null if no response arrived.
+      type: int
+      sample: 403
+    message:
+      description: The error in one sentence.
+      type: str
+      sample: HTTP 403, permission denied
+  sample:
+    method: GET
+    path: /api/v1/workloads
+    status: 403
+    code: 403
+    message: HTTP 403, permission denied
 ids:
   description: UUIDs of all selected workloads, in order, for M(gpuops.runai.runai_workload_batch). Empty if the task fails.
   returned: always

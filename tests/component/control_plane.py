@@ -130,7 +130,7 @@ class ControlPlane:
         self.token_faults: deque[Fault | None] = deque()
         self.books = Books()
         self.action = ""
-        self.is_wanted = True
+        self.is_cancelled = False
         self.deadline = float("inf")
         self._lock = threading.RLock()
 
@@ -142,7 +142,7 @@ class ControlPlane:
         monkeypatch.setattr(_cancellation, "threading", by_hand)
         monkeypatch.setattr(_retry, "random", random.Random(0))
         monkeypatch.setattr(_client, "Transport", lambda connection, stats, connections: self)
-        monkeypatch.setattr(_batch_run, "watch_ancestors", lambda: lambda: self.is_wanted)
+        monkeypatch.setattr(_batch_run, "watch_ancestors", lambda: lambda: self.is_cancelled)
         monkeypatch.setattr(_batch_run, "_LEAST_READERS", 1)
 
     def renew(self, one: str, phase: str) -> None:
@@ -157,7 +157,7 @@ class ControlPlane:
         """Run the module's core against it, with new books."""
         self.books = Books()
         self.action = action
-        self.is_wanted = True
+        self.is_cancelled = False
         self.deadline = self.clock.now() + (options.get("deadline") or float("inf"))
         params = {**DEFAULTS, "base_url": "https://plane.test"}
         return run_batch({**params, "action": action, "ids": list(ids), **options}, {}, False, True)
@@ -179,7 +179,7 @@ class ControlPlane:
             return self._exchange(method, path, json_body)
 
     def _exchange(self, method: str, path: str, json_body: Mapping[str, Any] | None) -> Answer:
-        if not self.is_wanted or self.clock.now() >= self.deadline:
+        if self.is_cancelled or self.clock.now() >= self.deadline:
             self.books.called_late.append(path)
         self.clock.advance(0.01)
         if path.endswith("/token"):
@@ -235,7 +235,7 @@ class ControlPlane:
         kept = ids if fault.applied else [one for one in ids if one not in chosen]
         body = self._carry_out(kept)
         if fault.kind == "orphan":
-            self.is_wanted = False
+            self.is_cancelled = True
         if fault.kind in ("omit", "refuse"):
             body["succeeded"] = [one for one in body["succeeded"] if one not in chosen]
             body["failed"] = [one for one in body["failed"] if one["id"] not in chosen]

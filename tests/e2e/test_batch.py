@@ -347,18 +347,18 @@ def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path:
     }
     said = {
         "no library": "Failed to import the required Python library (requests)",
-        "bad id": "ids: not a uuid: 'train-7'; nothing was done",
+        "bad id": "ids: not a uuid: 'train-7'",
         "empty element": "ids: element 4 of 4 is empty",
         "bad protect": "protect: not a uuid: 'x'",
-        "no credentials": "no credentials: give client_id and client_secret, or token",
-        "half a client": "client_secret is missing (or RUNAI_CLIENT_SECRET in the environment)",
-        "no address": "base_url is missing",
-        "too large batches": "batch_size must be from 1 to 100",
-        "too many at once": "concurrency must be from 1 to 16",
-        "odd breaker": "max_failures must be a number of ids, or a percentage",
-        "no time at all": "deadline must be",
-        "blank phases": "only_phases was given but is empty",
-        "query": "base_url must be an address without a query or a fragment",
+        "no credentials": "credentials: not set. Set client_id and client_secret, or token",
+        "half a client": "client_secret: not set. Set both client_id and client_secret (or RUNAI_CLIENT_",
+        "no address": "base_url: not set",
+        "too large batches": "batch_size: must be from 1 to 100",
+        "too many at once": "concurrency: must be from 1 to 16",
+        "odd breaker": "max_failures: must be a number of ids, or a percentage",
+        "no time at all": "deadline: must be",
+        "blank phases": "only_phases: is empty",
+        "query": "base_url: must be an address without a query or a fragment",
         "no folder": "report_path: cannot write /no/such/folder/report.part: No such file or directory",
     }
     run = play(cases)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export_run import run_export
+from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import run_export
 from ansible_collections.gpuops.runai.plugins.modules.runai_fleet_export import ARGUMENT_SPEC
 
 from simulator.server import Handle, running

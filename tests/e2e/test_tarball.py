@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
-from ansible_collections.gpuops.runai.plugins.module_utils._api import version as _version
+from ansible_collections.gpuops.runai.plugins.module_utils._api import transport as _transport
 
 from tests.e2e.playbook import PlaybookRunner
 from tools.build_tarball import build, repack, source_date
@@ -57,7 +57,7 @@ def test_its_version_is_the_one_the_client_tells(tarball: Path) -> None:
     with tarfile.open(tarball) as archive:
         manifest = archive.extractfile("MANIFEST.json")
         assert manifest is not None
-        assert json.load(manifest)["collection_info"]["version"] == _version.VERSION
+        assert json.load(manifest)["collection_info"]["version"] == _transport.VERSION
 
 
 def test_every_module_is_in_the_action_group(collections: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import uuid
 
-from ansible_collections.gpuops.runai.plugins.module_utils._invocation import shown_options
+from ansible_collections.gpuops.runai.plugins.module_utils._module import shown_options
 
 IDS = [str(uuid.UUID(int=number)) for number in range(10_000)]
 

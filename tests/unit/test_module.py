@@ -10,6 +10,8 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpuops.runai.plugins.module_utils import _module
 from ansible_collections.gpuops.runai.plugins.module_utils._api import transport as _transport
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import NotFound
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import no_request
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 
@@ -56,8 +58,22 @@ def test_it_ends_as_the_run_does_and_hides_the_secrets_of_both(ended: dict[str, 
         "msg": "done",
         "changed": True,
         "invocation": {"module_args": {"step": "plan"}},
+        **({"error": no_request("done")} if failed else {}),
     }
     assert module.no_log_values == {"secret-1", "secret-2"}
+
+
+def test_module_failed_on_a_request_returns_it_as_error(ended: dict[str, Any]) -> None:
+    fault = NotFound("GET", "/api/v1/workloads", 404, "no such page", code=40)
+    with pytest.raises(Ended):
+        RunaiModule({}).run(lambda: ModuleResult({"msg": "failed"}, True, [], set(), fault), refused)
+    assert ended["error"] == {
+        "method": "GET",
+        "path": "/api/v1/workloads",
+        "status": 404,
+        "code": 40,
+        "message": "HTTP 404 (code 40), no such page",
+    }
 
 
 def test_long_words_are_cut_though_never_within_a_secret(ended: dict[str, Any]) -> None:

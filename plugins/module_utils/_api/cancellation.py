@@ -16,8 +16,8 @@ from .errors import Interrupted
 _SLICE = 1.0
 
 
-def _always() -> bool:
-    return True
+def _never() -> bool:
+    return False
 
 
 # Reasons for an id that was not attempted.
@@ -33,17 +33,17 @@ class Cancellation:
     called, e.g. by the breaker. Times are seconds.
     """
 
-    def __init__(self, deadline: Optional[float] = None, is_wanted: Callable[[], bool] = _always) -> None:
+    def __init__(self, deadline: Optional[float] = None, is_cancelled: Callable[[], bool] = _never) -> None:
         self.started = time.monotonic()
         self._deadline = deadline
-        self._is_wanted = is_wanted
+        self._is_cancelled = is_cancelled
         self._gone = False
         self._write_stop: Optional[str] = None
         self._stopped = threading.Event()
 
     def check(self) -> None:
         """Raise Interrupted when no further call may be made."""
-        if self._gone or not self._is_wanted():
+        if self._gone or self._is_cancelled():
             self._gone = True
             raise Interrupted("the play or task that started this is gone, or was interrupted", ORPHANED)
         if self._deadline is not None and time.monotonic() - self.started >= self._deadline:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from .._common.text import clean, first_line
 from .auth import (
@@ -26,7 +26,6 @@ from .auth import (
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
 from .errors import AccessDenied, MalformedAnswer, NotFound, NoToken, RequestError, StatusError
-from .list_query import EVERYTHING, ListQuery, joined
 from .paging import PAGE_SIZE, going_on_while_full
 from .responses import (
     BatchAnswer,
@@ -58,6 +57,36 @@ _SIMULATOR = "/_simulator/summary"
 _GPU_UTILIZATION = "GPU_UTILIZATION"
 
 _Parsed = TypeVar("_Parsed")
+
+
+class ListQuery(NamedTuple):
+    """What the list of workloads, and the count of it, are asked for.
+
+    ``is_deleted`` asks for the deleted workloads instead of those that are there.
+
+    ``filters`` are items of ``filterBy``: field, operator and value, without a comma.
+    """
+
+    is_deleted: bool = False
+    search: Optional[str] = None
+    filters: tuple[str, ...] = ()
+
+    def parameters(self) -> dict[str, str]:
+        """Return the query of the request."""
+        parts = {
+            "deleted": "true" if self.is_deleted else "",
+            "search": self.search or "",
+            "filterBy": joined(self.filters),
+        }
+        return {key: value for key, value in parts.items() if value}
+
+
+EVERYTHING = ListQuery()
+
+
+def joined(filters: Sequence[str]) -> str:
+    """Return the value of ``filterBy`` (Run:ai API: one parameter, its items joined by commas)."""
+    return ",".join(filters)
 
 
 class Client:

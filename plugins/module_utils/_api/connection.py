@@ -192,44 +192,49 @@ def _credentials(
         if client_id or client_secret:
             missing = "client_secret" if client_id else "client_id"
             raise OptionError(
-                "client_id and client_secret go together: {0} is missing (or {1} in the environment)".format(
-                    missing, ENVIRONMENT[missing]
-                )
+                missing,
+                "not set. Set both client_id and client_secret (or {0} in the environment).".format(
+                    ENVIRONMENT[missing]
+                ),
             )
     raise OptionError(
-        "no credentials: give client_id and client_secret, or token (or {0} and {1}, or {2}, in the "
-        "environment of the machine the module runs on)".format(
+        "credentials",
+        "not set. Set client_id and client_secret, or token (or {0} and {1}, or {2}, in the "
+        "environment of the machine that the module runs on).".format(
             ENVIRONMENT["client_id"], ENVIRONMENT["client_secret"], ENVIRONMENT["token"]
-        )
+        ),
     )
 
 
 def _header_safe(value: str, option: str) -> str:
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise OptionError("{0} holds characters that can't be sent in a header".format(option))
+        raise OptionError(option, "holds characters that can't be sent in a header")
     return value
 
 
 def _checked_base_url(value: str, warnings: list[str]) -> str:
     if not value:
         raise OptionError(
-            "base_url is missing: give the address of the control plane, e.g. https://acme.run.ai, "
-            "or set {0}".format(ENVIRONMENT["base_url"])
+            "base_url",
+            "not set. Set it to the address of the control plane, e.g. https://acme.run.ai, "
+            "or set {0}.".format(ENVIRONMENT["base_url"]),
         )
     # The value itself is not repeated where it could hold a password.
     try:
         parts = urlsplit(value)
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
-        raise OptionError("base_url is not a valid address") from None
+        raise OptionError("base_url", "is not a valid address") from None
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
-        raise OptionError("base_url must not hold a user name or password; use client_id and client_secret")
+        raise OptionError(
+            "base_url", "must not hold a user name or password. Use client_id and client_secret."
+        )
     if parts.scheme not in ("http", "https"):
-        raise OptionError("base_url must start with https:// (or http://)")
+        raise OptionError("base_url", "must start with https:// (or http://)")
     if not parts.hostname or not port_is_valid or not value.isprintable() or " " in value:
-        raise OptionError("base_url is not a valid address")
+        raise OptionError("base_url", "is not a valid address")
     if parts.query or parts.fragment or "?" in value or "#" in value:
-        raise OptionError("base_url must be an address without a query or a fragment")
+        raise OptionError("base_url", "must be an address without a query or a fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         warnings.append(
             "base_url is plain http to another machine: credentials and answers can be read on the way"
@@ -246,7 +251,7 @@ def _checked_proxy(value: str) -> Optional[str]:
     except ValueError:
         usable = False
     if not usable:
-        raise OptionError("proxy must be an address like http://proxy.example.com:3128")
+        raise OptionError("proxy", "must be an address like http://proxy.example.com:3128")
     return value
 
 
@@ -276,6 +281,6 @@ def _verify(wanted: bool, ca_path: str, environ: Mapping[str, str], warnings: li
         if path:
             path = os.path.expanduser(path)
             if not (os.path.isdir(path) or os.access(path, os.R_OK)):
-                raise OptionError("{0}: there is no readable file or folder {1}".format(name, path))
+                raise OptionError(name, "there is no readable file or folder {0}".format(path))
             return path
     return True

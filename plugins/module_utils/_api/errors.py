@@ -10,7 +10,7 @@ path, the status and what the control plane said, all cleaned for showing.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 from .._common.errors import RunaiError
 
@@ -41,6 +41,19 @@ class RequestError(RunaiError):
         self.path = path
         self.kind = kind
         self.words = message
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The key ``error`` of a failed result: neither headers nor bodies."""
+        found = self.ended_on
+        answer = (found.status, found.code) if isinstance(found, StatusError) else (None, None)
+        return {
+            "method": self.method,
+            "path": self.path,
+            "status": answer[0],
+            "code": answer[1],
+            "message": self.words,
+        }
 
     @property
     def ended_on(self) -> RequestError:
@@ -162,10 +175,15 @@ class NoToken(RequestError):
             words += "; is base_url the address of a control plane?"
         words = "no token for the client '{0}' from {1}: {2}".format(client, address, words)
         super().__init__(fault.method, fault.path, fault.kind, words)
+        self._fault = fault
         # Whether asking again later would end in the same way.
         self.is_lasting = not fault.ended_on.passing
         # Whether the client itself was refused: its secret is wrong, or it may not have a token.
         self.is_denied = isinstance(fault.ended_on, AccessDenied)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        return {**self._fault.shown, "message": self.words}
 
     @property
     def passing(self) -> bool:
@@ -193,6 +211,19 @@ class RetriesExhausted(RequestError):
         )
         super().__init__(last.method, last.path, last.kind, words)
         self._last = last
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The key ``error`` of a failed result: neither headers nor bodies."""
+        found = self.ended_on
+        answer = (found.status, found.code) if isinstance(found, StatusError) else (None, None)
+        return {
+            "method": self.method,
+            "path": self.path,
+            "status": answer[0],
+            "code": answer[1],
+            "message": self.words,
+        }
 
     @property
     def ended_on(self) -> RequestError:

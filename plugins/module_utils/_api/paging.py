@@ -2,17 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All rows of a list that comes in pages, read in parallel and without repeating any."""
+"""Requests side by side: one call for many items, and all rows of a list that comes in pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 from .._common.ids import fold_id
 from .errors import MalformedAnswer
-from .parallel import until_an_error
 from .responses import Page
 
 # The most that the API gives at once (limit 1..500 in Run:ai API 2.18 to 2.25).
@@ -21,6 +20,33 @@ PAGE_SIZE = 500
 _MOST_PAGES = 2000
 # A list that changes while it is read may show the rows of a page again, but not page after page.
 _MOST_REPEATED = 2
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def map_parallel(call: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> list[_Result]:
+    """Return ``call`` of each item, in their order; raise the first error and begin no call after it."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        return list(pool.map(until_an_error(call), items))
+
+
+def until_an_error(call: Callable[[_Item], _Result]) -> Callable[[_Item], _Result]:
+    """Return ``call`` such that, once it has raised in any thread, it raises that again instead of beginning.
+
+    The thread that failed sees to it itself: before another could, it has taken the next item.
+    """
+    faults: list[BaseException] = []
+
+    def guarded(item: _Item) -> _Result:
+        if not faults:
+            try:
+                return call(item)
+            except BaseException as fault:  # noqa: BLE001
+                faults.append(fault)
+        raise faults[0]
+
+    return guarded
 
 
 def page_offsets(total: Optional[int]) -> list[int]:

@@ -6,43 +6,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 import socket
-import ssl
-import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 from urllib.parse import urljoin, urlsplit
 
 from .._common.text import clean, first_line, hide
 from .connection import Connection
-from .errors import AnswerLost, MalformedAnswer, NotDelivered, RequestError, StatusError
+from .errors import AnswerLost, MalformedAnswer, NotDelivered, StatusError
 from .response_deadline import pools_in_time
 from .stats import RequestStats
-from .version import VERSION
+from .transport_errors import FAULTS, REQUESTS_IMPORT_ERROR, WANTED_BY_PROXY, among, causes_of, explained
 
-REQUESTS_IMPORT_ERROR: Optional[str]
-try:
+with contextlib.suppress(ImportError):
+    # Where it is missing, transport_errors has the traceback.
     import requests
     import requests.adapters
     import requests.utils
-    import urllib3.exceptions
 
-    # Both 1.26 and 2 have it here, neither declares it.
-    from urllib3.connection import CertificateError  # type: ignore[attr-defined]
-except ImportError:
-    REQUESTS_IMPORT_ERROR = traceback.format_exc()
-else:
-    REQUESTS_IMPORT_ERROR = None
-    # All that sending and reading can raise.
-    _FAULTS = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+# The version of this collection, the one that galaxy.yml names.
+VERSION = "0.1.0"
 
-_TUNNEL_FAILED = re.compile(r"Tunnel connection failed: (\d{3})\b")
-_WANTED_BY_PROXY = "the proxy wants a user name and password, or refused the ones in proxy (407)"
-# How OpenSSL and urllib3 1.26 say that a certificate is for another name.
-_OTHER_NAME = ("mismatch", "not valid for", "doesn't match", "subjectAltName")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _CHUNK = 256 * 1024
@@ -143,7 +130,7 @@ class Transport:
             answer = self._send(method, path, url, query, json_body, form, bearer)
             if answer.status == 407:
                 # Over plain http a proxy answers itself, and has passed nothing on.
-                raise NotDelivered(method, path, _WANTED_BY_PROXY, _WANTED_BY_PROXY, lasting=True)
+                raise NotDelivered(method, path, WANTED_BY_PROXY, WANTED_BY_PROXY, lasting=True)
             if answer.status not in _REDIRECTS:
                 return answer
             target = _redirect_target(url, answer.headers.get("Location", ""))
@@ -178,9 +165,9 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
-        except _FAULTS as fault:
+        except FAULTS as fault:
             is_encrypted = url.startswith("https:")
-            raise _explained(fault, method, path, timeout, is_encrypted, self._is_proven) from None
+            raise explained(fault, method, path, timeout, is_encrypted, self._is_proven) from None
         self._is_proven = True
         with response:
             body = _body(response, method, path, timeout)
@@ -230,8 +217,8 @@ def _body(response: Any, method: str, path: str, timeout: float) -> bytes:
             body += piece
             if len(body) > _LARGEST_ANSWER:
                 raise MalformedAnswer(method, path, "an endless answer", "the answer is larger than 64 MiB")
-    except _FAULTS as fault:
-        if _among(list(_causes(fault)), socket.timeout):
+    except FAULTS as fault:
+        if among(list(causes_of(fault)), socket.timeout):
             words = "the answer was not complete after {0:g} s".format(timeout)
             raise AnswerLost(method, path, "a timeout", words) from None
         words = "the connection was cut within the answer"
@@ -274,124 +261,3 @@ def _redirect_words(url: str, target: str) -> str:
             where
         )
     )
-
-
-def _causes(fault: BaseException) -> Iterator[BaseException]:
-    """Yield a fault and what lies under it, outermost first."""
-    seen: list[BaseException] = []
-    waiting: list[Any] = [fault]
-    while waiting and len(seen) < 50:
-        current = waiting.pop(0)
-        if not isinstance(current, BaseException) or any(current is known for known in seen):
-            continue
-        seen.append(current)
-        yield current
-        context = None if current.__suppress_context__ else current.__context__
-        waiting += [getattr(current, "reason", None), current.__cause__, context, *current.args]
-
-
-def _explained(
-    fault: BaseException, method: str, path: str, timeout: float, is_encrypted: bool, is_proven: bool
-) -> RequestError:
-    """Say in our own words what requests raised: its own texts can hold a proxy's password.
-
-    What is not surely known to have stopped before the control plane counts as a lost answer.
-    ``is_proven`` tells that this way to the control plane has worked before: what is wrong with it
-    now may pass.
-    """
-    causes = list(_causes(fault))
-    words = _lasting_words(fault, causes)
-    if words is None and not is_proven:
-        # Later on, TLS may also fail after the request was sent.
-        words = _handshake_words(causes)
-    if words is not None:
-        return NotDelivered(method, path, words, words, lasting=not is_proven)
-    if isinstance(fault, requests.exceptions.ConnectTimeout):
-        return NotDelivered(
-            method, path, "no connection in time", "no connection within {0:g} s".format(timeout)
-        )
-    if isinstance(fault, requests.exceptions.ReadTimeout) or _among(causes, socket.timeout):
-        return AnswerLost(method, path, "a timeout", "no answer within {0:g} s".format(timeout))
-    at = " by the proxy" if isinstance(fault, requests.exceptions.ProxyError) else ""
-    if _among(causes, ConnectionRefusedError):
-        return NotDelivered(method, path, "connection refused", "connection refused" + at)
-    if _among(causes, socket.gaierror):
-        words = "the host name can't be resolved at the moment"
-        return NotDelivered(method, path, "a host name that can't be resolved", words)
-    # urllib3 blames the proxy for a connection that is cut behind it, too, after the request was sent.
-    if _among(causes, urllib3.exceptions.NewConnectionError) or _tunnel_status(causes) is not None:
-        return NotDelivered(
-            method, path, "no connection", "no connection{0}: {1}".format(at, _system_words(causes))
-        )
-    if isinstance(fault, requests.exceptions.ConnectionError):
-        words = "the connection was cut before an answer"
-        if not is_proven and not is_encrypted:
-            words += "; is base_url's scheme right?"
-        return AnswerLost(method, path, "a cut connection", words)
-    return AnswerLost(
-        method, path, "a failed request", "the request failed ({0})".format(type(fault).__name__)
-    )
-
-
-def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optional[str]:
-    """Return what is wrong where no retry would mend it, and nothing was sent; ``None`` otherwise."""
-    # urllib3 1.26 compares the name itself, and some versions of it raise an error of their own.
-    certificate = _among(causes, ssl.SSLCertVerificationError, CertificateError)
-    if certificate is not None:
-        return _certificate_words(certificate)
-    through_proxy = isinstance(fault, requests.exceptions.ProxyError)
-    tunnel = _tunnel_status(causes)
-    if tunnel == 407:
-        return _WANTED_BY_PROXY
-    if tunnel is not None and 400 <= tunnel < 500 and tunnel not in (408, 429):
-        return "the proxy refuses to connect to base_url (HTTP {0})".format(tunnel)
-    unresolved = _among(causes, socket.gaierror)
-    if unresolved is not None and unresolved.errno != socket.EAI_AGAIN:
-        return "the host name of {0} can't be resolved".format("the proxy" if through_proxy else "base_url")
-    if isinstance(fault, requests.exceptions.InvalidURL):
-        return "base_url or proxy is not a valid address"
-    if isinstance(fault, OSError) and "CA certificate bundle" in str(fault):
-        return "the CA bundle can't be read; check ca_path or REQUESTS_CA_BUNDLE"
-    return None
-
-
-def _tunnel_status(causes: list[BaseException]) -> Optional[int]:
-    """Return what a proxy answered instead of connecting; only the text of the error tells."""
-    found = [_TUNNEL_FAILED.match(str(cause)) for cause in causes if isinstance(cause, OSError)]
-    return next((int(match.group(1)) for match in found if match), None)
-
-
-def _handshake_words(causes: list[BaseException]) -> Optional[str]:
-    handshake = _among(causes, ssl.SSLError)
-    if handshake is None or _among(causes, ssl.SSLEOFError, ssl.SSLZeroReturnError):
-        return None
-    return "TLS failed ({0}); is base_url's scheme and port right, and ca_path a PEM file?".format(
-        clean(getattr(handshake, "reason", "") or "handshake", 80).replace("_", " ").lower()
-    )
-
-
-def _among(causes: list[BaseException], *kinds: type[BaseException]) -> Any:
-    return next((cause for cause in causes if isinstance(cause, kinds)), None)
-
-
-def _certificate_words(fault: Exception) -> str:
-    said = clean(getattr(fault, "verify_message", "") or str(fault.args[-1] if fault.args else ""), 120)
-    if "expired" in said:
-        advice = "renew the control plane's certificate"
-    elif "not yet valid" in said:
-        advice = "check the clock of this machine, and from when on the certificate holds"
-    elif any(words in said for words in _OTHER_NAME):
-        advice = "set base_url to a name that the certificate holds"
-    else:
-        advice = "set ca_path to the CA that signed it"
-    return "the certificate is not trusted: {0}; {1}".format(said or "verification failed", advice)
-
-
-def _system_words(causes: list[BaseException]) -> str:
-    tunnel = _tunnel_status(causes)
-    if tunnel is not None:
-        return "HTTP {0}".format(tunnel)
-    for cause in causes:
-        if isinstance(cause, OSError) and cause.errno is not None and cause.strerror:
-            return clean(cause.strerror, 120)
-    return "the address can't be reached"

@@ -91,7 +91,7 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
         max_failures = _DELETE_MAX_FAILURES if action == DELETE else _DEFAULT_MAX_FAILURES
     deadline = params["deadline"]
     if deadline is not None and deadline <= 0:
-        raise OptionError("deadline must be a number of seconds greater than 0")
+        raise OptionError("deadline", "must be a number of seconds greater than 0")
     return BatchOptions(
         action=action,
         ids=parse_ids(params["ids"], "ids"),
@@ -133,12 +133,12 @@ def _only_phases(value: Optional[list[str]], warnings: list[str]) -> Optional[fr
 def _max_failures(value: str) -> MaxFailures:
     match = _MAX_FAILURES.fullmatch(value.strip())
     if match is None or (match.group(2) and int(match.group(1)) > 100):
-        raise OptionError("max_failures must be a number of ids, or a percentage from 0% to 100%")
+        raise OptionError("max_failures", "must be a number of ids, or a percentage from 0% to 100%")
     return MaxFailures(int(match.group(1)), bool(match.group(2)))
 
 
 def _report_path(value: Optional[str]) -> Optional[str]:
     # No file has such a name, and asking for it is no ordinary error to Python.
     if value and "\0" in value:
-        raise OptionError("report_path holds a null byte")
+        raise OptionError("report_path", "holds a null byte")
     return value or None

@@ -54,7 +54,7 @@ class ReportFile:
             self._open(self._path)
         except OSError as fault:
             raise OptionError(
-                "report_path: cannot write {0}: {1}".format(shortened(self._path + PART), fault.strerror)
+                "report_path", "cannot write {0}: {1}".format(shortened(self._path + PART), fault.strerror)
             ) from None
 
     def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -99,8 +99,9 @@ class ReportFile:
         if os.path.islink(path):
             if _is_shared(os.stat(os.path.dirname(os.path.abspath(path)))):
                 raise OptionError(
-                    "report_path: {0} is a link in a folder that other accounts can write to. "
-                    "Set the path of the file itself.".format(shortened(path))
+                    "report_path",
+                    "{0} is a link in a folder that other accounts can write to. "
+                    "Set the path of the file itself.".format(shortened(path)),
                 )
             # The target of the link is written, and the link stays.
             path = os.path.realpath(path)
@@ -126,10 +127,10 @@ class ReportFile:
         if found is None:
             return
         if stat.S_ISDIR(found.st_mode):
-            raise OptionError("report_path: {0} is a folder".format(self._path))
+            raise OptionError("report_path", "{0} is a folder".format(self._path))
         if not stat.S_ISREG(found.st_mode):
             # A device, for example, would be replaced by a file.
-            raise OptionError("report_path: {0} is not a regular file".format(self._path))
+            raise OptionError("report_path", "{0} is not a regular file".format(self._path))
 
     def _clear_part(self) -> None:
         """Move the ``.part`` of a killed task away. Raises OptionError where a task still writes to it."""
@@ -170,9 +171,8 @@ class ReportFile:
 
     def _raise_in_use(self) -> None:
         raise OptionError(
-            "report_path: another task is writing to {0}{1}. Set a different path for each task.".format(
-                self._path, PART
-            )
+            "report_path",
+            "another task is writing to {0}{1}. Set a different path for each task.".format(self._path, PART),
         )
 
     def _stat(self, name: str) -> Optional[os.stat_result]:

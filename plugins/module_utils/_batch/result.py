@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
-from .._common.result_size import (
+from .._common.result import (
     AT_LENGTH,
     LARGEST_RESULT,
     characters,

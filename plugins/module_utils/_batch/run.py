@@ -27,7 +27,7 @@ from .._common.ids import well_formed_ids
 from .._common.option_values import MOST_CONCURRENT
 from .._common.result import ModuleResult
 from .._common.text import counted, hide
-from .._system.ancestors import watch_ancestors
+from .._system.processes import watch_ancestors
 from .._system.signals import heeded_interrupts
 from .._workload.phases import DELETE, RESUME, SEND, WAIT
 from .._workload.state import StateReader
@@ -109,8 +109,8 @@ def run_batch(
         return refused(params, str(fault), with_diff, verbosity)
     if options.ids.ids:
         require_requests()
-    with heeded_interrupts() as is_uninterrupted:
-        run = _Run(options, connection, check_mode, say, is_uninterrupted, hooks)
+    with heeded_interrupts() as is_interrupted:
+        run = _Run(options, connection, check_mode, say, is_interrupted, hooks)
         return run.finish(with_diff, verbosity)
 
 
@@ -144,7 +144,7 @@ class _Run:
         connection: Connection,
         check_mode: bool,
         say: Callable[[str], None],
-        is_uninterrupted: Callable[[], bool],
+        is_interrupted: Callable[[], bool],
         hooks: BatchHooks,
     ) -> None:
         self._hooks = hooks
@@ -152,8 +152,8 @@ class _Run:
         self._connection = connection
         self._check_mode = check_mode
         self._stats = RequestStats()
-        is_play_there = watch_ancestors()
-        self._cancellation = Cancellation(options.deadline, lambda: is_uninterrupted() and is_play_there())
+        is_play_gone = watch_ancestors()
+        self._cancellation = Cancellation(options.deadline, lambda: is_interrupted() or is_play_gone())
         self._report_file = ReportFile(None if check_mode else options.report_path, self._scrub)
         self._run_state = RunState(options.ids.ids, self._report_file)
         self._progress = Progress(options.action, lambda line: say(self._scrub(line)))
@@ -183,7 +183,7 @@ class _Run:
             *self._stats.warnings(),
             *self._report_file.warnings,
         ]
-        return ModuleResult(result, is_failed(run_summary), warnings, self._secrets())
+        return ModuleResult(result, is_failed(run_summary), warnings, self._secrets(), self._run_state.fault)
 
     def _run_summary(self, seconds: float) -> RunSummary:
         sent = self._dispatcher

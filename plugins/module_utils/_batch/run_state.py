@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Optional
 
 from .._api.cancellation import STOPPED_EARLY
 from .._api.errors import Interrupted
@@ -25,8 +26,8 @@ class RunState:
     """Holds an outcome for each of ``ids`` that is settled, and why the run was stopped, if it was.
 
     ``state`` is what was seen before anything was sent; ``counts`` are ids by outcome; ``notes`` are
-    sentences for the end of ``msg``; ``reason`` is that of the ids which are left. What is settled goes
-    into the report file at once.
+    sentences for the end of ``msg``; ``reason`` is that of the ids which are left; ``fault`` is the first
+    that stopped the run. What is settled goes into the report file at once.
     """
 
     def __init__(self, ids: Sequence[str], report_file: ReportFile) -> None:
@@ -38,6 +39,7 @@ class RunState:
         self.notes: list[str] = []
         self.is_stopped = False
         self.reason = STOPPED_EARLY
+        self.fault: Optional[RunaiError] = None
         self._report_file = report_file
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
@@ -55,6 +57,7 @@ class RunState:
 
     def stop_for(self, fault: RunaiError) -> None:
         """Enter the fault for which the run does not come to its end."""
+        self.fault = self.fault or fault
         if isinstance(fault, Interrupted):
             self.reason = fault.reason
         self.stop(str(fault))

@@ -6,10 +6,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RunaiError(Exception):
     """Base of all errors that end as one sentence for the user."""
 
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The key ``error`` of a failed result; without a request only the message is not null."""
+        return no_request(str(self))
+
 
 class OptionError(RunaiError):
-    """An option that can't be used; raised before anything is sent."""
+    """An option, or a thing made of several, that can't be used; raised before anything is sent.
+
+    ``problem`` follows the option's name and a colon; what to do is a sentence of its own.
+    """
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__("{0}: {1}".format(option, problem))
+        self.option = option
+        self.problem = problem
+
+
+def no_request(message: str) -> dict[str, Any]:
+    """Return the key ``error`` of a result that failed without a request."""
+    return {"method": None, "path": None, "status": None, "code": None, "message": message}

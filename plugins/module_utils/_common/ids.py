@@ -46,20 +46,19 @@ def parse_ids(value: Optional[Sequence[object]], option: str) -> Ids:
     in a list arrives like that) and for anything that is not a uuid, naming what is wrong.
     """
     if value is None:
-        raise OptionError(
-            "{0} is null; give a list of workload ids, or an empty list for none".format(option)
-        )
+        raise OptionError(option, "is null. Give a list of workload ids, or an empty list for none.")
     for position, element in enumerate(value, start=1):
         if element is None or element == "":
             raise OptionError(
-                "{0}: element {1} of {2} is empty (a null or an unanswered question arrives like that); "
-                "nothing was done".format(option, position, len(value))
+                option,
+                "element {0} of {1} is empty (a null or an unanswered question arrives like that). "
+                "Remove it.".format(position, len(value)),
             )
     ids, bad = _sorted_out(value)
     if bad:
         shown = ", ".join("'{0}'".format(clean(_spelt_out(piece), 60)) for piece in bad[:_SHOWN])
         more = " and {0} more".format(len(bad) - _SHOWN) if len(bad) > _SHOWN else ""
-        raise OptionError("{0}: not a uuid: {1}{2}; nothing was done".format(option, shown, more))
+        raise OptionError(option, "not a uuid: {0}{1}".format(shown, more))
     return ids
 
 

@@ -19,14 +19,14 @@ MOST_CONCURRENT = 16
 def whole(option: str, value: Optional[int], least: int) -> Optional[int]:
     """Return a number that is at least ``least``, or ``None``."""
     if value is not None and value < least:
-        raise OptionError("{0} must be at least {1}".format(option, least))
+        raise OptionError(option, "must be at least {0}".format(least))
     return value
 
 
 def within(option: str, value: int, most: int) -> int:
     """Return a number from 1 to ``most``."""
     if not 1 <= value <= most:
-        raise OptionError("{0} must be from 1 to {1}".format(option, most))
+        raise OptionError(option, "must be from 1 to {0}".format(most))
     return value
 
 
@@ -34,7 +34,7 @@ def seconds(option: str, value: Any, least: float) -> float:
     """Return a time that is at least ``least``."""
     found = float(value)
     if not math.isfinite(found) or found < least:
-        raise OptionError("{0} must be a number of seconds, at least {1:g}".format(option, least))
+        raise OptionError(option, "must be a number of seconds, at least {0:g}".format(least))
     return found
 
 
@@ -57,8 +57,9 @@ def refuse_blank(option: str, value: object, may_be_empty: bool = False) -> None
     )
     if is_blank or not (elements or may_be_empty):
         raise OptionError(
-            "{0} was given but is empty, or holds an empty element (an unanswered question arrives "
-            "like that); leave it out, or say what is meant".format(option)
+            option,
+            "is empty, or holds an empty element (an unanswered question arrives like that). "
+            "Omit it, or set a value.",
         )
 
 

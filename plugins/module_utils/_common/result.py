@@ -2,17 +2,51 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run hands to the module at its end."""
+"""What a run hands to the module at its end, and how large it may be. No I/O."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import json
+from collections.abc import Iterable
+from typing import Any, Callable, NamedTuple, Optional
+
+from .errors import RunaiError
+
+# Job viewers blank a result over 700,000 characters, and many ways to print one add to it.
+LARGEST_RESULT = 460_000
+# From so many ``v`` on, results are printed at length: with a line for each of their values.
+AT_LENGTH = 3
 
 
 class ModuleResult(NamedTuple):
-    """A run that came to its end, well or not; ``secrets`` are values that must never be shown."""
+    """A run that came to its end, well or not; ``secrets`` are values that must never be shown.
+
+    ``fault`` is what a failed run ended on, where it was one fault.
+    """
 
     result: dict[str, Any]
     failed: bool
     warnings: list[str]
     secrets: set[str]
+    fault: Optional[RunaiError] = None
+
+
+def characters(value: Any) -> int:
+    """Return how many characters a part of a result takes."""
+    return len(json.dumps(value))
+
+
+def fitting(
+    items: Iterable[Any], budget: int, size: Callable[[Any], int] = characters
+) -> tuple[list[Any], int]:
+    """Return the first of ``items``, as many as fit into ``budget`` characters, and how many they take."""
+    found = []
+    taken = 0
+    for item in items:
+        # What one more of its kind takes at its place, which is deep in the result.
+        more = size([[item, item]]) - size([[item]])
+        if taken + more > budget:
+            break
+        taken += more
+        found.append(item)
+    return found, taken

@@ -36,7 +36,7 @@ from .._selection.places import (
 )
 from .._selection.pods import is_on_node, pods_on_nodes
 from .._selection.select import SelectedRows, select
-from .._system.ancestors import watch_ancestors
+from .._system.processes import watch_ancestors
 from .context import Identity, Selected
 from .record import ControlPlane
 from .record_nodes import PodsOnNode
@@ -151,7 +151,7 @@ class ControlPlaneReader:
         stats = stats or RequestStats()
         for warning in connection.warnings:
             self.warn_once(self._in_own_words(warning))
-        client = Client(connection, Cancellation(is_wanted=watch_ancestors()), stats, connections)
+        client = Client(connection, Cancellation(is_cancelled=watch_ancestors()), stats, connections)
         try:
             return read(client)
         finally:
@@ -167,7 +167,7 @@ class ControlPlaneReader:
             return identity
 
         end = time.monotonic() + self._wait
-        cancellation = Cancellation(is_wanted=watch_ancestors())
+        cancellation = Cancellation(is_cancelled=watch_ancestors())
         while True:
             try:
                 # A client of its own for each try: one that once got no token for good asks for none again.

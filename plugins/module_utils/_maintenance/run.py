@@ -16,7 +16,7 @@ from .._api.cancellation import Cancellation
 from .._common.errors import OptionError, RunaiError
 from .._common.option_values import seconds
 from .._common.result import ModuleResult
-from .._system.ancestors import watch_ancestors
+from .._system.processes import watch_ancestors
 from .._workload.phases import RESUME
 from .begin import (
     begin_step,
@@ -230,7 +230,7 @@ def _begin(run: _Run) -> dict[str, Any]:
 def _fold(run: _Run) -> dict[str, Any]:
     params = run.params
     if not params.get("action"):
-        raise OptionError("the step fold needs action, outcomes and report_name")
+        raise OptionError("step", "fold needs action, outcomes and report_name")
     step = fold_step(
         run.context,
         params["action"],
@@ -243,7 +243,7 @@ def _fold(run: _Run) -> dict[str, Any]:
 
 def _sample(run: _Run) -> dict[str, Any]:
     """Return which workloads meet the selection now, and at every read before."""
-    sleep = Cancellation(is_wanted=watch_ancestors()).sleep
+    sleep = Cancellation(is_cancelled=watch_ancestors()).sleep
     found = sample_step(run.context, _sampling(run), run.warn, sleep)
     result = {**_result(Step(found.record), run.settings.values), "msg": found.words}
     if found.sampling is not None and found.spread is not None:
@@ -257,7 +257,7 @@ def _sample(run: _Run) -> dict[str, Any]:
 def _settle(run: _Run) -> dict[str, Any]:
     # As long as one of its calls may take: to connect, and to be answered.
     longest = 2 * seconds("timeout", run.params["timeout"], least=0.001)
-    await_batches(run.context, longest, Cancellation(is_wanted=watch_ancestors()).sleep)
+    await_batches(run.context, longest, Cancellation(is_cancelled=watch_ancestors()).sleep)
     retry_budget = seconds_to_settle(run.context)
     return {**_result(Step(run.context.need()), run.settings.values), "seconds": retry_budget}
 

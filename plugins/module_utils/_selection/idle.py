@@ -13,7 +13,7 @@ from typing import NamedTuple, Union
 
 from .._api.client import Client
 from .._api.errors import MalformedAnswer, NotFound, RequestError, StatusError
-from .._api.parallel import map_parallel
+from .._api.paging import map_parallel
 from .._api.responses import Measurements
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean

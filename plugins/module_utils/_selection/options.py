@@ -99,7 +99,7 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
             refuse_blank(option, given[option], may_be_empty=option == "ids")
     params = with_whole_texts(params, given, ("ids",))
     if not params["all"] and all(params[option] is None for option in CRITERIA):
-        raise OptionError("no criterion was given; say which workloads are meant, or all: true for every one")
+        raise OptionError("criteria", "not set. Set at least one criterion, or all: true for every workload.")
     warnings: list[str] = []
     lists = {
         option: None if params[option] is None else names(option, params[option])
@@ -107,11 +107,11 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
         if option != "ids"
     }
     if lists["nodes"] is not None and params["deleted"]:
-        raise OptionError("nodes and deleted can't go together: a deleted workload is on no node")
+        raise OptionError("nodes", "can't be used with deleted: a deleted workload is on no node")
     if params["idle_for"] is not None and params["deleted"]:
-        raise OptionError("idle_for and deleted can't go together: a deleted workload holds no GPU")
+        raise OptionError("idle_for", "can't be used with deleted: a deleted workload holds no GPU")
     if params["idle_for"] is None and "idle_threshold" in given:
-        raise OptionError("idle_threshold: has no effect without idle_for. Set idle_for, or omit it.")
+        raise OptionError("idle_threshold", "has no effect without idle_for. Set idle_for, or omit it.")
     until_gpus = params["until_gpus"]
     return InfoOptions(
         criteria=_criteria(params, lists, now, warnings),
@@ -183,13 +183,13 @@ def _exclude(values: Iterable[str]) -> tuple[str, ...]:
 def _ids(values: Sequence[object]) -> list[str]:
     ids = parse_ids(values, "ids").ids
     if values and not ids:
-        raise OptionError("ids holds no id; give an empty list to select nothing")
+        raise OptionError("ids", "holds no id. Give an empty list to select nothing.")
     return ids
 
 
 def _gpus(option: str, value: float) -> float:
     if not math.isfinite(value) or value <= 0:
-        raise OptionError("{0} must be a number of GPUs greater than 0".format(option))
+        raise OptionError(option, "must be a number of GPUs greater than 0")
     return value
 
 
@@ -197,22 +197,23 @@ def _moment(option: str, value: str, now: datetime) -> datetime:
     try:
         return parse_before(value, now)
     except ValueError as fault:
-        raise OptionError("{0}: {1}".format(option, clean(str(fault)))) from None
+        raise OptionError(option, clean(str(fault))) from None
 
 
 def _idle(value: str, threshold: float, now: datetime) -> IdleWindow:
     age = parse_age(value)
     if age is None:
         raise OptionError(
-            "idle_for: '{0}' is not a duration. Give for example 90m, 12h, 7d or 1d12h; "
-            "months are not supported.".format(clean(value, 60))
+            "idle_for",
+            "'{0}' is not a duration. Give for example 90m, 12h, 7d or 1d12h; "
+            "months are not supported.".format(clean(value, 60)),
         )
     if age < SHORTEST_IDLE or age >= now - datetime.min.replace(tzinfo=now.tzinfo):
         raise OptionError(
-            "idle_for: '{0}' is too short or too long. Give at least 1m.".format(clean(value, 60))
+            "idle_for", "'{0}' is too short or too long. Give at least 1m.".format(clean(value, 60))
         )
     if not 0 <= threshold <= 100:
-        raise OptionError("idle_threshold must be a percentage from 0 to 100")
+        raise OptionError("idle_threshold", "must be a percentage from 0 to 100")
     return idle_window(age, threshold, now)
 
 
@@ -220,15 +221,19 @@ def _expressions(values: Sequence[str]) -> tuple[str, ...]:
     for value in values:
         if not _EXPRESSION.fullmatch(value):
             raise OptionError(
-                "filter_by: '{0}' is not field, operator (== != <= >= =@ !@ =^ =$) and value, "
-                "without a comma".format(clean(value, 60))
+                "filter_by",
+                "'{0}' is not field, operator (== != <= >= =@ !@ =^ =$) and value, without a comma".format(
+                    clean(value, 60)
+                ),
             )
     if len(values) > _MOST_FILTERS:
-        raise OptionError("filter_by: the control plane takes at most {0} expressions".format(_MOST_FILTERS))
+        raise OptionError(
+            "filter_by", "the control plane takes at most {0} expressions".format(_MOST_FILTERS)
+        )
     return tuple(values)
 
 
 def _fields(values: Sequence[str]) -> tuple[str, ...]:
     if ALL_FIELDS in values and len(values) > 1:
-        raise OptionError("fields: 'all' stands alone")
+        raise OptionError("fields", "'all' stands alone")
     return tuple(values)

@@ -12,8 +12,7 @@ from typing import Any, Callable, Optional
 
 from .._api.client import PODS, Client
 from .._api.errors import RequestError
-from .._api.paging import read_pages
-from .._api.parallel import map_parallel
+from .._api.paging import map_parallel, read_pages
 from .._api.responses import Page
 from .._common.ids import fold_id
 from .._workload.row import Row, moment, text

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .._common.result_size import (
+from .._common.result import (
     LARGEST_RESULT,
     characters,
     fitting,

@@ -11,16 +11,15 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional
 
-from .._api.client import WORKLOADS, Client
+from .._api.client import WORKLOADS, Client, ListQuery
 from .._api.errors import RequestError, StatusError
-from .._api.list_query import ListQuery
 from .._api.paging import (
     PAGE_SIZE,
     going_on_while_full,
+    map_parallel,
     page_offsets,
     read_pages,
 )
-from .._api.parallel import map_parallel
 from .._api.responses import Page
 from .._common.errors import RunaiError
 from .._common.text import NAME_LENGTH, clean

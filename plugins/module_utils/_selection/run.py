@@ -20,7 +20,7 @@ from .._api.stats import RequestStats
 from .._common.errors import OptionError, RunaiError
 from .._common.result import ModuleResult
 from .._common.text import clean
-from .._system.ancestors import watch_ancestors
+from .._system.processes import watch_ancestors
 from .criteria import row_id
 from .fields import (
     Surroundings,
@@ -55,8 +55,8 @@ def run_info(
         # What selects nothing makes no call, and is there also for those who may not connect.
         connect = no_connection if options.selects_nothing else connect_options
         connection = connect(params, environ)
-    except OptionError as fault:
-        return refused(str(fault))
+    except OptionError as refusal:
+        return refused(str(refusal))
     warnings = [*connection.warnings, *options.warnings]
     if options.selects_nothing:
         return ModuleResult(make_result(nothing(), None), False, warnings, set(connection.secrets))
@@ -66,22 +66,25 @@ def run_info(
             warnings.append(sentence)
 
     stats = RequestStats()
-    cancellation = Cancellation(is_wanted=watch_ancestors())
+    cancellation = Cancellation(is_cancelled=watch_ancestors())
     client = Client(connection, cancellation, stats, connections=options.concurrency)
+    fault: Optional[RunaiError] = None
     try:
         selected = select(client, options, needed_keys(options.fields), warn)
-    except RunaiError as fault:
-        result, failed = {**make_result(nothing(connection.base_url), None), "msg": str(fault)}, True
+    except RunaiError as found:
+        fault = found
+        result = {**make_result(nothing(connection.base_url), None), "msg": str(fault)}
     else:
         for field in unknown_fields(selected.rows, options.fields):
             warn("fields: no workload has a '{0}'".format(clean(field, 60)))
         shown = _shown(selected, options.fields, connection.base_url, now)
-        result, failed = make_result(shown, options.workloads_limit), False
+        result = make_result(shown, options.workloads_limit)
     finally:
         client.close()
     if result["workloads_truncated"] and options.workloads_limit is None:
         warn(truncation_words(result))
-    return ModuleResult(result, failed, [*warnings, *stats.warnings()], {*connection.secrets, *stats.secrets})
+    secrets = {*connection.secrets, *stats.secrets}
+    return ModuleResult(result, fault is not None, [*warnings, *stats.warnings()], secrets, fault)
 
 
 def refused(words: str) -> ModuleResult:

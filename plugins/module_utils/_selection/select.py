@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Callable, NamedTuple, Optional
 
-from .._api.client import Client
+from .._api.client import Client, ListQuery
 from .._api.errors import RequestError
-from .._api.list_query import ListQuery
 from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, counted, some_of

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import Callable, Optional
 
 _STARTERS = ("ansible", "ansible-playbook", "ansible-console", "ansible-pull")
 _MOST = 32
+# With these among the ancestors, parents go away on purpose.
+_DETACHING = ("async_wrapper",)
 
 
 def parent_of(pid: int) -> Optional[int]:
@@ -53,6 +55,25 @@ def ancestors(most: int = _MOST) -> list[int]:
 def is_play(arguments: list[str]) -> bool:
     """Tell whether a command line is that of a program which runs plays."""
     return any(os.path.basename(one) in _STARTERS for one in arguments[:3])
+
+
+def watch_ancestors() -> Callable[[], bool]:
+    """Remember the ancestors up to the play; return a function that reports whether one of them is gone.
+
+    A module outlives a killed ``ansible-playbook`` and a task that ran into its ``timeout``: when one of
+    its parents dies, the kernel gives its children another one. Where no play is among them (a remote
+    host), the two nearest count; in an asynchronous task, whose parents go away on purpose, none do.
+    """
+    chain = ancestors()
+    watched = min(2, len(chain))
+    for position, pid in enumerate(chain):
+        arguments = arguments_of(pid)
+        if any(name in argument for argument in arguments for name in _DETACHING):
+            return lambda: False
+        if is_play(arguments):
+            watched = position + 1
+    remembered = chain[:watched]
+    return lambda: ancestors(watched) != remembered
 
 
 def _fields_of(pid: int) -> list[str]:

@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def heeded_interrupts() -> Iterator[Callable[[], bool]]:
-    """Give a function that tells if no interrupt has come since; a second one ends the process.
+    """Give a function that reports whether an interrupt has come since; a second one ends the process.
 
     What is ignored, as in a job in the background, stays ignored. Outside of the main thread, where
     interrupts can't be heeded, none is.
@@ -41,7 +41,7 @@ def heeded_interrupts() -> Iterator[Callable[[], bool]]:
                 found[one] = handler
                 signal.signal(one, heed)
     try:
-        yield lambda: not came.is_set()
+        yield came.is_set
     finally:
         for one, handler in found.items():
             signal.signal(one, handler)

@@ -13,8 +13,7 @@ from typing import Any, Callable, Optional, Union
 
 from .._api.client import WORKLOADS, Client
 from .._api.errors import AccessDenied, NotFound
-from .._api.paging import page_offsets, read_pages
-from .._api.parallel import map_parallel
+from .._api.paging import map_parallel, page_offsets, read_pages
 from .._api.responses import Page
 from .._api.retry import RetryBudget
 from .row import moment

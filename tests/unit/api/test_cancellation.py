@@ -33,8 +33,8 @@ def test_after_the_deadline_nothing_may() -> None:
 
 
 def test_a_vanished_play_stays_vanished() -> None:
-    wanted = [False, True, True]
-    cancellation = Cancellation(is_wanted=lambda: wanted.pop(0))
+    answers = [True, False, False]
+    cancellation = Cancellation(is_cancelled=lambda: answers.pop(0))
     assert reason(cancellation.check) == "orphaned"
     assert reason(cancellation.check) == "orphaned"
 
@@ -66,6 +66,6 @@ def test_a_sleep_before_a_write_ends_when_writing_is_stopped(monkeypatch: pytest
 
 
 def test_a_sleep_ends_when_the_play_is_gone() -> None:
-    looks = iter([True, False])
+    answers = iter([False, True])
     with pytest.raises(Interrupted):
-        Cancellation(is_wanted=lambda: next(looks)).sleep(600.0)
+        Cancellation(is_cancelled=lambda: next(answers)).sleep(600.0)

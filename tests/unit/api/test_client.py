@@ -21,9 +21,8 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 import urllib3.exceptions
-from ansible_collections.gpuops.runai.plugins.module_utils._api import transport as _transport
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
-from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client, ListQuery
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     AccessDenied,
@@ -36,9 +35,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     RetriesExhausted,
     StatusError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._api.list_query import ListQuery
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
-from ansible_collections.gpuops.runai.plugins.module_utils._api.version import VERSION
+from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import VERSION
+from ansible_collections.gpuops.runai.plugins.module_utils._api.transport_errors import explained
 from urllib3.connection import CertificateError  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
@@ -661,7 +660,7 @@ class OpenSslError(ssl.SSLCertVerificationError):
     ],
 )
 def test_what_is_wrong_with_a_certificate_is_told_whoever_found_it(fault: Exception, words: str) -> None:
-    told = _transport._explained(
+    told = explained(
         requests.exceptions.SSLError(urllib3.exceptions.SSLError(fault)),
         "GET",
         LIST,

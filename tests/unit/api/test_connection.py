@@ -143,10 +143,14 @@ def test_which_credentials_count(task: dict[str, Optional[str]], variables: list
 
 
 def test_what_is_missing_is_told() -> None:
-    assert "no credentials" in refusal(token=None)
-    assert "client_secret is missing (or RUNAI_CLIENT_SECRET" in refusal(token=None, client_id="i")
-    assert "client_id is missing (or RUNAI_CLIENT_ID" in refusal(token=None, client_secret="s")
-    assert "base_url is missing" in refusal(base_url=None)
+    assert "credentials: not set" in refusal(token=None)
+    assert "client_secret: not set. Set both client_id and client_secret (or RUNAI_CLIENT_SECRET" in refusal(
+        token=None, client_id="i"
+    )
+    assert "client_id: not set. Set both client_id and client_secret (or RUNAI_CLIENT_ID" in refusal(
+        token=None, client_secret="s"
+    )
+    assert "base_url: not set" in refusal(base_url=None)
     assert "RUNAI_BASE_URL" in refusal(base_url="")
 
 
@@ -220,7 +224,7 @@ def test_which_hosts_are_this_machine(host: Optional[str], own: bool) -> None:
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
 def test_times_are_numbers_of_seconds(option: str, value: float) -> None:
     wrong: dict[str, Any] = {option: value}
-    assert refusal(**wrong).startswith("{0} must be".format(option))
+    assert refusal(**wrong).startswith("{0}: must be".format(option))
 
 
 def test_no_time_at_all_is_no_timeout_but_means_no_retries() -> None:
@@ -236,7 +240,7 @@ def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
 
 @pytest.mark.parametrize("proxy", ["proxy.example:3128", "socks5://p:1", "http://", "http://p:word"])
 def test_a_proxy_that_can_not_be_used_is_refused(proxy: str) -> None:
-    assert refusal(proxy=proxy) == "proxy must be an address like http://proxy.example.com:3128"
+    assert refusal(proxy=proxy) == "proxy: must be an address like http://proxy.example.com:3128"
 
 
 def test_certificates_are_checked_unless_told_otherwise(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.parallel import map_parallel, until_an_error
+from ansible_collections.gpuops.runai.plugins.module_utils._api.paging import map_parallel, until_an_error
 
 
 def test_results_keep_the_order_of_the_items() -> None:

@@ -74,7 +74,7 @@ def test_max_failures_is_a_number_or_a_percentage(value: str, number: int, is_pe
 
 @pytest.mark.parametrize("value", ["-1", "ten", "10.5", "101%", "%", "1e3", "5%%", "9" * 30])
 def test_other_max_failures_are_refused(value: str) -> None:
-    with pytest.raises(OptionError, match="max_failures must be"):
+    with pytest.raises(OptionError, match="max_failures: must be"):
         settle(max_failures=value)
 
 
@@ -98,7 +98,7 @@ def test_other_max_failures_are_refused(value: str) -> None:
     ],
 )
 def test_numbers_out_of_bounds_are_refused_by_name(option: str, value: float) -> None:
-    with pytest.raises(OptionError, match="^{0} must be".format(option)):
+    with pytest.raises(OptionError, match="^{0}: must be".format(option)):
         settle(**{option: value})
 
 
@@ -153,7 +153,7 @@ def test_protected_ids_are_folded_like_the_others() -> None:
 
 
 def test_a_path_that_no_file_can_have_is_refused() -> None:
-    with pytest.raises(OptionError, match="report_path holds a null byte"):
+    with pytest.raises(OptionError, match="report_path: holds a null byte"):
         settle(report_path="/srv/runai/\0.jsonl")
 
 
@@ -176,7 +176,7 @@ def test_how_it_is_told() -> None:
 @pytest.mark.parametrize("value", [None, "", " ", [""], [" \t"]])
 def test_a_brake_that_was_given_blank_is_refused(option: str, value: Any) -> None:
     # Ansible hands on what it made of a null: nothing, as if the option had been left out.
-    with pytest.raises(OptionError, match=f"^{option} was given but is empty"):
+    with pytest.raises(OptionError, match=f"^{option}: is empty"):
         batch_options(GIVEN, {option: value})
 
 

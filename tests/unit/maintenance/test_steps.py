@@ -1270,7 +1270,7 @@ def test_a_timeout_that_is_none_is_refused_before_an_end_waits_for_it(
     begin_step(context(control_plane, folder, **SAID))
     variables = {"workload_maintenance_name": "night", "workload_maintenance_record_dir": folder}
     params = {"step": "settle", "role": "workload_maintenance", "variables": variables, "timeout": timeout}
-    assert "timeout must be a number of seconds" in run_step(params, {}, False).result["msg"]
+    assert "timeout: must be a number of seconds" in run_step(params, {}, False).result["msg"]
 
 
 def test_what_was_left_to_an_earlier_record_of_the_name_is_not_shared(

@@ -27,27 +27,27 @@ def handlers() -> Iterator[None]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_interrupt_is_heeded_and_the_second_one_ends(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with heeded_interrupts() as is_uninterrupted:
-        assert is_uninterrupted()
+    with heeded_interrupts() as is_interrupted:
+        assert not is_interrupted()
         os.kill(os.getpid(), number)
-        assert not is_uninterrupted()
+        assert is_interrupted()
         assert signal.getsignal(number) is signal.SIG_DFL
     assert signal.getsignal(number) is before
 
 
 def test_what_is_ignored_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with heeded_interrupts() as is_uninterrupted:
+    with heeded_interrupts() as is_interrupted:
         os.kill(os.getpid(), signal.SIGINT)
-        assert is_uninterrupted()
+        assert not is_interrupted()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_a_thread_heeds_none() -> None:
     def run() -> bool:
-        with heeded_interrupts() as is_uninterrupted:
-            return is_uninterrupted()
+        with heeded_interrupts() as is_interrupted:
+            return is_interrupted()
 
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(run).result()
+        assert not pool.submit(run).result()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

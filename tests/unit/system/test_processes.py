@@ -13,9 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._system import ancestors as _ancestors
-from ansible_collections.gpuops.runai.plugins.module_utils._system.ancestors import watch_ancestors
-from ansible_collections.gpuops.runai.plugins.module_utils._system.processes import parent_of
+from ansible_collections.gpuops.runai.plugins.module_utils._system import processes as _ancestors
+from ansible_collections.gpuops.runai.plugins.module_utils._system.processes import parent_of, watch_ancestors
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="this system has no /proc")
 
@@ -29,11 +28,11 @@ if following:
     subprocess.call([sys.executable, following], env=dict(os.environ, PROGRAMS=rest))
 else:
     sys.path.insert(0, {path!r})
-    from ansible_collections.gpuops.runai.plugins.module_utils._system.ancestors import watch_ancestors
-    is_wanted = watch_ancestors()
-    print(is_wanted(), flush=True)
+    from ansible_collections.gpuops.runai.plugins.module_utils._system.processes import watch_ancestors
+    is_gone = watch_ancestors()
+    print(is_gone(), flush=True)
     sys.stdin.readline()
-    print(is_wanted(), flush=True)
+    print(is_gone(), flush=True)
 """
 
 
@@ -72,24 +71,24 @@ def seen(folder: Path, names: list[str], killed: int) -> tuple[str, str]:
     ("names", "killed", "after"),
     [
         # The play, or anything between it and the module.
-        (["ansible-playbook", "worker", "shell", "module"], 0, "False"),
-        (["ansible-playbook", "worker", "shell", "module"], 1, "False"),
-        (["ansible-playbook", "worker", "shell", "module"], 2, "False"),
-        (["ansible", "module"], 0, "False"),
+        (["ansible-playbook", "worker", "shell", "module"], 0, "True"),
+        (["ansible-playbook", "worker", "shell", "module"], 1, "True"),
+        (["ansible-playbook", "worker", "shell", "module"], 2, "True"),
+        (["ansible", "module"], 0, "True"),
         # What stands above the play may go.
-        (["terminal", "ansible-playbook", "worker", "module"], 0, "True"),
+        (["terminal", "ansible-playbook", "worker", "module"], 0, "False"),
         # Elsewhere than on the controller the nearest two count.
-        (["sshd", "shell", "python", "module"], 0, "True"),
-        (["sshd", "shell", "python", "module"], 1, "False"),
+        (["sshd", "shell", "python", "module"], 0, "False"),
+        (["sshd", "shell", "python", "module"], 1, "True"),
         # An asynchronous task outlives its parents on purpose.
-        (["ansible-playbook", "async_wrapper.py", "worker", "module"], 0, "True"),
-        (["ansible-playbook", "async_wrapper.py", "worker", "module"], 1, "True"),
+        (["ansible-playbook", "async_wrapper.py", "worker", "module"], 0, "False"),
+        (["ansible-playbook", "async_wrapper.py", "worker", "module"], 1, "False"),
     ],
 )
 def test_whose_end_ends_it(tmp_path: Path, names: list[str], killed: int, after: str) -> None:
-    assert seen(tmp_path, names, killed) == ("True", after)
+    assert seen(tmp_path, names, killed) == ("False", after)
 
 
 def test_without_a_change_it_goes_on() -> None:
-    is_wanted = watch_ancestors()
-    assert [is_wanted() for _look in range(3)] == [True] * 3
+    is_gone = watch_ancestors()
+    assert [is_gone() for _look in range(3)] == [False] * 3

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What went wrong with an exchange, in our own words and with what to do about it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import traceback
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from .._common.text import clean
+from .errors import AnswerLost, NotDelivered, RequestError
+
+REQUESTS_IMPORT_ERROR: Optional[str]
+# All that sending and reading can raise.
+FAULTS: tuple[type[Exception], ...]
+try:
+    import requests
+    import urllib3.exceptions
+
+    # Both 1.26 and 2 have it here, neither declares it.
+    from urllib3.connection import CertificateError  # type: ignore[attr-defined]
+except ImportError:
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
+    FAULTS = ()
+else:
+    REQUESTS_IMPORT_ERROR = None
+    FAULTS = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+
+_TUNNEL_FAILED = re.compile(r"Tunnel connection failed: (\d{3})\b")
+WANTED_BY_PROXY = "the proxy wants a user name and password, or refused the ones in proxy (407)"
+# How OpenSSL and urllib3 1.26 say that a certificate is for another name.
+_OTHER_NAME = ("mismatch", "not valid for", "doesn't match", "subjectAltName")
+
+
+def causes_of(fault: BaseException) -> Iterator[BaseException]:
+    """Yield a fault and what lies under it, outermost first."""
+    seen: list[BaseException] = []
+    waiting: list[Any] = [fault]
+    while waiting and len(seen) < 50:
+        current = waiting.pop(0)
+        if not isinstance(current, BaseException) or any(current is known for known in seen):
+            continue
+        seen.append(current)
+        yield current
+        context = None if current.__suppress_context__ else current.__context__
+        waiting += [getattr(current, "reason", None), current.__cause__, context, *current.args]
+
+
+def explained(
+    fault: BaseException, method: str, path: str, timeout: float, is_encrypted: bool, is_proven: bool
+) -> RequestError:
+    """Say in our own words what requests raised: its own texts can hold a proxy's password.
+
+    What is not surely known to have stopped before the control plane counts as a lost answer.
+    ``is_proven`` tells that this way to the control plane has worked before: what is wrong with it
+    now may pass.
+    """
+    causes = list(causes_of(fault))
+    words = _lasting_words(fault, causes)
+    if words is None and not is_proven:
+        # Later on, TLS may also fail after the request was sent.
+        words = _handshake_words(causes)
+    if words is not None:
+        return NotDelivered(method, path, words, words, lasting=not is_proven)
+    if isinstance(fault, requests.exceptions.ConnectTimeout):
+        return NotDelivered(
+            method, path, "no connection in time", "no connection within {0:g} s".format(timeout)
+        )
+    if isinstance(fault, requests.exceptions.ReadTimeout) or among(causes, socket.timeout):
+        return AnswerLost(method, path, "a timeout", "no answer within {0:g} s".format(timeout))
+    at = " by the proxy" if isinstance(fault, requests.exceptions.ProxyError) else ""
+    if among(causes, ConnectionRefusedError):
+        return NotDelivered(method, path, "connection refused", "connection refused" + at)
+    if among(causes, socket.gaierror):
+        words = "the host name can't be resolved at the moment"
+        return NotDelivered(method, path, "a host name that can't be resolved", words)
+    # urllib3 blames the proxy for a connection that is cut behind it, too, after the request was sent.
+    if among(causes, urllib3.exceptions.NewConnectionError) or _tunnel_status(causes) is not None:
+        return NotDelivered(
+            method, path, "no connection", "no connection{0}: {1}".format(at, _system_words(causes))
+        )
+    if isinstance(fault, requests.exceptions.ConnectionError):
+        words = "the connection was cut before an answer"
+        if not is_proven and not is_encrypted:
+            words += "; is base_url's scheme right?"
+        return AnswerLost(method, path, "a cut connection", words)
+    return AnswerLost(
+        method, path, "a failed request", "the request failed ({0})".format(type(fault).__name__)
+    )
+
+
+def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optional[str]:
+    """Return what is wrong where no retry would mend it, and nothing was sent; ``None`` otherwise."""
+    # urllib3 1.26 compares the name itself, and some versions of it raise an error of their own.
+    certificate = among(causes, ssl.SSLCertVerificationError, CertificateError)
+    if certificate is not None:
+        return _certificate_words(certificate)
+    through_proxy = isinstance(fault, requests.exceptions.ProxyError)
+    tunnel = _tunnel_status(causes)
+    if tunnel == 407:
+        return WANTED_BY_PROXY
+    if tunnel is not None and 400 <= tunnel < 500 and tunnel not in (408, 429):
+        return "the proxy refuses to connect to base_url (HTTP {0})".format(tunnel)
+    unresolved = among(causes, socket.gaierror)
+    if unresolved is not None and unresolved.errno != socket.EAI_AGAIN:
+        return "the host name of {0} can't be resolved".format("the proxy" if through_proxy else "base_url")
+    if isinstance(fault, requests.exceptions.InvalidURL):
+        return "base_url or proxy is not a valid address"
+    if isinstance(fault, OSError) and "CA certificate bundle" in str(fault):
+        return "the CA bundle can't be read; check ca_path or REQUESTS_CA_BUNDLE"
+    return None
+
+
+def _tunnel_status(causes: list[BaseException]) -> Optional[int]:
+    """Return what a proxy answered instead of connecting; only the text of the error tells."""
+    found = [_TUNNEL_FAILED.match(str(cause)) for cause in causes if isinstance(cause, OSError)]
+    return next((int(match.group(1)) for match in found if match), None)
+
+
+def _handshake_words(causes: list[BaseException]) -> Optional[str]:
+    handshake = among(causes, ssl.SSLError)
+    if handshake is None or among(causes, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return None
+    return "TLS failed ({0}); is base_url's scheme and port right, and ca_path a PEM file?".format(
+        clean(getattr(handshake, "reason", "") or "handshake", 80).replace("_", " ").lower()
+    )
+
+
+def among(causes: list[BaseException], *kinds: type[BaseException]) -> Any:
+    return next((cause for cause in causes if isinstance(cause, kinds)), None)
+
+
+def _certificate_words(fault: Exception) -> str:
+    said = clean(getattr(fault, "verify_message", "") or str(fault.args[-1] if fault.args else ""), 120)
+    if "expired" in said:
+        advice = "renew the control plane's certificate"
+    elif "not yet valid" in said:
+        advice = "check the clock of this machine, and from when on the certificate holds"
+    elif any(words in said for words in _OTHER_NAME):
+        advice = "set base_url to a name that the certificate holds"
+    else:
+        advice = "set ca_path to the CA that signed it"
+    return "the certificate is not trusted: {0}; {1}".format(said or "verification failed", advice)
+
+
+def _system_words(causes: list[BaseException]) -> str:
+    tunnel = _tunnel_status(causes)
+    if tunnel is not None:
+        return "HTTP {0}".format(tunnel)
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno is not None and cause.strerror:
+            return clean(cause.strerror, 120)
+    return "the address can't be reached"
