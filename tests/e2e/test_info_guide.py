@@ -157,7 +157,7 @@ def blocks(guide: str) -> list[str]:
     return found
 
 
-def test_every_task_of_the_guide_selects_what_it_says(run_playbook: PlaybookRunner) -> None:
+def test_guide_select_every_task_selects_what_it_names(run_playbook: PlaybookRunner) -> None:
     tasks = [task for block in blocks(GUIDE.read_text()) for task in yaml.safe_load(block)]
     headings = GUIDE.read_text().partition("Fifteen selections\n")[2].split("\n^^^")[:-1]
     assert len(headings) == 15

@@ -36,7 +36,7 @@ def simulator() -> Iterator[Handle]:
 
 
 @pytest.mark.parametrize("check", [False, True])
-def test_both_modes_select_the_same_and_write_nothing(
+def test_info_in_both_modes_selects_the_same_and_writes_nothing(
     simulator: Handle, run_playbook_on_each_core: PlaybookRunner, check: bool
 ) -> None:
     tasks = """
@@ -108,7 +108,7 @@ BLANK = [
 ]
 
 
-def test_blank_criteria_are_refused_before_any_call(
+def test_info_blank_criteria_are_rejected_before_any_request(
     simulator: Handle, run_playbook_on_each_core: PlaybookRunner
 ) -> None:
     tasks = "".join(
@@ -131,7 +131,7 @@ def test_blank_criteria_are_refused_before_any_call(
     assert len(simulator.requests()) == before
 
 
-def test_a_failed_selection_keeps_its_shape(simulator: Handle, run_playbook: PlaybookRunner) -> None:
+def test_info_failed_selection_keeps_its_keys(simulator: Handle, run_playbook: PlaybookRunner) -> None:
     tasks = """
     - name: Ask for more than there is
       gpuops.runai.runai_workload_info:
@@ -150,7 +150,7 @@ def test_a_failed_selection_keeps_its_shape(simulator: Handle, run_playbook: Pla
     assert run.one("runai_workload_batch")["summary"]["requested"] == 0
 
 
-def test_a_wrong_secret_is_told_and_not_shown(simulator: Handle, run_playbook: PlaybookRunner) -> None:
+def test_info_wrong_secret_is_reported_and_not_shown(simulator: Handle, run_playbook: PlaybookRunner) -> None:
     task = """
     - name: Select
       gpuops.runai.runai_workload_info:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Callable, NamedTuple, Optional
 
 from .._api.client import PROJECTS, Client
@@ -20,16 +21,36 @@ from .nodes import read_nodes
 from .pods import is_on_node, pods_on_nodes
 
 Warn = Callable[[str], None]
+# Names that the control plane does not list, each with the listed names that are similar.
+Unlisted = Mapping[str, Sequence[str]]
+
+_MOST_SIMILAR = 3
+# Nodes share a prefix, which alone must not make them similar.
+_LEAST_SIMILARITY = 0.7
+
+
+class AmbiguousNode(RunaiError):
+    """A node name that several clusters have; ``clusters`` are their names."""
+
+    def __init__(self, node: str, clusters: Sequence[str]) -> None:
+        shown = some_of(["'{0}'".format(one) for one in clusters])
+        super().__init__(
+            "nodes: '{0}' is a node of {1} clusters: {2}. Set clusters to one of them.".format(
+                clean(node, NAME_LENGTH), len(clusters), shown
+            )
+        )
+        self.node = node
+        self.clusters = tuple(clusters)
 
 
 class Cluster(NamedTuple):
     """A cluster; ``version`` and ``tenant_id`` are ``None`` where the control plane does not say.
 
-    ``spelling`` is its id as the control plane writes it.
+    ``api_id`` is its id as the control plane writes it.
     """
 
     id: str
-    spelling: str
+    api_id: str
     name: str
     version: Optional[str]
     tenant_id: Optional[int]
@@ -68,29 +89,32 @@ def read_clusters(client: Client, is_optional: bool = False) -> Optional[list[Cl
 def resolve_clusters(
     given: Sequence[str], clusters: Optional[Sequence[Cluster]], warn: Warn
 ) -> dict[str, frozenset[str]]:
-    """Return the uuids that each of ``given``, names or uuids, stands for; none for an unknown name.
+    """Return the uuids of each of ``given``, names or uuids; none for an unknown name.
 
     Raises RunaiError for a name where the clusters can't be listed.
     """
     resolved = {}
+    unlisted = {}
     for value in given:
         cluster_id = fold_id(value)
         known = {one.id for one in clusters or () if value == one.name or one.id == cluster_id}
         if clusters is None and cluster_id is None:
             raise RunaiError(
-                "clusters: this account may not list clusters, so that the name '{0}' can't be resolved; "
-                "give the uuid".format(clean(value, NAME_LENGTH))
+                "clusters: the name '{0}' can't be resolved, since this account cannot list clusters. "
+                "Give the UUID.".format(clean(value, NAME_LENGTH))
             )
         if clusters is not None and not known:
-            warn("clusters: the control plane lists no cluster '{0}'".format(clean(value, NAME_LENGTH)))
+            unlisted[value] = similar(value, [one.name for one in clusters])
         resolved[value] = frozenset(known or ({cluster_id} if cluster_id else ()))
+    if unlisted:
+        warn(unlisted_message("cluster", unlisted))
     return resolved
 
 
 def api_id(cluster_ids: Iterable[str], clusters: Optional[Sequence[Cluster]]) -> dict[str, str]:
-    """Return each of ``cluster_ids`` with what the control plane writes for it, as far as it lists it."""
-    spellings = {one.id: one.spelling for one in clusters or ()}
-    return {cluster_id: spellings.get(cluster_id, cluster_id) for cluster_id in cluster_ids}
+    """Return each of ``cluster_ids`` as the control plane writes it, as far as it lists it."""
+    listed = {one.id: one.api_id for one in clusters or ()}
+    return {cluster_id: listed.get(cluster_id, cluster_id) for cluster_id in cluster_ids}
 
 
 def workloads_on_nodes(
@@ -103,9 +127,9 @@ def workloads_on_nodes(
 ) -> dict[str, frozenset[str]]:
     """Return the ids of the workloads that have a pod on each node that has not ended.
 
-    Only pods that this account may see are known. Raises RequestError, and RunaiError for a node
-    name that is met in several clusters although ``meant`` (see ``api_id``) does not say in which;
-    ``clusters`` are for their names.
+    Only pods that this account can see are known. Raises RequestError, and AmbiguousNode for a node
+    name with pods in several clusters where ``meant`` (see ``api_id``) is ``None``; ``clusters`` are for
+    their names.
     """
     names = {one.id: one.name for one in clusters or ()}
     pods = pods_on_nodes(client, nodes, meant, workers, warn)
@@ -114,21 +138,41 @@ def workloads_on_nodes(
         here = [pod for pod in pods if is_on_node(pod, node, meant)]
         met = sorted({fold_id(pod.get("clusterId")) or "" for pod in here})
         if len(met) > 1 and meant is None:
-            raise RunaiError(
-                "nodes: there is a node '{0}' in {1} clusters ({2}); say which is meant with clusters".format(
-                    clean(node, NAME_LENGTH),
-                    len(met),
-                    some_of(["'{0}'".format(names.get(one) or one) for one in met]),
-                )
-            )
+            raise AmbiguousNode(node, sorted(names.get(one) or one for one in met))
         found[node] = frozenset(filter(None, (fold_id(pod.get("workloadId")) for pod in here)))
     return found
 
 
-def unlisted_projects(client: Client, names: Sequence[str]) -> list[str]:
-    """Return those of ``names`` that are no project's. Raises RequestError."""
+def look_up_projects(client: Client, names: Sequence[str]) -> Unlisted:
+    """Return those of ``names`` that no listed project has. Raises RequestError."""
     listed = read_pages(PROJECTS, client.projects_page, [0], 1, identity=lambda row: text(row, "name"))
-    return [name for name in names if name not in listed]
+    return {name: similar(name, listed) for name in names if name not in listed}
+
+
+def look_up_nodes(
+    client: Client,
+    names: Sequence[str],
+    cluster_ids: Optional[Collection[str]],
+    clusters: Optional[Sequence[Cluster]],
+) -> Unlisted:
+    """Return those of ``names`` that no listed node of the clusters has. Raises RequestError.
+
+    Without ``cluster_ids``, the nodes of all ``clusters`` count; ``None`` if these are not known.
+    """
+    meant = None if clusters is None else sorted(one.id for one in clusters)
+    if cluster_ids is not None:
+        meant = sorted(cluster_ids)
+    listed = {
+        text(row, "name") or ""
+        for row in read_nodes(client, meant)
+        if cluster_ids is None or fold_id(row.get("clusterUuid")) in cluster_ids
+    }
+    return {name: similar(name, listed) for name in names if name not in listed}
+
+
+def unlisted_projects(client: Client, names: Sequence[str]) -> list[str]:
+    """Return the names of ``look_up_projects`` alone."""
+    return list(look_up_projects(client, names))
 
 
 def unlisted_nodes(
@@ -137,31 +181,37 @@ def unlisted_nodes(
     cluster_ids: Optional[Collection[str]],
     clusters: Optional[Sequence[Cluster]],
 ) -> list[str]:
-    """Return those of ``names`` that are no node's of the clusters meant. Raises RequestError.
-
-    Where no ``cluster_ids`` are meant, the nodes of all ``clusters`` are; ``None`` if these are not known.
-    """
-    meant = None if clusters is None else sorted(one.id for one in clusters)
-    if cluster_ids is not None:
-        meant = sorted(cluster_ids)
-    listed = {
-        text(row, "name")
-        for row in read_nodes(client, meant)
-        if cluster_ids is None or fold_id(row.get("clusterUuid")) in cluster_ids
-    }
-    return [name for name in names if name not in listed]
+    """Return the names of ``look_up_nodes`` alone."""
+    return list(look_up_nodes(client, names, cluster_ids, clusters))
 
 
-def warn_of_unlisted(kind: str, look_up: Callable[[], list[str]], warn: Warn) -> None:
-    """Warn of the names that ``look_up`` finds unlisted, or that they could not be looked up.
+def similar(name: str, listed: Iterable[str]) -> list[str]:
+    """Return the listed names that ``name`` may be a misspelling of, the nearest first."""
+    folded = {one.casefold(): one for one in sorted(listed) if one}
+    return [
+        folded[one] for one in get_close_matches(name.casefold(), folded, _MOST_SIMILAR, _LEAST_SIMILARITY)
+    ]
+
+
+def unlisted_message(kind: str, unlisted: Unlisted) -> str:
+    """Return the warning of names that are not listed; ``kind`` is ``project``, ``node`` or ``cluster``."""
+    shown = []
+    for name, others in unlisted.items():
+        quoted = " or ".join("'{0}'".format(clean(one, NAME_LENGTH)) for one in others)
+        hint = " (did you mean {0}?)".format(quoted) if others else ""
+        shown.append("'{0}'{1}".format(clean(name, NAME_LENGTH), hint))
+    return "{0}s: the control plane lists no {0} {1}".format(kind, some_of(shown))
+
+
+def warn_of_unlisted(kind: str, look_up: Callable[[], Unlisted], warn: Warn) -> None:
+    """Warn of the names that ``look_up`` finds unlisted, or that it failed.
 
     ``kind`` is ``project`` or ``node``; in the plural it is the name of the option.
     """
     try:
-        names = look_up()
+        unlisted = look_up()
     except RequestError as fault:
         warn("{0}s: could not be looked up ({1})".format(kind, fault))
         return
-    if names:
-        shown = some_of(["'{0}'".format(clean(name, NAME_LENGTH)) for name in names])
-        warn("{0}s: the control plane lists no {0} {1}".format(kind, shown))
+    if unlisted:
+        warn(unlisted_message(kind, unlisted))

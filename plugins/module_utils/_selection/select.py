@@ -22,10 +22,10 @@ from .order import Order, Taken, newest, take
 from .places import (
     Cluster,
     api_id,
+    look_up_nodes,
+    look_up_projects,
     read_clusters,
     resolve_clusters,
-    unlisted_nodes,
-    unlisted_projects,
     warn_of_unlisted,
     workloads_on_nodes,
 )
@@ -197,14 +197,14 @@ class _Selecting:
         """Warn of names that matched nothing because there is no such thing, and of idle exclusions."""
         projects = unmatched.get("projects", [])
         if projects:
-            warn_of_unlisted("project", lambda: unlisted_projects(self._client, projects), self._warn)
+            warn_of_unlisted("project", lambda: look_up_projects(self._client, projects), self._warn)
         wanted = criteria.any_of.get("clusters")
         cluster_ids = None if wanted is None else frozenset[str]().union(*wanted.values())
         nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]
         # Of clusters that are not there, which has been told, no nodes are listed either.
         if nodes and (cluster_ids is None or cluster_ids):
             warn_of_unlisted(
-                "node", lambda: unlisted_nodes(self._client, nodes, cluster_ids, clusters), self._warn
+                "node", lambda: look_up_nodes(self._client, nodes, cluster_ids, clusters), self._warn
             )
         # A pattern may be there in case of need; whoever gives an id or a name means one workload.
         idle = [element for element in unmatched.get("exclude", []) if _WILDCARDS.isdisjoint(element)]

@@ -152,7 +152,7 @@ def _sent(row: Row) -> Row:
 
 @pytest.mark.parametrize("server", SERVERS)
 @given(fleet=rows, wanted=criteria)
-def test_filtering_in_two_places_gives_what_filtering_here_gives(
+def test_match_after_any_server_filter_gives_the_same_rows(
     server: str, fleet: list[Row], wanted: Criteria
 ) -> None:
     filters = server_part(wanted).filters
@@ -161,14 +161,14 @@ def test_filtering_in_two_places_gives_what_filtering_here_gives(
 
 
 @given(fleet=live_rows, wanted=criteria.map(lambda wanted: wanted._replace(before={}, is_deleted=False)))
-def test_a_whole_server_part_leaves_nothing_to_filter_here(fleet: list[Row], wanted: Criteria) -> None:
+def test_server_part_whole_leaves_nothing_to_filter_locally(fleet: list[Row], wanted: Criteria) -> None:
     part = server_part(wanted)
     sent = [row for row in fleet if SERVERS["all filters, exact"](row, part.filters)]
     assert not part.is_whole or match(sent, wanted).rows == sent
 
 
 @given(wanted=criteria)
-def test_the_control_plane_gets_at_most_ten_filters_each_with_one_plain_value(wanted: Criteria) -> None:
+def test_server_part_any_criteria_gives_at_most_ten_plain_filters(wanted: Criteria) -> None:
     filters = server_part(wanted).filters
     assert len(filters) <= 10
     assert all("," not in item and " " not in item for item in filters)
@@ -177,7 +177,7 @@ def test_the_control_plane_gets_at_most_ten_filters_each_with_one_plain_value(wa
 
 
 @given(fleet=rows, wanted=criteria)
-def test_every_criterion_only_narrows(fleet: list[Row], wanted: Criteria) -> None:
+def test_match_further_criterion_only_narrows(fleet: list[Row], wanted: Criteria) -> None:
     meant = match(fleet, wanted).rows
     for option in wanted.any_of:
         less = {key: value for key, value in wanted.any_of.items() if key != option}
@@ -186,15 +186,13 @@ def test_every_criterion_only_narrows(fleet: list[Row], wanted: Criteria) -> Non
 
 
 @given(fleet=rows, wanted=criteria)
-def test_a_list_without_values_matches_nothing(fleet: list[Row], wanted: Criteria) -> None:
+def test_match_option_without_values_matches_nothing(fleet: list[Row], wanted: Criteria) -> None:
     for option in KEYS:
         assert match(fleet, wanted._replace(any_of={**wanted.any_of, option: {}})).rows == []
 
 
 @given(fleet=rows, wanted=criteria)
-def test_a_value_is_unmatched_exactly_if_the_selection_does_not_need_it(
-    fleet: list[Row], wanted: Criteria
-) -> None:
+def test_match_value_without_effect_is_unmatched(fleet: list[Row], wanted: Criteria) -> None:
     found = match(fleet, wanted)
     for option, values in wanted.any_of.items():
         for value in values:
@@ -206,9 +204,7 @@ def test_a_value_is_unmatched_exactly_if_the_selection_does_not_need_it(
 @given(
     fleet=live_rows, excluded=st.lists(st.sampled_from([*IDS[:10], "vision", "n*", "nobody"]), unique=True)
 )
-def test_what_is_excluded_is_never_selected_and_nothing_else_is_left_out(
-    fleet: list[Row], excluded: list[str]
-) -> None:
+def test_match_exclude_leaves_out_exactly_the_matching_rows(fleet: list[Row], excluded: list[str]) -> None:
     found = match(fleet, Criteria(), excluded)
     kept = [row["id"] for row in found.rows]
     for row in fleet:
@@ -218,7 +214,7 @@ def test_what_is_excluded_is_never_selected_and_nothing_else_is_left_out(
     assert "nobody" not in excluded or "nobody" in found.unmatched["exclude"]
 
 
-def test_a_row_without_the_field_is_never_selected_by_age_or_gpus() -> None:
+def test_match_row_without_the_field_is_not_selected() -> None:
     for wanted in (
         Criteria(before={"phase_older_than": NOW}),
         Criteria(before={"created_before": NOW}),
@@ -232,7 +228,7 @@ def test_a_row_without_the_field_is_never_selected_by_age_or_gpus() -> None:
         assert match([{"id": IDS[0]}], wanted).rows == []
 
 
-def test_the_limit_of_an_age_belongs_to_it() -> None:
+def test_match_age_at_its_limit_is_selected() -> None:
     row = {"id": IDS[0], "createdAt": "2026-02-28T12:00:00.5Z"}
     limit = NOW - timedelta(days=1)
     assert match([row], Criteria(before={"created_before": limit + timedelta(seconds=0.5)})).rows == [row]
@@ -250,7 +246,9 @@ def test_the_limit_of_an_age_belongs_to_it() -> None:
         ({}, False, False),
     ],
 )
-def test_what_is_not_said_counts_as_suspendable(row: Row, suspendable: bool, is_meant: bool) -> None:
+def test_match_unreported_suspend_support_counts_as_suspendable(
+    row: Row, suspendable: bool, is_meant: bool
+) -> None:
     assert bool(match([{"id": IDS[0], **row}], Criteria(suspendable=suspendable)).rows) == is_meant
 
 
@@ -265,23 +263,23 @@ def test_what_is_not_said_counts_as_suspendable(row: Row, suspendable: bool, is_
         ("*", True),
     ],
 )
-def test_names_match_shell_patterns_with_their_case(pattern: str, is_meant: bool) -> None:
+def test_match_name_pattern_is_case_sensitive(pattern: str, is_meant: bool) -> None:
     assert bool(match([{"id": IDS[0], "name": "llama-3"}], Criteria(name=pattern)).rows) == is_meant
 
 
-def test_suspending_is_another_name_of_stopping() -> None:
+def test_match_suspending_phase_counts_as_stopping() -> None:
     row = {"id": IDS[0], "phase": "Suspending"}
     wanted = Criteria(any_of={"phases": {"Stopping": frozenset(("Stopping",))}})
     assert match([row], wanted).rows == [row]
     assert server_part(wanted).filters == ()
 
 
-def test_a_phase_that_is_not_known_is_not_sent() -> None:
+def test_server_part_unknown_phase_is_not_sent() -> None:
     # A control plane may refuse it as a bad request.
     assert server_part(Criteria(any_of={"phases": {"Novel": frozenset(("Novel",))}})).filters == ()
 
 
-def test_what_is_asked_of_the_control_plane() -> None:
+def test_server_part_plain_values_become_filters() -> None:
     wanted = Criteria(
         any_of={
             "projects": {"vision": frozenset(("vision",))},
@@ -302,7 +300,7 @@ def test_what_is_asked_of_the_control_plane() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "a,b", " a", "a b", "=a", "-a", "a\n", "a&b", "a%2Cb", "a==b"])
-def test_values_that_could_be_read_otherwise_are_not_sent(value: str) -> None:
+def test_is_plain_ambiguous_value_is_rejected(value: str) -> None:
     assert not is_plain(value)
 
 
@@ -316,7 +314,7 @@ orders = st.builds(
 
 
 @given(fleet=rows, order=orders)
-def test_taking_sorts_and_cuts(fleet: list[Row], order: Order) -> None:
+def test_take_any_order_sorts_and_cuts(fleet: list[Row], order: Order) -> None:
     taken = take(fleet, order)
     everything = take(fleet, order._replace(limit=None, until_gpus=None)).rows
     assert sorted(row["id"] for row in everything) == sorted(row["id"] for row in fleet)
@@ -338,11 +336,11 @@ def test_taking_sorts_and_cuts(fleet: list[Row], order: Order) -> None:
 
 
 @given(fleet=st.permutations([{"id": item, "createdAt": "2026-02-01"} for item in IDS[:6]]), order=orders)
-def test_the_order_does_not_depend_on_how_rows_came(fleet: list[Row], order: Order) -> None:
+def test_take_permuted_rows_gives_the_same_order(fleet: list[Row], order: Order) -> None:
     assert take(fleet, order) == take(sorted(fleet, key=lambda row: row["id"]), order)
 
 
-def test_fractions_of_gpus_add_up() -> None:
+def test_take_fractions_of_gpus_add_up() -> None:
     fleet = [{"id": item, "allocatedResources": {"gpu": 0.1}} for item in IDS[:10]]
     assert take(fleet, Order(until_gpus=1.0))[1:] == (False, 1.0, True)
 
@@ -380,9 +378,7 @@ def test_fractions_of_gpus_add_up() -> None:
         ("", False),
     ],
 )
-def test_only_what_is_plainly_not_asked_for_is_a_contradiction(
-    expression: str, is_contradicted: bool
-) -> None:
+def test_contradicts_only_clear_mismatch_is_true(expression: str, is_contradicted: bool) -> None:
     row = {
         "projectName": "vision",
         "allocatedGPU": 2,

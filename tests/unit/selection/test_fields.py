@@ -63,7 +63,7 @@ ROW: dict[str, Any] = {
 }
 
 
-def test_the_default_fields_are_what_people_read() -> None:
+def test_shown_rows_default_fields_are_readable() -> None:
     (row,) = shown_rows([ROW], DEFAULT_FIELDS, AROUND._replace(peaks={}))
     (measured,) = shown_rows([ROW], DEFAULT_FIELDS, AROUND)
     assert measured == {**row, "peak_gpu_utilization": 0.5}
@@ -84,12 +84,12 @@ def test_the_default_fields_are_what_people_read() -> None:
     }
 
 
-def test_all_fields_are_the_row_untouched() -> None:
+def test_shown_rows_all_fields_are_the_unchanged_row() -> None:
     assert shown_rows([ROW], ["all"], AROUND._replace(peaks={})) == [ROW]
     assert shown_rows([ROW], ["all"], AROUND) == [{**ROW, "peak_gpu_utilization": 0.5}]
 
 
-def test_other_fields_are_the_keys_of_the_row() -> None:
+def test_shown_rows_other_field_is_the_key_of_the_row() -> None:
     fields = ["images", "phaseUpdatedAt", "visoin"]
     assert shown_rows([ROW], fields, AROUND._replace(peaks={})) == [
         {"images": ROW["images"], "phaseUpdatedAt": ROW["phaseUpdatedAt"], "visoin": None}
@@ -113,13 +113,13 @@ def test_other_fields_are_the_keys_of_the_row() -> None:
         ({"class": "high"}, None),
     ],
 )
-def test_a_priority_is_a_number_or_a_text_of_one_line(priority: object, shown: object) -> None:
+def test_shown_rows_priority_is_a_number_or_one_line(priority: object, shown: object) -> None:
     assert shown_rows([{**ROW, "priority": priority}], ["priority"], AROUND._replace(peaks={})) == [
         {"priority": shown}
     ]
 
 
-def test_what_a_row_does_not_have_is_null_or_empty() -> None:
+def test_shown_rows_missing_value_is_null_or_empty() -> None:
     (row,) = shown_rows([{"id": ROW["id"], "clusterId": EAST}], list(FIELDS), AROUND._replace(peaks={}))
     told = {field: value for field, value in row.items() if value is not None}
     assert told == {
@@ -131,7 +131,7 @@ def test_what_a_row_does_not_have_is_null_or_empty() -> None:
     }
 
 
-def test_the_keys_that_are_kept_are_all_that_is_used() -> None:
+def test_used_keys_reduced_row_gives_the_same_values() -> None:
     kept = {key: value for key, value in ROW.items() if key in USED_KEYS}
     assert shown_rows([kept], list(FIELDS), AROUND) == shown_rows([ROW], list(FIELDS), AROUND)
     assert None not in shown_rows([kept], list(FIELDS), AROUND)[0].values()
@@ -144,6 +144,6 @@ def test_the_keys_that_are_kept_are_all_that_is_used() -> None:
     assert match([kept], gone).rows == match([ROW], gone).rows == []
 
 
-def test_fields_of_the_api_are_kept_beside_what_is_used() -> None:
+def test_needed_keys_api_fields_are_added() -> None:
     assert needed_keys(["id", "images"]) == frozenset((*USED_KEYS, "id", "images"))
     assert needed_keys(["all"]) is None

@@ -53,19 +53,19 @@ def options(**given: Any) -> InfoOptions:
     return info_options({**defaults, **given}, given, NOW)
 
 
-def test_the_good_values_cover_all_options() -> None:
+def test_info_options_examples_cover_all_options() -> None:
     assert set(GOOD) == set(CRITERIA)
     without_default = {option for option, spec in selection_argument_spec().items() if "default" not in spec}
     assert without_default == set(GOOD) | set(OTHERS)
 
 
 @pytest.mark.parametrize("option", GOOD)
-def test_every_criterion_is_enough_by_itself(option: str) -> None:
+def test_info_options_single_criterion_is_accepted(option: str) -> None:
     options(**{option: GOOD[option]})
 
 
 @pytest.mark.parametrize("given", [{}, OTHERS, {"deleted": True}, {"partial": True}, {"sort_by": "name"}])
-def test_no_criterion_is_refused_unless_all_is_said(given: dict[str, Any]) -> None:
+def test_info_options_no_criterion_is_rejected_unless_all(given: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="criteria: not set"):
         options(**given)
     options(**given, all=True)
@@ -76,7 +76,7 @@ BLANK = ["", " ", "\n", None, [], [""], [None], ["vision", " "], ["vision", None
 
 @pytest.mark.parametrize("blank", BLANK, ids=repr)
 @pytest.mark.parametrize("option", selection_argument_spec())
-def test_what_is_given_but_blank_is_refused(option: str, blank: Any) -> None:
+def test_info_options_blank_value_is_rejected(option: str, blank: Any) -> None:
     if option == "ids" and blank == []:
         return
     given = {"all": True, **GOOD, **OTHERS, option: blank}
@@ -85,13 +85,13 @@ def test_what_is_given_but_blank_is_refused(option: str, blank: Any) -> None:
 
 
 @pytest.mark.parametrize("values", [["a", "", "b"], ["a", " "]])
-def test_blank_pieces_that_ansible_made_of_a_string_are_refused(values: list[str]) -> None:
+def test_info_options_blank_element_of_a_split_string_is_rejected(values: list[str]) -> None:
     defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
     with pytest.raises(OptionError, match="projects"):
         info_options({**defaults, "projects": values}, {"projects": "a,,b"}, NOW)
 
 
-def test_an_empty_list_of_ids_selects_nothing() -> None:
+def test_info_options_empty_ids_select_nothing() -> None:
     assert options(ids=[]).selects_nothing
     assert options(ids=[], all=True).selects_nothing
     assert not options(ids=[ONE]).selects_nothing
@@ -99,24 +99,24 @@ def test_an_empty_list_of_ids_selects_nothing() -> None:
 
 
 @pytest.mark.parametrize("ids", [[","], [" , "], "  "])
-def test_ids_without_an_id_are_refused_and_do_not_select_nothing(ids: Any) -> None:
+def test_info_options_ids_without_an_id_are_rejected(ids: Any) -> None:
     with pytest.raises(OptionError, match="ids"):
         options(ids=ids)
 
 
-def test_ids_come_as_people_and_surveys_give_them() -> None:
+def test_info_options_ids_in_one_string_are_split_and_folded() -> None:
     found = options(ids=["{0}, {1}\n".format(ONE.upper(), TWO), ONE])
     assert list(found.criteria.any_of["ids"]) == [ONE, TWO]
     with pytest.raises(OptionError, match="not a uuid: 'gpu-1'"):
         options(ids=["gpu-1"])
 
 
-def test_names_are_trimmed_and_split_at_line_ends_only() -> None:
+def test_info_options_names_are_trimmed_and_split_at_line_ends() -> None:
     found = options(projects=[" vision ", "a b\nlanguage\n", "x,y", "vision"])
     assert list(found.criteria.any_of["projects"]) == ["vision", "a b", "language", "x,y"]
 
 
-def test_phases_are_known_in_any_case_and_by_other_names() -> None:
+def test_info_options_phase_in_any_case_is_known() -> None:
     found = options(phases=["running", "SUSPENDING"])
     assert found.criteria.any_of["phases"] == {
         "running": frozenset(("Running",)),
@@ -125,13 +125,13 @@ def test_phases_are_known_in_any_case_and_by_other_names() -> None:
     assert found.warnings == ()
 
 
-def test_a_phase_that_is_not_known_warns_and_is_kept() -> None:
+def test_info_options_unknown_phase_warns_and_is_kept() -> None:
     found = options(phases=["Runing"])
     assert found.criteria.any_of["phases"] == {"Runing": frozenset(("Runing",))}
     assert "'Runing' is not a phase" in found.warnings[0]
 
 
-def test_ages_become_moments() -> None:
+def test_info_options_ages_become_moments() -> None:
     found = options(phase_older_than="7d", created_before="2026-01-01")
     assert found.criteria.before == {
         "phase_older_than": NOW - timedelta(days=7),
@@ -168,11 +168,11 @@ def test_ages_become_moments() -> None:
         ({"filter_by": ["name!=x{0}".format(number) for number in range(11)]}, "at most 10"),
     ],
 )
-def test_what_can_not_be_used_is_refused(given: dict[str, Any], words: str) -> None:
+def test_info_options_unusable_value_is_rejected(given: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
         options(**given)
 
 
-def test_ids_to_exclude_are_folded_and_split_where_there_is_nothing_else() -> None:
+def test_info_options_excluded_ids_are_split_and_folded() -> None:
     given = ["{0}, {1}".format(ONE.upper(), TWO), "Keep-*", "a b", ONE, "{0} keep".format(TWO), ","]
     assert options(all=True, exclude=given).exclude == (ONE, TWO, "Keep-*", "a b", given[4], ",")

@@ -28,7 +28,7 @@ def selection(count: int, width: int = 0) -> Selection:
     width=st.sampled_from([0, 300, 5000]),
     limit=st.none() | st.sampled_from([0, 1, 100, 100_000]),
 )
-def test_the_shape_is_constant_and_rows_are_the_first_ones(count: int, width: int, limit: int | None) -> None:
+def test_make_result_any_selection_has_the_same_keys(count: int, width: int, limit: int | None) -> None:
     chosen = selection(count, width)
     result = make_result(chosen, limit)
     assert set(result) == set(make_result(nothing(), None))
@@ -44,14 +44,14 @@ def test_the_shape_is_constant_and_rows_are_the_first_ones(count: int, width: in
         assert shown == min(limit, count)
 
 
-def test_fifteen_thousand_ids_stay_within_what_job_viewers_keep() -> None:
+def test_make_result_15000_ids_fit_into_job_viewers() -> None:
     result = make_result(selection(15_000, 300), None)
     assert len(result["ids"]) == 15_000
     assert len(result["workloads"]) > 100
     assert len(json.dumps(result)) < 700_000
 
 
-def test_what_is_said() -> None:
+def test_make_result_message_names_workloads_and_gpus() -> None:
     assert make_result(nothing(), None)["msg"] == "no workload selected"
     assert make_result(selection(1), None)["msg"] == "1 workload selected, holding 2.5 GPUs"
     limited = make_result(selection(3)._replace(is_limited=True), None)

@@ -49,21 +49,21 @@ def is_unfiltered(asked: Asked) -> bool:
 # Options
 
 
-def test_no_ids_need_no_control_plane(control_plane: ListingPlane) -> None:
+def test_select_empty_ids_send_no_request(control_plane: ListingPlane) -> None:
     finished = control_plane.select(ids=[], base_url=None, token=None)
     assert numbers(finished) == []
     assert finished.result["count"] == 0
     assert control_plane.loopback.asked == []
 
 
-def test_the_text_of_a_survey_may_end_in_a_comma(control_plane: ListingPlane) -> None:
+def test_select_ids_text_with_trailing_comma_is_accepted(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(1), workload(2), workload(3)]
     text = "{0},{1},".format(workload_id(1), workload_id(3))
     # As Ansible cuts it.
     assert numbers(control_plane.select({"ids": text.split(",")}, ids=text)) == [1, 3]
 
 
-def test_unknown_stands_also_for_a_phase_of_another_version(control_plane: ListingPlane) -> None:
+def test_select_unknown_phase_includes_phases_of_other_versions(control_plane: ListingPlane) -> None:
     control_plane.workloads = [
         workload(1, phase="Unknown"),
         workload(2, phase="Hibernating"),
@@ -78,7 +78,7 @@ def test_unknown_stands_also_for_a_phase_of_another_version(control_plane: Listi
 # Filters of our own
 
 
-def test_a_cluster_is_filtered_by_as_the_control_plane_writes_it(control_plane: ListingPlane) -> None:
+def test_select_cluster_filter_uses_the_id_of_the_api(control_plane: ListingPlane) -> None:
     control_plane.clusters = [{"uuid": WEST, "name": "west"}, {"uuid": EAST.upper(), "name": "east"}]
     control_plane.workloads = [workload(1), workload(2, clusterId=EAST.upper())]
     control_plane.pods = [pod(1, 1, "g1"), {**pod(2, 2, "g1"), "clusterId": EAST.upper()}]
@@ -93,7 +93,7 @@ def test_a_cluster_is_filtered_by_as_the_control_plane_writes_it(control_plane: 
 
 @pytest.mark.parametrize("is_refused", [True, False], ids=["refused", "ignored"])
 @pytest.mark.parametrize("wanted", [[1199], [0, 1199], []], ids=["last", "first and last", "none"])
-def test_a_limit_costs_no_more_where_filters_do_not_work(
+def test_select_limit_without_working_filter_reads_the_list_once(
     control_plane: ListingPlane, is_refused: bool, wanted: list[int]
 ) -> None:
     control_plane.workloads = [
@@ -111,7 +111,7 @@ def test_a_limit_costs_no_more_where_filters_do_not_work(
     assert any("refused to filter" in warning for warning in finished.warnings) is is_refused
 
 
-def test_a_limit_that_a_small_page_settles_reads_no_more(control_plane: ListingPlane) -> None:
+def test_select_limit_met_by_a_small_page_reads_one_page(control_plane: ListingPlane) -> None:
     control_plane.workloads = [
         workload(number, projectName=("nlp", "vision")[number % 2]) for number in range(1200)
     ]
@@ -125,14 +125,14 @@ def test_a_limit_that_a_small_page_settles_reads_no_more(control_plane: ListingP
     assert len(control_plane.asked(LIST)) == 1
 
 
-def test_a_limit_beyond_a_page_reads_the_list(control_plane: ListingPlane) -> None:
+def test_select_limit_beyond_a_page_reads_the_list(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1200)]
     finished = control_plane.select(all=True, limit=700)
     assert numbers(finished) == list(range(700))
     assert finished.result["limited"] is True
 
 
-def test_a_filter_refused_by_a_server_error_is_not_waited_out(
+def test_select_filter_with_server_error_falls_back_early(
     control_plane: ListingPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.001)
@@ -147,7 +147,7 @@ def test_a_filter_refused_by_a_server_error_is_not_waited_out(
     assert [("filterBy" in query) for query in control_plane.asked(PODS)] == [True] * 3 + [False]
 
 
-def test_a_filter_of_the_user_gets_all_the_patience(
+def test_select_filter_by_with_server_error_is_retried(
     control_plane: ListingPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.001)
@@ -161,7 +161,7 @@ def test_a_filter_of_the_user_gets_all_the_patience(
 
 @pytest.mark.parametrize("joins", [any, None, next], ids=["or", "ignored", "first only"])
 @pytest.mark.parametrize("has_count", [True, False])
-def test_a_row_that_does_not_meet_a_filter_fails_the_selection(
+def test_select_filter_by_contradicted_by_a_row_fails(
     control_plane: ListingPlane, joins: Any, has_count: bool
 ) -> None:
     control_plane.workloads = [
@@ -181,7 +181,7 @@ def test_a_row_that_does_not_meet_a_filter_fails_the_selection(
     assert numbers(control_plane.select(filter_by=["projectName==vision", "submittedBy!=ada"])) == [1]
 
 
-def test_a_search_that_may_be_ignored_warns_where_there_is_no_count(control_plane: ListingPlane) -> None:
+def test_select_search_maybe_ignored_without_count_warns(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(1), workload(2)]
     control_plane.refuse(COUNT, 404)
     assert control_plane.select(search="job-1").warnings == []
@@ -191,7 +191,7 @@ def test_a_search_that_may_be_ignored_warns_where_there_is_no_count(control_plan
     assert "no telling whether the control plane ignored the text" in finished.warnings[0]
 
 
-def test_live_rows_are_not_selected_as_deleted(control_plane: ListingPlane) -> None:
+def test_select_deleted_ignored_by_the_server_is_filtered_locally(control_plane: ListingPlane) -> None:
     def ignore_deleted(asked: Asked) -> Optional[Reply]:
         return (
             control_plane.loopback.reply(200, {"workloads": control_plane.workloads})
@@ -208,7 +208,7 @@ def test_live_rows_are_not_selected_as_deleted(control_plane: ListingPlane) -> N
 # Exclusions
 
 
-def test_ids_to_exclude_come_as_surveys_give_them(control_plane: ListingPlane) -> None:
+def test_select_excluded_ids_in_one_string_are_left_out(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1, 5)]
     finished = control_plane.select(
         all=True, exclude=["{0}, {1}".format(workload_id(1).upper(), workload_id(2))]
@@ -217,7 +217,7 @@ def test_ids_to_exclude_come_as_surveys_give_them(control_plane: ListingPlane) -
     assert finished.warnings == []
 
 
-def test_an_exclusion_that_leaves_out_nothing_is_told(control_plane: ListingPlane) -> None:
+def test_select_exclude_without_match_warns(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(1)]
     cut = workload_id(1)[:-1]
     finished = control_plane.select(all=True, exclude=[cut, "keep-*", "jobb-1"])
@@ -244,9 +244,7 @@ def change_once(control_plane: ListingPlane, path: str, offset: int, change: Any
 
 
 @pytest.mark.parametrize("created", [0, 5])
-def test_rows_that_move_up_are_found_also_where_others_are_created(
-    control_plane: ListingPlane, created: int
-) -> None:
+def test_select_list_shrinking_between_pages_is_complete(control_plane: ListingPlane, created: int) -> None:
     control_plane.workloads = [workload(number) for number in range(1600)]
 
     def change() -> None:
@@ -260,14 +258,14 @@ def test_rows_that_move_up_are_found_also_where_others_are_created(
     assert finished.warnings == []
 
 
-def test_a_list_that_holds_still_is_read_once(control_plane: ListingPlane) -> None:
+def test_select_stable_list_is_read_once(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1600)]
     assert len(numbers(control_plane.select(all=True, fields=["id"]))) == 1600
     assert len(control_plane.asked(LIST)) == 4
     assert len(control_plane.asked(COUNT)) == 1
 
 
-def test_a_list_that_never_holds_still_is_told(control_plane: ListingPlane) -> None:
+def test_select_list_always_changing_warns(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1600)]
 
     def hook(asked: Asked) -> Optional[Reply]:
@@ -282,7 +280,7 @@ def test_a_list_that_never_holds_still_is_told(control_plane: ListingPlane) -> N
     ]
 
 
-def test_a_count_of_more_than_the_list_shows_is_settled_by_a_second_look(control_plane: ListingPlane) -> None:
+def test_select_count_above_the_list_reads_twice(control_plane: ListingPlane) -> None:
     def count_more(asked: Asked) -> Optional[Reply]:
         return control_plane.loopback.reply(200, {"count": 700}) if asked.path == COUNT else None
 
@@ -297,7 +295,7 @@ def test_a_count_of_more_than_the_list_shows_is_settled_by_a_second_look(control
 # Pods
 
 
-def test_a_pod_that_ends_between_pages_hides_no_workload(control_plane: ListingPlane) -> None:
+def test_select_pod_ending_between_pages_hides_no_workload(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1, 4)]
     control_plane.pods = [pod(number, 1 + number // 500, "g1") for number in range(501)]
     control_plane.pods += [pod(1000 + number, 3, "g1") for number in range(499)]
@@ -305,7 +303,7 @@ def test_a_pod_that_ends_between_pages_hides_no_workload(control_plane: ListingP
     assert numbers(control_plane.select(nodes=["g1"])) == [1, 2, 3]
 
 
-def test_pods_are_read_on_without_a_next_and_whatever_their_ids(control_plane: ListingPlane) -> None:
+def test_select_pods_without_next_are_read_to_the_end(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(1), workload(2)]
     control_plane.pods = [pod(number, 1, "g1", id="pod-{0}".format(number)) for number in range(500)]
     control_plane.pods.append(pod(501, 2, "g1"))
@@ -313,7 +311,7 @@ def test_pods_are_read_on_without_a_next_and_whatever_their_ids(control_plane: L
     assert numbers(control_plane.select(nodes=["g1"])) == [1, 2]
 
 
-def test_few_pods_are_read_once(control_plane: ListingPlane) -> None:
+def test_select_single_page_of_pods_is_read_once(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(1)]
     control_plane.pods = [pod(1, 1, "g1")]
     assert numbers(control_plane.select(nodes=["g1"])) == [1]
@@ -321,7 +319,7 @@ def test_few_pods_are_read_once(control_plane: ListingPlane) -> None:
 
 
 @pytest.mark.parametrize("node", ["g1", "a,b"])
-def test_pods_are_read_without_what_is_refused(control_plane: ListingPlane, node: str) -> None:
+def test_select_pods_filter_refused_is_applied_locally(control_plane: ListingPlane, node: str) -> None:
     control_plane.workloads = [workload(1), workload(2)]
     control_plane.pods = [pod(1, 1, node), pod(2, 2, node, completedAt="2026-01-02T00:00:00Z")]
     control_plane.refuse(PODS, 400, but=lambda asked: is_unfiltered(asked) and "completed" not in asked.query)
@@ -331,7 +329,7 @@ def test_pods_are_read_without_what_is_refused(control_plane: ListingPlane, node
     assert "refused to filter pods" in finished.warnings[0]
 
 
-def test_pods_that_are_refused_altogether_are_not_called_filtered(control_plane: ListingPlane) -> None:
+def test_select_pods_refused_fails_without_a_warning(control_plane: ListingPlane) -> None:
     control_plane.refuse(PODS, 400)
     finished = control_plane.select(nodes=["g1"])
     assert finished.failed
@@ -344,7 +342,7 @@ def test_pods_that_are_refused_altogether_are_not_called_filtered(control_plane:
 
 @pytest.mark.parametrize("status", [403, 500, 503])
 @pytest.mark.parametrize("given", [{"all": True}, {"projects": ["vision"]}], ids=["all", "filtered"])
-def test_a_selection_does_without_a_count(
+def test_select_count_refused_reads_the_list_with_a_warning(
     control_plane: ListingPlane, status: int, given: dict[str, Any]
 ) -> None:
     control_plane.workloads = [workload(number) for number in range(600)]
@@ -356,7 +354,7 @@ def test_a_selection_does_without_a_count(
     ]
 
 
-def test_a_list_without_a_count_and_without_a_next_is_read_to_its_end(control_plane: ListingPlane) -> None:
+def test_select_list_without_count_and_next_is_complete(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1000)]
     control_plane.says_next = False
     control_plane.refuse(COUNT, 404)
@@ -364,7 +362,7 @@ def test_a_list_without_a_count_and_without_a_next_is_read_to_its_end(control_pl
     assert len(control_plane.asked(LIST)) == 3
 
 
-def test_a_list_that_ends_in_an_empty_page_which_names_itself(control_plane: ListingPlane) -> None:
+def test_select_last_page_naming_itself_ends_the_list(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(600)]
 
     def lead_on(asked: Asked) -> Optional[Reply]:
@@ -378,7 +376,7 @@ def test_a_list_that_ends_in_an_empty_page_which_names_itself(control_plane: Lis
     assert numbers(control_plane.select(all=True)) == list(range(600))
 
 
-def test_a_selection_does_without_clusters_it_does_not_name(control_plane: ListingPlane) -> None:
+def test_select_unneeded_clusters_failing_warns(control_plane: ListingPlane) -> None:
     control_plane.workloads = [workload(1), workload(2, clusterId=EAST)]
     control_plane.pods = [pod(1, 1, "g1")]
     control_plane.refuse(CLUSTERS, 500)
@@ -395,13 +393,15 @@ def test_a_selection_does_without_clusters_it_does_not_name(control_plane: Listi
 # Names that are not there
 
 
-def test_nodes_of_a_cluster_that_is_not_there_are_not_called_unlisted(control_plane: ListingPlane) -> None:
+def test_select_nodes_of_an_unknown_cluster_give_one_warning(control_plane: ListingPlane) -> None:
     control_plane.nodes = [{"name": "g1", "clusterUuid": EAST}]
     finished = control_plane.select(clusters=["weest"], nodes=["g1"])
-    assert finished.warnings == ["clusters: the control plane lists no cluster 'weest'"]
+    assert finished.warnings == [
+        "clusters: the control plane lists no cluster 'weest' (did you mean 'west'?)"
+    ]
 
 
-def test_nodes_that_can_not_be_looked_up_are_not_called_unlisted(control_plane: ListingPlane) -> None:
+def test_select_nodes_without_node_list_warn_of_that(control_plane: ListingPlane) -> None:
     def before_2_23(asked: Asked) -> Optional[Reply]:
         status = {NODES: 404, CLUSTERS: 403}.get(asked.path)
         return control_plane.loopback.reply(status) if status else None
