@@ -268,6 +268,22 @@ unmatched:
   returned: always
   type: dict
   sample: {"projects": [visoin]}
+incomplete:
+  description:
+    - Number of workloads that the control plane lists, and the larger number that it counts, if the list stayed shorter than
+      the count. Null if the list is complete, as far as known.
+  returned: always
+  type: dict
+  contains:
+    listed:
+      description: Number of listed workloads.
+      type: int
+      sample: 1169
+    counted:
+      description: Number of counted workloads.
+      type: int
+      sample: 1200
+  sample: null
 undecided:
   description:
     - Workloads that meet all other criteria, and whose GPU use during O(idle_for) is not known. They are not selected.

@@ -150,7 +150,7 @@ def test_select_criteria_table(select: Select, given: dict[str, Any], expected: 
     assert numbers(finished) == expected
     assert finished.result["count"] == len(expected)
     assert [one["id"] for one in finished.result["workloads"]] == finished.result["ids"]
-    told = [warning for warning in finished.warnings if "not there" not in warning]
+    told = [warning for warning in finished.warnings if "not found" not in warning]
     assert told == (
         [] if expected else ["projects: the control plane lists no project 'Vision' (did you mean 'vision'?)"]
     )
@@ -295,10 +295,10 @@ def test_select_until_gpus_out_of_reach_fails(select: Select) -> None:
     finished = select(phases=["Running"], until_gpus=8.0)
     assert finished.failed
     assert finished.result["ids"] == []
-    assert "with only 7 of the 8 GPUs" in finished.result["msg"]
+    assert "with 7 of 8 GPUs" in finished.result["msg"]
     assert numbers(select(phases=["Running"], until_gpus=8.0, partial=True)) == [1, 2, 3]
     assert select(phases=["Stopped"], until_gpus=1.0).result["msg"] == (
-        "until_gpus: no selected workload holds a GPU; 1 asked for"
+        "until_gpus: no selected workload holds a GPU, 1 requested"
     )
 
 
@@ -318,7 +318,7 @@ def test_select_refused_filter_is_applied_locally(simulator: Handle, select: Sel
         )
         finished = select(projects=["vision"])
         assert numbers(finished) == [1, 2, 5, 6]
-        assert "refused to filter" in finished.warnings[0]
+        assert "refused a filter" in finished.warnings[0]
         assert numbers(select(projects=["vision"], limit=2)) == [1, 2]
 
 
@@ -341,7 +341,7 @@ def test_select_refused_pods_filter_is_applied_locally(simulator: Handle, select
     )
     finished = select(nodes=["gpu-1"], clusters=["north"])
     assert numbers(finished) == [1, 2]
-    assert "refused to filter pods" in finished.warnings[0]
+    assert "refused a filter of pods" in finished.warnings[0]
 
 
 def test_select_forbidden_clusters_need_uuids(simulator: Handle, select: Select) -> None:
@@ -432,6 +432,22 @@ def test_select_9000_workloads_need_18_pages_and_a_count() -> None:
 
 def _age(workload: Any) -> tuple[int, str]:
     return int(workload.created_at * 1000), workload.id
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_select_unstable_order_is_complete_or_reported(seed: int) -> None:
+    created = "2026-01-{0:02d}T00:00:00Z"
+    workloads = [row(number, createdAt=created.format(1 + number // 60)) for number in range(1200)]
+    fault = {"kind": "unstable_order", "seed": seed, "each_request": True}
+    with running(Settings(fleet={**FLEET, "workloads": workloads})) as simulator:
+        simulator.faults({"match": {"path": "/api/v1/workloads"}, "times": "always", "fault": fault})
+        finished = selecting(simulator)(all=True, fields=["id"])
+    count = finished.result["count"]
+    expected = None if count == 1200 else {"listed": count, "counted": 1200}
+    assert finished.result["incomplete"] == expected
+    assert [f"lists {count} of 1200 workloads" in warning for warning in finished.warnings] == (
+        [] if expected is None else [True]
+    )
 
 
 @pytest.mark.parametrize(

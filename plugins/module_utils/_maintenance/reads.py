@@ -23,6 +23,7 @@ from .._api.errors import AccessDenied, NoToken, RequestError
 from .._api.stats import RequestStats
 from .._common.ids import fold_id
 from .._selection.fields import needed_keys
+from .._selection.nodes import is_on_node, pods_on_nodes
 from .._selection.options import (
     info_options,
     selection_argument_spec,
@@ -34,8 +35,8 @@ from .._selection.places import (
     unlisted_nodes,
     unlisted_projects,
 )
-from .._selection.pods import is_on_node, pods_on_nodes
-from .._selection.select import SelectedRows, select
+from .._selection.result import Selection
+from .._selection.select import select
 from .._system.processes import watch_ancestors
 from .context import Identity, Selected
 from .record import ControlPlane
@@ -123,7 +124,7 @@ class ControlPlaneReader:
         known = resolve_clusters(clusters, listed, self.warn_once)
         return api_id(frozenset[str]().union(*known.values()), listed)
 
-    def _rows(self, selection: Mapping[str, Any], quiet: bool = False) -> SelectedRows:
+    def _rows(self, selection: Mapping[str, Any], quiet: bool = False) -> Selection:
         if self._wait:
             self.identity()
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
@@ -213,7 +214,7 @@ def _identity(client: Client, connection: Connection) -> Identity:
     return Identity(control_plane, {one.id: one.version for one in clusters or () if one.version})
 
 
-def _seen(selected: SelectedRows) -> dict[str, Seen]:
+def _seen(selected: Selection) -> dict[str, Seen]:
     found = {}
     for row in selected.rows:
         workload_id = fold_id(row.get("id"))

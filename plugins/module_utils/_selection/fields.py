@@ -47,7 +47,7 @@ DEFAULT_FIELDS = (
 )
 
 
-class Surroundings(NamedTuple):
+class RenderContext(NamedTuple):
     """What a row does not hold: names of clusters and peaks of GPU use, each by uuid, and the time."""
 
     clusters: Mapping[str, str]
@@ -55,11 +55,11 @@ class Surroundings(NamedTuple):
     peaks: Mapping[str, float] = MappingProxyType({})
 
 
-_Field = Callable[[Row, Surroundings], Any]
+_Field = Callable[[Row, RenderContext], Any]
 
 
 def _text(key: str, length: int = NAME_LENGTH) -> _Field:
-    def read(row: Row, _surroundings: Surroundings) -> Optional[str]:
+    def read(row: Row, _context: RenderContext) -> Optional[str]:
         found = text(row, key)
         return None if found is None else clean(found, length)
 
@@ -67,24 +67,24 @@ def _text(key: str, length: int = NAME_LENGTH) -> _Field:
 
 
 def _texts(key: str) -> _Field:
-    return lambda row, _surroundings: [clean(item, NAME_LENGTH) for item in texts(row, key)]
+    return lambda row, _context: [clean(item, NAME_LENGTH) for item in texts(row, key)]
 
 
 def _plain(read: Callable[[Row], Any]) -> _Field:
-    return lambda row, _surroundings: read(row)
+    return lambda row, _context: read(row)
 
 
-def _cluster(row: Row, surroundings: Surroundings) -> Optional[str]:
+def _cluster(row: Row, context: RenderContext) -> Optional[str]:
     cluster_id = fold_id(row.get("clusterId"))
-    return None if cluster_id is None else surroundings.clusters.get(cluster_id, cluster_id)
+    return None if cluster_id is None else context.clusters.get(cluster_id, cluster_id)
 
 
-def _phase(row: Row, _surroundings: Surroundings) -> Optional[str]:
+def _phase(row: Row, _context: RenderContext) -> Optional[str]:
     found = text(row, "phase")
     return None if found is None else clean(canonical(found), NAME_LENGTH)
 
 
-def _priority(row: Row, _surroundings: Surroundings) -> Union[int, float, str, None]:
+def _priority(row: Row, _context: RenderContext) -> Union[int, float, str, None]:
     """A number as the API gives it, or a text; of another version, or of a proxy, it may be anything."""
     found = row.get("priority")
     if isinstance(found, str):
@@ -93,13 +93,13 @@ def _priority(row: Row, _surroundings: Surroundings) -> Union[int, float, str, N
     return found if value is not None and found == value else value
 
 
-def _phase_age(row: Row, surroundings: Surroundings) -> Optional[str]:
+def _phase_age(row: Row, context: RenderContext) -> Optional[str]:
     since = moment(row, "phaseUpdatedAt")
-    return None if since is None else format_age(surroundings.now - since)
+    return None if since is None else format_age(context.now - since)
 
 
-def _peak(row: Row, surroundings: Surroundings) -> Optional[float]:
-    return surroundings.peaks.get(fold_id(row.get("id")) or "")
+def _peak(row: Row, context: RenderContext) -> Optional[float]:
+    return context.peaks.get(fold_id(row.get("id")) or "")
 
 
 FIELDS: dict[str, _Field] = {
@@ -140,21 +140,19 @@ def needed_keys(fields: Sequence[str]) -> Optional[frozenset[str]]:
     return None if ALL_FIELDS in fields else frozenset(USED_KEYS).union(fields)
 
 
-def shown_rows(
-    rows: Sequence[Row], fields: Sequence[str], surroundings: Surroundings
-) -> list[dict[str, Any]]:
+def shown_rows(rows: Sequence[Row], fields: Sequence[str], context: RenderContext) -> list[dict[str, Any]]:
     """Return the rows with the keys asked for.
 
     A key that is none of FIELDS is taken for one of the API's own, as it is there, or null. ``all``
     gives the API's rows as they are. Where peaks were measured, each row has its own.
     """
     if ALL_FIELDS in fields:
-        peaks = [{PEAK: _peak(row, surroundings)} if surroundings.peaks else {} for row in rows]
+        peaks = [{PEAK: _peak(row, context)} if context.peaks else {} for row in rows]
         return [{**row, **peak} for row, peak in zip(rows, peaks)]
-    if surroundings.peaks and PEAK not in fields:
+    if context.peaks and PEAK not in fields:
         fields = [*fields, PEAK]
     return [
-        {field: FIELDS[field](row, surroundings) if field in FIELDS else row.get(field) for field in fields}
+        {field: FIELDS[field](row, context) if field in FIELDS else row.get(field) for field in fields}
         for row in rows
     ]
 

@@ -17,8 +17,7 @@ from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, some_of
 from .._workload.row import text
-from .nodes import read_nodes
-from .pods import is_on_node, pods_on_nodes
+from .nodes import is_on_node, pods_on_nodes, read_nodes
 
 Warn = Callable[[str], None]
 # Names that the control plane does not list, each with the listed names that are similar.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
 from .._common.result import (
@@ -15,7 +16,12 @@ from .._common.result import (
     fitting,
 )
 from .._common.text import counted
+from .._workload.row import Row
+from .criteria import row_id
+from .fields import RenderContext, shown_rows
 from .idle import Undecided
+from .places import Cluster
+from .rows import Shortfall
 
 # What the rows may take where the ids alone fill the result: 15,000 ids are 600,000 characters.
 _LEAST_FOR_ROWS = 50_000
@@ -24,74 +30,86 @@ _MOST_FOR_UNDECIDED = 150_000
 
 
 class Selection(NamedTuple):
-    """What was selected, in order.
+    """What was selected: rows of the API in order, and the number of GPUs that they hold together.
 
-    ``rows`` are all rows as they are to be shown; ``gpus`` is how many they hold together.
-    ``control_plane``: see ``control_plane_shown``.
+    ``is_limited``: whether ``limit`` left some out; ``unmatched`` as in Matched. ``clusters`` are those
+    that this account can list, ``None`` if it cannot; ``tenant_id`` is ``None`` where it is not
+    reported. ``peaks`` and ``undecided`` as in IdleRows. ``shortfall``: the list is known to be incomplete.
     """
 
-    ids: Sequence[str]
-    rows: Sequence[dict[str, Any]]
+    rows: Sequence[Row]
     gpus: float
     is_limited: bool
     unmatched: Mapping[str, Sequence[str]]
+    clusters: Optional[Sequence[Cluster]]
+    tenant_id: Optional[int]
+    peaks: Mapping[str, float]
     undecided: Sequence[Undecided]
-    control_plane: Mapping[str, Any]
+    shortfall: Optional[Shortfall] = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the rows."""
+        return [workload_id for row in self.rows for workload_id in row_id(row)]
 
 
-def nothing(base_url: str = "") -> Selection:
-    """Return the selection of no workload."""
-    return Selection([], [], 0.0, False, {}, [], control_plane_shown(base_url, None, []))
+EMPTY = Selection([], 0.0, False, {}, None, None, {}, [])
 
 
-def control_plane_shown(
-    base_url: str, tenant_id: Optional[int], clusters: Sequence[Mapping[str, Any]]
+def empty_result(base_url: str = "") -> dict[str, Any]:
+    """Return the result of a task that selected nothing."""
+    return make_result(EMPTY, base_url, (), None, datetime.now(timezone.utc))
+
+
+def make_result(
+    selection: Selection, base_url: str, fields: Sequence[str], workloads_limit: Optional[int], now: datetime
 ) -> dict[str, Any]:
-    """Return what the result says of the control plane."""
-    return {"base_url": base_url, "tenant_id": tenant_id, "clusters": [dict(one) for one in clusters]}
-
-
-def make_result(selection: Selection, workloads_limit: Optional[int]) -> dict[str, Any]:
     """Return the keys of the result, always the same ones.
 
-    Without ``workloads_limit`` there are as many rows as job viewers keep; with it exactly so many.
+    Without ``workloads_limit`` there are as many rows as job viewers show; with it exactly so many.
     """
+    clusters = selection.clusters or ()
+    ids = selection.ids
     result: dict[str, Any] = {
         "changed": False,
-        "msg": selection_words(selection),
-        "ids": list(selection.ids),
-        "count": len(selection.ids),
+        "msg": selection_message(selection),
+        "ids": ids,
+        "count": len(ids),
         "workloads": [],
         "workloads_truncated": False,
         "limited": selection.is_limited,
         "allocated_gpus": selection.gpus,
         "unmatched": {option: list(values) for option, values in selection.unmatched.items()},
         "undecided": fitting([one._asdict() for one in selection.undecided], _MOST_FOR_UNDECIDED)[0],
-        "control_plane": dict(selection.control_plane),
+        "incomplete": None if selection.shortfall is None else selection.shortfall._asdict(),
+        "control_plane": {
+            "base_url": base_url,
+            "tenant_id": selection.tenant_id,
+            "clusters": [{"id": one.id, "name": one.name, "version": one.version} for one in clusters],
+        },
     }
-    rows = selection.rows[:workloads_limit]
+    context = RenderContext({one.id: one.name for one in clusters}, now, selection.peaks)
+    rows = shown_rows(selection.rows, fields, context)[:workloads_limit]
     if workloads_limit is None:
         rows, _taken = fitting(rows, max(LARGEST_RESULT - characters(result), _LEAST_FOR_ROWS))
-    result["workloads"] = list(rows)
+    result["workloads"] = rows
     result["workloads_truncated"] = len(rows) < len(selection.rows)
     return result
 
 
-def selection_words(selection: Selection) -> str:
+def selection_message(selection: Selection) -> str:
     """Return the one sentence of a selection."""
-    if not selection.ids:
+    if not selection.rows:
         return "no workload selected"
-    words = "{0} selected, holding {1:g} GPU{2}".format(
-        counted(len(selection.ids), "workload"), selection.gpus, "" if selection.gpus == 1 else "s"
+    message = "{0} selected, holding {1:g} GPU{2}".format(
+        counted(len(selection.rows), "workload"), selection.gpus, "" if selection.gpus == 1 else "s"
     )
-    return words + (", and more that limit left out" if selection.is_limited else "")
+    return message + (", and more beyond limit" if selection.is_limited else "")
 
 
-def truncation_words(result: Mapping[str, Any]) -> str:
-    """Return what to tell of rows that are missing in the result."""
+def truncation_message(result: Mapping[str, Any]) -> str:
+    """Return the warning of rows that are missing in the result."""
     return (
-        "workloads holds the first {0} of {1} rows, so that job viewers can keep the result; ids is "
-        "complete. Ask for fewer fields, or say with workloads_limit how many rows there may be".format(
-            len(result["workloads"]), result["count"]
-        )
+        "workloads: the first {0} of {1} rows, so that job viewers can show the result; ids is complete. "
+        "Request fewer fields, or set workloads_limit.".format(len(result["workloads"]), result["count"])
     )

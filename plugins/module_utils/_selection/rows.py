@@ -34,31 +34,39 @@ IsEnough = Callable[[Rows], bool]
 
 # No answer to a bad filter is documented, so that a server's error may be one as well.
 _REFUSES_FILTER = (400, 422, 500, 501)
-# A list that shows fewer rows than were counted is read anew; one that never holds still is not worth more.
-_MOST_LOOKS = 3
+# How often a list that shows fewer rows than were counted is read.
+_MOST_READS = 3
 
 
 class LimitedRead(NamedTuple):
-    """That only the first ``limit`` of the rows are wanted that ``is_meant``, in the order of the list."""
+    """A read of only the first ``limit`` rows that are ``is_meant``, in the order of the list."""
 
     limit: int
     is_meant: Callable[[Row], bool]
 
     def are_on(self, page: Page) -> bool:
-        """Tell whether a page of one row more holds them, and whether there are more, or is all there is."""
+        """Return whether a page of one row more holds them and one further, or is the whole list."""
         is_all = page.next is None and len(page.rows) <= self.limit
         return is_all or sum(map(self.is_meant, page.rows)) > self.limit
 
 
+class Shortfall(NamedTuple):
+    """That the list showed fewer workloads than the control plane counted."""
+
+    listed: int
+    counted: int
+
+
 class Observation(NamedTuple):
-    """The rows that the list showed once, and whether these are surely all there were."""
+    """The rows of one read that began at some time, and the count to compare them with, if there is one."""
 
     rows: Rows
-    is_whole: bool
+    total: Optional[int]
+    began: datetime
 
 
 def is_refused_filter(fault: RequestError) -> bool:
-    """Tell whether a request with a filter may have failed because of it."""
+    """Return whether a request with a filter may have failed because of it."""
     found = fault.ended_on
     return isinstance(found, StatusError) and found.status in _REFUSES_FILTER
 
@@ -76,9 +84,10 @@ class RowReader:
         self._workers = workers
         self._keys = keys
         self._warn = warn
+        self.shortfall: Optional[Shortfall] = None
 
     def by_ids(self, ids: Sequence[str], is_deleted: bool) -> tuple[Rows, list[str]]:
-        """Return the rows of those ids that are there, and the ids that this account may not see."""
+        """Return the rows of the ids that exist, and the ids that this account cannot see."""
         if is_deleted:
             # A single GET is not said to show what was deleted.
             wanted = set(ids)
@@ -91,12 +100,12 @@ class RowReader:
     def listed(
         self, query: ListQuery, filters: Sequence[str] = (), limited_read: Optional[LimitedRead] = None
     ) -> Rows:
-        """Return the rows that the list shows for ``query``, or at least the ``few`` first ones.
+        """Return the rows that the list shows for ``query``, or at least those of ``limited_read``.
 
-        ``filters`` are ours: they only save rows, and where the control plane refuses them, the list is
-        read without them. Whether it joins filters by "and" is not documented, so that they are left
-        out where ``query`` holds the user's. Raises RequestError, and RunaiError where the control
-        control plane seems to ignore what the user asked it for.
+        ``filters`` are the module's own: they only save rows. If the control plane refuses them, the
+        list is read without them. How it combines filters is not documented, so they are left out
+        where ``query`` holds the user's. Raises RequestError, and RunaiError where the control plane
+        seems to ignore what the user asked for.
         """
         if query.filters or not filters:
             rows = self._read(query, limited_read, may_be_refused=False)
@@ -109,7 +118,9 @@ class RowReader:
                 # Few that are meant may be far down the whole list.
                 rows = self._read_all(query)
                 self._warn(
-                    "the control plane refused to filter ({0}); workloads were filtered here".format(fault)
+                    "the control plane refused a filter ({0}); the module filtered the workloads".format(
+                        fault
+                    )
                 )
         _check_filters(query.filters, rows.values())
         if query.search is not None:
@@ -127,24 +138,39 @@ class RowReader:
     def _read_all(
         self, query: ListQuery, may_be_refused: bool = False, is_enough: IsEnough = lambda rows: False
     ) -> Rows:
-        """Read the whole list, and once more where it may have changed meanwhile.
+        """Read the whole list, and again where it showed fewer workloads than were counted.
 
-        Where something goes away while pages are read, what comes after it moves up a place, and rows
-        at the seams of pages are missed. Another look finds them.
+        When a workload is deleted while pages are read, the rows behind it move up a place, and rows
+        at the seams of pages are missed. Another read finds them.
         """
         rows: Rows = {}
-        before: Optional[Rows] = None
-        for _number in range(_MOST_LOOKS):
-            look = self._look(query, may_be_refused, is_enough)
-            rows.update(look.rows)
-            # A list that shows the same twice holds still, and the count is what is wrong.
-            if look.is_whole or (before is not None and look.rows.keys() == before.keys()):
+        before: Optional[Observation] = None
+        shortfall = Shortfall(0, 0)
+        for _number in range(_MOST_READS):
+            seen = self._read_once(query, may_be_refused, is_enough)
+            rows.update(seen.rows)
+            if seen.total is None:
                 return rows
-            before = look.rows
-        self._warn("the list of workloads changed each time it was read; some may have been missed")
+            listed = _created_before(seen.began, seen.rows)
+            # Rows of two reads add up as long as the count stays the same.
+            if before is not None and before.total == seen.total:
+                listed = max(listed, _created_before(before.began, rows))
+            if listed >= seen.total:
+                return rows
+            shortfall = Shortfall(listed, seen.total)
+            # A list that shows the same rows twice shows no others.
+            if before is not None and before.rows.keys() == seen.rows.keys():
+                break
+            before = seen
+        self.shortfall = shortfall
+        self._warn(
+            "the control plane lists {0} of {1} workloads that it counts; the others are not known".format(
+                *shortfall
+            )
+        )
         return rows
 
-    def _look(self, query: ListQuery, may_be_refused: bool, is_enough: IsEnough) -> Observation:
+    def _read_once(self, query: ListQuery, may_be_refused: bool, is_enough: IsEnough) -> Observation:
         began = datetime.now(timezone.utc)
         fetch = self._fetch(query, may_be_refused)
         calls: list[Callable[[], Any]] = [lambda: self._client.count(query), lambda: fetch(0)]
@@ -166,10 +192,8 @@ class RowReader:
             is_enough,
         )
         if is_one_page or total is None or is_enough(rows):
-            return Observation(rows, True)
-        # What was created meanwhile was not counted, and must not stand in for what was missed.
-        counted = sum(not _is_after(row, began) for row in rows.values())
-        return Observation(rows, counted >= total)
+            return Observation(rows, None, began)
+        return Observation(rows, total, began)
 
     def _fetch(self, query: ListQuery, may_be_refused: bool, limit: int = PAGE_SIZE) -> Callable[[int], Page]:
         def fetch(offset: int) -> Page:
@@ -181,8 +205,8 @@ class RowReader:
     def _check_search(self, query: ListQuery, search: str, rows: Iterable[Row]) -> None:
         """Raise RunaiError if ``search`` seems to be ignored, as Run:ai before 2.20 does.
 
-        What the control plane searches in is not documented. It is taken to ignore the text if rows
-        do not hold it anywhere and the list is as long without it.
+        Which fields are searched is not documented. The text counts as ignored if it does not occur in
+        some row and the list is as long without it.
         """
         text = json.dumps(search.lower(), ensure_ascii=False)[1:-1]
         if all(text in json.dumps(row, ensure_ascii=False).lower() for row in rows):
@@ -191,29 +215,30 @@ class RowReader:
         everything = None if searched is None else self._client.count(query._replace(search=None))
         if searched is None or everything is None:
             self._warn(
-                "search: the list holds workloads in which the text does not occur, and without a count "
-                "there is no telling whether the control plane ignored the text (Run:ai before 2.20 does)"
+                "search: the text does not occur in some listed workloads. The control plane may ignore it, "
+                "as Run:ai before 2.20 does; without a count this is not known"
             )
         elif searched == everything:
             raise RunaiError(
-                "search: the list is as long without it and holds workloads in which the text does not "
-                "occur; the control plane seems to ignore it (Run:ai before 2.20 does)"
+                "search: the control plane seems to ignore it, as Run:ai before 2.20 does. The list is as "
+                "long without it, and the text does not occur in some workloads."
             )
 
 
-def _is_after(row: Row, when: datetime) -> bool:
-    created = moment(row, "createdAt")
-    return created is not None and created > when
+def _created_before(when: datetime, rows: Rows) -> int:
+    """Return how many rows a count at that time can hold; a row without the date may be one."""
+    created = [moment(row, "createdAt") for row in rows.values()]
+    return sum(one is None or one <= when for one in created)
 
 
 def _check_filters(filters: Sequence[str], rows: Iterable[Row]) -> None:
-    """Raise RunaiError for a row that the control plane should have left out."""
+    """Raise RunaiError for a row that contradicts an expression of the user."""
     for row in rows:
         for expression in filters:
             if contradicts(row, expression):
                 raise RunaiError(
-                    "filter_by: the control plane lists the workload '{0}' ({1}), which does not meet '{2}'; "
-                    'it seems to ignore the expression, or not to join several by "and"'.format(
+                    "filter_by: the control plane lists the workload '{0}' ({1}), which contradicts '{2}'. "
+                    'It seems to ignore the expression, or does not combine several by "and".'.format(
                         clean(row.get("name"), NAME_LENGTH), clean(row.get("id"), 40), clean(expression, 60)
                     )
                 )

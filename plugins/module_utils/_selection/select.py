@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
 from .._api.client import Client, ListQuery
 from .._api.errors import RequestError
@@ -16,7 +16,7 @@ from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, counted, some_of
 from .._workload.row import Row
 from .criteria import Criteria, Matched, match, predicate, row_id
-from .idle import IdleRows, Undecided, idle_rows
+from .idle import IdleRows, idle_rows
 from .options import InfoOptions
 from .order import Order, Taken, newest, take
 from .places import (
@@ -29,45 +29,28 @@ from .places import (
     warn_of_unlisted,
     workloads_on_nodes,
 )
-from .rows import LimitedRead, RowReader, Rows
+from .result import EMPTY, Selection
+from .rows import LimitedRead, RowReader, Rows, Shortfall
 from .server_filter import server_part
 
 _WILDCARDS = frozenset("*?[")
 
 
-class SelectedRows(NamedTuple):
-    """What was selected, as rows of the API in order.
-
-    ``gpus`` is how many they hold together, ``is_limited`` whether ``limit`` left some out,
-    ``unmatched`` as in Matched, ``peaks`` and ``undecided`` as in IdleRows. ``clusters`` are those that
-    this account may list, ``None`` if it may not; ``tenant_id`` is ``None`` where nothing says it.
-    """
-
-    rows: Sequence[Row]
-    gpus: float
-    is_limited: bool
-    unmatched: Mapping[str, Sequence[str]]
-    clusters: Optional[Sequence[Cluster]]
-    tenant_id: Optional[int]
-    peaks: Mapping[str, float]
-    undecided: Sequence[Undecided]
-
-
 def select(
     client: Client, options: InfoOptions, keys: Optional[Collection[str]], warn: Callable[[str], None]
-) -> SelectedRows:
+) -> Selection:
     """Return the workloads that ``options`` mean; ``warn`` gets sentences for the user.
 
     Of rows from the list only ``keys`` are kept, or all with ``None``. Raises RunaiError, as any fault
     of a request is.
     """
     if options.selects_nothing:
-        return SelectedRows([], 0.0, False, {}, None, None, {}, [])
+        return EMPTY
     return _Selecting(client, options, keys, warn).select()
 
 
 class _Selecting:
-    """One selection; see ``select``."""
+    """State of one call of ``select``."""
 
     def __init__(
         self,
@@ -81,18 +64,18 @@ class _Selecting:
         self._keys = keys
         self._warn = warn
 
-    def select(self) -> SelectedRows:
+    def select(self) -> Selection:
         options = self._options
         clusters = self._clusters()
         criteria = self._resolved(clusters)
-        rows = self._read(criteria, clusters)
+        rows, shortfall = self._read(criteria, clusters)
         matched = match(rows.values(), criteria, options.exclude)
-        self._tell_unmatched(matched.unmatched, criteria, clusters)
+        self._warn_of_unmatched(matched.unmatched, criteria, clusters)
         idle = self._idle(matched)
         taken = take(idle.rows, options.order)
         if not taken.is_enough and not options.is_partial_allowed:
-            raise RunaiError(_shortage_words(options.order, taken))
-        return SelectedRows(
+            raise RunaiError(_shortage_message(options.order, taken))
+        return Selection(
             taken.rows,
             taken.gpus,
             taken.is_limited,
@@ -101,6 +84,7 @@ class _Selecting:
             _tenant_id(clusters or [], rows),
             idle.peaks,
             idle.undecided,
+            shortfall,
         )
 
     def _clusters(self) -> Optional[list[Cluster]]:
@@ -111,7 +95,7 @@ class _Selecting:
         except RequestError as fault:
             if is_needed or not fault.is_of_the_endpoint:
                 raise
-            self._warn("clusters could not be listed, so that their names are not known ({0})".format(fault))
+            self._warn("the clusters could not be listed, so their names are not known ({0})".format(fault))
             return None
 
     def _resolved(self, clusters: Optional[Sequence[Cluster]]) -> Criteria:
@@ -128,7 +112,9 @@ class _Selecting:
             )
         return options.criteria._replace(any_of=any_of)
 
-    def _read(self, criteria: Criteria, clusters: Optional[Sequence[Cluster]]) -> Rows:
+    def _read(
+        self, criteria: Criteria, clusters: Optional[Sequence[Cluster]]
+    ) -> tuple[Rows, Optional[Shortfall]]:
         options = self._options
         # What the control plane searched or filtered by may be any key.
         is_any_key_used = bool(options.filter_by) or options.search is not None
@@ -141,7 +127,9 @@ class _Selecting:
             if option in criteria.any_of
         ]
         if by_id and not is_any_key_used:
-            return self._by_ids(reader, sorted(by_id[0].intersection(*by_id)), criteria.is_deleted)
+            return self._by_ids(
+                reader, sorted(by_id[0].intersection(*by_id)), criteria.is_deleted
+            ), reader.shortfall
         part = server_part(criteria, api_id((one.id for one in clusters or ()), clusters))
         limit = options.order.limit
         limited_read = None
@@ -156,7 +144,8 @@ class _Selecting:
         ):
             limited_read = LimitedRead(limit, predicate(criteria))
         query = ListQuery(criteria.is_deleted, options.search, options.filter_by)
-        return reader.listed(query, part.filters, limited_read)
+        rows = reader.listed(query, part.filters, limited_read)
+        return rows, reader.shortfall
 
     def _idle(self, matched: Matched) -> IdleRows:
         """Return what of the rows is idle, where that is asked for, without the newest of each project."""
@@ -179,51 +168,50 @@ class _Selecting:
 
     def _by_ids(self, reader: RowReader, ids: Sequence[str], is_deleted: bool) -> Rows:
         rows, forbidden = reader.by_ids(ids, is_deleted) if ids else ({}, [])
-        self._tell_missing("not visible to this account (403)", forbidden)
+        self._warn_of_missing("not visible to this account (403)", forbidden)
         gone = set(ids).difference(rows, forbidden)
-        self._tell_missing("not there, or not visible to this account", sorted(gone))
+        self._warn_of_missing("not found, or not visible to this account", sorted(gone))
         return rows
 
-    def _tell_missing(self, what: str, ids: Sequence[str]) -> None:
+    def _warn_of_missing(self, what: str, ids: Sequence[str]) -> None:
         if ids:
             self._warn("{0} {1}: {2}".format(counted(len(ids), "workload"), what, some_of(ids)))
 
-    def _tell_unmatched(
+    def _warn_of_unmatched(
         self,
         unmatched: Mapping[str, Sequence[str]],
         criteria: Criteria,
         clusters: Optional[Sequence[Cluster]],
     ) -> None:
-        """Warn of names that matched nothing because there is no such thing, and of idle exclusions."""
+        """Warn of names that the control plane does not list, and of exclusions without effect."""
         projects = unmatched.get("projects", [])
         if projects:
             warn_of_unlisted("project", lambda: look_up_projects(self._client, projects), self._warn)
         wanted = criteria.any_of.get("clusters")
         cluster_ids = None if wanted is None else frozenset[str]().union(*wanted.values())
         nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]
-        # Of clusters that are not there, which has been told, no nodes are listed either.
+        # A cluster that is not listed has no listed nodes, and there is a warning of it already.
         if nodes and (cluster_ids is None or cluster_ids):
             warn_of_unlisted(
                 "node", lambda: look_up_nodes(self._client, nodes, cluster_ids, clusters), self._warn
             )
-        # A pattern may be there in case of need; whoever gives an id or a name means one workload.
-        idle = [element for element in unmatched.get("exclude", []) if _WILDCARDS.isdisjoint(element)]
-        if idle:
-            self._warn(
-                "exclude: nothing was left out for {0}; no workload that meets the criteria has such an id "
-                "or name".format(some_of(["'{0}'".format(clean(one, NAME_LENGTH)) for one in idle]))
-            )
+        # A pattern may match nothing on purpose. An id or a name is meant for one workload.
+        unused = [element for element in unmatched.get("exclude", []) if _WILDCARDS.isdisjoint(element)]
+        if unused:
+            shown = some_of(["'{0}'".format(clean(one, NAME_LENGTH)) for one in unused])
+            verb = "matches" if len(unused) == 1 else "match"
+            self._warn("exclude: {0} {1} no selected workload".format(shown, verb))
 
 
-def _shortage_words(order: Order, taken: Taken) -> str:
+def _shortage_message(order: Order, taken: Taken) -> str:
     wanted = order.until_gpus or 0
     if not taken.rows:
-        return "until_gpus: no selected workload holds a GPU; {0:g} asked for".format(wanted)
-    return "until_gpus: {0} with only {1:g} of the {2:g} GPUs asked for{3}; partial: true takes them".format(
+        return "until_gpus: no selected workload holds a GPU, {0:g} requested".format(wanted)
+    return "until_gpus: {0} with {1:g} of {2:g} GPUs{3}. Set partial: true to select them.".format(
         counted(len(taken.rows), "workload"),
         taken.gpus,
         wanted,
-        ", and more that limit left out" if taken.is_limited else "",
+        ", and more beyond limit" if taken.is_limited else "",
     )
 
 

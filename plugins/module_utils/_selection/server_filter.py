@@ -63,10 +63,10 @@ class ServerPart(NamedTuple):
 
 
 def contradicts(row: Mapping[str, object], expression: str) -> bool:
-    """Tell whether ``row`` is plainly not what a filter expression asks for.
+    """Return whether ``row`` clearly contradicts a filter expression.
 
     Only text and moments are judged, by the operators that the API describes. Whether case counts is
-    not documented, nor how exact moments are compared: in doubt the row is what was asked for.
+    not documented, nor how exactly moments are compared. In doubt the row does not contradict.
     """
     parts = _EXPRESSION.fullmatch(expression.strip())
     if parts is None:
@@ -88,21 +88,21 @@ def contradicts(row: Mapping[str, object], expression: str) -> bool:
 
 
 def is_plain(value: str) -> bool:
-    """Tell whether a value can be sent in a filter and be read in only one way."""
+    """Return whether a value can be sent in a filter and be read in only one way."""
     return _PLAIN.fullmatch(value) is not None
 
 
-def server_part(criteria: Criteria, spellings: Mapping[str, str] = MappingProxyType({})) -> ServerPart:
+def server_part(criteria: Criteria, api_ids: Mapping[str, str] = MappingProxyType({})) -> ServerPart:
     """Return what of ``criteria`` the control plane may filter: one plain value a field.
 
-    ``spellings``: what the control plane itself writes for a value where that is known.
+    ``api_ids``: values as the control plane writes them, where that is known.
     """
     filters = []
     for option, wanted in criteria.any_of.items():
         keys = frozenset().union(*wanted.values())
         if option in _FIELDS and len(keys) == 1:
             filters += [
-                "{0}=={1}".format(_FIELDS[option], spellings.get(key, key))
+                "{0}=={1}".format(_FIELDS[option], api_ids.get(key, key))
                 for key in keys
                 if _is_sendable(option, key)
             ]

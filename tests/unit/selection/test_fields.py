@@ -19,7 +19,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.criteria i
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.fields import (
     DEFAULT_FIELDS,
     FIELDS,
-    Surroundings,
+    RenderContext,
     needed_keys,
     shown_rows,
     unknown_fields,
@@ -30,7 +30,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._workload.row import 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 WEST = str(uuid.UUID(int=1))
 EAST = str(uuid.UUID(int=2))
-AROUND = Surroundings({WEST: "west"}, NOW, {str(uuid.UUID(int=10)): 0.5})
+AROUND = RenderContext({WEST: "west"}, NOW, {str(uuid.UUID(int=10)): 0.5})
 ROW: dict[str, Any] = {
     "id": str(uuid.UUID(int=10)).upper(),
     "name": "llama\x1b[31m-3",

@@ -6,21 +6,27 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.result import (
+    EMPTY,
     Selection,
+    empty_result,
     make_result,
-    nothing,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 
+def result_of(chosen: Selection, limit: int | None = None) -> dict[str, Any]:
+    return make_result(chosen, "", ("id", "phaseReason"), limit, datetime.now(timezone.utc))
+
+
 def selection(count: int, width: int = 0) -> Selection:
     ids = [str(uuid.UUID(int=number)) for number in range(count)]
-    rows: list[dict[str, Any]] = [{"id": one, "name": "x" * width} for one in ids]
-    return nothing()._replace(ids=ids, rows=rows, gpus=2.5)
+    rows: list[dict[str, Any]] = [{"id": one, "phaseReason": "x" * width} for one in ids]
+    return EMPTY._replace(rows=rows, gpus=2.5)
 
 
 @given(
@@ -30,8 +36,8 @@ def selection(count: int, width: int = 0) -> Selection:
 )
 def test_make_result_any_selection_has_the_same_keys(count: int, width: int, limit: int | None) -> None:
     chosen = selection(count, width)
-    result = make_result(chosen, limit)
-    assert set(result) == set(make_result(nothing(), None))
+    result = result_of(chosen, limit)
+    assert set(result) == set(empty_result())
     assert result["changed"] is False
     assert result["ids"] == chosen.ids
     assert result["count"] == count
@@ -45,15 +51,15 @@ def test_make_result_any_selection_has_the_same_keys(count: int, width: int, lim
 
 
 def test_make_result_15000_ids_fit_into_job_viewers() -> None:
-    result = make_result(selection(15_000, 300), None)
+    result = result_of(selection(15_000, 300))
     assert len(result["ids"]) == 15_000
     assert len(result["workloads"]) > 100
     assert len(json.dumps(result)) < 700_000
 
 
 def test_make_result_message_names_workloads_and_gpus() -> None:
-    assert make_result(nothing(), None)["msg"] == "no workload selected"
-    assert make_result(selection(1), None)["msg"] == "1 workload selected, holding 2.5 GPUs"
-    limited = make_result(selection(3)._replace(is_limited=True), None)
-    assert limited["msg"] == "3 workloads selected, holding 2.5 GPUs, and more that limit left out"
+    assert empty_result()["msg"] == "no workload selected"
+    assert result_of(selection(1))["msg"] == "1 workload selected, holding 2.5 GPUs"
+    limited = result_of(selection(3)._replace(is_limited=True))
+    assert limited["msg"] == "3 workloads selected, holding 2.5 GPUs, and more beyond limit"
     assert limited["limited"] is True
