@@ -16,9 +16,10 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.control_plane import plane_of
-from benchmarks.page import comparison_rows, growth_rows, page
+from benchmarks.page import busy_rows, comparison_rows, growth_rows, page
 from benchmarks.results import Results, load
 from benchmarks.runs import (
+    BUSY_CONTENDERS,
     CONTENDERS,
     HERE,
     WORK,
@@ -32,6 +33,7 @@ from tools.paths import CHECKOUT
 
 SIZES = (100, 1_000, 10_000)
 GROWTH = (1_000, 5_000, 10_000, 25_000, 50_000)
+BUSY_SIZE = 10_000
 SAVED = WORK / "results.json"
 PAGE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_speed.rst"
 PLOT = CHECKOUT / "docs" / "speed.svg"
@@ -74,6 +76,16 @@ def grow(results: Results, sizes: list[int], repeat: int) -> None:
                 print(f"{size:>6} ids: {run.cost}, {run.requests} requests", flush=True)
 
 
+def compare_busy(results: Results, size: int, repeat: int) -> None:
+    """Measure fixed values and none against a busy control plane."""
+    with plane_of(size, WORK, is_busy=True) as control_plane:
+        for _turn in range(repeat):
+            for contender in BUSY_CONTENDERS:
+                run = run_contender(contender, control_plane)
+                results.busy.setdefault(contender.key, []).append(run)
+                print(f"busy, {size} ids: {run.cost.seconds:8.2f} s  {contender.title}", flush=True)
+
+
 def draw(saved: Path) -> None:
     """The plotting library is where the other clients are, apart from the development environment."""
     subprocess.run([str(python_of_clients()), str(HERE / "plot.py"), str(saved), str(PLOT)], check=True)
@@ -91,6 +103,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=numbers, default=list(SIZES), help="numbers of ids to compare at")
     parser.add_argument("--growth", type=numbers, default=list(GROWTH), help="and for the module by itself")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each, of which the median counts")
+    parser.add_argument(
+        "--busy", type=int, default=BUSY_SIZE, help="and for a busy control plane; 0 for none"
+    )
     parser.add_argument("--only", default="", help="keys of contenders, with commas")
     parser.add_argument("--saved", action="store_true", help="measure nothing, take what was kept")
     parser.add_argument(
@@ -107,12 +122,16 @@ def main() -> None:
         try:
             compare(results, options.sizes, options.repeat, contenders)
             grow(results, options.growth, min(options.repeat, 3))
+            if options.busy:
+                compare_busy(results, options.busy, min(options.repeat, 3))
         finally:
             results.save(SAVED)
     if results.runs:
         show(comparison_rows(results))
     if results.alone:
         show(growth_rows(results))
+    if results.busy:
+        show(busy_rows(results))
     if options.page:
         PAGE.write_text(page(results))
         draw(SAVED)

@@ -22,6 +22,8 @@ from tools.paths import CHECKOUT
 
 LATENCY = 0.05
 LATENCY_PER_ID = 0.005
+# A control plane that refuses requests above this number in flight.
+BUSY_ABOVE = 6
 PAGE = 500
 _PATIENCE = 60.0
 # By no proxy of the environment.
@@ -73,8 +75,8 @@ def _row(number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def plane_of(size: int, folder: Path) -> Iterator[ControlPlane]:
-    """Run the simulator for as long as the block takes."""
+def plane_of(size: int, folder: Path, is_busy: bool = False) -> Iterator[ControlPlane]:
+    """Run the simulator for as long as the block takes; if `is_busy`, it refuses requests."""
     rows = [_row(number) for number in range(size)]
     fleet = folder / f"fleet-{size}.json"
     fleet.write_text(json.dumps({"workloads": rows}))
@@ -83,6 +85,11 @@ def plane_of(size: int, folder: Path) -> Iterator[ControlPlane]:
     command = [sys.executable, "-m", "simulator", "--port=0", f"--port-file={port_file}", f"--fleet={fleet}"]
     # Its own checks of what it answers would cost time that none of the clients takes.
     command += [f"--latency={LATENCY}", f"--latency-per-id={LATENCY_PER_ID}", "--no-validate-answers"]
+    if is_busy:
+        faults = folder / "busy.json"
+        rule = {"times": "always", "fault": {"kind": "busy", "limit": BUSY_ABOVE, "status": 429}}
+        faults.write_text(json.dumps([rule]))
+        command.append(f"--faults={faults}")
     process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + _PATIENCE

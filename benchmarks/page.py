@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from benchmarks.control_plane import LATENCY, LATENCY_PER_ID
+from benchmarks.control_plane import BUSY_ABOVE, LATENCY, LATENCY_PER_ID
 from benchmarks.results import Results
-from benchmarks.runs import CONTENDERS
+from benchmarks.runs import BUSY_CONTENDERS, CONTENDERS
 
 # What the times are compared with, by the heading of the column.
 _REFERENCES = {
@@ -46,6 +46,19 @@ def comparison_rows(results: Results) -> list[list[str]]:
     return rows
 
 
+def busy_rows(results: Results) -> list[list[str]]:
+    """A heading, then a row for each contender against the busy control plane."""
+    rows = [["What", "Seconds", "To the best fixed value", "Requests", "Runs"]]
+    seconds = results.busy_seconds()
+    fixed = [seconds[key] for key in seconds if key != "module"]
+    for contender in BUSY_CONTENDERS:
+        if contender.key in seconds:
+            took, runs = seconds[contender.key], results.busy[contender.key]
+            ratio = _ratio(took / min(fixed) if fixed else None)
+            rows.append([contender.title, f"{took:.2f}", ratio, str(runs[-1].requests), str(len(runs))])
+    return rows
+
+
 def _ratio(number: float | None) -> str:
     return "" if number is None else f"{number:.2f}"
 
@@ -76,6 +89,8 @@ def page(results: Results) -> str:
         machine=results.machine,
         comparison=_list_table(comparison_rows(results)),
         growth=_list_table(growth_rows(results)),
+        busy=_list_table(busy_rows(results)),
+        busy_above=BUSY_ABOVE,
     )
 
 

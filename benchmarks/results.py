@@ -16,11 +16,12 @@ from benchmarks.runs import CONTENDERS, Run
 
 @dataclass
 class Results:
-    """Runs by contender and number of ids, and those of the module by itself by number of ids."""
+    """Runs by contender and number of ids, those of the module alone, and those of a busy control plane."""
 
     machine: str
     runs: dict[str, dict[int, list[Run]]] = field(default_factory=dict)
     alone: dict[int, list[Run]] = field(default_factory=dict)
+    busy: dict[str, list[Run]] = field(default_factory=dict)
 
     @property
     def sizes(self) -> list[int]:
@@ -37,6 +38,10 @@ class Results:
         known = [other for other in others if other is not None]
         return None if seconds is None or len(known) < len(others) else seconds / sum(known)
 
+    def busy_seconds(self) -> dict[str, float]:
+        """The median of each contender against a busy control plane."""
+        return {key: median(run.cost.seconds for run in runs) for key, runs in self.busy.items() if runs}
+
     def save(self, path: Path) -> None:
         """Keep them in a file, with the titles of all contenders for whoever draws them."""
         titles = {contender.key: contender.title for contender in CONTENDERS}
@@ -46,13 +51,16 @@ class Results:
 def load(path: Path) -> Results:
     """Results that were saved."""
 
+    def some_runs(found: list[dict[str, dict[str, float]]]) -> list[Run]:
+        return [Run(Cost(**run["cost"]), int(run["requests"])) for run in found]  # type: ignore[call-overload]
+
     def runs(found: dict[str, list[dict[str, dict[str, float]]]]) -> dict[int, list[Run]]:
-        return {
-            int(size): [Run(Cost(**run["cost"]), int(run["requests"])) for run in some]  # type: ignore[call-overload]
-            for size, some in found.items()
-        }
+        return {int(size): some_runs(some) for size, some in found.items()}
 
     saved = json.loads(path.read_text())
     return Results(
-        saved["machine"], {name: runs(found) for name, found in saved["runs"].items()}, runs(saved["alone"])
+        saved["machine"],
+        {name: runs(found) for name, found in saved["runs"].items()},
+        runs(saved["alone"]),
+        {name: some_runs(found) for name, found in saved.get("busy", {}).items()},
     )

@@ -25,8 +25,8 @@ Start = Callable[..., Handle]
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fractions of a second instead of seconds."""
     monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.2)
-    monkeypatch.setattr(_deliver, "_FIRST_LOOK_PAUSE", 0.02)
-    monkeypatch.setattr(_deliver, "_LONGEST_LOOK_PAUSE", 0.05)
+    monkeypatch.setattr(_deliver, "_FIRST_READ_PAUSE", 0.02)
+    monkeypatch.setattr(_deliver, "_LONGEST_READ_PAUSE", 0.05)
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.02)
     monkeypatch.setattr(_retry, "_LONGEST_PAUSE", 0.1)
     monkeypatch.setattr(_cancellation, "_SLICE", 0.05)
