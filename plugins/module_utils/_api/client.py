@@ -10,6 +10,8 @@ may be sent again is for the caller to decide, who knows what it was.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
@@ -31,7 +33,9 @@ from .responses import (
     BatchAnswer,
     Measurements,
     Page,
+    is_oauth_error,
     parse_batch,
+    parse_challenge,
     parse_count,
     parse_error,
     parse_measurements,
@@ -318,11 +322,17 @@ class Client:
         if not self._use_token_v1:
             try:
                 return self._ask_for_token(token_request_v2(account))
-            except StatusError as fault:
-                # Run:ai before 2.24 has no v2.
-                if fault.status not in (404, 405):
+            except RequestError as fault:
+                if not _may_lack_token_v2(fault):
                     raise
-                self._use_token_v1 = True
+                refusal = fault
+            try:
+                minted = self._ask_for_token(token_request_v1(account))
+            except StatusError as fault:
+                # Neither is there, or a gateway says the same of both: the newer one is what is meant.
+                raise (refusal if fault.is_no_such_endpoint and not _is_absent(refusal) else fault) from None
+            self._use_token_v1 = True
+            return minted
         return self._ask_for_token(token_request_v1(account))
 
     def _ask_for_token(self, request: TokenRequest) -> AccessToken:
@@ -341,18 +351,36 @@ class Client:
                 return minted
 
 
+def _is_absent(fault: RequestError) -> bool:
+    found = fault.ended_on
+    return isinstance(found, StatusError) and found.is_no_such_endpoint
+
+
+def _may_lack_token_v2(fault: RequestError) -> bool:
+    """Return whether there may be no v2, as before Run:ai 2.24: what answered is not OAuth2's endpoint.
+
+    Some gateways answer 401, or with a page, to a path that they do not know.
+    """
+    found = fault.ended_on
+    if isinstance(found, StatusError):
+        return found.status >= 400 and not (found.passing or found.is_of_oauth)
+    return isinstance(found, MalformedAnswer)
+
+
 def _successful(answer: Answer, secrets: Collection[str]) -> Answer:
     """Return the answer if it is a success; raise what it says otherwise, without ``secrets``."""
     if 200 <= answer.status < 300:
         return answer
-    try:
-        code, text = parse_error(answer.json(), secrets)
-    except MalformedAnswer:
-        code, text = None, ""
-    text = text or first_line(answer.body)
+    body: Any = None
+    with contextlib.suppress(MalformedAnswer):
+        body = answer.json()
+    code, text = parse_error(body, secrets)
+    text = text or parse_challenge(answer.headers.get("WWW-Authenticate"), secrets)
+    if not text and not (isinstance(body, (dict, list)) and not body):
+        text = first_line(answer.body if body is None else json.dumps(body).encode())
     kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(answer.status, StatusError)
     retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
-    raise kind(answer.method, answer.path, answer.status, text, code, retry_after)
+    raise kind(answer.method, answer.path, answer.status, text, code, retry_after, is_oauth_error(body))
 
 
 def _api_time(moment: datetime) -> str:

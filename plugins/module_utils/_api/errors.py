@@ -119,6 +119,7 @@ class StatusError(RequestError):
         text: str,
         code: Optional[int] = None,
         retry_after: Optional[float] = None,
+        is_of_oauth: bool = False,
     ) -> None:
         words = "HTTP {0}{1}".format(status, ", " + text if text else "")
         if code is not None and code != status:
@@ -130,6 +131,7 @@ class StatusError(RequestError):
         self.code = status if code is None else code
         self.text = text
         self.retry_after = retry_after
+        self.is_of_oauth = is_of_oauth
 
     @property
     def is_no_such_endpoint(self) -> bool:

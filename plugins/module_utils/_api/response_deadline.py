@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers that are whole within their time, or given up.
+"""Answers that are whole within their time, or given up; and the final ones, not the interim ones.
 
 The timeout of a socket counts anew for each piece that comes in. A server that sends a byte now and
 then, of the head or of the body, would hold its client for as long as it likes.
@@ -10,12 +10,16 @@ then, of the head or of the body, would hold its client for as long as it likes.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import socket
 import time
 from collections.abc import Mapping
 from typing import Any
+
+# Servers send one or two, and a hostile one would send them for ever.
+_MOST_INTERIM = 20
 
 
 class _WholeInTime(io.RawIOBase):
@@ -26,11 +30,23 @@ class _WholeInTime(io.RawIOBase):
         self._raw = raw
         self._timeout = timeout
         self._until = time.monotonic() + timeout
+        self._is_over = False
 
     def readable(self) -> bool:
         return True
 
+    def stop(self) -> None:
+        """Let no further byte in."""
+        self._is_over = True
+
+    def end_connection(self) -> None:
+        """Shut the connection down, so that its pool drops it."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
     def readinto(self, buffer: Any) -> Any:
+        if self._is_over:
+            return None
         left = self._until - time.monotonic()
         if left <= 0:
             raise socket.timeout("timed out")
@@ -46,6 +62,21 @@ class _WholeInTime(io.RawIOBase):
         super().close()
 
 
+class _Buffered(io.BufferedReader):
+    """Ends the connection where bytes are left that belong to no answer that was asked for."""
+
+    def __init__(self, raw: _WholeInTime) -> None:
+        super().__init__(raw)
+        self._whole = raw
+
+    def close(self) -> None:
+        if not self.closed:
+            self._whole.stop()
+            if self.peek(1):
+                self._whole.end_connection()
+        super().close()
+
+
 class AnswerInTime(http.client.HTTPResponse):
     """An answer for which the timeout of its socket counts as a whole, from when it is first awaited."""
 
@@ -53,7 +84,17 @@ class AnswerInTime(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         timeout = sock.gettimeout()
         if timeout is not None:
-            self.fp = io.BufferedReader(_WholeInTime(sock, self.fp.detach(), timeout))
+            self.fp = _Buffered(_WholeInTime(sock, self.fp.detach(), timeout))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Return the status line of the final answer: interim ones (RFC 9110, 15.2) are read past."""
+        for _number in range(_MOST_INTERIM):
+            # Its name is Python's own since 2.7; there is no public way to read past a 103.
+            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if not 100 <= found[1] < 200 or found[1] == http.client.SWITCHING_PROTOCOLS:
+                return found
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("too many interim answers")
 
 
 def pools_in_time(pool_classes: Mapping[str, Any]) -> dict[str, Any]:

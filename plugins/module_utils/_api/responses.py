@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -27,6 +27,19 @@ WarnOnce = Callable[[str], None]
 # No list is so long; a number beyond could be megabytes of digits.
 _NO_OFFSET = 10**9
 _OFFSET = re.compile("[0-9]{1,9}")
+_ERROR_KEYS = ("title", "message", "msg", "details", "detail", "error", "error_description", "errors")
+_OAUTH_ERRORS = (
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+)
+_CHALLENGE = re.compile(r'\b(error|error_description)="([^"]*)"')
+# Of errors within an error.
+_DEEPEST_ERROR = 4
+_MOST_ERRORS = 5
 
 
 class Refusal(NamedTuple):
@@ -154,7 +167,9 @@ def parse_measurements(path: str, answer: object, metric: str, is_partial: bool)
 
 
 def parse_objects(path: str, answer: object) -> list[dict[str, Any]]:
-    """Return the objects of an answer that is a bare array."""
+    """Return the objects of an answer that is a bare array; some gateways write ``{}`` or null for ``[]``."""
+    if answer is None or answer == {}:
+        return []
     if not isinstance(answer, list):
         raise MalformedAnswer("GET", path, "an answer of another shape", "the answer is not a list")
     return [item for item in answer if isinstance(item, dict)]
@@ -171,11 +186,44 @@ def parse_one(path: str, answer: object, workload_id: str) -> dict[str, Any]:
 
 
 def parse_error(body: object, secrets: Iterable[str] = ()) -> tuple[Optional[int], str]:
-    """Return the code and the words, without ``secrets``, of an error answer: the API's shape or OAuth2's."""
+    """Return the code and the words, without ``secrets``, of an error answer.
+
+    Known are the shapes of the API, of OAuth2, of problem details (RFC 9457) and of common frameworks.
+    """
+    words = [_shown(word, secrets) for word in _error_words(body, _DEEPEST_ERROR)]
+    code = _error_code(body)
+    return code, clean(": ".join(dict.fromkeys(word for word in words if word)))
+
+
+def parse_challenge(header: Optional[str], secrets: Iterable[str] = ()) -> str:
+    """Return the reason in a ``WWW-Authenticate`` header (RFC 6750), without ``secrets``."""
+    found = dict(_CHALLENGE.findall((header or "")[:4096]))
+    words = [_shown(found.get(key), secrets) for key in ("error", "error_description")]
+    return clean(": ".join(word for word in words if word))
+
+
+def is_oauth_error(body: object) -> bool:
+    """Return whether the body of an error is OAuth2's own (RFC 6749, 5.2)."""
+    return isinstance(body, dict) and body.get("error") in _OAUTH_ERRORS
+
+
+def _error_words(body: object, depth: int) -> Iterator[object]:
+    if isinstance(body, str):
+        yield body
+    elif isinstance(body, list) and depth:
+        for item in body[:_MOST_ERRORS]:
+            yield from _error_words(item, depth - 1)
+    elif isinstance(body, dict) and depth:
+        for key in _ERROR_KEYS:
+            yield from _error_words(body.get(key), depth - 1)
+
+
+def _error_code(body: object) -> Optional[int]:
     if not isinstance(body, dict):
-        return None, ""
-    words = [_shown(body.get(key), secrets) for key in ("message", "details", "error", "error_description")]
-    return _code(body.get("code")), clean(": ".join(dict.fromkeys(word for word in words if word)))
+        return None
+    code = _code(body.get("code"))
+    inner = body.get("error")
+    return _code(inner.get("code")) if code is None and isinstance(inner, dict) else code
 
 
 def _shown(words: object, secrets: Iterable[str]) -> str:
@@ -191,7 +239,8 @@ def _mapping(method: str, path: str, answer: object) -> dict[str, Any]:
 
 def _list(method: str, path: str, body: dict[str, Any], key: str) -> list[Any]:
     value = body.get(key)
-    if value is None:
+    # Some gateways write {} for [].
+    if value is None or value == {}:
         return []
     if not isinstance(value, list):
         raise MalformedAnswer(
@@ -226,6 +275,8 @@ def _measured(value: object) -> Optional[float]:
 
 
 def _code(value: object) -> Optional[int]:
+    if isinstance(value, str) and _OFFSET.fullmatch(value):
+        value = int(value)
     # The API says int32; a larger one is no code, and could be megabytes of digits.
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**31) <= value < 2**31:
         return None

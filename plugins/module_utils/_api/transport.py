@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.cookiejar
 import json
 import socket
 import warnings
@@ -30,6 +31,7 @@ with contextlib.suppress(ImportError):
 # The version of this collection, the one that galaxy.yml names.
 VERSION = "0.1.0"
 
+_SWITCHING_PROTOCOLS = 101
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _CHUNK = 256 * 1024
@@ -94,6 +96,8 @@ class Transport:
         # The environment is settled here, once, and not by requests at every call: its bundle would
         # replace verify=False, and its .netrc the bearer.
         self._session.trust_env = False
+        # The bearer alone says who asks. Cookies would pile up until a proxy refuses the header.
+        self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         if connection.verify is False:
             # The user said so; a line on the error stream for every request helps nobody.
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
@@ -169,6 +173,12 @@ class Transport:
             is_encrypted = url.startswith("https:")
             raise explained(fault, method, path, timeout, is_encrypted, self._is_proven) from None
         self._is_proven = True
+        if response.status_code == _SWITCHING_PROTOCOLS:
+            # What follows on this connection is no HTTP.
+            response.close()
+            raise MalformedAnswer(
+                method, path, "HTTP 101", "HTTP 101, a switch to another protocol, which was not requested"
+            )
         with response:
             body = _body(response, method, path, timeout)
         if response.status_code >= 400 or not body.lstrip().startswith((b"{", b"[")):

@@ -77,7 +77,8 @@ def test_a_code_is_a_small_number_or_none() -> None:
         (409, 409),
         (-1, -1),
         (2**31, None),
-        ("409", None),
+        ("409", 409),
+        ("9" * 5000, None),
         (True, None),
         (1.5, None),
         (None, None),
@@ -94,7 +95,7 @@ def test_messages_are_made_safe_and_short() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, [], "text", 7, True, {"succeeded": "x"}, {"failed": {}}, {"failed": 1}]
+    "answer", [None, [], "text", 7, True, {"succeeded": "x"}, {"failed": {"a": 1}}, {"failed": 1}]
 )
 def test_what_is_no_answer_at_all(answer: object) -> None:
     with pytest.raises(MalformedAnswer):
@@ -154,7 +155,7 @@ def test_a_page_without_rows_that_names_itself_is_the_end(following: object) -> 
         parse_page("/w", {"workloads": [], "next": 499}, "workloads", 500)
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"workloads": {}}, {"workloads": "x"}, {"pods": []}])
+@pytest.mark.parametrize("body", [None, [], {}, {"workloads": {"a": 1}}, {"workloads": "x"}, {"pods": []}])
 def test_what_is_no_page(body: object) -> None:
     with pytest.raises(MalformedAnswer):
         parse_page("/w", body, "workloads", 0)
@@ -185,10 +186,17 @@ def test_one_workload_is_the_one_asked_for() -> None:
             parse_one("/w", body, IDS[0])
 
 
+@pytest.mark.parametrize("empty", [None, {}])
+def test_parse_empty_object_for_a_list_returns_an_empty_list(empty: object) -> None:
+    assert parse_page("/w", {"workloads": empty}, "workloads", 0) == Page([], None)
+    assert batch({"succeeded": IDS, "failed": empty})[0].succeeded == IDS
+
+
 def test_bare_arrays() -> None:
     assert parse_objects("/c", [{"uuid": 1}, 2, None]) == [{"uuid": 1}]
+    assert parse_objects("/c", {}) == parse_objects("/c", None) == []
     with pytest.raises(MalformedAnswer):
-        parse_objects("/c", {})
+        parse_objects("/c", {"uuid": 1})
 
 
 @pytest.mark.parametrize(
@@ -200,10 +208,14 @@ def test_bare_arrays() -> None:
             {"error": "invalid_client", "error_description": "no such client"},
             (None, "invalid_client: no such client"),
         ),
-        ({"code": "400", "message": ["x"], "details": None}, (None, "")),
+        ({"code": "400", "message": ["x", "y"], "details": None}, (400, "x: y")),
+        ({"error": {"code": 17, "message": "quota used up"}}, (17, "quota used up")),
+        ({"title": "Forbidden", "status": 403, "detail": "no such role"}, (None, "Forbidden: no such role")),
+        ({"errors": [{"msg": "bad id", "loc": ["ids", 3]}, "too many"]}, (None, "bad id: too many")),
+        (["bad id", "too many"], (None, "bad id: too many")),
         ([], (None, "")),
         (None, (None, "")),
-        ("text", (None, "")),
+        ("text", (None, "text")),
     ],
 )
 def test_errors_of_the_api_and_of_oauth(body: object, told: tuple[Optional[int], str]) -> None:

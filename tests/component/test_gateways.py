@@ -1,0 +1,181 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What gateways and proxies do to HTTP itself, over sockets."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied, RequestError
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
+
+ID = "7f3a0c52-7d54-4c38-9d8e-0a1b2c3d4e5f"
+COUNT = "/api/v1/workloads/count"
+TOKEN_V1, TOKEN_V2 = "/api/v1/token", "/api/v2/token"
+
+# Of a path and the head of the request, the bytes to send; none cut the connection.
+Answer = Callable[[str, bytes], bytes]
+
+
+def http(status: int, body: Any, *headers: str, reason: str = "Said") -> bytes:
+    said = json.dumps(body).encode()
+    lines = (f"HTTP/1.1 {status} {reason}", f"Content-Length: {len(said)}", *headers, "", "")
+    return "\r\n".join(lines).encode() + said
+
+
+class Gateway:
+    """A server that sends what ``answer`` returns, byte by byte as it is; ``heads`` came in."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = lambda path, head: http(404, {})
+        self.heads: list[bytes] = []
+        self.connections = 0
+        gateway = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                gateway.connections += 1
+                while True:
+                    lines = list(iter(self.rfile.readline, b"\r\n"))
+                    if not lines or b"" in lines[-1:]:
+                        return
+                    sizes = [int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")]
+                    self.rfile.read(sizes[0] if sizes else 0)
+                    head = b"".join(lines)
+                    gateway.heads.append(head)
+                    said = gateway.answer(head.split()[1].decode().partition("?")[0], head)
+                    if not said:
+                        return
+                    self.wfile.write(said)
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def paths(self) -> list[str]:
+        return [head.split()[1].decode().partition("?")[0] for head in self.heads]
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    found = Gateway()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+@pytest.fixture
+def connect(gateway: Gateway) -> Iterator[Callable[..., Client]]:
+    made: list[Client] = []
+
+    def make(**options: Any) -> Client:
+        params = {
+            "base_url": f"http://127.0.0.1:{gateway.server.server_address[1]}",
+            "token": None if "client_id" in options else "a-given-token",
+            "validate_certs": True,
+            "timeout": 20.0,
+            "retry_timeout": 0.0,
+            **options,
+        }
+        made.append(Client(connect_options(params, {}), Cancellation(), RequestStats(), connections=2))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_client_interim_answers_first_reads_the_final_answer(
+    gateway: Gateway, connect: Callable[..., Client], status: int
+) -> None:
+    counts = iter((1, 2, 3))
+    interim = f"HTTP/1.1 {status} Wait\r\nLink: </x>; rel=preload\r\n\r\n".encode()
+    gateway.answer = lambda path, head: interim * 2 + http(200, {"count": next(counts)})
+    client = connect()
+    assert [client.count() for _number in range(3)] == [1, 2, 3]
+    assert gateway.connections == 1
+
+
+def test_client_second_answer_unasked_leaves_the_connection(
+    gateway: Gateway, connect: Callable[..., Client]
+) -> None:
+    counts = iter((1, 2, 3))
+    stray = http(200, {"count": 99})
+    gateway.answer = lambda path, head: http(200, {"count": next(counts)}) + stray
+    client = connect()
+    assert [client.count() for _number in range(3)] == [1, 2, 3]
+    assert gateway.connections == 3
+
+
+def test_client_switched_protocol_is_an_error_and_leaves_the_connection(
+    gateway: Gateway, connect: Callable[..., Client]
+) -> None:
+    gateway.answer = lambda path, head: b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
+    client = connect()
+    with pytest.raises(RequestError, match="HTTP 101, a switch to another protocol"):
+        client.list_page(0)
+    gateway.answer = lambda path, head: http(200, {"workloads": []})
+    assert client.list_page(0).rows == []
+    assert gateway.connections == 2
+
+
+def test_client_cookies_set_are_never_sent(gateway: Gateway, connect: Callable[..., Client]) -> None:
+    gateway.answer = lambda path, head: http(
+        200, {"count": 1}, f"Set-Cookie: a{len(gateway.heads)}=b; Path=/"
+    )
+    client = connect()
+    for _number in range(3):
+        client.count()
+    assert len(gateway.heads) == 3
+    assert not [head for head in gateway.heads if b"cookie" in head.lower()]
+
+
+def test_client_unknown_path_answered_401_makes_the_token_by_v1(
+    gateway: Gateway, connect: Callable[..., Client]
+) -> None:
+    answers = {
+        TOKEN_V1: http(200, {"accessToken": "made-by-v1"}),
+        COUNT: http(200, {"count": 7}),
+    }
+    gateway.answer = lambda path, head: answers.get(path, http(401, {"code": 401, "message": "who?"}))
+    client = connect(client_id="me", client_secret="a-secret")
+    assert client.count() == 7
+    assert gateway.paths == [TOKEN_V2, TOKEN_V1, COUNT]
+
+
+def test_client_refused_by_both_token_endpoints_reports_the_reason(
+    gateway: Gateway, connect: Callable[..., Client]
+) -> None:
+    answers = {TOKEN_V1: http(401, {"code": 401, "message": "wrong secret"})}
+    gateway.answer = lambda path, head: answers.get(path, http(401, "no such path"))
+    with pytest.raises(RequestError, match=r"no token for the client 'me'.*HTTP 401, wrong secret"):
+        connect(client_id="me", client_secret="a-secret").count()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "told"),
+    [
+        ({"error": {"message": "quota used up", "code": "17"}}, (), "HTTP 403 (code 17), quota used up"),
+        ({"title": "Forbidden", "detail": "no such role"}, (), "HTTP 403, Forbidden: no such role"),
+        ({"errors": [{"message": "a"}, "b"]}, (), "HTTP 403, a: b"),
+        ({}, ('WWW-Authenticate: Bearer error="insufficient_scope"',), "HTTP 403, insufficient_scope"),
+    ],
+)
+def test_client_error_shapes_are_reported(
+    gateway: Gateway, connect: Callable[..., Client], body: object, headers: tuple[str, ...], told: str
+) -> None:
+    gateway.answer = lambda path, head: http(403, body, *headers)
+    with pytest.raises(AccessDenied) as fault:
+        connect().list_page(0)
+    assert fault.value.words == told
