@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which workloads are meant: criteria as plain data, and what they make of rows. No I/O."""
+"""Criteria as plain data, and the rows that meet them. No I/O."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Wanted = Mapping[str, frozenset[str]]
 
 
 class Criteria(NamedTuple):
-    """What a workload must be to be meant; every part must hold, an absent part always does.
+    """Conditions on a workload. All must hold; an absent one always holds.
 
-    ``any_of``: option (a key of KEYS) to what is wanted; one value is enough, and no value at all
+    ``any_of``: option (a key of KEYS) to the values wanted; one value is enough, and an empty list
     matches nothing. ``name``: shell pattern. ``at_least``: option of AMOUNTS to GPUs. ``before``:
     option of MOMENTS to the latest moment. ``preemptible`` and ``suspendable`` as the options.
-    ``is_deleted``: whether deleted workloads are asked for, instead of the ones that are there.
+    ``is_deleted``: whether deleted workloads are selected instead of existing ones.
     """
 
     any_of: Mapping[str, Wanted] = {}
@@ -49,8 +49,7 @@ class Criteria(NamedTuple):
 class Matched(NamedTuple):
     """Rows that meet the criteria, in the order they came: those to select, and those that are excluded.
 
-    ``unmatched``: option to those of its values that none of the rows meant carries; for
-    ``exclude``, those that would have taken out none of them.
+    ``unmatched``: option to its values that no such row has; for ``exclude``, those that match none.
     """
 
     rows: list[Row]
@@ -96,7 +95,7 @@ MOMENTS = {
 
 
 def predicate(criteria: Criteria) -> Callable[[Row], bool]:
-    """Return a function that tells whether a row is meant."""
+    """Return a function that returns whether a row meets the criteria."""
     tests: list[Callable[[Row], bool]] = []
     for option, wanted in criteria.any_of.items():
         tests.append(_carries_any(KEYS[option], frozenset().union(*wanted.values())))
@@ -109,15 +108,15 @@ def predicate(criteria: Criteria) -> Callable[[Row], bool]:
     if criteria.preemptible is not None:
         tests.append(lambda row: flag(row, "preemptible") is criteria.preemptible)
     if criteria.suspendable is not None:
-        # Where the control plane does not say, an action is sent: that counts as suspendable.
+        # Where support is not reported, an action is sent: that counts as suspendable.
         tests.append(lambda row: (suspendable(row) is not False) is criteria.suspendable)
-    # A control plane that does not know what is asked for may list the others all the same.
+    # A control plane of another version may ignore the parameter and list the others.
     tests.append(lambda row: (moment(row, "deletedAt") is not None) is criteria.is_deleted)
     return lambda row: all(test(row) for test in tests)
 
 
 def match(rows: Iterable[Row], criteria: Criteria, exclude: Sequence[str] = ()) -> Matched:
-    """Return the rows that ``criteria`` mean and ``exclude`` (ids or name patterns) does not take out."""
+    """Return the rows that meet ``criteria``; ``exclude`` holds ids or name patterns."""
     is_meant = predicate(criteria)
     meant = [row for row in rows if is_meant(row)]
     unmatched = {}
@@ -125,7 +124,7 @@ def match(rows: Iterable[Row], criteria: Criteria, exclude: Sequence[str] = ()) 
         carried = {key for row in meant for key in KEYS[option](row)}
         unmatched[option] = [value for value, keys in wanted.items() if not keys & carried]
     by_id = {workload_id: row for row in meant for workload_id in row_id(row)}
-    taken_out = {element: _meant_by(element, by_id) for element in exclude}
+    taken_out = {element: _matching(element, by_id) for element in exclude}
     unmatched["exclude"] = [element for element, ids in taken_out.items() if not ids]
     left_out = frozenset[str]().union(*taken_out.values())
     return Matched(
@@ -163,8 +162,8 @@ def _is_before(field: str, latest: datetime) -> Callable[[Row], bool]:
     return test
 
 
-def _meant_by(element: str, rows: Mapping[str, Row]) -> frozenset[str]:
-    """Return the ids of the rows that an element of ``exclude``, an id or a name pattern, means."""
+def _matching(element: str, rows: Mapping[str, Row]) -> frozenset[str]:
+    """Return the ids of the rows that an element of ``exclude``, an id or a name pattern, matches."""
     workload_id = fold_id(element)
     if workload_id is not None:
         return frozenset((workload_id,)).intersection(rows)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rows as they are returned: the keys that were asked for. No I/O."""
+"""Rows for people: the keys that were requested. No I/O."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ def needed_keys(fields: Sequence[str]) -> Optional[frozenset[str]]:
 def shown_rows(rows: Sequence[Row], fields: Sequence[str], context: RenderContext) -> list[dict[str, Any]]:
     """Return the rows with the keys asked for.
 
-    A key that is none of FIELDS is taken for one of the API's own, as it is there, or null. ``all``
-    gives the API's rows as they are. Where peaks were measured, each row has its own.
+    A key that is not in FIELDS is read from the API's row, or null. ``all`` returns the API's rows
+    unchanged. Where peaks were measured, each row has its own.
     """
     if ALL_FIELDS in fields:
         peaks = [{PEAK: _peak(row, context)} if context.peaks else {} for row in rows]

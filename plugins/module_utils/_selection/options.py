@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of runai_workload_info, checked before anything is asked."""
+"""The options of runai_workload_info, checked before any request."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _EXPRESSION = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:==|!=|<=|>=|=@|!@|=\^|=\$)[^,]
 
 
 class InfoOptions(NamedTuple):
-    """Which workloads are asked for and how they are shown.
+    """Checked options: which workloads to select, and how to show them.
 
-    ``criteria`` lacks ``clusters`` and ``nodes``, which only the control plane can tell the ids of;
-    these are ``None`` where they were not given.
+    ``criteria`` lacks ``clusters`` and ``nodes``, since only the control plane knows their ids. They
+    are ``None`` where they were not given.
     """
 
     criteria: Criteria
@@ -63,7 +63,17 @@ class InfoOptions(NamedTuple):
 
 
 def selection_argument_spec() -> dict[str, dict[str, Any]]:
-    """Return the options beside those of the connection."""
+    """Return the options of runai_workload_info beside those of the connection."""
+    return {
+        **select_argument_spec(),
+        "fields": {"type": "list", "elements": "str", "default": list(DEFAULT_FIELDS)},
+        "workloads_limit": {"type": "int"},
+        "concurrency": {"type": "int", "default": 4},
+    }
+
+
+def select_argument_spec() -> dict[str, dict[str, Any]]:
+    """Return the options that select workloads: those of the documentation fragment ``selection``."""
     lists = {option: {"type": "list", "elements": "str"} for option in (*_LISTS, "exclude")}
     return {
         **lists,
@@ -82,17 +92,14 @@ def selection_argument_spec() -> dict[str, dict[str, Any]]:
         "limit": {"type": "int"},
         "sort_by": {"type": "str", "default": "created_at", "choices": list(SORT_KEYS)},
         "sort_order": {"type": "str", "default": "asc", "choices": ["asc", "desc"]},
-        "fields": {"type": "list", "elements": "str", "default": list(DEFAULT_FIELDS)},
-        "workloads_limit": {"type": "int"},
-        "concurrency": {"type": "int", "default": 4},
     }
 
 
 def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datetime) -> InfoOptions:
-    """Check and settle the options; raise OptionError for the first that can't be used.
+    """Check the options; raise OptionError for the first that can't be used.
 
-    ``given`` are the task's own arguments before Ansible completed them: only there a null differs
-    from an option that was left out.
+    ``given`` are the task's own arguments before Ansible completed them. Only there a null differs
+    from an option that was omitted.
     """
     for option in selection_argument_spec():
         if option in given:
@@ -142,7 +149,7 @@ def _criteria(
     now: datetime,
     warnings: list[str],
 ) -> Criteria:
-    """Return what of the options needs nothing of the control plane to be a criterion."""
+    """Return the criteria that can be made without a request."""
     phase_names = lists["phases"]
     any_of = {
         option: _as_given(values)
@@ -172,7 +179,7 @@ def _as_given(values: Iterable[str]) -> dict[str, frozenset[str]]:
 
 
 def _exclude(values: Iterable[str]) -> tuple[str, ...]:
-    """Return the elements, and instead of one that holds nothing but ids, as surveys give them, each id."""
+    """Return the elements; one that holds only ids, as surveys give them, is split."""
     found: list[str] = []
     for value in values:
         ids = [fold_id(piece) for piece in pieces(value)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many of the selected workloads, and in which order. No I/O."""
+"""The order of selected workloads, and how many of them are taken. No I/O."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of a selection that the control plane may do itself, to send fewer rows. No I/O.
+"""Filters that the control plane applies, so that it sends fewer rows. No I/O.
 
-A filter here only ever narrows what is read: every criterion is applied to the rows again, so it is
-safe as long as it lets through all rows that are meant. Whether the control plane joins filters by
-"and", and whether it minds case, is not documented; either way that holds.
+A filter only narrows what is read, since every criterion is applied to the rows again. It is safe as
+long as it lets through all rows that meet the criteria. Whether the control plane combines filters by
+"and", and whether it compares case, is not documented; the filter is safe either way.
 """
 
 from __future__ import annotations

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.doc_fragments.selection import ModuleDocFragment
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import (
     CRITERIA,
     InfoOptions,
     info_options,
+    select_argument_spec,
     selection_argument_spec,
 )
 
@@ -57,6 +59,15 @@ def test_info_options_examples_cover_all_options() -> None:
     assert set(GOOD) == set(CRITERIA)
     without_default = {option for option, spec in selection_argument_spec().items() if "default" not in spec}
     assert without_default == set(GOOD) | set(OTHERS)
+
+
+@pytest.mark.parametrize("fragment", [ModuleDocFragment.DOCUMENTATION, ModuleDocFragment.SELECT])
+def test_selection_fragment_documents_the_spec(fragment: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    documented = yaml.safe_load(fragment)["options"]
+    documented = documented.get("select", {}).get("suboptions", documented)
+    assert all(option.pop("description") for option in documented.values())
+    assert documented == select_argument_spec()
 
 
 @pytest.mark.parametrize("option", GOOD)
