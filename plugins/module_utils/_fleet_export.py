@@ -126,7 +126,13 @@ def _checked_path(value: object) -> str:
 
 def _read(client: Client, warn: Callable[[str], None]) -> dict[str, Any]:
     exported_at = utc_now()
-    workloads = read_pages(WORKLOADS, client.list_page, page_offsets(client.count()), _WORKERS)
+    counted_workloads = client.count()
+    workloads = read_pages(WORKLOADS, client.list_page, page_offsets(counted_workloads), _WORKERS)
+    if len(workloads) < (counted_workloads or 0):
+        warn(
+            "the control plane lists {0} of {1} workloads that it counts; the others are not in this "
+            "export".format(len(workloads), counted_workloads)
+        )
     pods = _visible(
         lambda: read_pods(client),
         "pods",

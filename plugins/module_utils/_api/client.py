@@ -51,6 +51,9 @@ WORKLOADS = "/api/v1/workloads"
 PODS = WORKLOADS + "/pods"
 NODES = "/api/v1/nodes"
 PROJECTS = "/api/v1/org-unit/projects"
+# Orders of the list of workloads.
+CREATION = "createdAt"
+NAME = "name"
 _BATCH = WORKLOADS + "/batch"
 _COUNT = WORKLOADS + "/count"
 _CLUSTERS = "/api/v1/clusters"
@@ -168,15 +171,16 @@ class Client:
         query: ListQuery = EVERYTHING,
         limit: int = PAGE_SIZE,
         retry_budget: Optional[RetryBudget] = None,
+        sort_by: str = CREATION,
     ) -> Page:
-        """Return one page of workloads, sorted by creation so that it holds still while it is read.
+        """Return one page of workloads, by default sorted by creation: it holds still while it is read.
 
         ``limit`` is how many rows it may hold, at most PAGE_SIZE. Raises RequestError.
         """
         full = {
             **query.parameters(),
             "limit": str(limit),
-            "sortBy": "createdAt",
+            "sortBy": sort_by,
             "sortOrder": "asc",
             "offset": str(offset),
         }

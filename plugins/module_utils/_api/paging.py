@@ -49,11 +49,11 @@ def until_an_error(call: Callable[[_Item], _Result]) -> Callable[[_Item], _Resul
     return guarded
 
 
-def page_offsets(total: Optional[int]) -> list[int]:
+def page_offsets(total: Optional[int], size: int = PAGE_SIZE) -> list[int]:
     """Return the offsets of the pages of a list with ``total`` rows; just the first where that is unknown."""
-    if total is None or total > PAGE_SIZE * _MOST_PAGES:
+    if total is None or total > size * _MOST_PAGES:
         return [0]
-    return list(range(0, max(total, 1), PAGE_SIZE))
+    return list(range(0, max(total, 1), size))
 
 
 def going_on_while_full(page: Page, offset: int) -> Page:

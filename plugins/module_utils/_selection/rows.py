@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional
 
-from .._api.client import WORKLOADS, Client, ListQuery
+from .._api.client import CREATION, NAME, WORKLOADS, Client, ListQuery
 from .._api.errors import RequestError, StatusError
 from .._api.paging import (
     PAGE_SIZE,
@@ -147,7 +147,15 @@ class RowReader:
         before: Optional[Observation] = None
         shortfall = Shortfall(0, 0)
         for _number in range(_MOST_READS):
-            seen = self._read_once(query, may_be_refused, is_enough)
+            # Rows that were created together may change places from page to page; by name they do not.
+            order = CREATION if before is None else NAME
+            try:
+                seen = self._read_once(query, may_be_refused, is_enough, order)
+            except RequestError as fault:
+                if before is None or not is_refused_filter(fault):
+                    raise
+                # There is no other order.
+                break
             rows.update(seen.rows)
             if seen.total is None:
                 return rows
@@ -170,9 +178,11 @@ class RowReader:
         )
         return rows
 
-    def _read_once(self, query: ListQuery, may_be_refused: bool, is_enough: IsEnough) -> Observation:
+    def _read_once(
+        self, query: ListQuery, may_be_refused: bool, is_enough: IsEnough, sort_by: str
+    ) -> Observation:
         began = datetime.now(timezone.utc)
-        fetch = self._fetch(query, may_be_refused)
+        fetch = self._fetch(query, may_be_refused, sort_by=sort_by)
         calls: list[Callable[[], Any]] = [lambda: self._client.count(query), lambda: fetch(0)]
         total, first = map_parallel(lambda call: call(), calls, self._workers)
         if total is not None and total < len(first.rows):
@@ -184,10 +194,13 @@ class RowReader:
             return going_on_while_full(page, offset) if total is None else page
 
         is_one_page = page_at(0).next is None and (total is None or len(first.rows) >= total)
+        # Some servers give fewer rows than asked for, and do not say where the list goes on.
+        is_capped = first.next is None and 0 < len(first.rows) < PAGE_SIZE
+        size = len(first.rows) if is_capped else PAGE_SIZE
         rows = read_pages(
             WORKLOADS,
             page_at,
-            [0] if is_one_page else page_offsets(total),
+            [0] if is_one_page else page_offsets(total, size),
             self._workers,
             is_enough,
         )
@@ -195,10 +208,12 @@ class RowReader:
             return Observation(rows, None, began)
         return Observation(rows, total, began)
 
-    def _fetch(self, query: ListQuery, may_be_refused: bool, limit: int = PAGE_SIZE) -> Callable[[int], Page]:
+    def _fetch(
+        self, query: ListQuery, may_be_refused: bool, limit: int = PAGE_SIZE, sort_by: str = CREATION
+    ) -> Callable[[int], Page]:
         def fetch(offset: int) -> Page:
             retry_budget = self._client.retry_budget(is_optional=may_be_refused)
-            return keep_keys(self._client.list_page(offset, query, limit, retry_budget), self._keys)
+            return keep_keys(self._client.list_page(offset, query, limit, retry_budget, sort_by), self._keys)
 
         return fetch
 

@@ -293,6 +293,56 @@ def test_select_count_above_the_list_reads_twice(control_plane: ListingPlane) ->
     assert len(control_plane.asked(LIST)) == 4
 
 
+def test_select_rows_created_together_in_changing_order_is_complete(control_plane: ListingPlane) -> None:
+    def reorder(asked: Asked) -> Optional[Reply]:
+        if asked.path != LIST or asked.query["sortBy"] != "createdAt":
+            return None
+        # The second page repeats 20 rows of the first and lacks its own last 20.
+        first = 480 if int(asked.query["offset"]) else 0
+        return control_plane.loopback.reply(
+            200, {"workloads": control_plane.workloads[first:][: 500 if not first else 100]}
+        )
+
+    control_plane.workloads = [workload(number, createdAt="2026-01-01T00:00:00Z") for number in range(600)]
+    control_plane.hook = reorder
+    finished = control_plane.select(all=True, fields=["id"])
+    assert len(numbers(finished)) == 600
+    assert {query["sortBy"] for query in control_plane.asked(LIST)} == {"createdAt", "name"}
+    assert finished.warnings == []
+
+
+def test_select_short_list_without_another_order_reports_both_numbers(control_plane: ListingPlane) -> None:
+    def refuse_order(asked: Asked) -> Optional[Reply]:
+        if asked.path == COUNT:
+            return control_plane.loopback.reply(200, {"count": 700})
+        if asked.path == LIST and asked.query["sortBy"] != "createdAt":
+            return control_plane.loopback.reply(400, {"code": 400, "message": "bad sortBy"})
+        return None
+
+    control_plane.workloads = [workload(number) for number in range(600)]
+    control_plane.hook = refuse_order
+    finished = control_plane.select(all=True, fields=["id"])
+    assert len(numbers(finished)) == 600
+    assert any("lists 600 of 700 workloads" in warning for warning in finished.warnings)
+
+
+@pytest.mark.parametrize("size", [100, 150])
+def test_select_pages_capped_without_next_is_complete(control_plane: ListingPlane, size: int) -> None:
+    def cap(asked: Asked) -> Optional[Reply]:
+        if asked.path != LIST:
+            return None
+        offset = int(asked.query["offset"])
+        return control_plane.loopback.reply(
+            200, {"workloads": control_plane.workloads[offset : offset + size]}
+        )
+
+    control_plane.workloads = [workload(number) for number in range(700)]
+    control_plane.hook = cap
+    finished = control_plane.select(all=True, fields=["id"])
+    assert numbers(finished) == list(range(700))
+    assert finished.warnings == []
+
+
 # Pods
 
 
