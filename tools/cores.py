@@ -28,12 +28,22 @@ _NEWEST_PYTHON = 15
 
 def environment_with(version: str, python: str = sys.executable) -> Path:
     """Return the virtual environment with this minor version of ansible-core; made when it is not there."""
-    venv = CACHE / f"core-{version}"
+    requirements = str(CHECKOUT / "meta" / "ee-requirements.txt")
+    return _environment(CACHE / f"core-{version}", python, f"ansible-core=={version}.*", "-r", requirements)
+
+
+def rulebook_environment() -> Path:
+    """Return the virtual environment with ansible-rulebook, which the development one does without."""
+    packages = ("ansible-rulebook==1.3.*", "ansible-core==2.19.*")
+    return _environment(CACHE / "rulebook", sys.executable, *packages)
+
+
+def _environment(venv: Path, python: str, *packages: str) -> Path:
     ready = venv / ".ready"
     with only_one(venv):
         if not ready.exists():
             subprocess.run([python, "-m", "venv", "--clear", str(venv)], check=True)
-            install(venv, f"ansible-core=={version}.*", "-r", str(CHECKOUT / "meta" / "ee-requirements.txt"))
+            install(venv, *packages)
             ready.touch()
     return venv
 
