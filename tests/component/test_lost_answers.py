@@ -461,7 +461,7 @@ def test_ids_that_an_answer_leaves_out_are_looked_up(start: Start) -> None:
     run = rehearse(simulator, "suspend", IDS)
     assert run.counts == {"changed": 3}
     assert set(run.sent.values()) == {1}
-    assert any("neither" in warning for warning in run.warnings)
+    assert any("omitted" in warning for warning in run.warnings)
 
 
 def test_ids_that_an_answer_leaves_out_and_that_were_not_done_are_sent_again(start: Start) -> None:

@@ -2,18 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole module without AnsibleModule, on a control plane that is a dictionary."""
+"""The whole module without AnsibleModule: plan, ceilings, failures, report."""
 
 from __future__ import annotations
 
 import json
-import threading
-import time
-import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import transport as _transport
@@ -25,179 +22,30 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     RequestError,
     StatusError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer, Page, Refusal
-from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import RetryBudget
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
-from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import progress as _progress
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
-from ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch import ARGUMENT_SPEC
+from ansible_collections.gpuops.runai.tests.support.fake_fleet import (
+    KEYS,
+    OPTIONS,
+    PHASES,
+    Fleet,
+    FleetClient,
+    fleet_as_control_plane,
+    numbered,
+    run,
+    run_aloud,
+    same,
+    told,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-
-PHASES = [
-    "Creating",
-    "Pending",
-    "Initializing",
-    "Running",
-    "Degraded",
-    "Updating",
-    "Resuming",
-    "Stopping",
-    "Suspending",
-    "Stopped",
-    "Completed",
-    "Failed",
-    "Deleting",
-    "Terminating",
-    "Unknown",
-    "Novel",
-]
-OUTCOMES = ["changed", "unchanged", "skipped", "failed", "unknown", "not_attempted"]
-KEYS = {
-    "changed",
-    "msg",
-    "action",
-    "summary",
-    "outcomes",
-    "not_reached",
-    "workloads",
-    "workloads_truncated",
-    "batches",
-}
-SECRET = "a-bearer-that-is-never-shown"
-# As Ansible completes a task that says no more than this.
-OPTIONS: dict[str, Any] = {
-    **{option: spec.get("default") for option, spec in ARGUMENT_SPEC.items()},
-    "action": "suspend",
-    "ids": [],
-    "max_failures": "100%",
-    "wait_timeout": 0.05,
-    "wait_interval": 0.01,
-    "base_url": "http://127.0.0.1:9",
-    "token": SECRET,
-    "retry_timeout": 0.0,
-}
-
-
-def numbered(count: int) -> list[str]:
-    return [str(uuid.UUID(int=2**127 + number)) for number in range(count)]
-
-
-class Fleet:
-    """Workloads and how the control plane treats them; a workload without a phase is not there."""
-
-    def __init__(
-        self,
-        phases: Mapping[str, Optional[str]],
-        unsupported: Sequence[str] = (),
-        forbidden: Sequence[str] = (),
-        refused: Sequence[str] = (),
-        omitted: Sequence[str] = (),
-        frozen: Sequence[str] = (),
-    ) -> None:
-        self.phases = dict(phases)
-        self.unsupported = set(unsupported)
-        self.forbidden = set(forbidden)
-        self.refused = set(refused)
-        # Acted on or refused as any other, but named in neither list of the answer.
-        self.omitted = set(omitted)
-        self.frozen = set(frozen)
-        self.applied: list[str] = []
-        self.batches: list[list[str]] = []
-        self.fault: Optional[RequestError] = None
-        self.reads: Counter[str] = Counter()
-        self.lock = threading.Lock()
-
-    def row(self, one: str) -> dict[str, Any]:
-        self.reads[one] += 1
-        phase = self.phases[one]
-        if phase in ("Stopping", "Suspending") and self.reads[one] > 1 and one not in self.frozen:
-            self.phases[one] = "Stopped"
-        supports = one not in self.unsupported
-        return {"id": one, "phase": phase, "actionsSupport": {"suspend": supports, "delete": supports}}
-
-    def apply(self, action: str, one: str) -> None:
-        self.applied.append(one)
-        self.phases[one] = {"suspend": "Stopped", "resume": "Running", "delete": None}[action]
-
-
-class FleetClient:
-    """Stands in for the client: the same methods, on a Fleet."""
-
-    fleet: Fleet
-
-    def __init__(
-        self,
-        connection: object,
-        cancellation: Cancellation,
-        stats: RequestStats,
-        connections: int,
-        on_trouble: Callable[[str, float], None],
-    ) -> None:
-        self._cancellation = cancellation
-        self._stats = stats
-        self.on_trouble = on_trouble
-
-    def close(self) -> None:
-        pass
-
-    def retry_budget(self) -> RetryBudget:
-        return RetryBudget(0.0, self._cancellation, self._stats)
-
-    def count(self) -> int:
-        with self.fleet.lock:
-            return sum(phase is not None for phase in self.fleet.phases.values())
-
-    def list_page(self, offset: int, limit: int = 500, retry_budget: Optional[RetryBudget] = None) -> Page:
-        fleet = self.fleet
-        with fleet.lock:
-            shown = [one for one, phase in fleet.phases.items() if phase and one not in fleet.forbidden]
-            return Page([fleet.row(one) for one in shown], None)
-
-    def workload(self, one: str, retry_budget: Optional[RetryBudget] = None) -> dict[str, Any]:
-        fleet = self.fleet
-        with fleet.lock:
-            if one in fleet.forbidden:
-                raise AccessDenied("GET", "/" + one, 403, "not yours")
-            if fleet.phases[one] is None:
-                raise NotFound("GET", "/" + one, 404, "no such workload")
-            return fleet.row(one)
-
-    def batch(self, action: str, ids: Sequence[str]) -> BatchAnswer:
-        self._cancellation.check_write()
-        self._stats.count_request()
-        fleet = self.fleet
-        with fleet.lock:
-            fleet.batches.append(list(ids))
-            if fleet.fault is not None:
-                raise fleet.fault
-            refused = {one: Refusal(409, "busy") for one in ids if one in fleet.refused}
-            succeeded = [one for one in ids if one not in refused]
-            for one in succeeded:
-                fleet.apply(action, one)
-            return BatchAnswer(
-                str(uuid.UUID(int=len(fleet.batches))),
-                [one for one in succeeded if one not in fleet.omitted],
-                {one: refusal for one, refusal in refused.items() if one not in fleet.omitted},
-                [one for one in ids if one in fleet.omitted],
-            )
 
 
 @pytest.fixture(autouse=True, scope="module")
 def no_network() -> Iterator[None]:
-    """Put the dictionary in the client's place, and do not wait for a phase that lags."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_batch_run, "Client", FleetClient)
-        patch.setattr(_deliver, "_LAG_SECONDS", 0.0)
+    with fleet_as_control_plane():
         yield
-
-
-def run(fleet: Fleet, check_mode: bool = False, with_diff: bool = False, **options: Any) -> ModuleResult:
-    FleetClient.fleet = fleet
-    fleet.applied, fleet.batches = [], []
-    return _batch_run.run_batch({**OPTIONS, **options}, {}, check_mode, with_diff)
 
 
 ALL = numbered(40)
@@ -224,10 +72,6 @@ tasks = st.fixed_dictionaries(
     }
 )
 breakers = st.sampled_from(["0", "1", "3", "0%", "10%", "50%", "100%"])
-
-
-def told(finished: ModuleResult) -> dict[str, str]:
-    return {one: name for name in OUTCOMES for one in finished.result["outcomes"][name]}
 
 
 @given(fleets(), tasks, breakers, st.booleans(), st.none() | st.integers(0, 10))
@@ -291,10 +135,6 @@ def test_a_second_run_on_the_resulting_state_sends_nothing(fleet: Fleet, task: d
     assert set(first.result["outcomes"]["changed"]) <= {
         one for one, name in told(again).items() if name in ("unchanged", "skipped")
     }
-
-
-def same(count: int, phase: Optional[str], **other: Any) -> Fleet:
-    return Fleet(dict.fromkeys(numbered(count), phase), **other)
 
 
 def test_a_thousand_ids_are_ten_batches_of_a_hundred() -> None:
@@ -440,161 +280,6 @@ def test_a_delete_stops_at_the_first_refusal_unless_told_otherwise() -> None:
     finished = run(fleet, action="delete", ids=ids, batch_size=3, concurrency=None, max_failures=None)
     assert fleet.batches == [ids[:3]]
     assert finished.result["outcomes"]["changed"] == ids[1:3]
-
-
-def test_what_changed_is_waited_for_also_after_a_breaker() -> None:
-    ids = numbered(3)
-    finished = run(
-        same(3, "Running", refused=ids[:1]), ids=ids, batch_size=1, concurrency=1, max_failures="1", wait=True
-    )
-    assert finished.result["outcomes"]["changed"] == ids[1:]
-    assert finished.result["not_reached"] == []
-
-
-def test_a_resume_of_what_is_stopping_is_sent_once_it_has_stopped() -> None:
-    ids = numbered(6)
-    fleet = Fleet(dict(zip(ids, ["Stopping", "Stopped"] * 3)))
-    finished = run(fleet, action="resume", ids=ids, wait_timeout=5.0, wait=False)
-    assert fleet.batches == [ids[1::2], ids[0::2]]
-    assert finished.result["outcomes"]["changed"] == ids
-    assert not finished.failed
-
-
-def test_what_never_stops_is_not_resumed_and_fails() -> None:
-    ids = numbered(2)
-    fleet = same(2, "Stopping", frozen=ids[:1])
-    finished = run(fleet, action="resume", ids=ids, wait_timeout=0.05)
-    assert fleet.batches == [ids[1:]]
-    assert finished.result["outcomes"]["failed"] == ids[:1]
-    assert finished.result["workloads"][0]["reason"] == "still_stopping"
-
-
-def test_what_finishes_while_it_is_waited_for_is_settled_like_any_finished_one() -> None:
-    ids = numbered(1)
-    fleet = same(1, "Stopping", frozen=ids)
-    row = fleet.row
-
-    def finishing(one: str) -> dict[str, Any]:
-        found = row(one)
-        fleet.phases[one] = "Completed"
-        return found
-
-    fleet.row = finishing  # type: ignore[method-assign]
-    finished = run(fleet, action="resume", ids=ids, wait_timeout=5.0)
-    assert fleet.batches == []
-    assert finished.result["outcomes"]["skipped"] == ids
-
-
-@pytest.mark.parametrize(
-    ("action", "phase", "wait_for", "reached"),
-    [
-        ("suspend", "Stopping", "target", True),
-        ("delete", "Deleting", "target", False),
-        ("resume", "Pending", "target", False),
-        ("resume", "Pending", "active", True),
-    ],
-)
-def test_what_was_on_its_way_already_is_waited_for(
-    action: str, phase: str, wait_for: str, reached: bool
-) -> None:
-    ids = numbered(1)
-    finished = run(same(1, phase), action=action, ids=ids, wait=True, wait_for=wait_for)
-    assert finished.result["outcomes"]["unchanged"] == ids
-    assert finished.result["not_reached"] == ([] if reached else ids)
-    assert finished.failed is not reached
-    assert finished.result["changed"] is False
-
-
-def test_without_wait_nobody_waits() -> None:
-    finished = run(same(1, "Deleting"), action="delete", ids=numbered(1), wait=False)
-    assert (finished.failed, finished.result["not_reached"]) == (False, [])
-
-
-def test_waiting_ends_where_nothing_can_come_of_it() -> None:
-    ids = numbered(1)
-    fleet = same(1, "Running")
-    fleet.apply = lambda action, one: fleet.phases.update({one: "Failed"})  # type: ignore[method-assign]
-    began = time.monotonic()
-    finished = run(fleet, ids=ids, wait=True, wait_timeout=600.0)
-    assert finished.result["not_reached"] == ids
-    assert time.monotonic() - began < 60
-
-
-def test_after_a_breaker_nobody_waits_for_what_is_still_stopping() -> None:
-    ids = numbered(4)
-    fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), refused=ids[:2])
-    finished = run(fleet, action="resume", ids=ids, max_failures="0", wait_timeout=600.0)
-    assert fleet.batches == [ids[:2]]
-    assert [fleet.reads[one] for one in ids] == [1, 1, 1, 1]
-    assert told(finished) == {**dict.fromkeys(ids[:2], "failed"), **dict.fromkeys(ids[2:], "not_attempted")}
-    assert "max_failures (0) is exceeded: 2 of 4 refused" in finished.result["msg"]
-
-
-def test_a_state_that_can_not_be_read_any_more_ends_all_waiting() -> None:
-    ids = numbered(4)
-    fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), frozen=ids)
-    row, asked = fleet.row, list[str]()
-
-    def failing(one: str) -> dict[str, Any]:
-        asked.append(one)
-        if len(asked) > 4:
-            raise StatusError("GET", "/" + one, 500, "broken")
-        return row(one)
-
-    fleet.row = failing  # type: ignore[method-assign]
-    finished = run(
-        fleet, action="resume", ids=ids, wait=True, wait_timeout=600.0, batch_size=1, max_failures="0"
-    )
-    assert told(finished) == {**dict.fromkeys(ids[:2], "changed"), **dict.fromkeys(ids[2:], "not_attempted")}
-    assert "HTTP 500, broken" in finished.result["msg"]
-    assert finished.result["not_reached"] == ids[:2]
-    # The two that were still stopping; not the others as well, for which the wait would come next.
-    assert set(asked[4:]) <= set(ids[2:])
-
-
-def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
-    ids = numbered(7)
-    after = dict(zip(ids, ["Running", "Pending", "Pending", "Failed", None, "Completed"]))
-    fleet = Fleet({**dict.fromkeys(ids, "Stopped"), ids[6]: "Pending"})
-    fleet.apply = lambda action, one: fleet.phases.update({one: after[one]})  # type: ignore[method-assign]
-    report = tmp_path / "report.jsonl"
-    finished = run(fleet, action="resume", ids=ids, wait=True, report_path=str(report))
-    result = finished.result
-    assert result["not_reached"] == [*ids[1:5], ids[6]]
-    assert result["msg"] == (
-        "resume: 6 changed, 1 unchanged of 7; 5 not Running when the wait ended: 3 Pending, 1 Failed, 1 gone"
-    )
-    rows = {row["id"]: (row["outcome"], row["reason"], row["message"]) for row in result["workloads"]}
-    short = "not Running when the wait ended: {0}"
-    assert rows == {
-        ids[0]: ("changed", "", ""),
-        ids[1]: ("changed", "not_reached", short.format("Pending")),
-        ids[2]: ("changed", "not_reached", short.format("Pending")),
-        ids[3]: ("changed", "not_reached", short.format("Failed")),
-        ids[4]: ("changed", "not_reached", short.format("gone")),
-        ids[5]: ("changed", "", ""),
-        ids[6]: ("unchanged", "not_reached", short.format("Pending")),
-    }
-    # The report says the same, a line an id.
-    lines = [json.loads(line) for line in report.read_text().splitlines()]
-    assert sorted(map(str, lines)) == sorted(map(str, result["workloads"]))
-
-
-def test_what_is_not_awaited_is_told_as_not_seen_again() -> None:
-    ids = numbered(20)
-    fleet = same(20, "Running")
-    send = FleetClient.batch
-
-    def batch(client: FleetClient, action: str, sent: Sequence[str]) -> BatchAnswer:
-        if ids[0] not in sent:
-            raise AccessDenied("POST", "/batch", 403, "no more")
-        return send(client, action, sent)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FleetClient, "batch", batch)
-        finished = run(fleet, ids=ids, batch_size=10, concurrency=1, wait=True)
-    assert finished.result["outcomes"]["changed"] == finished.result["not_reached"] == ids[:10]
-    assert "; 10 not Stopped when the wait ended: 10 not read again" in finished.result["msg"]
 
 
 @pytest.mark.parametrize(
@@ -813,13 +498,6 @@ def test_the_report_holds_a_line_an_id_and_no_secret(tmp_path: Path) -> None:
 def test_check_mode_writes_no_report(tmp_path: Path) -> None:
     run(same(1, "Running"), check_mode=True, ids=numbered(1), report_path=str(tmp_path / "report"))
     assert list(tmp_path.iterdir()) == []
-
-
-def run_aloud(fleet: Fleet, **options: Any) -> tuple[ModuleResult, list[str]]:
-    """The result, and what it said on the way."""
-    FleetClient.fleet = fleet
-    said: list[str] = []
-    return _batch_run.run_batch({**OPTIONS, **options}, {}, False, False, said.append), said
 
 
 def test_what_it_says_while_it_works() -> None:

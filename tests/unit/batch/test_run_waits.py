@@ -1,0 +1,190 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole module without AnsibleModule: what it waits for, and for how long."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
+    AccessDenied,
+    StatusError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer
+from ansible_collections.gpuops.runai.tests.support.fake_fleet import (
+    Fleet,
+    FleetClient,
+    fleet_as_control_plane,
+    numbered,
+    run,
+    same,
+    told,
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_network() -> Iterator[None]:
+    with fleet_as_control_plane():
+        yield
+
+
+def test_what_changed_is_waited_for_also_after_a_breaker() -> None:
+    ids = numbered(3)
+    finished = run(
+        same(3, "Running", refused=ids[:1]), ids=ids, batch_size=1, concurrency=1, max_failures="1", wait=True
+    )
+    assert finished.result["outcomes"]["changed"] == ids[1:]
+    assert finished.result["not_reached"] == []
+
+
+def test_a_resume_of_what_is_stopping_is_sent_once_it_has_stopped() -> None:
+    ids = numbered(6)
+    fleet = Fleet(dict(zip(ids, ["Stopping", "Stopped"] * 3)))
+    finished = run(fleet, action="resume", ids=ids, wait_timeout=5.0, wait=False)
+    assert fleet.batches == [ids[1::2], ids[0::2]]
+    assert finished.result["outcomes"]["changed"] == ids
+    assert not finished.failed
+
+
+def test_what_never_stops_is_not_resumed_and_fails() -> None:
+    ids = numbered(2)
+    fleet = same(2, "Stopping", frozen=ids[:1])
+    finished = run(fleet, action="resume", ids=ids, wait_timeout=0.05)
+    assert fleet.batches == [ids[1:]]
+    assert finished.result["outcomes"]["failed"] == ids[:1]
+    assert finished.result["workloads"][0]["reason"] == "still_stopping"
+
+
+def test_what_finishes_while_it_is_waited_for_is_settled_like_any_finished_one() -> None:
+    ids = numbered(1)
+    fleet = same(1, "Stopping", frozen=ids)
+    row = fleet.row
+
+    def finishing(one: str) -> dict[str, Any]:
+        found = row(one)
+        fleet.phases[one] = "Completed"
+        return found
+
+    fleet.row = finishing  # type: ignore[method-assign]
+    finished = run(fleet, action="resume", ids=ids, wait_timeout=5.0)
+    assert fleet.batches == []
+    assert finished.result["outcomes"]["skipped"] == ids
+
+
+@pytest.mark.parametrize(
+    ("action", "phase", "wait_for", "reached"),
+    [
+        ("suspend", "Stopping", "target", True),
+        ("delete", "Deleting", "target", False),
+        ("resume", "Pending", "target", False),
+        ("resume", "Pending", "active", True),
+    ],
+)
+def test_what_was_on_its_way_already_is_waited_for(
+    action: str, phase: str, wait_for: str, reached: bool
+) -> None:
+    ids = numbered(1)
+    finished = run(same(1, phase), action=action, ids=ids, wait=True, wait_for=wait_for)
+    assert finished.result["outcomes"]["unchanged"] == ids
+    assert finished.result["not_reached"] == ([] if reached else ids)
+    assert finished.failed is not reached
+    assert finished.result["changed"] is False
+
+
+def test_without_wait_nobody_waits() -> None:
+    finished = run(same(1, "Deleting"), action="delete", ids=numbered(1), wait=False)
+    assert (finished.failed, finished.result["not_reached"]) == (False, [])
+
+
+def test_waiting_ends_where_nothing_can_come_of_it() -> None:
+    ids = numbered(1)
+    fleet = same(1, "Running")
+    fleet.apply = lambda action, one: fleet.phases.update({one: "Failed"})  # type: ignore[method-assign]
+    began = time.monotonic()
+    finished = run(fleet, ids=ids, wait=True, wait_timeout=600.0)
+    assert finished.result["not_reached"] == ids
+    assert time.monotonic() - began < 60
+
+
+def test_after_a_breaker_nobody_waits_for_what_is_still_stopping() -> None:
+    ids = numbered(4)
+    fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), refused=ids[:2])
+    finished = run(fleet, action="resume", ids=ids, max_failures="0", wait_timeout=600.0)
+    assert fleet.batches == [ids[:2]]
+    assert [fleet.reads[one] for one in ids] == [1, 1, 1, 1]
+    assert told(finished) == {**dict.fromkeys(ids[:2], "failed"), **dict.fromkeys(ids[2:], "not_attempted")}
+    assert "max_failures (0) is exceeded: 2 of 4 refused" in finished.result["msg"]
+
+
+def test_a_state_that_can_not_be_read_any_more_ends_all_waiting() -> None:
+    ids = numbered(4)
+    fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), frozen=ids)
+    row, asked = fleet.row, list[str]()
+
+    def failing(one: str) -> dict[str, Any]:
+        asked.append(one)
+        if len(asked) > 4:
+            raise StatusError("GET", "/" + one, 500, "broken")
+        return row(one)
+
+    fleet.row = failing  # type: ignore[method-assign]
+    finished = run(
+        fleet, action="resume", ids=ids, wait=True, wait_timeout=600.0, batch_size=1, max_failures="0"
+    )
+    assert told(finished) == {**dict.fromkeys(ids[:2], "changed"), **dict.fromkeys(ids[2:], "not_attempted")}
+    assert "HTTP 500, broken" in finished.result["msg"]
+    assert finished.result["not_reached"] == ids[:2]
+    # The two that were still stopping; not the others as well, for which the wait would come next.
+    assert set(asked[4:]) <= set(ids[2:])
+
+
+def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
+    ids = numbered(7)
+    after = dict(zip(ids, ["Running", "Pending", "Pending", "Failed", None, "Completed"]))
+    fleet = Fleet({**dict.fromkeys(ids, "Stopped"), ids[6]: "Pending"})
+    fleet.apply = lambda action, one: fleet.phases.update({one: after[one]})  # type: ignore[method-assign]
+    report = tmp_path / "report.jsonl"
+    finished = run(fleet, action="resume", ids=ids, wait=True, report_path=str(report))
+    result = finished.result
+    assert result["not_reached"] == [*ids[1:5], ids[6]]
+    assert result["msg"] == (
+        "resume: 6 changed, 1 unchanged of 7; 5 not Running when the wait ended: 3 Pending, 1 Failed, 1 gone"
+    )
+    rows = {row["id"]: (row["outcome"], row["reason"], row["message"]) for row in result["workloads"]}
+    short = "not Running when the wait ended: {0}"
+    assert rows == {
+        ids[0]: ("changed", "", ""),
+        ids[1]: ("changed", "not_reached", short.format("Pending")),
+        ids[2]: ("changed", "not_reached", short.format("Pending")),
+        ids[3]: ("changed", "not_reached", short.format("Failed")),
+        ids[4]: ("changed", "not_reached", short.format("gone")),
+        ids[5]: ("changed", "", ""),
+        ids[6]: ("unchanged", "not_reached", short.format("Pending")),
+    }
+    # The report says the same, a line an id.
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert sorted(map(str, lines)) == sorted(map(str, result["workloads"]))
+
+
+def test_what_is_not_awaited_is_told_as_not_seen_again() -> None:
+    ids = numbered(20)
+    fleet = same(20, "Running")
+    send = FleetClient.batch
+
+    def batch(client: FleetClient, action: str, sent: Sequence[str]) -> BatchAnswer:
+        if ids[0] not in sent:
+            raise AccessDenied("POST", "/batch", 403, "no more")
+        return send(client, action, sent)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FleetClient, "batch", batch)
+        finished = run(fleet, ids=ids, batch_size=10, concurrency=1, wait=True)
+    assert finished.result["outcomes"]["changed"] == finished.result["not_reached"] == ids[:10]
+    assert "; 10 not Stopped when the wait ended: 10 not read again" in finished.result["msg"]
