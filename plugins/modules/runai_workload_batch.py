@@ -14,10 +14,10 @@ author:
 description:
   - Suspends, resumes or deletes many workloads of an NVIDIA Run:ai control plane at once, through its batch
     endpoint, and reports the outcome of every single id.
-  - It reads the state of the workloads first. Those that are already in the state asked for are left alone, those
-    that can't be acted on are settled before anything is sent, and the rest is sent in batches.
-  - Every id gets exactly one outcome, which is changed, unchanged, skipped, failed, unknown or not attempted. An
-    id that an answer of the control plane does not mention is looked up.
+  - The module reads the state of the workloads first. Workloads that already are in the requested state are unchanged.
+    Workloads that can't be acted on are skipped or failed before anything is sent. The rest is sent in batches.
+  - Every id gets exactly one outcome, which is changed, unchanged, skipped, failed, unknown or not attempted. If a
+    response omits an id, its state is read.
   - The control plane is asynchronous. A changed id is one whose action was accepted; use O(wait) to wait until it
     has taken effect.
   - While it works, it reports its progress in the output of the play. The batches make about 50 lines at most, and a
@@ -43,15 +43,15 @@ options:
         workloads.
       - Every element is split on commas and white space, so the answer to a survey question can be passed as it is.
         Repeated ids count once, and case does not matter.
-      - If one id is malformed, or an element is empty, the whole task is refused before any call.
+      - If one id is malformed, or an element is empty, the whole task is rejected before any call.
       - The result of up to 15,000 ids is small enough for job viewers to keep.
     type: list
     elements: str
     required: true
   protect:
     description:
-      - UUIDs that are never acted on. They are skipped with reason V(protected).
-      - A null or blank value is refused here and in O(only_phases), O(max_affected), O(max_failures) and
+      - UUIDs of workloads to leave alone. They are skipped with reason V(protected).
+      - A null or blank value is rejected here and in O(only_phases), O(max_affected), O(max_failures) and
         O(deadline), because an unanswered survey question must not remove a safeguard. Where a variable may be
         undefined, use C(omit) to leave the option out.
     type: list
@@ -59,40 +59,42 @@ options:
     default: []
   only_phases:
     description:
-      - Act only on workloads that are in one of these phases now. Others are skipped with reason V(phase). For
-        example, a workload that was Completed when it was chosen, but is running again, is not deleted.
+      - Phases in which to act on a workload. In another phase, it is skipped with reason V(phase). For example, a
+        workload that was Completed when it was chosen, but is running again, is not deleted.
       - The phases are V(Creating), V(Pending), V(Initializing), V(Running), V(Degraded), V(Updating),
         V(Resuming), V(Stopping), V(Stopped), V(Completed), V(Failed), V(Deleting), V(Terminating) and
         V(Unknown), which includes any phase not listed here. Naming another phase gives a warning. An empty list is
-        refused.
+        rejected.
     type: list
     elements: str
   tolerate:
     description:
-      - A workload that can't be acted on for one of these reasons is skipped instead of failed.
+      - Reasons for which a workload that can't be acted on is skipped instead of failed.
       - V(missing) means that it does not exist or is not visible to this account, V(finished) that it is Completed
         or Failed, V(unsupported) that the control plane does not support the action for it, and V(deleting) that it
         is being deleted.
-      - Only the state that is read before the first batch counts. What changes after that, and is refused for it by the
-        control plane, is failed with its code and message. A refused delete is looked up, and what is gone by then is
-        unchanged.
+      - Only the state before the first batch counts. A workload that changes after that, and is refused for it by the
+        control plane, is failed with the code and message of the refusal. The state of a workload whose delete was
+        refused is read again, and the workload is unchanged if it is gone.
+      - Before each batch of O(action=delete), state that is older than 5 seconds is read again. A workload is skipped with
+        reason V(phase) if it is no longer in one of O(only_phases), or if it became active after the first read.
     type: list
     elements: str
     choices: [missing, finished, unsupported, deleting]
     default: [finished, deleting]
   max_affected:
     description:
-      - If more workloads than this would be acted on, the task fails and nothing is sent.
+      - Maximum number of workloads to act on. If the plan has more, the task fails and nothing is sent.
     type: int
   max_failures:
     description:
-      - A number of workloads, or a percentage of those to be acted on. Once the control plane has refused more than
-        that, no further batch is sent and the rest is not attempted.
+      - Maximum number or percentage of refused workloads. Above it, no further batch is sent and the rest is not
+        attempted. A percentage is one of the workloads to act on.
       - Defaults to V(10%) for O(action=suspend) and O(action=resume), and to V(0) for O(action=delete).
     type: str
   batch_size:
     description:
-      - How many ids go into one call, from 1 to 100.
+      - Number of ids in one call, from 1 to 100.
     type: int
     default: 100
   concurrency:
@@ -112,8 +114,8 @@ options:
     default: false
   wait_timeout:
     description:
-      - The longest time to wait, in seconds. It also limits how long O(action=resume) waits for workloads that are
-        still Stopping, even without O(wait).
+      - Seconds to wait until the workloads reach the target phase. It also limits how long O(action=resume) waits for
+        workloads that are still Stopping, even without O(wait).
     type: float
     default: 600
   wait_interval:
@@ -123,15 +125,15 @@ options:
     default: 5
   wait_for:
     description:
-      - What O(wait) waits for after O(action=resume). V(target) means Running. V(active) accepts any active phase,
+      - Target of O(wait) after O(action=resume). V(target) means Running. V(active) accepts any active phase,
         since a resumed workload may stay Pending until GPUs are free.
     type: str
     choices: [target, active]
     default: target
   deadline:
     description:
-      - Seconds that the whole task may take, checked before every call. Once they are over, the remaining ids are
-        not attempted and the task fails.
+      - Maximum number of seconds for the whole task, checked before every call. After that, the remaining ids are not
+        attempted and the task fails.
       - Unlike the C(timeout) of a task, this keeps the result of what was done.
     type: int
   report_path:
@@ -146,7 +148,7 @@ options:
     type: path
   workloads_limit:
     description:
-      - How many rows RV(workloads) may hold. There are fewer if the result would otherwise be too large for job
+      - Maximum number of rows in RV(workloads). There are fewer if the result would otherwise be too large for job
         viewers.
     type: int
     default: 1000
@@ -387,9 +389,9 @@ workloads:
         - Why it has this outcome, as one word; empty if there is nothing to explain.
         - V(protected), V(phase), V(not_found), V(missing), V(forbidden), V(deleting), V(finished) and V(unsupported) mean
           that nothing had to be sent, or could be.
-        - V(refused) means that the control plane refused the action, V(still_stopping) that a resume waited in vain for
-          the workload to stop, V(unreachable) that no call got through, and V(unsettled) that an answer was lost and
-          the outcome could not be determined.
+        - V(refused) means that the control plane refused the action, V(still_stopping) that the workload
+          did not stop within O(wait_timeout), so it was not resumed, V(unreachable) that no call reached the control
+          plane, and V(unsettled) that a response was lost and the outcome could not be determined.
         - V(deadline), V(stopped) and V(orphaned) mean that the task ended before anything was sent for it, V(internal)
           that there is a bug in the collection.
         - V(not_reached) means that O(wait) ended too early for it; the message says in which phase it was then.
@@ -400,7 +402,7 @@ workloads:
       type: int
       sample: 409
     message:
-      description: What the control plane said, or the module's own explanation, in one line of at most 500 characters.
+      description: Message of the control plane, or explanation of the module, in one line of at most 500 characters.
       type: str
       sample: conflict, try later
     batch_id:

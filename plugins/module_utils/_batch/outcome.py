@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What became of one id, and of one batch."""
+"""The outcome of one id, and the record of one batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAILED = "failed"
 UNKNOWN_OUTCOME = "unknown"
 NOT_ATTEMPTED = "not_attempted"
 
-# As they are told in a sentence and in the summary.
+# In the order of a sentence and of the summary.
 OUTCOMES = (CHANGED, UNCHANGED, SKIPPED, FAILED, UNKNOWN_OUTCOME, NOT_ATTEMPTED)
 WORST_FIRST = (FAILED, UNKNOWN_OUTCOME, NOT_ATTEMPTED, SKIPPED, CHANGED, UNCHANGED)
 # Those for which a task fails.
@@ -36,7 +36,7 @@ def spelled(outcome: str) -> str:
 
 
 class Outcome(NamedTuple):
-    """What became of one id; ``code`` and ``message`` are the control plane's where it said something."""
+    """The outcome of one id. ``code`` and ``message`` are those of the control plane where it sent any."""
 
     id: str
     outcome: str
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 
 
 class BatchRecord(NamedTuple):
-    """A batch that was answered; ``id`` is the control plane's, ``attempts`` the calls it took."""
+    """A batch with a response. ``id`` is the one of the control plane, ``attempts`` the number of calls."""
 
     id: Optional[str]
     size: int

@@ -35,14 +35,14 @@ NOT_FOUND = "not_found"
 UNSUPPORTED = "unsupported"
 
 TOLERABLE = (MISSING, FINISHED, UNSUPPORTED, DELETING)
-# What is skipped and not failed unless the user says otherwise.
+# Reasons that skip a workload by default instead of failing it.
 TOLERATED = (FINISHED, DELETING)
 
 _MESSAGES = {
-    PROTECTED: "protected: never acted on",
+    PROTECTED: "listed in protect",
     NOT_FOUND: "not there: gone, or not visible to this account",
     MISSING: "not there: gone, or not visible to this account",
-    FORBIDDEN: "this account may not see the workload",
+    FORBIDDEN: "this account has no permission for the workload",
     DELETING: "it is being deleted",
     FINISHED: "it has finished",
     UNSUPPORTED: "the control plane does not support the action for this workload",
@@ -74,7 +74,7 @@ class Plan(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The user's say in the plan: ids never acted on, phases acted in, reasons tolerated."""
+    """The options that hold an action back: protected ids, permitted phases, tolerated reasons."""
 
     protect: Collection[str]
     only_phases: Optional[Collection[str]]
@@ -82,7 +82,7 @@ class Rules(NamedTuple):
 
 
 def plan_one(action: str, workload: Workload, rules: Rules) -> PlannedItem:
-    """Decide on one workload. The reasons come in a fixed order: the first that holds is told."""
+    """Decide on one workload. The reasons have a fixed order, and the first one counts."""
     if workload.id in rules.protect:
         return PlannedItem(workload, SKIPPED, PROTECTED, _MESSAGES[PROTECTED])
     if workload.presence == SEEN and not _is_in(workload.phase, rules.only_phases):
@@ -128,7 +128,7 @@ def send_anyway(plan: Plan, ids: Collection[str]) -> Plan:
 
 
 def describe_ceiling(plan: Plan, max_affected: Optional[int]) -> Optional[str]:
-    """Say by how much the plan is over ``max_affected``; ``None`` where it is not."""
+    """Return by how much the plan exceeds ``max_affected``; ``None`` where it does not."""
     affected = len(plan.ids(SEND, WAIT))
     if max_affected is None or affected <= max_affected:
         return None

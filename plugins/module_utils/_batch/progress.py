@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Words that say how far a task is, while it works."""
+"""Progress lines of a task while it works."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from .._common.text import counted
 from .outcome import CHANGED, OUTCOMES, spelled
 
 MOST_LINES = 50
-# However long a wait takes, or the batches between two lines, nobody should wonder whether it still lives.
+# Maximum seconds between two lines, however long a wait or a batch takes.
 _LONGEST_SILENCE = 300.0
-# What takes no longer to read is not told, and later only this part of the time gone by since the start:
-# 50 lines in the first hour.
+# Seconds before the first line of a read. Later the pause between two lines is this share of the time since
+# the start: 50 lines in the first hour.
 _READING_SILENCE = 10.0
 _READING_SHARE = 0.1
 
 
 class Progress:
-    """Says through ``say`` what is going on, a line at a time.
+    """Passes progress lines to ``say``.
 
-    However large the task, there are at most 50 lines for its batches; while it waits, there is one
-    every fiftieth part of that time. Where that would make a silence of five minutes, there are more.
-    What the threads of the client tell, how much they read and that they get no answer, comes more rarely
-    the longer the task takes.
+    There are at most 50 lines for the batches of a task, and for a wait one each fiftieth of its time. There
+    are more where five minutes would pass without a line. Lines about reads and retries become rarer the
+    longer the task takes.
     """
 
     def __init__(
         self, action: str, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._prefix = "runai {0}: ".format(action)
-        self._tell = say
+        self._show = say
         self._clock = clock
         self._lock = threading.Lock()
         self._began = self._last_line = clock()
@@ -46,12 +45,12 @@ class Progress:
         self._waited_for = ""
         self._next_waiting_line = 0.0
 
-    def phase(self, words: str) -> None:
-        """Name what begins now, e.g. reading the state."""
-        self._say(self._prefix + words)
+    def phase(self, step: str) -> None:
+        """Report the step that begins, e.g. reading the state."""
+        self._say(self._prefix + step)
 
     def reading(self, way: str, read: int, total: Optional[int]) -> None:
-        """Say how far a read of the state is, if it takes long. ``way`` says how it is read."""
+        """Report a read of the state that takes long. ``way`` is how it is read."""
         with self._lock:
             now = self._clock()
             silence = min(max(_READING_SILENCE, (now - self._began) * _READING_SHARE), _LONGEST_SILENCE)
@@ -62,20 +61,20 @@ class Progress:
         self._say("{0}reading the state {1}: {2}{3}".format(self._prefix, way, read, of))
 
     def trouble(self, kind: str, left: float) -> None:
-        """Say that requests keep failing for a reason of this ``kind``, and for how many seconds to go on."""
+        """Report that requests fail with this ``kind`` of fault, and how many seconds of retries are left."""
         with self._lock:
             now = self._clock()
             if self._last_trouble is not None and now - self._last_trouble < _LONGEST_SILENCE:
                 return
             self._last_trouble = now
         self._say(
-            "{0}the control plane does not answer as it should ({1}), trying for up to {2:.0f} s more".format(
+            "{0}control plane unavailable ({1}); retrying for up to {2:.0f} s".format(
                 self._prefix, kind, left
             )
         )
 
     def batch(self, counts: Mapping[str, int], settled: int, asked: int, done: int, batches: int) -> None:
-        """Say how far it is after ``done`` of ``batches``; thinned so that the last one is told.
+        """Report the state after ``done`` of ``batches``. Not every batch has a line, but the last one has.
 
         ``counts`` are ids by outcome, ``settled`` of the ``asked`` ids have one.
         """
@@ -85,31 +84,31 @@ class Progress:
             return
         self._batch_lines = max(due, self._batch_lines)
         self._last_batch_line = now
-        told = ["{0} changed".format(counts.get(CHANGED, 0))]
-        told += [
+        parts = ["{0} changed".format(counts.get(CHANGED, 0))]
+        parts += [
             "{0} {1}".format(counts[outcome], spelled(outcome))
             for outcome in OUTCOMES
             if outcome != CHANGED and counts.get(outcome)
         ]
         self._say(
             "{0}{1}/{2} ids, {3}, batch {4} of {5}".format(
-                self._prefix, settled, asked, ", ".join(told), done, batches
+                self._prefix, settled, asked, ", ".join(parts), done, batches
             )
         )
 
-    def waiting(self, left: int, words: str, timeout: float) -> None:
-        """Say how many workloads are still waited for, of a wait that takes at most ``timeout`` seconds."""
+    def waiting(self, left: int, purpose: str, timeout: float) -> None:
+        """Report how many workloads are left in a wait of at most ``timeout`` seconds."""
         now = self._clock()
-        if not left or (words == self._waited_for and now < self._next_waiting_line):
+        if not left or (purpose == self._waited_for and now < self._next_waiting_line):
             return
-        self._waited_for = words
+        self._waited_for = purpose
         self._next_waiting_line = now + min(timeout / MOST_LINES, _LONGEST_SILENCE)
-        self._say("{0}waiting for {1} {2}".format(self._prefix, counted(left, "workload"), words))
+        self._say("{0}waiting for {1} {2}".format(self._prefix, counted(left, "workload"), purpose))
 
     def end(self, message: str) -> None:
-        """Say the last line: the ``msg`` of the result."""
+        """Report the last line: the ``msg`` of the result."""
         self._say("runai " + message)
 
     def _say(self, line: str) -> None:
         self._last_line = self._clock()
-        self._tell(line)
+        self._show(line)

@@ -169,21 +169,21 @@ def describe_result(run_summary: RunSummary) -> str:
     """Return the one sentence that a person can act on."""
     counts = Counter(outcome.outcome for outcome in run_summary.outcomes)
     changed = "{0} would change" if run_summary.check_mode else "{0} changed"
-    told = [changed.format(counts[CHANGED])]
-    told += [
+    parts = [changed.format(counts[CHANGED])]
+    parts += [
         "{0} {1}".format(counts[outcome], spelled(outcome))
         for outcome in OUTCOMES
         if outcome != CHANGED and counts[outcome]
     ]
-    words = "{0}: {1} of {2}".format(run_summary.action, ", ".join(told), len(run_summary.outcomes))
+    sentence = "{0}: {1} of {2}".format(run_summary.action, ", ".join(parts), len(run_summary.outcomes))
     reasons = _failure_reasons(run_summary)
     if reasons:
-        words += " ({0})".format(reasons)
+        sentence += " ({0})".format(reasons)
     notes = list(run_summary.notes)
     gone = sum(outcome.reason == NOT_FOUND for outcome in run_summary.outcomes)
     if gone:
         notes.append("{0} not there: gone, or not visible to this account".format(gone))
-    return "; ".join([words, *notes])
+    return "; ".join([sentence, *notes])
 
 
 def _failure_reasons(run_summary: RunSummary) -> str:
@@ -193,18 +193,18 @@ def _failure_reasons(run_summary: RunSummary) -> str:
         # What is said of a stop covers the unknown ones.
         if outcome.outcome == FAILED or (outcome.outcome == UNKNOWN_OUTCOME and not run_summary.notes)
     )
-    told = ["{0}: {1}".format(kind, count) for kind, count in kinds.most_common(_MOST_REASONS)]
+    parts = ["{0}: {1}".format(kind, count) for kind, count in kinds.most_common(_MOST_REASONS)]
     if len(kinds) > _MOST_REASONS:
-        told.append("and {0}".format(counted(len(kinds) - _MOST_REASONS, "other reason")))
-    return ", ".join(told)
+        parts.append("and {0}".format(counted(len(kinds) - _MOST_REASONS, "other reason")))
+    return ", ".join(parts)
 
 
 def _reason(outcome: Outcome) -> str:
-    words = clean(outcome.message, 120) or outcome.reason
-    # What no JSON came with is told as e.g. "HTTP 502, Bad Gateway".
-    if outcome.code is None or words.startswith("HTTP {0}".format(outcome.code)):
-        return words
-    return "{0} {1}".format(outcome.code, words)
+    message = clean(outcome.message, 120) or outcome.reason
+    # What no JSON came with is parts as e.g. "HTTP 502, Bad Gateway".
+    if outcome.code is None or message.startswith("HTTP {0}".format(outcome.code)):
+        return message
+    return "{0} {1}".format(outcome.code, message)
 
 
 def _diff(run_summary: RunSummary, budget: int, size: Callable[[Any], int]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is known of a run so far, kept such that nothing of it is lost however the run ends."""
+"""The outcomes of a run so far, kept so that none is lost however the run ends."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class RunState:
         self.counts.update(outcome.outcome for outcome in settled)
         self._report_file.write(report_row(outcome, self.state.get(outcome.id)) for outcome in settled)
 
-    def stop(self, words: str) -> None:
-        """Enter why the run does not come to its end."""
+    def stop(self, note: str) -> None:
+        """Enter the reason why the run ends early."""
         self.is_stopped = True
-        if words not in self.notes:
-            self.notes.append(words)
+        if note not in self.notes:
+            self.notes.append(note)
 
     def stop_for(self, fault: RunaiError) -> None:
-        """Enter the fault for which the run does not come to its end."""
+        """Enter the fault for which the run ends early."""
         self.fault = self.fault or fault
         if isinstance(fault, Interrupted):
             self.reason = fault.reason
@@ -65,11 +65,11 @@ class RunState:
     def mark_rest_not_attempted(self) -> None:
         """Settle all ids that have no outcome yet as not attempted."""
         rest = [workload_id for workload_id in self.ids if workload_id not in self.outcomes]
-        words = self.notes[0] if self.notes else ""
-        self.settle(Outcome(workload_id, NOT_ATTEMPTED, self.reason, words) for workload_id in rest)
+        message = self.notes[0] if self.notes else ""
+        self.settle(Outcome(workload_id, NOT_ATTEMPTED, self.reason, message) for workload_id in rest)
 
     def mark_not_reached(self, target: str, places: Mapping[str, str]) -> None:
-        """Enter where the ids were that had not reached ``target`` when the wait for it ended."""
+        """Enter the places of ids that had not reached ``target`` when the wait ended."""
         if not places:
             return
         self.not_reached = [workload_id for workload_id in self.ids if workload_id in places]
@@ -81,8 +81,8 @@ class RunState:
         self._report_file.replace_rows(
             report_row(self.outcomes[workload_id], self.state.get(workload_id)) for workload_id in places
         )
-        told = ["{0} {1}".format(count, place) for place, count in Counter(places.values()).most_common()]
-        self.notes.append("{0} {1}: {2}".format(len(places), short, some_of(told, _MOST_PLACES)))
+        parts = ["{0} {1}".format(count, place) for place, count in Counter(places.values()).most_common()]
+        self.notes.append("{0} {1}: {2}".format(len(places), short, some_of(parts, _MOST_PLACES)))
 
     def in_order(self) -> list[Outcome]:
         """Return the outcome of each id, in the order asked. All must be settled."""

@@ -129,9 +129,7 @@ def test_trouble_that_many_requests_have_is_told_once() -> None:
     for _request in range(8):
         progress.trouble("HTTP 503", 90.4)
         now[0] += 1.0
-    assert lines == [
-        "runai suspend: the control plane does not answer as it should (HTTP 503), trying for up to 90 s more"
-    ]
+    assert lines == ["runai suspend: control plane unavailable (HTTP 503); retrying for up to 90 s"]
     now[0] += 300.0
     progress.trouble("HTTP 503", 90.0)
     assert len(lines) == 2

@@ -537,7 +537,7 @@ def test_it_says_how_far_a_long_read_is_and_what_keeps_it(monkeypatch: pytest.Mo
     ids = numbered(20)
     fleet = Fleet({**dict.fromkeys(ids), **dict.fromkeys(numbered(30)[20:], "Running")})
     _finished, said = run_aloud(fleet, action="delete", ids=ids)
-    assert said[1].endswith("does not answer as it should (HTTP 503), trying for up to 90 s more")
+    assert said[1].endswith("control plane unavailable (HTTP 503); retrying for up to 90 s")
     assert "runai delete: reading the state from the list: 10 of 10" in said
     assert any(line.startswith("runai delete: reading the state one by one: ") for line in said)
     assert len(said) <= 24
