@@ -27,7 +27,7 @@ from .auth import (
 )
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
-from .errors import AccessDenied, MalformedAnswer, NotFound, NoToken, RequestError, StatusError
+from .errors import NOT_JSON, AccessDenied, MalformedAnswer, NotFound, NoToken, RequestError, StatusError
 from .paging import PAGE_SIZE, going_on_while_full
 from .responses import (
     BatchAnswer,
@@ -309,9 +309,18 @@ class Client:
                 return _successful(answer, self._secrets())
             # What refuses two tokens in a row refuses the account, though others get through meanwhile.
             if not self._tokens.refused(token) or is_renewed:
-                return _successful(answer, self._secrets())
+                return _successful(answer, self._secrets(), self._credential())
             is_renewed = True
             self._stats.count_retry("HTTP 401, a token that was not accepted")
+
+    def _credential(self) -> str:
+        """Return what a 401 refuses, and that the request had no effect."""
+        found = self._connection.credentials
+        if isinstance(found, ServiceAccount):
+            return "the token of the client '{0}' was refused, nothing was done".format(
+                clean(found.client_id, 80)
+            )
+        return "the token in {0} was refused, nothing was done".format(found.source)
 
     def _secrets(self) -> set[str]:
         return {*self._connection.secrets, *self._stats.secrets}
@@ -368,11 +377,14 @@ def _may_lack_token_v2(fault: RequestError) -> bool:
     found = fault.ended_on
     if isinstance(found, StatusError):
         return found.status >= 400 and not (found.passing or found.is_of_oauth)
-    return isinstance(found, MalformedAnswer)
+    return isinstance(found, MalformedAnswer) and found.kind == NOT_JSON
 
 
-def _successful(answer: Answer, secrets: Collection[str]) -> Answer:
-    """Return the answer if it is a success; raise what it says otherwise, without ``secrets``."""
+def _successful(answer: Answer, secrets: Collection[str], about: str = "") -> Answer:
+    """Return the answer if it is a success; raise what it says otherwise, without ``secrets``.
+
+    ``about`` is what we add to it.
+    """
     if 200 <= answer.status < 300:
         return answer
     body: Any = None
@@ -382,6 +394,7 @@ def _successful(answer: Answer, secrets: Collection[str]) -> Answer:
     text = text or parse_challenge(answer.headers.get("WWW-Authenticate"), secrets)
     if not text and not (isinstance(body, (dict, list)) and not body):
         text = first_line(answer.body if body is None else json.dumps(body).encode())
+    text = "; ".join(filter(None, (text, about)))
     kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(answer.status, StatusError)
     retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
     raise kind(answer.method, answer.path, answer.status, text, code, retry_after, is_oauth_error(body))

@@ -32,9 +32,10 @@ ENVIRONMENT = {
 
 
 class GivenToken(NamedTuple):
-    """A bearer token as the user gave it; it is never renewed."""
+    """A bearer token as the user gave it, in the option or variable ``source``; it is never renewed."""
 
     token: str
+    source: str = "token"
 
 
 class ServiceAccount(NamedTuple):
@@ -181,7 +182,8 @@ def _credentials(
 ) -> Union[GivenToken, ServiceAccount]:
     for source, where in ((task, "options"), (environment, "environment")):
         if source("token"):
-            return GivenToken(_header_safe(source("token"), "token"))
+            name = "token" if where == "options" else ENVIRONMENT["token"]
+            return GivenToken(_header_safe(source("token"), "token"), name)
         client_id, client_secret = source("client_id"), source("client_secret")
         if where == "options" and (client_id or client_secret):
             # One half in the task and the other in the environment is one pair.

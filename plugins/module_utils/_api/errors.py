@@ -17,6 +17,9 @@ from .._common.errors import RunaiError
 # Statuses of what was not even tried, whoever says so.
 _REFUSALS = (400, 404, 405, 409, 411, 413, 414, 415, 422, 431)
 
+# The kind of a MalformedAnswer.
+NOT_JSON = "an answer that is not JSON"
+
 
 class Interrupted(RunaiError):
     """No further call may be made: the deadline passed, or the play that asked is gone.

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from .._common.text import clean, first_line, hide
 from .connection import Connection
-from .errors import AnswerLost, MalformedAnswer, NotDelivered, StatusError
+from .errors import NOT_JSON, AnswerLost, MalformedAnswer, NotDelivered, StatusError
 from .response_deadline import pools_in_time
 from .stats import RequestStats
 from .transport_errors import FAULTS, REQUESTS_IMPORT_ERROR, WANTED_BY_PROXY, among, causes_of, explained
@@ -66,7 +66,7 @@ class Answer(NamedTuple):
             said = first_line(self.body)
             words = "the answer is not JSON" if self.body.strip() else "the answer is empty"
             words += " but '{0}'".format(said) if said else ""
-            raise MalformedAnswer(self.method, self.path, "an answer that is not JSON", words) from None
+            raise MalformedAnswer(self.method, self.path, NOT_JSON, words) from None
 
 
 class _Bearer:

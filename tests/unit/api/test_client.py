@@ -382,7 +382,9 @@ def test_a_given_token_is_final(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[loopback.reply(401, {"code": 401, "message": "bad token"})])
     fault = fault_of(lambda: connect(retry_timeout=5.0).client.list_page(0))
     assert isinstance(fault, AccessDenied)
-    assert str(fault) == "GET /api/v1/workloads: HTTP 401, bad token"
+    assert str(fault) == (
+        "GET /api/v1/workloads: HTTP 401, bad token; the token in token was refused, nothing was done"
+    )
     assert loopback.paths() == [LIST]
 
 

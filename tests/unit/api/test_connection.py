@@ -131,7 +131,7 @@ def test_which_credentials_count(task: dict[str, Optional[str]], variables: list
         )
         expected = ServiceAccount(*pair) if all(pair) else None  # type: ignore[arg-type]
     elif "RUNAI_BEARER_TOKEN" in environ:
-        expected = GivenToken("env-token")
+        expected = GivenToken("env-token", "RUNAI_BEARER_TOKEN")
     elif len(environ) == 2:
         expected = ServiceAccount("env-id", "env-secret")
     if expected is None:
