@@ -1,0 +1,180 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs as AWX runs them: the kit's playbooks under ansible-runner, credentials in the environment alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+import pytest
+
+from simulator.server import Handle, running
+from simulator.settings import CLIENT_ID, CLIENT_SECRET, Settings
+from tests.awx.conftest import KIT
+from tests.e2e.site import workload
+from tests.support.waiting import PATIENCE
+from tools.paths import command, environment
+
+# Three batches, so that something is left to do when a job is stopped after the first.
+FLEET: dict[str, Any] = {"workloads": [workload(number, projectName="vision") for number in range(1, 251)]}
+PLAYBOOKS = sorted(path.name for path in (KIT / "project").glob("*.yml"))
+
+
+@dataclass(frozen=True)
+class Awx:
+    """Runs templates of the kit as AWX does, each job in a folder of its own."""
+
+    kit: dict[str, Any]
+    collections: Path
+    simulator: Handle
+    folder: Path
+
+    def job(self, template: str, **answers: Any) -> dict[str, Any]:
+        """Arguments of ansible-runner for a job of this template."""
+        (found,) = [one for one in self.kit["controller_templates"] if one["name"] == f"Run:ai {template}"]
+        number = len(list(self.folder.glob("job-*"))) + 1
+        place = self.folder / f"job-{number}"
+        shutil.copytree(KIT / "project", place / "project")
+        extra = {key: value for key, value in found.get("extra_vars", {}).items() if "record_dir" not in key}
+        env = environment(self.collections) | {
+            "RUNAI_BASE_URL": self.simulator.url,
+            "RUNAI_CLIENT_ID": CLIENT_ID,
+            "RUNAI_CLIENT_SECRET": CLIENT_SECRET,
+            "RUNAI_VALIDATE_CERTS": "true",
+            "RUNAI_CA_PATH": "",
+        }
+        return {
+            "private_data_dir": str(place),
+            "ident": "job",
+            "playbook": found["playbook"],
+            "extravars": {"awx_job_id": number, "kit_name": "night", "kit_reason": "fan", **extra, **answers},
+            "envvars": env,
+            "quiet": True,
+            "settings": {"suppress_env_files": True},
+        }
+
+    def run(self, template: str, **answers: Any) -> ansible_runner.Runner:
+        return ansible_runner.run(**self.job(template, **answers))
+
+    def phases(self) -> Counter[str]:
+        return Counter(one.phase for one in self.simulator.state.live())
+
+
+@pytest.fixture
+def awx(kit: dict[str, Any], collections: Path, tmp_path: Path) -> Iterator[Awx]:
+    with running(Settings(fleet=FLEET, transition_seconds=0.05)) as simulator:
+        yield Awx(kit, collections, simulator, tmp_path)
+
+
+OPEN: dict[str, Any] = {"kit_projects": "vision\n", "kit_nodes": ""}
+CEILINGS = {"workload_maintenance_max_affected": 300, "workload_maintenance_max_percent": "none"}
+QUICK = {"workload_maintenance_settle_time": "0.5", "workload_maintenance_wait_interval": "0.1"}
+
+
+def artifacts(run: ansible_runner.Runner) -> dict[str, Any]:
+    """What AWX hands on to the next jobs of a workflow."""
+    (stats,) = [one for one in run.events if one["event"] == "playbook_on_stats"]
+    found: dict[str, Any] = stats["event_data"]["artifact_data"]
+    return found
+
+
+def output(run: ansible_runner.Runner) -> str:
+    with run.stdout as lines:
+        text: str = lines.read()
+    return text
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_wrapper_playbook_passes_the_syntax_check(playbook: str, collections: Path) -> None:
+    done = subprocess.run(
+        [command("ansible-playbook"), "--syntax-check", str(KIT / "project" / playbook)],
+        check=False,
+        env=environment(collections),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_workflow_jobs_without_a_folder_hand_the_record_on(awx: Awx) -> None:
+    plan = awx.run("maintenance step: plan", **OPEN, **CEILINGS)
+    assert plan.rc == 0, output(plan)
+    begin = awx.run("maintenance step: begin", **OPEN, **CEILINGS, **artifacts(plan))
+    assert begin.rc == 0, output(begin)
+    assert awx.phases() == {"Stopped": 250}
+    status = awx.run("maintenance: status", **artifacts(begin))
+    assert status.rc == 0, output(status)
+    end = awx.run("maintenance step: end", **OPEN, **artifacts(begin), **QUICK)
+    assert end.rc == 0, output(end)
+    assert "Stopped" not in awx.phases()
+    for run in (plan, begin, end):
+        assert CLIENT_SECRET not in output(run)
+        assert not [one for one in run.events if CLIENT_SECRET in str(one)]
+
+
+def test_refused_workloads_in_begin_fail_the_job_and_end_resumes_the_rest(awx: Awx) -> None:
+    refused = [workload(number)["id"] for number in range(1, 4)]
+    awx.simulator.faults(
+        {
+            "match": {"path": "/api/v1/workloads/batch"},
+            "times": "always",
+            "fault": {"kind": "refuse_ids", "ids": refused, "message": "owned by another"},
+        }
+    )
+    folder = {"workload_maintenance_record_dir": str(awx.folder)}
+    begin = awx.run("maintenance step: begin", **OPEN, **CEILINGS, **folder)
+    assert (begin.rc, begin.status) == (2, "failed")
+    assert awx.phases()["Stopped"] == 247
+    awx.simulator.faults()
+    end = awx.run("maintenance: end by hand", **folder, **QUICK)
+    assert end.rc == 0, output(end)
+    assert "Stopped" not in awx.phases()
+
+
+@pytest.mark.parametrize("stop", ["canceled", "timeout"])
+def test_begin_stopped_half_way_is_put_right_by_end_with_the_record_of_plan(awx: Awx, stop: str) -> None:
+    plan = awx.run("maintenance step: plan", **OPEN, **CEILINGS)
+    # The last batch is not answered, so that the job is stopped with others done.
+    awx.simulator.faults(
+        {
+            "match": {"path": "/api/v1/workloads/batch"},
+            "nth": 3,
+            "fault": {"kind": "slow", "seconds": 3600},
+        }
+    )
+    job = awx.job("maintenance step: begin", **OPEN, **CEILINGS, **artifacts(plan))
+    if stop == "timeout":
+        # The clock starts with the job, and a busy machine needs long to get to the batches.
+        job["settings"]["job_timeout"] = 15
+
+    def cancel() -> bool:
+        return stop == "canceled" and awx.phases()["Stopped"] >= 100
+
+    begin = ansible_runner.run(**job, cancel_callback=cancel)
+    assert begin.status == stop
+    assert not [one for one in begin.events if one["event"] == "playbook_on_stats"]
+    awx.simulator.faults()
+    end = awx.run("maintenance step: end", **OPEN, **artifacts(plan), **QUICK)
+    assert end.rc == 0, output(end)
+    assert "Stopped" not in awx.phases()
+
+
+def test_repeated_clean_up_reclaim_and_off_hours_begin_succeed_without_a_name(awx: Awx) -> None:
+    answers = {"kit_older_than": "1d", "kit_name": "", "workload_cleanup_record_dir": str(awx.folder)}
+    runs = [awx.run("clean-up", **answers) for _night in range(2)]
+    assert [run.rc for run in runs] == [0, 0], output(runs[-1])
+    reclaim = awx.run("reclaim", kit_idle_for="now", kit_name="", workload_reclaim_record_dir=str(awx.folder))
+    assert reclaim.rc == 0, output(reclaim)
+    off_hours = awx.run(
+        "off-hours: begin", **CEILINGS, kit_projects="vision", workload_maintenance_record_dir=str(awx.folder)
+    )
+    assert off_hours.rc == 0, output(off_hours)
