@@ -89,7 +89,7 @@ def test_info_in_both_modes_selects_the_same_and_writes_nothing(
 
 
 # The last one is what older ansible-core says to a null in a list, before the module runs.
-REFUSALS = "is empty|is null|no criterion|unable to convert to str"
+REFUSALS = "is empty|is null|criteria: not set|unable to convert to str"
 BLANK = [
     'projects: ""',
     "projects: null",
