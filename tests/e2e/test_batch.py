@@ -65,7 +65,7 @@ ROW = {
 }
 RECORD = {"id", "size", "succeeded", "failed", "attempts", "seconds"}
 KEYS = {
-    *("changed", "msg", "action", "summary", "outcomes", "not_reached"),
+    *("changed", "msg", "error", "action", "summary", "outcomes", "not_reached"),
     *("workloads", "workloads_truncated", "batches"),
 }
 # What Ansible itself puts beside the keys of a result.
