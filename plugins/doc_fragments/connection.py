@@ -25,18 +25,20 @@ options:
     type: str
   client_secret:
     description:
-      - Secret of O(client_id). A token is made of the two, and renewed when it is about to end or is refused.
+      - Secret of O(client_id). The module requests a token with the two, and renews it before it expires or when it is
+        refused.
       - If it is not given, or empty, the value of environment variable E(RUNAI_CLIENT_SECRET) is used.
     type: str
   token:
     description:
       - A bearer token, instead of O(client_id) and O(client_secret). It is never renewed.
       - If it is not given, or empty, the value of environment variable E(RUNAI_BEARER_TOKEN) is used.
-      - Credentials of the task win over those of the environment; then a token wins over a client.
+      - Options of the task have precedence over the environment. If both a token and a client are set there, the token is
+        used.
     type: str
   validate_certs:
     description:
-      - Whether the certificate of the control plane is checked.
+      - Whether to check the certificate of the control plane.
       - If it is not given, the value of environment variable E(RUNAI_VALIDATE_CERTS) is used.
     type: bool
     default: true
@@ -49,20 +51,20 @@ options:
     type: path
   proxy:
     description:
-      - Address of a proxy, user name and password included where it wants them.
+      - Address of a proxy, with user name and password if it requires them.
       - If it is not given, or empty, the value of environment variable E(RUNAI_PROXY) is used, then the usual
         C(https_proxy), C(http_proxy) and C(no_proxy).
     type: str
   timeout:
     description:
-      - Seconds that a connection, and then an answer, may take.
+      - Maximum number of seconds for a connection, and again for a response.
     type: float
     default: 30
   retry_timeout:
     description:
-      - Seconds that all retries of one request may take together; V(0) retries nothing.
-      - Passing faults are retried with growing pauses, or with the pause that the control plane asks for.
-        After a batch whose answer was lost the state is read again, and only what is still owed is sent again.
+      - Maximum number of seconds for all retries of one request together. V(0) disables retries.
+      - Transient errors are retried with exponential back-off, or after the pause that the control plane asks for. After a
+        lost batch response the state is read first, and only ids that did not change are sent again.
     type: float
     default: 120
 requirements:

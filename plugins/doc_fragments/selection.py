@@ -9,7 +9,7 @@ from textwrap import indent
 _OPTIONS = r"""
 all:
   description:
-    - Whether to select every workload that this account can see where no criterion is set. With a criterion it has no
+    - Whether to select every workload that is visible to this account, if no criterion is set. With a criterion it has no
       effect.
   type: bool
   default: false
@@ -80,7 +80,7 @@ name:
 search:
   description:
     - Search text for the control plane. Which fields it searches is not documented. Run:ai supports it since 2.20.
-    - If the control plane seems to ignore the text, the task fails. Where that is not known, there is a warning.
+    - If the control plane ignores the text, the task fails. If this can not be checked, the module warns.
   type: str
 filter_by:
   description:
@@ -97,7 +97,7 @@ min_allocated_gpus:
   type: float
 min_idle_gpus:
   description:
-    - Minimum number of its GPUs that the control plane reports as idle at this moment. For a period, use O(idle_for).
+    - Minimum number of GPUs of a workload that the control plane reports as idle now. For a period, use O(idle_for).
   type: float
 idle_for:
   description:
@@ -121,7 +121,7 @@ preemptible:
   type: bool
 suspendable:
   description:
-    - V(true) selects workloads that can be suspended, or where this is not reported. V(false) selects workloads that
+    - V(true) selects workloads that can be suspended, and workloads for which this is not reported. V(false) selects workloads that
       cannot be suspended.
   type: bool
 phase_older_than:

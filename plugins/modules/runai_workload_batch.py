@@ -387,8 +387,8 @@ workloads:
     reason:
       description:
         - Why it has this outcome, as one word; empty if there is nothing to explain.
-        - V(protected), V(phase), V(not_found), V(missing), V(forbidden), V(deleting), V(finished) and V(unsupported) mean
-          that nothing had to be sent, or could be.
+        - V(protected), V(phase), V(not_found), V(missing), V(forbidden), V(deleting), V(finished) and V(unsupported) come
+          from the plan. Nothing was sent for such a workload.
         - V(refused) means that the control plane refused the action, V(still_stopping) that the workload
           did not stop within O(wait_timeout), so it was not resumed, V(unreachable) that no call reached the control
           plane, and V(unsettled) that a response was lost and the outcome could not be determined.

@@ -24,7 +24,7 @@ _V1_PATH = "/api/v1/token"
 
 _SECONDS = re.compile("[0-9]{1,9}")
 
-# Renew this long before the end, but never in the last fifth of a short life only.
+# Renew this long before the end, or a fifth of the lifetime before it where that is shorter.
 _MARGIN_SECONDS = 60.0
 _MARGIN_SHARE = 0.2
 # The first token may have died on the way, the second was made for the purpose: no third is tried.
@@ -70,7 +70,7 @@ def token_request_v1(account: ServiceAccount) -> TokenRequest:
 def parse_token(path: str, answer: object) -> AccessToken:
     """Return the token in an answer of either endpoint; raise MalformedAnswer when there is none.
 
-    A token that is too short to be hidden wherever it shows is none either.
+    A token that is too short to be masked in messages is rejected too.
     """
     token: object = None
     lifetime: object = None
@@ -129,8 +129,8 @@ class TokenSource:
     def bearer(self) -> str:
         """Return a token to send, made or renewed first where that is due.
 
-        Raises what ``mint`` raised; those who waited for a token that could not be made get the
-        same error instead of asking once more each, and so does everybody ever after where it lasts.
+        Raises what ``mint`` raised. Threads that waited for the same token get the same error, without
+        another request. A lasting error is raised for every later call too.
         """
         token = self._token
         if token is not None and not self._is_due():

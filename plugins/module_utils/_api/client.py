@@ -307,7 +307,7 @@ class Client:
             if answer.status != 401:
                 self._tokens.accepted(token)
                 return _successful(answer, self._secrets())
-            # What refuses two tokens in a row refuses the account, though others get through meanwhile.
+            # Two refused tokens in a row mean that the account is refused.
             if not self._tokens.refused(token) or is_renewed:
                 return _successful(answer, self._secrets(), self._credential())
             is_renewed = True

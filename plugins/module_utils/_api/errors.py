@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 from .._common.errors import RunaiError
 
-# Statuses of what was not even tried, whoever says so.
+# Statuses with which a request is rejected unexecuted, by a proxy or by the control plane.
 _REFUSALS = (400, 404, 405, 409, 411, 413, 414, 415, 422, 431)
 
 # The kind of a MalformedAnswer.

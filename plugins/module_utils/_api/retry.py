@@ -24,7 +24,7 @@ _LONGEST_ASKED = 365 * 86_400.0
 _MALFORMED_TRIES = 3
 # Retries that go on for so many seconds are told while they do.
 _LONG = 30.0
-# An error of the server may be its answer to what it does not know, which does not pass either.
+# A control plane may answer an endpoint that it does not have with a server error: few tries are enough.
 _OPTIONAL_TRIES = 3
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
@@ -102,7 +102,7 @@ class RetryBudget:
         Sleeps for as long as Retry-After asks, but never less than without it: a server that asks for
         no pause, again and again, would be asked without end. One that asks for more than is left is
         tried once more when the time is over, since it may be back earlier than it said.
-        Raises Interrupted when the guard forbids the call to come.
+        Raises Interrupted when the cancellation forbids the next call.
         """
         if not fault.passing:
             raise fault

@@ -63,8 +63,8 @@ class BatchOptions(NamedTuple):
 
 
 def with_texts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options with the lists that were ``given`` as texts, as surveys do, read as these mean."""
-    # What ids are separated by is for those who read them.
+    """Return the options with each list that was ``given`` as one text, as surveys do, split into its elements."""
+    # Ids are split later: commas and white space separate them alike.
     params = with_whole_texts(params, given, ("ids", "protect"))
     phases_text = given.get("only_phases")
     if not isinstance(phases_text, str):
@@ -116,7 +116,7 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
 
 
 def _uncut(value: Any) -> Any:
-    """Return texts without their commas: one of commas alone holds nothing."""
+    """Return texts with blanks for commas, so that a text of commas alone counts as blank."""
     if isinstance(value, list):
         return [_uncut(element) for element in value]
     return value.replace(",", " ") if isinstance(value, str) else value

@@ -40,8 +40,8 @@ TOLERATED = (FINISHED, DELETING)
 
 _MESSAGES = {
     PROTECTED: "listed in protect",
-    NOT_FOUND: "not there: gone, or not visible to this account",
-    MISSING: "not there: gone, or not visible to this account",
+    NOT_FOUND: "already deleted, or not visible to this account",
+    MISSING: "the workload does not exist, or is not visible to this account",
     FORBIDDEN: "this account has no permission for the workload",
     DELETING: "it is being deleted",
     FINISHED: "it has finished",
@@ -104,14 +104,14 @@ def plan_one(action: str, workload: Workload, rules: Rules) -> PlannedItem:
 
 
 def rules_after_stop(rules: Rules) -> Rules:
-    """Return the rules for a resume under way: what may be acted on when Stopping may when Stopped too."""
+    """Return the rules after a wait for Stopped: whoever allows Stopping also allows Stopped."""
     if rules.only_phases is None or STOPPING not in rules.only_phases:
         return rules
     return rules._replace(only_phases=frozenset((*rules.only_phases, STOPPED)))
 
 
 def make_plan(action: str, ids: Sequence[str], state: Mapping[str, Workload], rules: Rules) -> Plan:
-    """Return a item for each of ``ids``, in their order."""
+    """Return an item for each of ``ids``, in their order."""
     return Plan(action, [plan_one(action, state[workload_id], rules) for workload_id in ids])
 
 

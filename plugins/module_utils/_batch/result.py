@@ -39,7 +39,7 @@ _LARGEST_EVENT = 990_000
 _INDENT = 4
 # Most viewers ask for colour, and each line has its own.
 _BETWEEN_LINES = "\x1b[0m\r\n\x1b[0;31m"
-# Shares of what the outcomes leave over, each of what the one before left; the rows get the rest.
+# Each list may take this share of the space that the lists before it left. The rows get the rest.
 _BATCHES_SHARE = 0.5
 _NOT_REACHED_SHARE = 0.8
 _DIFF_SHARE = 0.3

@@ -63,7 +63,7 @@ def parse_ids(value: Optional[Sequence[object]], option: str) -> Ids:
 
 
 def well_formed_ids(value: Optional[Sequence[object]]) -> Ids:
-    """Return the ids of a list that ``parse_ids`` may refuse, and nothing of what is wrong with it."""
+    """Return the well-formed ids of a list, without those that ``parse_ids`` would reject."""
     return _sorted_out(value or ())[0]
 
 

@@ -41,9 +41,9 @@ def seconds(option: str, value: Any, least: float) -> float:
 def with_whole_texts(
     params: Mapping[str, Any], given: Mapping[str, Any], options: Iterable[str]
 ) -> dict[str, Any]:
-    """Return the options with each list of ``options`` that was ``given`` as text made of that text as it is.
+    """Return the options with each of ``options`` that was ``given`` as a text as a list of that one text.
 
-    Ansible cuts the text of a survey at its commas, so that one at its end makes an empty element.
+    Ansible splits a survey's text at its commas. A comma at the end makes an empty element.
     """
     texts = {option: [given[option]] for option in options if isinstance(given.get(option), str)}
     return {**params, **texts}

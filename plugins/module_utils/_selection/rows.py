@@ -45,7 +45,7 @@ class LimitedRead(NamedTuple):
     is_meant: Callable[[Row], bool]
 
     def are_on(self, page: Page) -> bool:
-        """Return whether a page of one row more holds them and one further, or is the whole list."""
+        """Return whether the page holds more than ``limit`` such rows, or is the whole list."""
         is_all = page.next is None and len(page.rows) <= self.limit
         return is_all or sum(map(self.is_meant, page.rows)) > self.limit
 
