@@ -12,7 +12,7 @@ from collections import deque
 from statistics import median
 from typing import Callable, Optional
 
-# Multiples of the fastest response: up to the first, a response is as fast as before; above the second, slower.
+# Multiples of the fastest response: as fast as before up to the first, slower above the second.
 _AS_FAST = 1.5
 _SLOWER = 2.0
 # Answers at the ceiling before one more batch is tried, as a multiple of the ceiling. Each failed try

@@ -63,7 +63,7 @@ class BatchOptions(NamedTuple):
 
 
 def with_texts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options with each list that was ``given`` as one text, as surveys do, split into its elements."""
+    """Return the options with each list that was ``given`` as one text, as in surveys, split."""
     # Ids are split later: commas and white space separate them alike.
     params = with_whole_texts(params, given, ("ids", "protect"))
     phases_text = given.get("only_phases")
