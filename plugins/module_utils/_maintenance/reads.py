@@ -21,6 +21,7 @@ from .._api.connection import (
 )
 from .._api.errors import AccessDenied, NoToken, RequestError
 from .._api.stats import RequestStats
+from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._selection.fields import needed_keys
 from .._selection.nodes import is_on_node, pods_on_nodes
@@ -76,8 +77,17 @@ class ControlPlaneReader:
         return self._identity
 
     def select(self, selection: Mapping[str, Any]) -> Selected:
-        """Return the workloads that meet options of the info module."""
+        """Return the workloads that meet options of the info module.
+
+        Raises RunaiError for a list that is known to be short: a plan or a ceiling of a part would pass
+        for one of the whole.
+        """
         found = self._rows(selection)
+        if found.shortfall is not None:
+            raise RunaiError(
+                "the control plane lists {0} of {1} workloads that it counts; nothing was done. Run the task "
+                "again, or ask for help with the control plane if it happens again".format(*found.shortfall)
+            )
         return Selected(list(_seen(found).values()), found.unmatched)
 
     def look(self, ids: Sequence[str]) -> dict[str, Seen]:

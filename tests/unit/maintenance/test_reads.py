@@ -198,3 +198,10 @@ def test_a_summary_may_lie_in_a_folder_of_records_that_is_still_to_be_made(
         assert not finished.failed, finished.result
         assert folder.exists() != check_mode
     assert page.exists()
+
+
+def test_select_list_shorter_than_its_count_is_rejected_with_both_numbers(loopback: Loopback) -> None:
+    rows = loopback.reply(200, {"workloads": [{**ROW, "createdAt": "2026-01-01T00:00:00Z"}]})
+    script(loopback, workloads=[rows], count=[loopback.reply(200, {"count": 3})])
+    with pytest.raises(RunaiError, match="lists 1 of 3 workloads that it counts; nothing was done"):
+        reader(loopback).select({"all": True})
