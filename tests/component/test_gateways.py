@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests.adapters
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied, RequestError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
+
+from tests.component.conftest import Start
+from tests.component.rehearsal import BATCH, rehearse, workload_id
 
 ID = "7f3a0c52-7d54-4c38-9d8e-0a1b2c3d4e5f"
 COUNT = "/api/v1/workloads/count"
@@ -179,3 +183,39 @@ def test_client_error_shapes_are_reported(
     with pytest.raises(AccessDenied) as fault:
         connect().list_page(0)
     assert fault.value.words == told
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_client_read_with_a_wrong_encoding_is_named_at_once(
+    gateway: Gateway, connect: Callable[..., Client], encoding: str
+) -> None:
+    gateway.answer = lambda path, head: http(200, {"workloads": []}, f"Content-Encoding: {encoding}")
+    with pytest.raises(RequestError, match="not encoded as its Content-Encoding header says"):
+        connect(retry_timeout=3600.0).list_page(0)
+    assert len(gateway.heads) == 1
+
+
+def test_batch_with_a_wrong_encoding_is_a_lost_response(start: Start) -> None:
+    simulator = start(3)
+    simulator.faults({"match": BATCH, "fault": {"kind": "wrong_encoding"}})
+    run = rehearse(simulator, "suspend", [workload_id(number) for number in range(3)])
+    assert run.counts == {"changed": 3}
+    assert run.batches == 1
+
+
+def test_client_socks_proxy_of_the_environment_is_named_at_once(
+    gateway: Gateway, connect: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("requests.adapters.SOCKSProxyManager", without_pysocks)
+    for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
+    with pytest.raises(RequestError, match="needs the Python library PySocks") as caught:
+        connect(retry_timeout=3600.0).list_page(0)
+    assert not caught.value.passing
+    assert gateway.heads == []
+
+
+def without_pysocks(*args: Any, **kwargs: Any) -> None:
+    """What requests has in the place of its SOCKS support where PySocks is missing."""
+    raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime
 import gc
+import ipaddress
+import ssl
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,11 @@ from typing import Any
 
 import pytest
 import trustme
+import urllib3.connection
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from simulator.server import Handle
 from tests.component.conftest import Start
@@ -286,3 +293,61 @@ def test_a_proxy_that_is_not_there(simulator: Handle, bundle: str, nowhere: str)
     assert "by the proxy" in run.result["msg"]
     assert PASSWORD not in run.result["msg"]
     assert ENCODED not in run.result["msg"]
+
+
+def chain_without(missing: str, folder: Path) -> tuple[Path, Path, Path]:
+    """A CA's certificate, a server's and its key, without what newer Pythons want."""
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    now = datetime.datetime.now(datetime.UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An old CA")])
+
+    def begun(subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(name).public_key(public_key)
+        builder = builder.serial_number(x509.random_serial_number())
+        day = datetime.timedelta(days=1)
+        return builder.not_valid_before(now - day).not_valid_after(now + day)
+
+    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+    public = authority_key.public_key()
+    ca = begun(name, public).add_extension(
+        x509.BasicConstraints(ca=True, path_length=None), critical=missing != "critical"
+    )
+    ca = ca.add_extension(usage, True)
+    ca = ca.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), False)
+    leaf = begun(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "runai")]), key.public_key())
+    leaf = leaf.add_extension(
+        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+    )
+    if missing != "identifier":
+        leaf = leaf.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False)
+    pem = serialization.Encoding.PEM
+    paths = folder / "old-ca.pem", folder / "old.pem", folder / "old.key"
+    paths[0].write_bytes(ca.sign(authority_key, hashes.SHA256()).public_bytes(pem))
+    paths[1].write_bytes(leaf.sign(authority_key, hashes.SHA256()).public_bytes(pem))
+    shape, lock = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    paths[2].write_bytes(key.private_bytes(pem, shape, lock))
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("identifier", "Missing Authority Key Identifier"),
+        ("critical", "Basic Constraints of CA cert not marked critical"),
+    ],
+)
+def test_a_certificate_without_a_wanted_extension_is_named_at_once(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, words: str
+) -> None:
+    made: Any = vars(urllib3.connection)["create_urllib3_context"]
+
+    def strict(*args: Any, **kwargs: Any) -> ssl.SSLContext:
+        """A context as Python 3.13 and later make it."""
+        context: ssl.SSLContext = made(*args, **kwargs)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(urllib3.connection, "create_urllib3_context", strict)
+    bundle, certificate, key = chain_without(missing, tmp_path)
+    simulator = start(certificate=certificate, key=key)
+    check_refused(simulator, words, "this Python wants the extension", ca_path=str(bundle))

@@ -107,6 +107,14 @@ class MalformedAnswer(AnswerLost):
         return True
 
 
+class UndecodableAnswer(MalformedAnswer):
+    """An answer whose body is not encoded as its header says. The same read gets it again."""
+
+    @property
+    def passing(self) -> bool:
+        return False
+
+
 class StatusError(RequestError):
     """The control plane, or something before it, answered with a status that is no success.
 

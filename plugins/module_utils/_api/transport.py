@@ -17,10 +17,18 @@ from urllib.parse import urljoin, urlsplit
 
 from .._common.text import clean, first_line, hide
 from .connection import Connection
-from .errors import NOT_JSON, AnswerLost, MalformedAnswer, NotDelivered, StatusError
+from .errors import NOT_JSON, AnswerLost, MalformedAnswer, NotDelivered, StatusError, UndecodableAnswer
 from .response_deadline import pools_in_time
 from .stats import RequestStats
-from .transport_errors import FAULTS, REQUESTS_IMPORT_ERROR, WANTED_BY_PROXY, among, causes_of, explained
+from .transport_errors import (
+    FAULTS,
+    REQUESTS_IMPORT_ERROR,
+    UNDECODABLE,
+    WANTED_BY_PROXY,
+    among,
+    causes_of,
+    explained,
+)
 
 with contextlib.suppress(ImportError):
     # Where it is missing, transport_errors has the traceback.
@@ -231,6 +239,8 @@ def _body(response: Any, method: str, path: str, timeout: float) -> bytes:
         if among(list(causes_of(fault)), socket.timeout):
             words = "the answer was not complete after {0:g} s".format(timeout)
             raise AnswerLost(method, path, "a timeout", words) from None
+        if isinstance(fault, requests.exceptions.ContentDecodingError):
+            raise UndecodableAnswer(method, path, "an answer that can't be decoded", UNDECODABLE) from None
         words = "the connection was cut within the answer"
         raise AnswerLost(method, path, "half an answer", words) from None
     return bytes(body)

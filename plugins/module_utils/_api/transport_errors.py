@@ -34,6 +34,24 @@ else:
 
 _TUNNEL_FAILED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 WANTED_BY_PROXY = "the proxy wants a user name and password, or refused the ones in proxy (407)"
+UNDECODABLE = (
+    "the body is not encoded as its Content-Encoding header says. Correct the proxy or gateway in front of "
+    "the control plane, or set base_url to an address behind it"
+)
+_NEEDS_PYSOCKS = (
+    "the proxy is a SOCKS proxy, which needs the Python library PySocks. Install it where the module runs, "
+    "or set proxy, or the environment's ALL_PROXY or HTTPS_PROXY, to an http:// address"
+)
+_UNKNOWN_PROXY = (
+    "the proxy's scheme is not supported. Set proxy, or the environment's ALL_PROXY or HTTPS_PROXY, to an "
+    "address that begins with http://, https:// or socks5h://"
+)
+# What Python 3.13 and later refuse by default (ssl.VERIFY_X509_STRICT), in OpenSSL's words.
+_STRICT = re.compile(
+    r"Missing (Authority|Subject) Key Identifier|Basic Constraints of CA cert not marked critical"
+    r"|CA cert does not include key usage extension",
+    re.IGNORECASE,
+)
 # How OpenSSL and urllib3 1.26 say that a certificate is for another name.
 _OTHER_NAME = ("mismatch", "not valid for", "doesn't match", "subjectAltName")
 
@@ -110,6 +128,11 @@ def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optiona
     unresolved = among(causes, socket.gaierror)
     if unresolved is not None and unresolved.errno != socket.EAI_AGAIN:
         return "the host name of {0} can't be resolved".format("the proxy" if through_proxy else "base_url")
+    if "Missing dependencies for SOCKS support" in str(fault):
+        return _NEEDS_PYSOCKS
+    # With PySocks, for socks://, which names no version.
+    if "Unable to determine SOCKS version" in str(fault):
+        return _UNKNOWN_PROXY
     if isinstance(fault, requests.exceptions.InvalidURL):
         return "base_url or proxy is not a valid address"
     if isinstance(fault, OSError) and "CA certificate bundle" in str(fault):
@@ -144,6 +167,11 @@ def _certificate_words(fault: Exception) -> str:
         advice = "check the clock of this machine, and from when on the certificate holds"
     elif any(words in said for words in _OTHER_NAME):
         advice = "set base_url to a name that the certificate holds"
+    elif _STRICT.search(said):
+        advice = (
+            "this Python wants the extension: issue the certificate, or its CA's, again with it, or run the "
+            "module with Python 3.12 or earlier"
+        )
     else:
         advice = "set ca_path to the CA that signed it"
     return "the certificate is not trusted: {0}; {1}".format(said or "verification failed", advice)
