@@ -28,6 +28,7 @@ from .auth import (
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
 from .errors import NOT_JSON, AccessDenied, MalformedAnswer, NotFound, NoToken, RequestError, StatusError
+from .page_size import PageSize
 from .paging import PAGE_SIZE, going_on_while_full
 from .responses import (
     BatchAnswer,
@@ -117,6 +118,8 @@ class Client:
         self._transport = Transport(connection, stats, connections)
         self._tokens = TokenSource(connection.credentials, self._mint)
         self._use_token_v1 = False
+        # By path, where pages of PAGE_SIZE fail.
+        self._page_sizes: dict[str, int] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -177,16 +180,8 @@ class Client:
 
         ``limit`` is how many rows it may hold, at most PAGE_SIZE. Raises RequestError.
         """
-        full = {
-            **query.parameters(),
-            "limit": str(limit),
-            "sortBy": sort_by,
-            "sortOrder": "asc",
-            "offset": str(offset),
-        }
-        return self._read(
-            WORKLOADS, full, lambda answer: parse_page(WORKLOADS, answer, "workloads", offset), retry_budget
-        )
+        full = {**query.parameters(), "sortBy": sort_by, "sortOrder": "asc"}
+        return self._read_page(WORKLOADS, "workloads", full, offset, limit, retry_budget)
 
     def workload(self, workload_id: str, retry_budget: Optional[RetryBudget] = None) -> dict[str, Any]:
         """Return one workload as the API gives it. Raises NotFound, AccessDenied and other RequestErrors."""
@@ -223,12 +218,12 @@ class Client:
         ``filters`` are items of ``filterBy``; ``is_current`` leaves out those that are completed.
         Raises RequestError.
         """
-        full = {"limit": str(PAGE_SIZE), "sortBy": "createdAt", "offset": str(offset)}
+        full = {"sortBy": "createdAt"}
         if is_current:
             full["completed"] = "false"
         if filters:
             full["filterBy"] = joined(filters)
-        page = self._read(PODS, full, lambda answer: parse_page(PODS, answer, "pods", offset), retry_budget)
+        page = self._read_page(PODS, "pods", full, offset, retry_budget=retry_budget)
         return going_on_while_full(page, offset)
 
     def clusters(self, retry_budget: Optional[RetryBudget] = None) -> list[dict[str, Any]]:
@@ -251,13 +246,11 @@ class Client:
 
     def projects_page(self, offset: int) -> Page:
         """Return one page of projects. Raises RequestError."""
-        query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
-        return self._read(PROJECTS, query, lambda answer: parse_page(PROJECTS, answer, "projects", offset))
+        return self._read_page(PROJECTS, "projects", {"sortBy": "name"}, offset)
 
     def nodes_page(self, offset: int) -> Page:
         """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""
-        query = {"limit": str(PAGE_SIZE), "sortBy": "name", "offset": str(offset)}
-        page = self._read(NODES, query, lambda answer: parse_page(NODES, answer, "nodes", offset))
+        page = self._read_page(NODES, "nodes", {"sortBy": "name"}, offset)
         return going_on_while_full(page, offset)
 
     def nodes_of_cluster(self, cluster_id: str) -> list[dict[str, Any]]:
@@ -272,6 +265,48 @@ class Client:
             )
 
         return self._read(path, {}, parse)
+
+    def _read_page(
+        self,
+        path: str,
+        key: str,
+        query: Mapping[str, str],
+        offset: int,
+        limit: int = PAGE_SIZE,
+        retry_budget: Optional[RetryBudget] = None,
+    ) -> Page:
+        """Return one page of a list, put together from smaller ones where the control plane can't send it."""
+        retry_budget = retry_budget or self.retry_budget()
+        size = PageSize(min(limit, self._page_sizes.get(path, limit)))
+        rows: list[dict[str, Any]] = []
+        at, end = offset, offset + limit
+        kind = ""
+        while True:
+            asked = min(size.now, end - at)
+            full = {**query, "limit": str(asked), "offset": str(at)}
+            try:
+                page = parse_page(path, self._send("GET", path, query=full).json(), key, at)
+            except RequestError as fault:
+                kind = fault.kind
+                retry_budget.start()
+                if not size.failed(fault) or retry_budget.left <= 0:
+                    retry_budget.pause(fault)
+                continue
+            is_full = len(page.rows) >= asked
+            if not size.worked(is_end=page.next is None and not is_full):
+                continue
+            if size.is_settled and size.now < self._page_sizes.get(path, PAGE_SIZE):
+                self._page_sizes[path] = size.now
+                self._stats.warn_once(
+                    "the control plane can't send pages of {0} {1} ({2}); the list was read in pages of "
+                    "{3}".format(limit, key, kind, size.now)
+                )
+            rows += page.rows
+            # Where parts are read, a full one leads on, also where the list does not say so.
+            following = at + len(page.rows) if page.next is None and is_full else page.next
+            if asked >= limit or following is None or following >= end:
+                return Page(rows, page.next)
+            at = following
 
     def _read(
         self,

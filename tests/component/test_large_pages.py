@@ -1,0 +1,89 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Control planes that cannot send large pages of a list."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import run_info
+from ansible_collections.gpuops.runai.plugins.modules.runai_workload_info import ARGUMENT_SPEC
+
+from simulator.server import Handle
+from tests.component.conftest import Start
+from tests.component.rehearsal import DEFAULTS, LIST, rehearse, workload_id
+
+# More than a page of 500.
+COUNT = 620
+IDS = [workload_id(number) for number in range(COUNT)]
+
+
+def large_page(limit: int = 100, **fields: Any) -> dict[str, Any]:
+    """A fault: pages of more than ``limit`` rows fail."""
+    return {"match": LIST, "times": "always", "fault": {"kind": "large_page", "limit": limit, **fields}}
+
+
+def select(simulator: Handle, **options: Any) -> ModuleResult:
+    """A run of the info module's core, of all workloads."""
+    given = {**DEFAULTS, "concurrency": 4, "base_url": simulator.url, "phases": ["Running"], **options}
+    params = {name: given.get(name, described.get("default")) for name, described in ARGUMENT_SPEC.items()}
+    return run_info(params, {"phases": ["Running"], **options}, {})
+
+
+def limits(simulator: Handle) -> list[int]:
+    """The limits of the requested pages, in their order."""
+    found = [request["query"] for request in simulator.requests() if request["path"] == LIST["path"]]
+    return [int(parse_qs(query)["limit"][0]) for query in found]
+
+
+@pytest.mark.parametrize("status", [413, 429, 500])
+def test_batch_large_pages_refused_reads_smaller_ones(start: Start, status: int) -> None:
+    simulator = start(COUNT)
+    simulator.faults(large_page(status=status))
+    run = rehearse(simulator, "suspend", IDS, retry_timeout=60, concurrency=1)
+    assert run.counts == {"changed": COUNT}
+    told = f"can't send pages of 500 workloads (HTTP {status}); the list was read in pages of 62"
+    assert [text for text in run.warnings if "can't send pages" in text] == ["the control plane " + told]
+    asked = limits(simulator)
+    # Two pages are read at the same time: each finds the size by itself.
+    assert sorted(asked[:8], reverse=True) == [500, 500, 250, 250, 125, 125, 62, 62]
+    assert max(asked[8:]) == 62
+
+
+def test_info_large_pages_refused_selects_every_workload(start: Start) -> None:
+    simulator = start(COUNT)
+    simulator.faults(large_page())
+    finished = select(simulator)
+    assert sorted(finished.result["ids"]) == IDS
+    assert max(limits(simulator)[-5:]) == 62
+
+
+def test_info_large_pages_hang_selects_every_workload(start: Start) -> None:
+    simulator = start(COUNT)
+    simulator.faults(large_page(limit=250, hang=True))
+    finished = select(simulator, timeout=2, concurrency=1)
+    assert sorted(finished.result["ids"]) == IDS
+    assert limits(simulator)[:6] == [500, 500, 250, 500, 250, 250]
+    assert max(limits(simulator)[4:]) == 250
+
+
+def test_info_outage_keeps_the_size_of_pages(start: Start) -> None:
+    simulator = start(COUNT)
+    simulator.faults({"match": LIST, "times": 3, "fault": {"kind": "status", "status": 502}})
+    finished = select(simulator, concurrency=1)
+    assert sorted(finished.result["ids"]) == IDS
+    assert limits(simulator) == [500, 500, 250, 125, 250, 250, 500]
+    assert not [text for text in finished.warnings if "can't send pages" in text]
+
+
+def test_info_every_page_too_large_reports_the_status(start: Start) -> None:
+    simulator = start(COUNT)
+    simulator.faults({"match": LIST, "times": "always", "fault": {"kind": "status", "status": 413}})
+    finished = select(simulator, concurrency=1)
+    assert finished.failed
+    assert "HTTP 413" in finished.result["msg"]
+    assert limits(simulator) == [500, 250, 125, 62, 31, 15]
