@@ -207,9 +207,10 @@ partial:
 class ModuleDocFragment:
     """The options that select workloads: of a module, or as the suboptions of its option ``select``."""
 
-    DOCUMENTATION = "options:\n" + indent(_OPTIONS, "  ")
+    # Annotated, since ansible-test reads plain assignments as literals only.
+    DOCUMENTATION: str = "options:\n" + indent(_OPTIONS, "  ")
 
-    SELECT = (
+    SELECT: str = (
         "options:\n"
         "  select:\n"
         "    description:\n"

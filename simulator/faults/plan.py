@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..validation import Shape
-from . import answers, batches, connections, gateways, lists  # noqa: F401 - each registers its kinds of fault
+
+# Each registers its kinds of fault.
+from . import answers, batches, connections, gateways, lists  # noqa: F401 # pylint: disable=unused-import
 from .rule import Fault, Request, Rule
 from .strike import KINDS
 

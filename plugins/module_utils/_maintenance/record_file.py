@@ -161,7 +161,7 @@ class RecordFolder:
             raise RecordError(
                 "{0}. It may hold the same workloads: mend that file, or move it out of the folder; nothing "
                 "was sent".format(fault)
-            ) from fault
+            ) from fault  # pylint: disable=bad-exception-cause
 
     def _check_locks(self) -> None:
         """Take the lock of a file twice: storage that grants both, or none, does not know locks.
