@@ -38,4 +38,4 @@ def test_the_rehearsed_outage(run_playbook_on_each_core: PlaybookRunner) -> None
     # On a machine that stalls, the outage may be over before a second try meets it.
     assert len(retried) in (1, 2)
     assert len(warnings) == 1 + len(retried)
-    assert "the response of a batch was lost (a cut connection)" in min(warnings)
+    assert any("the response of a batch was lost (a cut connection)" in warning for warning in warnings)

@@ -88,10 +88,10 @@ SCENARIOS = {
     ),
     "no proxy": Scenario("by the proxy", options={"proxy": PROXY}),
     "a proxy of the environment": Scenario("by the proxy", options={"base_url": "https://plane.test"}),
-    "a proxy without a scheme": Scenario("proxy must be", options={"proxy": f"ops:{ENCODED}@127.0.0.1"}),
+    "a proxy without a scheme": Scenario("proxy: must be", options={"proxy": f"ops:{ENCODED}@127.0.0.1"}),
     "a secret of the environment": Scenario("401", options={"client_secret": ""}),
     "a token that can not be sent": Scenario(
-        "token holds", options={**GIVEN_TOKEN, "token": "{{ token }}\tx"}
+        "token: holds", options={**GIVEN_TOKEN, "token": "{{ token }}\tx"}
     ),
     "an address with a token": Scenario(
         "without a query", options={"base_url": f"{OUTAGE}/?token={{{{ token }}}}"}
