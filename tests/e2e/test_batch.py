@@ -421,7 +421,12 @@ def test_what_can_not_be_reached_or_is_forbidden_stops_everything(play: Play, no
     cases = {
         "nobody there": Case(many, action="suspend", ids=ids, base_url=f"http://{nowhere}", retry_timeout=0),
         "list": Case({**many, "forbidden_paths": ("/api/v1/workloads",)}, action="suspend", ids=ids),
-        "token": Case({**many, "forbidden_paths": ("/api/v2/token",)}, action="suspend", ids=ids, **account),
+        "token": Case(
+            {**many, "forbidden_paths": ("/api/v2/token", "/api/v1/token")},
+            action="suspend",
+            ids=ids,
+            **account,
+        ),
         "wrong secret": Case(
             many, action="suspend", ids=ids, **{**account, "client_secret": "not-the-secret"}
         ),
@@ -441,7 +446,7 @@ def test_what_can_not_be_reached_or_is_forbidden_stops_everything(play: Play, no
     assert "GET /api/v1/workloads" in cases["list"].result["msg"]
     assert "HTTP 403" in cases["list"].result["msg"]
     for name, status in (("token", 403), ("wrong secret", 401)):
-        words = rf"POST /api/v2/token: no token for the client '\S+' from http\S+: HTTP {status}"
+        words = rf"POST /api/v[12]/token: no token for the client '\S+' from http\S+: HTTP {status}"
         assert re.search(words, cases[name].result["msg"])
     assert "HTTP 401" in cases["dead token"].result["msg"]
     # The first batch is answered: those ids were refused, and no other is asked for.
