@@ -49,9 +49,11 @@ def main() -> int:
             check=False,
         )
     findings = re.findall(r"(?m)^(?:WARNING|ERROR|CRITICAL).*$", done.stdout)
-    # The wrappers of docs/awx import the collection's own playbooks, which the importer has not installed.
+    # docs/awx uses the collection's own playbooks and awx.awx, which the importer has not installed.
     findings = [
-        line for line in findings if not re.search(r"Failed to find gpuops\.runai\.\w+ playbook", line)
+        line
+        for line in findings
+        if not re.search(r"Failed to find gpuops\.runai\.\w+ playbook|docs/awx/\S+: syntax-check", line)
     ]
     if done.returncode or findings or "Importer processing completed successfully" not in done.stdout:
         print(done.stdout)
