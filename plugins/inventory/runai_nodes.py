@@ -48,11 +48,11 @@ notes:
 """
 
 EXAMPLES = r"""
-# runai_nodes.yml; the address and the credentials are in the environment.
-plugin: gpuops.runai.runai_nodes
+# The file is runai_nodes.yml. Its shortest form takes the address and the credentials from the environment:
+#   plugin: gpuops.runai.runai_nodes
 
----
-# A group for each cluster, node pool, status and GPU type; nodes with GPUs, nodes with a taint.
+# Below: a group for each cluster, node pool, status and GPU type; groups of nodes with GPUs and of nodes with a taint.
+# The list is read once in ten minutes.
 plugin: gpuops.runai.runai_nodes
 base_url: https://acme.run.ai
 client_id: inventory
@@ -68,10 +68,6 @@ groups:
   tainted: runai_taints | length > 0
 compose:
   ansible_host: runai_name ~ '.' ~ runai_cluster ~ '.example.com'
-
----
-# The list is read once in ten minutes.
-plugin: gpuops.runai.runai_nodes
 cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: /var/cache/ansible/runai

@@ -297,7 +297,7 @@ def test_a_proxy_that_is_not_there(simulator: Handle, bundle: str, nowhere: str)
 
 def chain_without(missing: str, folder: Path) -> tuple[Path, Path, Path]:
     """A CA's certificate, a server's and its key, without what newer Pythons want."""
-    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for dummy in range(2))
     now = datetime.datetime.now(datetime.UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An old CA")])
 

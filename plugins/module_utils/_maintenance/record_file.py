@@ -158,10 +158,10 @@ class RecordFolder:
                 return None
             return self.load(name)
         except RecordError as fault:
-            raise RecordError(
+            raise RecordError(  # pylint: disable=bad-exception-cause
                 "{0}. It may hold the same workloads: mend that file, or move it out of the folder; nothing "
                 "was sent".format(fault)
-            ) from fault  # pylint: disable=bad-exception-cause
+            ) from fault
 
     def _check_locks(self) -> None:
         """Take the lock of a file twice: storage that grants both, or none, does not know locks.
