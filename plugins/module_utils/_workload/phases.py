@@ -78,6 +78,16 @@ def meaning(action: str, phase: str) -> str:
     return _TABLE.get(canonical(phase), _TABLE[UNKNOWN])[action]
 
 
+def is_active(phase: str) -> bool:
+    """Tell whether a suspend would be sent in a phase: it runs, waits to run, or the phase says neither."""
+    return meaning(SUSPEND, phase) == SEND
+
+
+def is_unclear(phase: str) -> bool:
+    """Tell whether a phase says neither that a workload runs, or is to, nor that it does not."""
+    return meaning(SUSPEND, phase) == meaning(RESUME, phase) == SEND
+
+
 def has_arrived(action: str, phase: str, accepts_active: bool) -> bool:
     """Tell whether a workload in ``phase`` has got where ``action`` takes it.
 

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The reads of a maintenance: selections as the info module makes them, and which control plane answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, Callable, Optional, TypeVar
+from urllib.parse import urlsplit
+
+from .._api.cancellation import Cancellation
+from .._api.client import Client
+from .._api.connection import (
+    Connection,
+    connect_options,
+    is_loopback,
+)
+from .._api.errors import AccessDenied, NoToken, RequestError
+from .._api.stats import RequestStats
+from .._common.errors import RunaiError
+from .._common.ids import fold_id
+from .._selection.fields import needed_keys
+from .._selection.nodes import is_on_node, pods_on_nodes
+from .._selection.options import (
+    info_options,
+    selection_argument_spec,
+)
+from .._selection.places import (
+    api_id,
+    read_clusters,
+    resolve_clusters,
+    unlisted_nodes,
+    unlisted_projects,
+)
+from .._selection.result import Selection
+from .._selection.select import select
+from .._system.processes import watch_ancestors
+from .seen import Identity, PodsOnNode, Seen, Selected, workload_from_row
+
+_BETWEEN_TRIES = 2.0
+_SHORT_RETRY = 5.0
+
+_Read = TypeVar("_Read")
+
+
+class ControlPlaneReader:
+    """Reads one control plane with a module's connection options; raises RunaiError when it does not answer.
+
+    It waits for a control plane that is down as long as the settings say, ahead of its first read.
+    Warnings of the reads collect in ``warnings``, values that must never be shown in ``secrets``.
+    """
+
+    def __init__(self, params: Mapping[str, Any], environ: Mapping[str, str], wait_for_api: float) -> None:
+        self._params = params
+        self._environ = environ
+        self._wait = wait_for_api
+        self._identity: Optional[Identity] = None
+        self.warnings: list[str] = []
+        self.secrets: set[str] = set()
+
+    def identity(self) -> Identity:
+        """Tell which control plane this is, as soon as it answers."""
+        if self._identity is None:
+            connection = connect_options(self._params, self._environ)
+            if self._wait:
+                connection = connection._replace(retry_timeout=min(connection.retry_timeout, _SHORT_RETRY))
+            self._identity = self._wait_for(connection)
+        return self._identity
+
+    def select(self, selection: Mapping[str, Any]) -> Selected:
+        """Return the workloads that meet options of the info module.
+
+        Raises RunaiError for a list that is known to be short: a plan or a ceiling of a part would pass
+        for one of the whole.
+        """
+        found = self._rows(selection)
+        if found.shortfall is not None:
+            raise RunaiError(
+                "the control plane lists {0} of {1} workloads that it counts; nothing was done. Run the task "
+                "again, or ask for help with the control plane if it happens again".format(*found.shortfall)
+            )
+        return Selected(list(_seen(found).values()), found.unmatched)
+
+    def look(self, ids: Sequence[str]) -> dict[str, Seen]:
+        """Return those of ``ids`` that are there and visible."""
+        return _seen(self._rows({"ids": list(ids)}, quiet=True))
+
+    def deleted(self, ids: Sequence[str]) -> set[str]:
+        """Return those of ``ids`` that the list of deleted workloads shows."""
+        return set(_seen(self._rows({"ids": list(ids), "deleted": True}, quiet=True)))
+
+    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
+        """Return those of ``names`` that the control plane does not list; none where it can't tell."""
+
+        def read(client: Client) -> list[str]:
+            if option == "projects":
+                return unlisted_projects(client, names)
+            known = read_clusters(client)
+            if option == "nodes":
+                return unlisted_nodes(client, names, self._meant(client, clusters), known)
+            listed = {text for one in known or () for text in (one.id, one.name)}
+            return [name for name in names if known is not None and (fold_id(name) or name) not in listed]
+
+        try:
+            return self._with_client(connect_options(self._params, self._environ), read)
+        except RequestError:
+            # The selection has warned that it could not look them up.
+            return []
+
+    def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
+        """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
+
+        def read(client: Client) -> list[PodsOnNode]:
+            meant = self._meant(client, clusters)
+            pods = pods_on_nodes(client, nodes, meant, 1, self.warn_once)
+            return [_pods_of(pods, node, meant) for node in nodes]
+
+        return self._with_client(connect_options(self._params, self._environ), read)
+
+    def _meant(self, client: Client, clusters: Optional[Sequence[str]]) -> Optional[dict[str, str]]:
+        """Return the uuids that ``clusters`` stand for, as ``api_id`` does; ``None`` where any is meant."""
+        if not clusters:
+            return None
+        listed = read_clusters(client)
+        known = resolve_clusters(clusters, listed, self.warn_once)
+        return api_id(frozenset[str]().union(*known.values()), listed)
+
+    def _rows(self, selection: Mapping[str, Any], quiet: bool = False) -> Selection:
+        if self._wait:
+            self.identity()
+        defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
+        options = info_options({**defaults, **selection}, selection, datetime.now(timezone.utc))
+        connection = connect_options(self._params, self._environ)
+        found: list[str] = [*options.warnings]
+        stats = RequestStats()
+        selected = self._with_client(
+            connection,
+            lambda client: select(client, options, needed_keys(()), found.append),
+            options.concurrency,
+            stats,
+        )
+        for warning in () if quiet else (*found, *stats.warnings()):
+            self.warn_once(warning)
+        return selected
+
+    def _with_client(
+        self,
+        connection: Connection,
+        read: Callable[[Client], _Read],
+        connections: int = 1,
+        stats: Optional[RequestStats] = None,
+    ) -> _Read:
+        stats = stats or RequestStats()
+        for warning in connection.warnings:
+            self.warn_once(warning)
+        client = Client(connection, Cancellation(is_cancelled=watch_ancestors()), stats, connections)
+        try:
+            return read(client)
+        finally:
+            client.close()
+            self.secrets |= {*connection.secrets, *stats.secrets}
+
+    def _wait_for(self, connection: Connection) -> Identity:
+        def read(client: Client) -> Identity:
+            identity = _identity(client, connection)
+            if self._wait:
+                # Its parts come up one by one, and this is the one that matters.
+                client.list_page(0, limit=1)
+            return identity
+
+        end = time.monotonic() + self._wait
+        cancellation = Cancellation(is_cancelled=watch_ancestors())
+        while True:
+            try:
+                # A client of its own for each try: one that once got no token for good asks for none again.
+                return self._with_client(connection, read)
+            except RequestError as fault:
+                is_denied = isinstance(fault, AccessDenied) or (
+                    isinstance(fault, NoToken) and fault.is_denied
+                )
+                if is_denied or time.monotonic() >= end:
+                    raise
+                self.warn_once("the control plane did not answer at first ({0})".format(fault.kind))
+                cancellation.sleep(min(_BETWEEN_TRIES, max(0.0, end - time.monotonic())))
+
+    def warn_once(self, words: str) -> None:
+        """Add a warning that is not there yet."""
+        if words not in self.warnings:
+            self.warnings.append(words)
+
+
+def _identity(client: Client, connection: Connection) -> Identity:
+    """Take tenant and clusters from the list of clusters, or from a workload where that list is refused.
+
+    A workload shows one cluster, and there may be others.
+    """
+    clusters = read_clusters(client)
+    tenants = {one.tenant_id for one in clusters or () if one.tenant_id is not None}
+    names = {one.id: one.name or one.id for one in clusters or ()}
+    if not tenants or not names:
+        for row in client.list_page(0, limit=1).rows:
+            cluster_id, tenant_id = fold_id(row.get("clusterId")), row.get("tenantId")
+            if cluster_id is not None:
+                names.setdefault(cluster_id, cluster_id)
+            if isinstance(tenant_id, int):
+                tenants.add(tenant_id)
+    return Identity(
+        base_url=connection.base_url,
+        tenant_id=str(min(tenants)) if tenants else "",
+        clusters=names,
+        # Nothing else is asked for such a page.
+        simulator=is_loopback(urlsplit(connection.base_url).hostname) and client.is_simulator(),
+        all_clusters=bool(clusters),
+        versions={one.id: one.version for one in clusters or () if one.version},
+    )
+
+
+def _seen(selected: Selection) -> dict[str, Seen]:
+    found = {}
+    for row in selected.rows:
+        workload_id = fold_id(row.get("id"))
+        if workload_id is not None:
+            found[workload_id] = workload_from_row(workload_id, row)
+    return found
+
+
+def _pods_of(
+    pods: Sequence[Mapping[str, Any]], node: str, cluster_ids: Optional[Container[str]]
+) -> PodsOnNode:
+    here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]
+    workloads = {fold_id(pod.get("workloadId")) for pod in here}
+    projects = {str(pod.get("projectId")) for pod in here}
+    return PodsOnNode(node, len(here), len(projects), tuple(sorted(filter(None, workloads))))

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is left on the nodes of a maintenance: pods, and whose workloads they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from .._common.errors import RunaiError
+from .._common.text import clean, counted, some_of
+from .._record.record import LEAVE, Record
+from .seen import PodsOnNode
+from .session import Session
+
+
+class OnNodes(NamedTuple):
+    """Pods on the nodes, and of what workloads.
+
+    ``names`` are of workloads that were not left on purpose, ``left`` counts pods of those that were;
+    ``unread`` says why it is not known.
+    """
+
+    pods: tuple[PodsOnNode, ...] = ()
+    names: tuple[str, ...] = ()
+    is_left_on_purpose: bool = False
+    unread: str = ""
+
+    @property
+    def is_in_the_way(self) -> bool:
+        """Whether pods are left that were not left on purpose, or this is not known."""
+        return bool(self.unread) or (any(one.pods for one in self.pods) and not self.is_left_on_purpose)
+
+    def words(self) -> str:
+        """Say in one sentence what is left."""
+        if self.unread:
+            return self.unread
+        pods = "; ".join(
+            "{0}: {1} in {2}".format(one.node, counted(one.pods, "pod"), counted(one.projects, "project"))
+            for one in self.pods
+            if one.pods
+        )
+        return "{0}, of {1}".format(pods, some_of(self.names, 3)) if self.names else pods
+
+    def notes(self) -> list[str]:
+        """Return lines about pods that were left on purpose."""
+        if not self.is_left_on_purpose:
+            return []
+        number = sum(one.pods for one in self.pods)
+        nodes = " ".join(one.node for one in self.pods if one.pods)
+        return [
+            "{0} left on purpose ({1}). To evict them: kubectl taint nodes {2} maintenance=:NoExecute".format(
+                counted(number, "pod"), self.words(), nodes
+            )
+        ]
+
+
+def read_node_pods(session: Session, record: Record, left: Collection[str] = ()) -> OnNodes:
+    """Return what is left on the nodes that the record's selection names, or that it can't be read."""
+    nodes = record.select.get("nodes")
+    if not nodes:
+        return OnNodes()
+    try:
+        pods = session.reader.pods(nodes, record.select.get("clusters"))
+        ids = sorted({workload_id for one in pods for workload_id in one.workloads})
+        seen = session.reader.look(ids) if ids else {}
+    except RunaiError as fault:
+        return OnNodes(unread="the pods on {0} can't be read ({1})".format(some_of(nodes), fault))
+    on_purpose = {one.id for one in record.workloads.values() if one.plan == LEAVE} | set(left)
+    others = [workload_id for workload_id in ids if workload_id not in on_purpose]
+    names = []
+    for workload_id in others:
+        one = seen.get(workload_id)
+        name = clean(one.name if one is not None else workload_id, 80) or workload_id
+        owner = clean(one.owner if one is not None else "", 80) or "-"
+        names.append("{0} of {1}".format(name, owner))
+    is_anything_unknown = any(one.pods and not one.workloads for one in pods)
+    return OnNodes(
+        tuple(pods),
+        tuple(names),
+        is_left_on_purpose=bool(ids) and not others and not is_anything_unknown,
+    )

@@ -1,0 +1,227 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of runai_maintenance, checked before anything is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple, Optional
+
+from .._batch.options import DEFAULT_WORKLOADS_LIMIT
+from .._common.errors import OptionError
+from .._common.option_values import MOST_CONCURRENT, refuse_blank, seconds, whole, within
+from .._common.times import parse_age
+from .._record.record import BEGUN, ENDED, NAME_RULE, PLANNED, is_name
+from .._selection.options import info_options, selection_argument_spec
+
+STATES = (PLANNED, BEGUN, ENDED)
+NONE = "none"
+REFUSE = "refuse"
+# Options of a selection that only show it.
+_NOT_SELECTING = ("deleted", "fields", "workloads_limit", "concurrency")
+# What takes only so many of a selection.
+CUTS = ("limit", "until_gpus", "partial")
+_COUNT = re.compile(r"[0-9]{1,9}")
+_PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
+_VERSION = re.compile(r"[vV]?[0-9]+(\.[0-9]+)*([-+][0-9A-Za-z.+-]+)?")
+_MOST_ATTEMPTS = 20
+# Blank, each of them would widen what is acted on, or lift a limit.
+_NEVER_BLANK = (
+    "name",
+    "reason",
+    "record_dir",
+    "record",
+    "max_affected",
+    "max_percent",
+    "max_drift",
+    "max_failures",
+    "crosses_version",
+    "deadline",
+    "summary_path",
+)
+
+
+class MaintenanceOptions(NamedTuple):
+    """What to do. Ceilings are ``None`` where there is none. ``given`` names the options that were given."""
+
+    name: str
+    state: str
+    record_dir: Optional[str]
+    record: Optional[str]
+    record_max_age: timedelta
+    reason: str
+    select: dict[str, Any]
+    max_affected: Optional[int]
+    max_percent: Optional[float]
+    max_drift: Optional[int]
+    recheck: bool
+    allow_empty: bool
+    reuse_name: bool
+    unsuspendable: str
+    unmatched_exemptions: str
+    node_fenced: bool
+    crosses_version: Optional[str]
+    resume_touched: bool
+    attempts: int
+    settle_time: float
+    wait_for_api: float
+    summary_path: Optional[str]
+    workloads_limit: int
+    batch: dict[str, Any]
+    by: dict[str, str]
+    given: frozenset[str]
+
+
+def select_argument_spec() -> dict[str, dict[str, Any]]:
+    """Return the criteria of runai_workload_info."""
+    return {
+        option: spec for option, spec in selection_argument_spec().items() if option not in _NOT_SELECTING
+    }
+
+
+def maintenance_argument_spec() -> dict[str, dict[str, Any]]:
+    """Return the options beside those of the connection."""
+    return {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "required": True, "choices": list(STATES)},
+        "record_dir": {"type": "path"},
+        "record": {"type": "str"},
+        "record_max_age": {"type": "str", "default": "7d"},
+        "reason": {"type": "str"},
+        "select": {"type": "dict", "options": select_argument_spec()},
+        "max_affected": {"type": "str"},
+        "max_percent": {"type": "str"},
+        "max_drift": {"type": "str", "default": NONE},
+        "recheck": {"type": "bool", "default": False},
+        "allow_empty": {"type": "bool", "default": False},
+        "reuse_name": {"type": "bool", "default": False},
+        "unsuspendable": {"type": "str", "choices": [REFUSE, "leave"], "default": REFUSE},
+        "unmatched_exemptions": {"type": "str", "choices": [REFUSE, "allow"], "default": REFUSE},
+        "node_fenced": {"type": "bool", "default": False},
+        "crosses_version": {"type": "str", "default": NONE},
+        "resume_touched": {"type": "bool", "default": False},
+        "attempts": {"type": "int", "default": 2},
+        "max_failures": {"type": "str", "default": "10%"},
+        "concurrency": {"type": "int", "default": 4},
+        "wait_timeout": {"type": "float", "default": 1800.0},
+        "wait_interval": {"type": "float", "default": 5.0},
+        "wait_for_api": {"type": "float", "default": 0.0},
+        "settle_time": {"type": "float", "default": 15.0},
+        "deadline": {"type": "int"},
+        "summary_path": {"type": "path"},
+        "workloads_limit": {"type": "int", "default": DEFAULT_WORKLOADS_LIMIT},
+        "by": {"type": "dict"},
+    }
+
+
+def maintenance_options(
+    params: Mapping[str, Any], given: Mapping[str, Any], environ: Mapping[str, str]
+) -> MaintenanceOptions:
+    """Check and settle the options; raise OptionError for the first that can't be used.
+
+    ``given`` are the task's own arguments before Ansible completed them.
+    """
+    for option in _NEVER_BLANK:
+        if option in given:
+            _refuse_blank(option, given[option])
+    if not is_name(params["name"]):
+        raise OptionError("name", NAME_RULE)
+    age = parse_age(params["record_max_age"])
+    if age is None:
+        raise OptionError("record_max_age", "not an age such as 12h or 7d")
+    attempts = params["attempts"]
+    if not 1 <= attempts <= _MOST_ATTEMPTS:
+        raise OptionError("attempts", "must be from 1 to {0}".format(_MOST_ATTEMPTS))
+    version = _unless_none(params["crosses_version"])
+    if version is not None and not _VERSION.fullmatch(version):
+        raise OptionError("crosses_version", "'{0}' is not a version such as 2.25".format(version))
+    select = _select(params["select"], given.get("select"))
+    return MaintenanceOptions(
+        name=params["name"],
+        state=params["state"],
+        record_dir=params["record_dir"] or environ.get("RUNAI_RECORD_DIR") or None,
+        record=params["record"],
+        record_max_age=age,
+        reason=(params["reason"] or "").strip(),
+        select=select,
+        max_affected=_count("max_affected", params["max_affected"]),
+        max_percent=_percent("max_percent", params["max_percent"]),
+        max_drift=_count("max_drift", params["max_drift"]),
+        recheck=params["recheck"],
+        allow_empty=params["allow_empty"],
+        reuse_name=params["reuse_name"],
+        unsuspendable=params["unsuspendable"],
+        unmatched_exemptions=params["unmatched_exemptions"],
+        node_fenced=params["node_fenced"],
+        crosses_version=version,
+        resume_touched=params["resume_touched"],
+        attempts=attempts,
+        settle_time=seconds("settle_time", params["settle_time"], 0),
+        wait_for_api=seconds("wait_for_api", params["wait_for_api"], 0),
+        summary_path=_unless_none(params["summary_path"]),
+        workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,
+        batch={
+            "max_failures": params["max_failures"],
+            "concurrency": within("concurrency", params["concurrency"], MOST_CONCURRENT),
+            "wait_timeout": seconds("wait_timeout", params["wait_timeout"], 0),
+            "wait_interval": seconds("wait_interval", params["wait_interval"], 0.01),
+            "deadline": params["deadline"],
+        },
+        by={str(key): str(value) for key, value in (params["by"] or {}).items() if value not in (None, "")},
+        given=frozenset(option for option, value in given.items() if value is not None),
+    )
+
+
+def check_plan_options(options: MaintenanceOptions) -> None:
+    """Raise OptionError unless all that a plan needs was given."""
+    needed = {
+        "reason": options.reason,
+        "select": options.select,
+        "max_affected": "max_affected" in options.given,
+        "max_percent": "max_percent" in options.given,
+    }
+    missing = [option for option, value in needed.items() if not value]
+    if missing:
+        more = "; a ceiling of none sets no limit" if "max_affected" in missing else ""
+        raise OptionError(", ".join(missing), "required for a plan. Set it{0}".format(more))
+
+
+def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:
+    """Return the criteria that were given, once they are checked."""
+    if params is None:
+        return {}
+    defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
+    as_given = given if isinstance(given, dict) else {}
+    info_options({**defaults, **params}, as_given, datetime.now(timezone.utc))
+    return {option: value for option, value in params.items() if option in as_given}
+
+
+def _refuse_blank(option: str, value: Any) -> None:
+    refuse_blank(option, value)
+    if isinstance(value, str) and not value.strip(", \t\n"):
+        raise OptionError(option, "is empty. Set it")
+
+
+def _unless_none(value: Optional[str]) -> Optional[str]:
+    return None if value is None or value == NONE else value
+
+
+def _count(option: str, value: Optional[str]) -> Optional[int]:
+    if value is None or value == NONE:
+        return None
+    if not _COUNT.fullmatch(value.strip()):
+        raise OptionError(option, "must be a whole number of workloads, or none")
+    return int(value)
+
+
+def _percent(option: str, value: Optional[str]) -> Optional[float]:
+    if value is None or value == NONE:
+        return None
+    text = value.strip().rstrip("%").strip()
+    if not _PERCENT.fullmatch(text) or float(text) > 100:
+        raise OptionError(option, "must be a percentage from 0 to 100, or none")
+    return float(text)

@@ -1,0 +1,247 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the workloads that were selected to a plan: pure functions.
+
+A plan sorts each selected workload: suspend it, share the stop that another open record made, or leave it
+running. Workloads that have stopped, finished or are being deleted are no part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Optional
+
+from .._common.text import clean, counted, some_of
+from .._record.ownership import Holder
+from .._record.record import ACT, LEAVE, SHARE, RecordedWorkload, RecordError
+from .._workload.phases import STOPPED, STOPPING
+from .options import REFUSE, MaintenanceOptions
+from .seen import Seen, Selected
+
+# More rows than these nobody reads; the sentence has the number.
+MOST_ROWS = 20
+
+
+def recorded(seen: Seen, plan: str) -> RecordedWorkload:
+    """Make the record's entry of a workload as it is now."""
+    return RecordedWorkload(
+        id=seen.id,
+        plan=plan,
+        name=seen.name or "",
+        project=seen.project or "",
+        owner=seen.owner or "",
+        cluster_id=seen.cluster_id or "",
+        interactive=seen.interactive,
+        gpus=seen.gpus,
+        phase=seen.phase,
+        since=seen.phase_since or "",
+    )
+
+
+def plan_workloads(
+    selected: Iterable[Seen], held: Mapping[str, Holder], options: MaintenanceOptions
+) -> list[RecordedWorkload]:
+    """Return the plan in the order of the selection, cut to its ``limit`` and ``until_gpus``."""
+    entries = []
+    for seen in selected:
+        if seen.is_active:
+            entries.append(recorded(seen, LEAVE if seen.suspendable is False else ACT))
+        elif seen.phase in (STOPPED, STOPPING) and seen.id in held:
+            entries.append(recorded(seen, SHARE))
+    return _cut(entries, options)
+
+
+def _cut(entries: Iterable[RecordedWorkload], options: MaintenanceOptions) -> list[RecordedWorkload]:
+    limit, until_gpus = options.select.get("limit"), options.select.get("until_gpus")
+    taken: list[RecordedWorkload] = []
+    number, gpus = 0, 0.0
+    for entry in entries:
+        if number == limit or (until_gpus is not None and _is_enough(gpus, until_gpus)):
+            break
+        if until_gpus is not None and (entry.plan == SHARE or not entry.gpus):
+            continue
+        taken.append(entry)
+        if entry.plan != LEAVE or options.unsuspendable == REFUSE:
+            number += 1
+            gpus += entry.gpus
+    return taken
+
+
+def check_plan(
+    entries: Sequence[RecordedWorkload],
+    selected: Selected,
+    in_scope: Optional[int],
+    versions: Mapping[str, str],
+    options: MaintenanceOptions,
+) -> None:
+    """Raise RecordError for a plan that must not be carried out; nothing was sent."""
+    _check_exemptions(selected, options)
+    check_unsuspendable(entries, options.unsuspendable)
+    _check_enough(entries, options)
+    check_crossing(entries, options.crosses_version, versions)
+    check_ceilings(entries, in_scope, options.max_affected, options.max_percent)
+    _check_empty(entries, selected, options)
+
+
+def _check_exemptions(selected: Selected, options: MaintenanceOptions) -> None:
+    unmatched = selected.unmatched.get("exclude", ())
+    if unmatched and options.unmatched_exemptions == REFUSE:
+        raise RecordError(
+            "exclude: {0} matches no selected workload. Correct it, or set "
+            "unmatched_exemptions: allow".format(
+                some_of(["'{0}'".format(clean(one, 100)) for one in unmatched])
+            )
+        )
+
+
+def _check_empty(
+    entries: Sequence[RecordedWorkload], selected: Selected, options: MaintenanceOptions
+) -> None:
+    """An empty plan would look like a maintenance that is done: what meets the selection may be stopped."""
+    if options.allow_empty or any(entry.plan != LEAVE for entry in entries):
+        return
+    if any(entry.plan == LEAVE for entry in entries):
+        return
+    stopped = sum(one.phase in (STOPPED, STOPPING) for one in selected.workloads)
+    raise RecordError(
+        "select: no active workload meets it; {0} that meet{1} it {2} stopped already. "
+        "Set allow_empty: true for an empty plan".format(
+            counted(stopped, "workload"), "s" if stopped == 1 else "", "is" if stopped == 1 else "are"
+        )
+    )
+
+
+def check_unsuspendable(entries: Iterable[RecordedWorkload], policy: str) -> None:
+    """Raise RecordError where workloads can't be suspended and are not to be left."""
+    stuck = [entry for entry in entries if entry.plan == LEAVE]
+    if stuck and policy == REFUSE:
+        raise RecordError(
+            "unsuspendable: {0} can't be suspended: {1}. Set unsuspendable: leave, or exclude them".format(
+                counted(len(stuck), "selected workload"), name_some(stuck)
+            ),
+            rows=[row_of(entry, "can't be suspended") for entry in stuck[:MOST_ROWS]],
+        )
+
+
+def _check_enough(entries: Iterable[RecordedWorkload], options: MaintenanceOptions) -> None:
+    wanted = options.select.get("until_gpus")
+    gpus = sum(entry.gpus for entry in entries if entry.plan == ACT)
+    if wanted is None or options.select.get("partial") or _is_enough(gpus, wanted):
+        return
+    raise RecordError(
+        "until_gpus: the selected workloads hold {0:g} of {1:g} GPUs. Set partial: true to take them".format(
+            round(gpus, 2), wanted
+        )
+    )
+
+
+def check_ceilings(
+    entries: Iterable[RecordedWorkload],
+    in_scope: Optional[int],
+    max_affected: Optional[int],
+    max_percent: Optional[float],
+) -> None:
+    """Raise RecordError where more would be acted on than a ceiling allows; its rows say whose.
+
+    ``in_scope`` is how many are active in scope; it is needed where ``max_percent`` is set.
+    """
+    acted_on = [entry for entry in entries if entry.plan == ACT]
+    affected = len(acted_on)
+    words = ""
+    if max_affected is not None and affected > max_affected:
+        words = "max_affected: {0} workloads would be suspended, {1} more than {2}".format(
+            affected, affected - max_affected, max_affected
+        )
+    elif max_percent is not None and affected:
+        percent = 100.0 * affected / max(in_scope or 0, affected)
+        if percent > max_percent:
+            words = "max_percent: {0} of {1} active workloads would be suspended, {2:.1f}%".format(
+                affected, max(in_scope or 0, affected), percent
+            ) + ", more than {0:g}%".format(max_percent)
+    if words:
+        raise RecordError(
+            words + ". Raise the ceiling, or narrow the selection",
+            rows=[
+                "{0} | {1} | {2} | {3:g} GPUs".format(
+                    counted(one["count"], "workload"), one["projects"], one["owner"], one["gpus"]
+                )
+                for one in owners_of(acted_on)[:MOST_ROWS]
+            ],
+        )
+
+
+def check_crossing(
+    entries: Iterable[RecordedWorkload], target: Optional[str], versions: Mapping[str, str]
+) -> None:
+    """Raise RecordError where workloads would have to be resumed on the far side of the upgrade to 3.0.
+
+    What was submitted before that upgrade can't be resumed after it (Run:ai 3.0, migration of legacy
+    workloads). A cluster's version that is not known counts as older.
+    """
+    major = _major(target)
+    if target is None or (major is not None and major < 3):
+        return
+    stuck = [
+        entry
+        for entry in entries
+        if entry.plan != LEAVE and (_major(versions.get(entry.cluster_id)) or 0) < 3
+    ]
+    if stuck:
+        raise RecordError(
+            "crosses_version: {0} could not be resumed after the upgrade to {1}: {2}. Let them finish, or "
+            "have their owners submit them again".format(
+                counted(len(stuck), "workload"), target, name_some(stuck)
+            )
+        )
+
+
+def drift_of(now: Iterable[Seen], known: Collection[str]) -> list[Seen]:
+    """Return what is active and selected now, and was not when it was planned."""
+    return [seen for seen in now if seen.is_active and seen.id not in known]
+
+
+def owners_of(entries: Iterable[RecordedWorkload]) -> list[dict[str, Any]]:
+    """Return an object an owner, most GPUs first, with the names of the first 20 workloads."""
+    found: dict[str, list[RecordedWorkload]] = {}
+    for entry in entries:
+        found.setdefault(entry.owner or "-", []).append(entry)
+    owners: list[dict[str, Any]] = [
+        {
+            "owner": owner,
+            "gpus": round(sum(one.gpus for one in theirs), 2),
+            "count": len(theirs),
+            "projects": some_of(sorted({one.project or "-" for one in theirs}), 3),
+            "workloads": [
+                "{0}/{1}".format(one.project or "-", one.name or one.id) for one in theirs[:MOST_ROWS]
+            ],
+        }
+        for owner, theirs in found.items()
+    ]
+    return sorted(owners, key=lambda one: (-one["gpus"], one["owner"]))
+
+
+def row_of(entry: RecordedWorkload, words: str) -> str:
+    """Return one row for people: name, project, owner, code, and what is to be said."""
+    code = "-" if entry.code is None else str(entry.code)
+    cells = (entry.name or entry.id, entry.project or "-", entry.owner or "-", code, words)
+    return " | ".join(clean(cell, 160) for cell in cells)
+
+
+def name_some(entries: Sequence[RecordedWorkload], most: int = 5) -> str:
+    """Return the names of the first few, and how many more there are."""
+    return some_of(
+        ["{0} ({1})".format(one.name or one.id, one.project or "no project") for one in entries], most
+    )
+
+
+def _is_enough(gpus: float, wanted: float) -> bool:
+    # Sums of fractions of a GPU are not exact.
+    return round(wanted - gpus, 6) <= 0
+
+
+def _major(version: Optional[str]) -> Optional[int]:
+    found = re.match(r"[vV]?([0-9]+)(?![^.+-])", version or "")
+    return int(found.group(1)) if found else None

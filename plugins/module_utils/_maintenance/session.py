@@ -1,0 +1,345 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run on one record: its options, its reads, its file, and the batches that it sends."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, Callable, Optional, Protocol, Union
+from uuid import uuid4
+
+from .._batch.outcome import NOT_ATTEMPTED, Outcome
+from .._batch.run import BatchHooks, run_batch
+from .._common.text import some_of
+from .._common.times import parse_timestamp
+from .._record.handover import unpack
+from .._record.log import RecordFile, RecordFolder, RecordInMemory
+from .._record.ownership import Holder, Now, held_by
+from .._record.record import (
+    ENDED,
+    PLANNED,
+    Event,
+    Record,
+    RecordError,
+    answered_event,
+    apply,
+    asked_event,
+    head_event,
+    record_of,
+    seen_event,
+    state_event,
+    utc_now,
+)
+from .options import MaintenanceOptions
+from .seen import Identity, PodsOnNode, Seen, Selected
+
+_BATCH_DEFAULTS = {
+    "protect": [],
+    "only_phases": None,
+    "tolerate": ["finished", "deleting"],
+    "max_affected": None,
+    "batch_size": 100,
+    "wait": True,
+    "wait_for": "target",
+    "report_path": None,
+    "workloads_limit": 0,
+}
+
+
+class Reader(Protocol):
+    """The reads of a maintenance. All raise RunaiError when the control plane does not answer."""
+
+    warnings: list[str]
+    secrets: set[str]
+
+    def identity(self) -> Identity:
+        """Tell which control plane answers."""
+
+    def select(self, selection: Mapping[str, Any]) -> Selected:
+        """Return the workloads that meet options of the info module."""
+
+    def look(self, ids: Sequence[str]) -> dict[str, Seen]:
+        """Return those of ``ids`` that are there and visible."""
+
+    def deleted(self, ids: Sequence[str]) -> set[str]:
+        """Return those of ``ids`` that the list of deleted workloads shows."""
+
+    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
+        """Return those of ``names`` that the control plane does not list."""
+
+    def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
+        """Count the pods on each of ``nodes``."""
+
+    def warn_once(self, words: str) -> None:
+        """Add a warning."""
+
+
+class Session:
+    """What one run works with. The control plane is asked who it is before a record is locked."""
+
+    def __init__(
+        self,
+        options: MaintenanceOptions,
+        connection: Mapping[str, Any],
+        environ: Mapping[str, str],
+        check_mode: bool,
+        reader: Reader,
+        say: Callable[[str], None] = lambda line: None,
+        batch: Callable[..., Any] = run_batch,
+    ) -> None:
+        self.options = options
+        self.check_mode = check_mode
+        self.reader = reader
+        self.say = say
+        self.by = _by(options, environ)
+        self._connection = connection
+        self._environ = environ
+        self._batch = batch
+        self._began = time.monotonic()
+        self.folder: Optional[RecordFolder] = None
+        self.file: Union[RecordFile, RecordInMemory, None] = None
+        self.record: Optional[Record] = None
+        # What the batches said of ids that were not sent.
+        self.left: dict[str, str] = {}
+        self.secrets: set[str] = set()
+        self.has_sent = False
+        self.was_handed = False
+
+    def open(self) -> None:
+        """Open the record, and keep other runs off it; check mode writes nothing and keeps nobody off."""
+        options = self.options
+        if options.record_dir is not None:
+            self._open_folder(options.record_dir)
+        elif options.record is None and options.state != PLANNED:
+            raise RecordError(
+                "record_dir: not set. Without a stored record, suspended workloads could not be restored "
+                "after a crash. Set record_dir, or record from a job that planned"
+            )
+        if self.file is None:
+            self.file = RecordInMemory([])
+        if not self.file.events and options.record is not None:
+            events = unpack(options.record)
+            handed = record_of(events)
+            if handed.name != options.name:
+                raise RecordError(
+                    "record: it is the record {0}, not {1}. Set name: {0}".format(handed.name, options.name)
+                )
+            self.was_handed = True
+            if self.check_mode:
+                self.file = RecordInMemory(events)
+            else:
+                self.file.append(events)
+        if self.file.events:
+            self.record = record_of(self.file.events)
+
+    def _open_folder(self, path: str) -> None:
+        options = self.options
+        if not os.path.isabs(os.path.expanduser(path)):
+            raise RecordError("record_dir: must be an absolute path")
+        is_there = os.path.isdir(os.path.expanduser(path))
+        if self.check_mode and not is_there and options.state != ENDED:
+            return
+        self.folder = RecordFolder(path, may_create=options.state != ENDED and not self.check_mode)
+        is_known = self.folder.is_there(options.name)
+        if options.state == ENDED and not is_known and options.record is None:
+            names = self.folder.names()
+            raise RecordError(
+                "name: there is no record {0} in {1}; records there: {2}".format(
+                    options.name, self.folder.path, some_of(names) or "none"
+                )
+            )
+        if not self.check_mode:
+            self.file = self.folder.lock(options.name)
+        elif is_known:
+            self.file = RecordInMemory(self.folder.read(options.name))
+
+    def close(self) -> None:
+        """Let go of the record."""
+        if self.file is not None:
+            if self.folder is not None and not self.file.events and not self.check_mode:
+                with contextlib.suppress(OSError):
+                    self.folder.remove(self.options.name)
+            self.file.close()
+        if self.folder is not None:
+            self.folder.close()
+
+    def start(self, events: Sequence[Event], identity: Identity) -> None:
+        """Write the first lines of a record, or of a new plan in it."""
+        if self.record is None:
+            head = head_event(str(uuid4()), self.options.name, plane_of(identity), utc_now(), self.by)
+            events = [head, *events]
+            self.record = record_of(events)
+        else:
+            for event in events:
+                apply(self.record, event)
+        if self.file is not None and not self.check_mode:
+            self.file.append(events)
+
+    def write(self, *events: Event) -> None:
+        """Write lines, and move the record on by them."""
+        record = self.need()
+        if self.file is not None and not self.check_mode:
+            self.file.append(events)
+        for event in events:
+            apply(record, event)
+
+    def enter(self, state: str) -> None:
+        """Move the record to a state, unless it is there."""
+        if self.need().state != state:
+            self.write(state_event(state, utc_now(), self.by))
+
+    def renew(self) -> None:
+        """Put an ended record away, so that its name can be used again."""
+        record = self.need()
+        if self.folder is not None and self.file is not None and not self.check_mode:
+            self.folder.put_away(record.name, record.id)
+            self.file.close()
+            self.file = self.folder.lock(record.name)
+        else:
+            self.file = RecordInMemory([])
+        self.record = None
+
+    def need(self) -> Record:
+        """Return the record."""
+        if self.record is None:
+            raise RecordError("there is no record {0}".format(self.options.name))
+        return self.record
+
+    def others(self) -> list[Record]:
+        """Return the other records that have not ended; what can't be read is a warning."""
+        found = []
+        for name, record, fault in self.folder.others(self.options.name) if self.folder is not None else ():
+            if record is None:
+                self.reader.warn_once(
+                    "record_dir: {0}; it holds no workload for this run".format(fault or name)
+                )
+            elif self.record is None or record.id != self.record.id:
+                found.append(record)
+        return found
+
+    def held(self, now: Mapping[str, Seen]) -> dict[str, Holder]:
+        """Return the workloads that other open records hold stopped."""
+        return held_by(self.others(), as_now(now))
+
+    def look(self) -> dict[str, Seen]:
+        """Read the workloads of the record."""
+        ids = [one.id for one in self.need().workloads.values()]
+        return self.reader.look(ids) if ids else {}
+
+    def note(self, now: Mapping[str, Seen]) -> None:
+        """Write down what is seen of the workloads that this record may have stopped."""
+        rows = [
+            (one.id, now[one.id].phase, now[one.id].phase_since or "")
+            for one in self.need().concerned()
+            if one.id in now and one.is_ours
+        ]
+        if rows:
+            self.write(seen_event(rows))
+
+    def send(
+        self, action: str, ids: Sequence[str], anyway: Sequence[str] = (), wait_for: str = "target"
+    ) -> None:
+        """Send ids, several times at most; each batch is in the record before it is sent."""
+        left = list(ids)
+        for _attempt in range(self.options.attempts):
+            seconds = self._seconds_left()
+            if not left or seconds == 0:
+                break
+            asked: set[str] = set()
+
+            def write_asked(batch: Sequence[str], asked: set[str] = asked) -> None:
+                self.write(asked_event(action, batch, utc_now()))
+                self.has_sent = True
+                asked.update(batch)
+
+            def write_answered(outcomes: Sequence[Outcome], asked: set[str] = asked) -> None:
+                mine = [one for one in outcomes if one.id in asked]
+                self.left.update((one.id, one.message) for one in outcomes if one.id not in asked)
+                if mine:
+                    self.write(answered_event(action, mine))
+
+            params = {
+                **self._connection,
+                **_BATCH_DEFAULTS,
+                **self.options.batch,
+                "deadline": seconds,
+                "action": action,
+                "ids": left,
+                "wait_for": wait_for,
+            }
+            finished = self._batch(
+                params,
+                self._environ,
+                False,
+                False,
+                say=self.say,
+                hooks=BatchHooks(write_asked, write_answered, frozenset(anyway)),
+            )
+            self.secrets |= finished.secrets
+            for warning in finished.warnings:
+                self.reader.warn_once(warning)
+            outcomes = finished.result["outcomes"]
+            if outcomes[NOT_ATTEMPTED]:
+                self.left.update(dict.fromkeys(outcomes[NOT_ATTEMPTED], finished.result["msg"]))
+                break
+            left = [one for one in (*outcomes["failed"], *outcomes["unknown"]) if one in asked]
+
+    def _seconds_left(self) -> Optional[int]:
+        deadline: Optional[int] = self.options.batch["deadline"]
+        if deadline is None:
+            return None
+        return max(0, int(deadline - (time.monotonic() - self._began)))
+
+    def check_same_plane(self, identity: Identity) -> None:
+        """Raise RecordError when another tenant or other clusters answer than the record's."""
+        record, then = self.need(), self.need().control_plane
+        if then["tenant_id"] and identity.tenant_id and then["tenant_id"] != identity.tenant_id:
+            raise RecordError(
+                "base_url: the record {0} is of tenant {1} at {2}, but {3} is tenant {4}".format(
+                    record.name, then["tenant_id"], then["base_url"], identity.base_url, identity.tenant_id
+                )
+            )
+        needed = {one.cluster_id for one in record.concerned() if one.cluster_id} or set(then["clusters"])
+        if needed and identity.all_clusters and not needed & set(identity.clusters):
+            raise RecordError(
+                "base_url: the record {0} is of {1}; {2} has none of its clusters".format(
+                    record.name, then["base_url"], identity.base_url
+                )
+            )
+
+
+def as_now(seen: Mapping[str, Seen]) -> dict[str, Now]:
+    """Return what decides whose a stop is."""
+    return {one.id: Now(one.phase, one.phase_since or "") for one in seen.values()}
+
+
+def plane_of(identity: Identity) -> dict[str, Any]:
+    """Return a control plane as results and records carry it."""
+    return {
+        "base_url": identity.base_url,
+        "tenant_id": identity.tenant_id,
+        "clusters": dict(identity.clusters),
+        "simulator": identity.simulator,
+    }
+
+
+def age_of(stamp: str) -> float:
+    """Return how many seconds ago an event was written; very many where that can't be read."""
+    moment = parse_timestamp(stamp)
+    return (datetime.now(timezone.utc) - moment).total_seconds() if moment is not None else float("inf")
+
+
+def _by(options: MaintenanceOptions, environ: Mapping[str, str]) -> dict[str, str]:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = str(os.getuid())
+    return {"user": environ.get("SUDO_USER") or user, "host": socket.gethostname(), **options.by}

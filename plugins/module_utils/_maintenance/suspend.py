@@ -1,0 +1,307 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""``planned`` and ``begun``: what is suspended, checked before anything is sent, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .._common.text import clean, counted, some_of
+from .._common.times import format_age
+from .._record.record import (
+    ACT,
+    ACTING,
+    BEGUN,
+    ENDED,
+    ENDING,
+    LEAVE,
+    PLANNED,
+    Record,
+    RecordedWorkload,
+    RecordError,
+    plan_events,
+    shared_event,
+    utc_now,
+)
+from .._workload.phases import RUNNING, STOPPED, STOPPING, SUSPEND
+from .node_pods import OnNodes, read_node_pods
+from .options import CUTS, check_plan_options
+from .plan_rules import (
+    MOST_ROWS,
+    check_ceilings,
+    check_crossing,
+    check_plan,
+    check_unsuspendable,
+    drift_of,
+    plan_workloads,
+    row_of,
+)
+from .results import Outcome, Problem, as_names
+from .seen import Identity, Seen
+from .session import Session, age_of, as_now
+
+_LISTED = {"clusters": "cluster", "projects": "project", "nodes": "node"}
+
+
+def plan(session: Session, identity: Identity) -> Outcome:
+    """Write the plan; one that was not begun yet is made anew."""
+    record = session.record
+    if record is not None and record.state == ENDED and session.options.reuse_name:
+        session.renew()
+    elif record is not None and record.state not in ("", PLANNED):
+        raise _in_the_way(record)
+    before = _essence(session.record)
+    now = _make_plan(session, identity)
+    return Outcome(session.need(), as_now(now), changed=before != _essence(session.record))
+
+
+def begin(session: Session, identity: Identity) -> Outcome:
+    """Suspend what is planned, active and still so; plan first where there is no plan."""
+    record, options = session.record, session.options
+    if record is not None and record.state == ENDED and options.reuse_name:
+        session.renew()
+        record = None
+    if record is not None and record.state in (ENDING, ENDED):
+        raise _in_the_way(record)
+    if record is None or not record.state:
+        _check_fence(session, options.select)
+        now = _make_plan(session, identity)
+        record, drift = session.need(), []
+    else:
+        session.check_same_plane(identity)
+        _check_same_selection(session, record)
+        _check_fence(session, record.select)
+        now = session.look()
+        _check_handed(session, record, now)
+        drift = _drift(session, record)
+    left_alone = _no_longer_selected(session, record, now)
+    return _suspend(session, identity, record, now, drift, left_alone)
+
+
+def _make_plan(session: Session, identity: Identity) -> dict[str, Seen]:
+    options, reader = session.options, session.reader
+    check_plan_options(options)
+    scope = {option: value for option, value in options.select.items() if option not in CUTS}
+    selected = reader.select(scope)
+    for option, kind in _LISTED.items():
+        names = selected.unmatched.get(option, ())
+        unlisted = reader.unlisted(option, names, scope.get("clusters")) if names else []
+        if unlisted:
+            raise RecordError(
+                "select: {0}: the control plane lists no {1} {2}. Correct the name".format(
+                    option, kind, some_of([clean(one, 100) for one in unlisted])
+                )
+            )
+    now = {seen.id: seen for seen in selected.workloads}
+    entries = plan_workloads(selected.workloads, session.held(now), options)
+    in_scope = None
+    if options.max_percent is not None:
+        wide: dict[str, Any] = {"clusters": scope["clusters"]} if "clusters" in scope else {"all": True}
+        # Both reads count: a workload that came or went between them makes no more than all.
+        active = {seen.id for seen in reader.select(wide).workloads if seen.is_active}
+        in_scope = len(active | {entry.id for entry in entries if entry.plan == ACT})
+    check_plan(entries, selected, in_scope, identity.versions, options)
+    taken = {entry.id for entry in entries}
+    draft = Record(
+        "",
+        options.name,
+        {},
+        reason=options.reason,
+        select=options.select,
+        limits={
+            "max_affected": options.max_affected,
+            "unsuspendable": options.unsuspendable,
+            "crosses_version": options.crosses_version,
+            "max_drift": options.max_drift,
+        },
+        passed_over=[seen.id for seen in selected.workloads if seen.is_active and seen.id not in taken],
+        workloads={entry.id: entry for entry in entries},
+    )
+    session.start(plan_events(draft, utc_now(), session.by), identity)
+    return now
+
+
+def _suspend(
+    session: Session,
+    identity: Identity,
+    record: Record,
+    now: dict[str, Seen],
+    drift: list[Seen],
+    left_alone: set[str],
+) -> Outcome:
+    options, limits = session.options, record.limits
+    held = session.held(now)
+    to_ask, to_share = [], []
+    for one in record.concerned():
+        seen = now.get(one.id)
+        if seen is None or one.id in left_alone:
+            continue
+        if seen.is_active:
+            to_ask.append(one)
+        elif seen.phase in (STOPPED, STOPPING) and one.id in held and not one.is_ours:
+            to_share.append((one.id, held[one.id].since))
+    policy = options.unsuspendable if "unsuspendable" in options.given else limits["unsuspendable"]
+    stuck = [one for one in to_ask if now[one.id].suspendable is False]
+    leaving = [RecordedWorkload(one.id, LEAVE, one.name, one.project, one.owner) for one in stuck]
+    check_unsuspendable(leaving, policy)
+    stuck_ids = {one.id for one in stuck}
+    to_ask = [one for one in to_ask if one.id not in stuck_ids]
+    check_crossing(to_ask, options.crosses_version or limits["crosses_version"], identity.versions)
+    ceiling = options.max_affected if "max_affected" in options.given else limits["max_affected"]
+    check_ceilings(to_ask, None, ceiling, None)
+    notes = as_names("new since the plan, never acted on", [seen.name or seen.id for seen in drift])
+    if left_alone:
+        notes.append("{0} left alone: not selected any more".format(counted(len(left_alone), "workload")))
+    if session.check_mode:
+        return Outcome(record, as_now(now), changed=bool(to_ask), to_send=len(to_ask), notes=notes)
+    if to_ask or to_share or record.state == PLANNED:
+        session.enter(ACTING)
+    session.note(now)
+    if to_share:
+        session.write(shared_event(to_share))
+    session.send(SUSPEND, [one.id for one in to_ask])
+    now = session.look()
+    session.note(now)
+    pods = read_node_pods(session, record, stuck_ids)
+    problems = _problems(session, record, now, left_alone | stuck_ids, pods)
+    # Without a workload there is nothing to end.
+    session.enter(BEGUN if record.concerned() else ENDED)
+    return Outcome(
+        record,
+        as_now(now),
+        changed=session.has_sent,
+        notes=[*notes, *pods.notes()],
+        problems=problems,
+    )
+
+
+def _problems(
+    session: Session, record: Record, now: dict[str, Seen], spared: set[str], pods: OnNodes
+) -> list[Problem]:
+    """Return what still runs and was to be stopped, what is not known, and pods left by nobody."""
+    problems = []
+    for one in record.concerned():
+        seen = now.get(one.id)
+        if one.id in spared:
+            continue
+        if seen is None:
+            if one.is_ours and not one.was_stopped:
+                problems.append(Problem(row_of(one, "not visible any more"), one.id))
+        elif seen.is_active or seen.phase == STOPPING:
+            words = session.left.get(one.id) or one.message or one.outcome or "not sent"
+            problems.append(Problem(row_of(one, "still {0}: {1}".format(seen.phase, words)), one.id))
+    if pods.is_in_the_way:
+        problems.append(Problem(pods.words(), ""))
+    return problems
+
+
+def _in_the_way(record: Record) -> RecordError:
+    since = record.times.get(record.state, "?")
+    if record.state in (ACTING, BEGUN):
+        return RecordError(
+            "name: the record {0} is {1} since {2}. To go on, run begin; to give up, run end".format(
+                record.name, record.state, since
+            ),
+            next_state=BEGUN,
+        )
+    if record.state == ENDING:
+        return RecordError(
+            "name: the record {0} is ending since {1}. Run end again".format(record.name, since), ENDED
+        )
+    return RecordError(
+        "name: the record {0} has ended at {1}; a plan is used once. Use another name".format(
+            record.name, since
+        )
+    )
+
+
+def _check_fence(session: Session, select: dict[str, Any]) -> None:
+    if select.get("nodes") and not session.options.node_fenced:
+        raise RecordError(
+            "node_fenced: not true. Keep new pods off the nodes first: kubectl cordon {0}".format(
+                " ".join(select["nodes"])
+            ),
+            next_state=BEGUN,
+        )
+
+
+def _check_same_selection(session: Session, record: Record) -> None:
+    said = session.options.select
+    if said and _unordered(said) != _unordered(record.select):
+        differ = sorted(key for key in {*said, *record.select} if said.get(key) != record.select.get(key))
+        raise RecordError(
+            "select: the record {0} was planned with another selection ({1}). Leave select out, or plan "
+            "again".format(record.name, ", ".join(differ)),
+            next_state=PLANNED,
+        )
+
+
+def _check_handed(session: Session, record: Record, now: dict[str, Seen]) -> None:
+    """Raise RecordError for a plan that is too old, or was used; where nothing is kept only phases tell."""
+    if not session.was_handed or record.state != PLANNED:
+        return
+    age = age_of(record.times[PLANNED])
+    if age > session.options.record_max_age.total_seconds():
+        raise RecordError(
+            "record: the plan was made at {0}, longer ago than {1}. Plan again".format(
+                record.times[PLANNED], format_age(session.options.record_max_age)
+            ),
+            next_state=PLANNED,
+        )
+    ran = [one for one in record.concerned() if one.phase == RUNNING and one.since]
+    moved = [
+        one
+        for one in ran
+        if one.id in now and now[one.id].phase == RUNNING and now[one.id].phase_since != one.since
+    ]
+    if len(moved) * 2 > len(ran):
+        raise RecordError(
+            "record: {0} of {1} workloads were stopped and started again since the plan, as by a maintenance "
+            "that used it. Plan again".format(len(moved), len(ran)),
+            next_state=PLANNED,
+        )
+
+
+def _drift(session: Session, record: Record) -> list[Seen]:
+    """Return what is active and selected now and was not planned; never acted on."""
+    if record.state != PLANNED:
+        return []
+    scope = {option: value for option, value in record.select.items() if option not in CUTS}
+    new = drift_of(session.reader.select(scope).workloads, {*record.workloads, *record.passed_over})
+    options = session.options
+    most = options.max_drift if "max_drift" in options.given else record.limits["max_drift"]
+    if most is not None and len(new) > most:
+        raise RecordError(
+            "max_drift: {0} not planned and selected now, more than {1}. Plan again".format(
+                counted(len(new), "workload"), most
+            ),
+            next_state=PLANNED,
+            rows=["{0} | {1} | {2}".format(one.name, one.project, one.owner) for one in new[:MOST_ROWS]],
+        )
+    return new
+
+
+def _no_longer_selected(session: Session, record: Record, now: dict[str, Seen]) -> set[str]:
+    if not session.options.recheck:
+        return set()
+    scope = {option: value for option, value in record.select.items() if option not in CUTS}
+    selected = {seen.id for seen in session.reader.select(scope).workloads}
+    return {
+        one.id for one in record.concerned() if one.id not in selected and not one.is_ours and one.id in now
+    }
+
+
+def _unordered(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: sorted(map(str, value)) if isinstance(value, list) else value for key, value in values.items()
+    }
+
+
+def _essence(record: Any) -> Any:
+    if record is None or not record.state:
+        return None
+    rows: Sequence[Any] = [(one.id, one.plan, one.phase) for one in record.workloads.values()]
+    return record.reason, _unordered(record.select), record.limits, rows

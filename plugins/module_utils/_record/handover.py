@@ -1,0 +1,52 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A record that travels between jobs: its lines as compressed JSON in one string."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Sequence
+
+from .record import Event, RecordError
+
+_PREFIX = "runai-record-2:"
+_LONGEST = 256_000
+_LONGEST_UNPACKED = 64 * 1024 * 1024
+
+
+def pack(events: Sequence[Event]) -> str:
+    """Return the lines as a string. Raises RecordError where it would be too long to travel."""
+    text = "\n".join(json.dumps(event, separators=(",", ":")) for event in events)
+    packed = _PREFIX + base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+    if len(packed) > _LONGEST:
+        raise RecordError(
+            "the record is too long to be handed on ({0} characters, at most {1}). Set record_dir".format(
+                len(packed), _LONGEST
+            )
+        )
+    return packed
+
+
+def unpack(packed: str) -> list[Event]:
+    """Return the lines. Raises RecordError for what is none."""
+    try:
+        if not packed.startswith(_PREFIX):
+            raise ValueError
+        data = base64.b64decode(packed[len(_PREFIX) :], validate=True)
+        opened = zlib.decompressobj()
+        text = opened.decompress(data, _LONGEST_UNPACKED)
+        if opened.unconsumed_tail or not opened.eof:
+            raise ValueError
+        events = [json.loads(line) for line in text.decode().split("\n")]
+    except (ValueError, binascii.Error, zlib.error, RecursionError):
+        raise RecordError(
+            "record: not a record that a job of this collection handed on, or cut off. Use it whole"
+        ) from None
+    if not all(isinstance(event, dict) for event in events):
+        raise RecordError("record: not a record that a job of this collection handed on")
+    return events

@@ -1,0 +1,313 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of a maintenance: a pure function of the lines of its log.
+
+A line is one JSON object with the key ``event``. The first line is the ``head``; a later ``plan`` with its
+``workloads`` replaces an earlier one as long as nothing was asked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, Optional
+
+from .._batch.outcome import CHANGED, UNKNOWN_OUTCOME, Outcome
+from .._common.errors import RunaiError
+from .._workload.phases import STOPPED, SUSPEND, is_active
+
+VERSION = 2
+
+PLANNED, ACTING, BEGUN, ENDING, ENDED = "planned", "acting", "begun", "ending", "ended"
+STATES = (PLANNED, ACTING, BEGUN, ENDING, ENDED)
+
+# What a plan does with a workload: suspend it, share the stop of another open record, leave it running.
+ACT, SHARE, LEAVE = "act", "share", "leave"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME_RULE = "must be 1 to 100 letters, digits, dots, hyphens and underscores, the first a letter or a digit"
+
+Event = Mapping[str, Any]
+
+
+class RecordError(RunaiError):
+    """A record that can't be used as asked; ``rows`` name why, ``next_state`` is what to run instead."""
+
+    def __init__(self, words: str, next_state: Optional[str] = None, rows: Sequence[str] = ()) -> None:
+        super().__init__(words)
+        self.next_state = next_state
+        self.rows = list(rows)
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a record may have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def utc_now() -> str:
+    """Return the time as events carry it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclasses.dataclass
+class RecordedWorkload:
+    """One workload of a plan, and all that is known of its stop and its resume.
+
+    ``is_unanswered``: a suspend was asked for and no answer is recorded. ``is_accepted``: a suspend was
+    accepted. ``is_in_doubt``: an earlier suspend has no known result. ``was_stopped``: it was seen stopped
+    after that, in its phase since ``stopped_since``. ``is_shared``: another record stopped it.
+    ``is_resumed``: a resume was accepted; ``was_back``: it was seen active after that.
+    """
+
+    id: str
+    plan: str
+    name: str = ""
+    project: str = ""
+    owner: str = ""
+    cluster_id: str = ""
+    interactive: bool = False
+    gpus: float = 0.0
+    phase: str = ""
+    since: str = ""
+    asked_at: str = ""
+    is_unanswered: bool = False
+    is_accepted: bool = False
+    is_in_doubt: bool = False
+    is_shared: bool = False
+    was_stopped: bool = False
+    stopped_since: str = ""
+    is_resume_asked: bool = False
+    is_resumed: bool = False
+    was_back: bool = False
+    outcome: Optional[str] = None
+    code: Optional[int] = None
+    message: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this record stopped it, may have, or shares the stop of another one."""
+        return self.is_unanswered or self.is_accepted or self.is_in_doubt or self.is_shared
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a suspend of ours may still be carried out."""
+        is_asked = self.is_unanswered or self.is_accepted or self.is_in_doubt
+        return is_asked and not self.was_stopped and not self.is_resumed
+
+    def ask(self, action: str, at: str) -> None:
+        """Note that ``action`` is about to be sent."""
+        self.outcome, self.code, self.message = None, None, ""
+        if action != SUSPEND:
+            self.is_resume_asked = True
+            return
+        self.is_in_doubt = self.is_in_doubt or self.is_unanswered
+        self.is_unanswered, self.asked_at = True, at
+        self.was_stopped, self.stopped_since = False, ""
+        self.is_resume_asked = self.is_resumed = self.was_back = False
+
+    def answer(self, action: str, outcome: str, code: Optional[int], message: str) -> None:
+        """Note what became of the last request."""
+        self.outcome, self.code, self.message = outcome, code, message
+        if action != SUSPEND:
+            self.is_resumed = self.is_resumed or outcome == CHANGED
+            if code is not None and not self.is_accepted and not self.was_stopped:
+                # The control plane refuses to resume it: a suspend without an answer never arrived.
+                self.is_in_doubt = self.is_unanswered = False
+            return
+        self.is_unanswered = False
+        self.is_accepted = self.is_accepted or outcome == CHANGED
+        self.is_in_doubt = self.is_in_doubt or outcome == UNKNOWN_OUTCOME
+
+    def see(self, phase: str, since: str) -> None:
+        """Note the phase at one look."""
+        if phase == STOPPED and self.is_ours and not self.is_resumed and not self.was_stopped:
+            self.was_stopped, self.stopped_since = True, since
+        elif self.is_resumed and is_active(phase):
+            self.was_back = True
+
+
+@dataclasses.dataclass
+class Record:
+    """A maintenance as its log tells it. ``passed_over`` are ids that were active and not taken."""
+
+    id: str
+    name: str
+    control_plane: dict[str, Any]
+    state: str = ""
+    at: str = ""
+    by: dict[str, Any] = dataclasses.field(default_factory=dict)
+    times: dict[str, str] = dataclasses.field(default_factory=dict)
+    reason: str = ""
+    select: dict[str, Any] = dataclasses.field(default_factory=dict)
+    limits: dict[str, Any] = dataclasses.field(default_factory=dict)
+    passed_over: list[str] = dataclasses.field(default_factory=list)
+    planned: int = 0
+    workloads: dict[str, RecordedWorkload] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may hold workloads for itself. One that ends wants them back."""
+        return self.state in (ACTING, BEGUN)
+
+    def concerned(self) -> list[RecordedWorkload]:
+        """Return the workloads that the plan does not leave running."""
+        return [one for one in self.workloads.values() if one.plan != LEAVE]
+
+
+_ROW_KEYS = ("id", "plan", "name", "project", "owner", "cluster_id", "interactive", "gpus", "phase", "since")
+_ROWS_A_LINE = 200
+
+
+def head_event(
+    record_id: str, name: str, control_plane: Mapping[str, Any], at: str, by: Mapping[str, Any]
+) -> Event:
+    """Return the first line."""
+    return {
+        "event": "head",
+        "version": VERSION,
+        "id": record_id,
+        "name": name,
+        "at": at,
+        "by": dict(by),
+        "control_plane": dict(control_plane),
+    }
+
+
+def plan_events(record: Record, at: str, by: Mapping[str, Any]) -> list[Event]:
+    """Return the lines of a plan: what was asked for, the workloads, and that it is whole."""
+    rows = [[getattr(one, key) for key in _ROW_KEYS] for one in record.workloads.values()]
+    return [
+        {
+            "event": "plan",
+            "reason": record.reason,
+            "select": record.select,
+            "limits": record.limits,
+            "passed_over": record.passed_over,
+        },
+        *(
+            {"event": "workloads", "rows": rows[start : start + _ROWS_A_LINE]}
+            for start in range(0, len(rows), _ROWS_A_LINE)
+        ),
+        state_event(PLANNED, at, by),
+    ]
+
+
+def state_event(state: str, at: str, by: Mapping[str, Any]) -> Event:
+    """Return the line that moves the record on."""
+    return {"event": "state", "state": state, "at": at, "by": dict(by)}
+
+
+def asked_event(action: str, ids: Sequence[str], at: str) -> Event:
+    """Return the line that is on disk before ids are sent."""
+    return {"event": "asked", "action": action, "ids": list(ids), "at": at}
+
+
+def answered_event(action: str, outcomes: Iterable[Outcome]) -> Event:
+    """Return the line of what became of ids."""
+    rows = [[one.id, one.outcome, one.code, (one.message or one.reason)[:200]] for one in outcomes]
+    return {"event": "answered", "action": action, "rows": rows}
+
+
+def seen_event(rows: Iterable[tuple[str, str, str]]) -> Event:
+    """Return the line of a look: id, phase, and since when it is in it."""
+    return {"event": "seen", "rows": [list(row) for row in rows]}
+
+
+def shared_event(rows: Iterable[tuple[str, str]]) -> Event:
+    """Return the line of stops that another record made: id, and since when it is stopped."""
+    return {"event": "shared", "rows": [list(row) for row in rows]}
+
+
+def record_of(events: Iterable[Event]) -> Record:
+    """Fold the lines into a record. Raises RecordError for lines that are none of a record."""
+    record: Optional[Record] = None
+    try:
+        for event in events:
+            if record is None:
+                record = _of_head(event)
+            else:
+                apply(record, event)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as fault:
+        raise RecordError("the record is damaged: {0}".format(type(fault).__name__)) from None
+    if record is None:
+        raise RecordError("the record is empty")
+    return record
+
+
+def apply(record: Record, event: Event) -> None:
+    """Move the record on by one line. Lines of a kind that is not known are from a later version."""
+    kind = event["event"]
+    if kind in _EVENTS:
+        _EVENTS[kind](record, event)
+
+
+def _of_head(event: Event) -> Record:
+    if event["event"] != "head" or event["version"] != VERSION:
+        raise RecordError(
+            "the record has another format ({0}) than this version of the collection reads ({1})".format(
+                event.get("version"), VERSION
+            )
+        )
+    name = str(event["name"])
+    if not is_name(name):
+        raise ValueError(name)
+    return Record(
+        str(event["id"]), name, dict(event["control_plane"]), at=str(event["at"]), by=dict(event["by"])
+    )
+
+
+def _plan(record: Record, event: Event) -> None:
+    record.reason, record.select = str(event["reason"]), dict(event["select"])
+    record.limits, record.passed_over = dict(event["limits"]), list(event["passed_over"])
+    record.workloads, record.state = {}, ""
+
+
+def _workloads(record: Record, event: Event) -> None:
+    for row in event["rows"]:
+        one = RecordedWorkload(**dict(zip(_ROW_KEYS, row)))
+        record.workloads[one.id] = one
+
+
+def _state(record: Record, event: Event) -> None:
+    if event["state"] not in STATES:
+        raise ValueError(event["state"])
+    record.state = event["state"]
+    record.times[record.state] = str(event["at"])
+    record.by = dict(event["by"])
+
+
+def _asked(record: Record, event: Event) -> None:
+    for workload_id in event["ids"]:
+        record.workloads[workload_id].ask(event["action"], str(event["at"]))
+
+
+def _answered(record: Record, event: Event) -> None:
+    for workload_id, outcome, code, message in event["rows"]:
+        record.workloads[workload_id].answer(event["action"], outcome, code, message)
+
+
+def _seen(record: Record, event: Event) -> None:
+    for workload_id, phase, since in event["rows"]:
+        record.workloads[workload_id].see(phase, since)
+
+
+def _shared(record: Record, event: Event) -> None:
+    for workload_id, since in event["rows"]:
+        one = record.workloads[workload_id]
+        one.is_shared = one.was_stopped = True
+        one.stopped_since = since
+
+
+_EVENTS = {
+    "plan": _plan,
+    "workloads": _workloads,
+    "state": _state,
+    "asked": _asked,
+    "answered": _answered,
+    "seen": _seen,
+    "shared": _shared,
+}

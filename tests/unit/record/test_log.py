@@ -1,0 +1,142 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files of records: torn, locked, planted and hostile ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._record.handover import pack, unpack
+from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFile, RecordFolder
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
+    ENDED,
+    Event,
+    RecordError,
+    head_event,
+    record_of,
+    state_event,
+)
+
+HEAD = head_event("1", "night", {"tenant_id": "1"}, "2026-01-01T00:00:00Z", {"user": "ada"})
+ENDED_EVENT = state_event(ENDED, "2026-01-02T00:00:00Z", {"user": "ada"})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    folder = tmp_path / "records"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _written(path: Path, name: str, *events: Event) -> Path:
+    folder = RecordFolder(str(path), may_create=False)
+    file = folder.lock(name)
+    file.append(events)
+    file.close()
+    return path / f"{name}.record.jsonl"
+
+
+def test_file_is_of_its_owner_alone_and_reads_back(path: Path) -> None:
+    written = _written(path, "night", HEAD, ENDED_EVENT)
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert record_of(RecordFolder(str(path), False).read("night")).state == ENDED
+
+
+def test_torn_last_line_is_dropped_and_the_next_one_is_whole(path: Path) -> None:
+    written = _written(path, "night", HEAD)
+    with written.open("a") as file:
+        file.write('{"event": "state", "sta')
+    folder = RecordFolder(str(path), False)
+    assert folder.read("night") == [HEAD]
+    file_ = folder.lock("night")
+    file_.append([ENDED_EVENT])
+    assert [json.loads(line) for line in written.read_text().splitlines()] == [HEAD, ENDED_EVENT]
+
+
+def test_lock_is_refused_while_another_process_holds_it_and_names_who(path: Path) -> None:
+    written = _written(path, "night", HEAD)
+    code = (
+        "import fcntl, os, sys; d = os.open(sys.argv[1], os.O_RDWR); fcntl.flock(d, fcntl.LOCK_EX); "
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(written)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        folder = RecordFolder(str(path), False)
+        assert folder.is_locked("night")
+        with pytest.raises(RecordError, match=r"another run works on the record night \(user ada\)"):
+            folder.lock("night")
+        other.kill()
+    assert isinstance(folder.lock("night"), RecordFile)
+
+
+def test_folder_that_others_can_write_to_is_rejected(path: Path) -> None:
+    path.chmod(0o777)
+    with pytest.raises(RecordError, match="others can write to it"):
+        RecordFolder(str(path), False)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "hard link"])
+def test_planted_file_is_rejected_and_its_target_is_left_alone(path: Path, tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    planted = path / "night.record.jsonl"
+    if kind == "link":
+        planted.symlink_to(target)
+    elif kind == "pipe":
+        os.mkfifo(planted)
+    elif kind == "hard link":
+        os.link(target, planted)
+    else:
+        planted.mkdir()
+    folder = RecordFolder(str(path), False)
+    for use in (folder.lock, folder.read, folder.heading):
+        with pytest.raises(RecordError):
+            use("night")
+    assert target.read_text() == "precious"
+    assert [(name, record) for name, record, _fault in folder.others("x")] == [("night", None)]
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, "1", "{", '{"event": "head"}', "\0" * 100, '"' + "x" * 5_000_000]
+)
+def test_hostile_lines_are_damage_and_no_traceback(path: Path, line: str) -> None:
+    (path / "night.record.jsonl").write_text(line + "\n")
+    folder = RecordFolder(str(path), False)
+    with pytest.raises(RecordError):
+        record_of(folder.read("night"))
+    assert [(name, record) for name, record, _fault in folder.others("x")] == [("night", None)]
+
+
+def test_others_skips_an_ended_record_however_damaged_it_is(path: Path) -> None:
+    _written(path, "old", HEAD, ENDED_EVENT)
+    written = path / "old.record.jsonl"
+    lines = written.read_text().splitlines()
+    written.write_text("\n".join([lines[0], "damage" * 10_000, lines[1]]) + "\n")
+    assert list(RecordFolder(str(path), False).others("x")) == []
+
+
+def test_record_that_is_handed_over_comes_back_and_a_cut_one_is_rejected() -> None:
+    packed = pack([HEAD, ENDED_EVENT])
+    assert unpack(packed) == [HEAD, ENDED_EVENT]
+    for wrong in (packed[:-8], "x" + packed, ""):
+        with pytest.raises(RecordError):
+            unpack(wrong)
+
+
+@pytest.mark.parametrize(
+    "event", [{}, {"event": "asked", "ids": ["x"]}, {"event": "state", "state": "x", "at": "", "by": {}}]
+)
+def test_events_that_make_no_sense_are_damage(event: dict[str, Any]) -> None:
+    with pytest.raises(RecordError, match="damaged"):
+        record_of([HEAD, event])
