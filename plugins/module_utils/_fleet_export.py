@@ -26,9 +26,9 @@ from ._common.errors import OptionError, RunaiError
 from ._common.ids import fold_id
 from ._common.result import ModuleResult
 from ._common.text import counted
-from ._maintenance.record import utc_now
-from ._maintenance.record_file import write_whole
+from ._record.record import utc_now
 from ._selection.nodes import read_nodes, read_pods
+from ._system.files import write_whole
 from ._system.processes import watch_ancestors
 from ._workload.phases import UNKNOWN, canonical, is_known
 from ._workload.row import Row, allocated_gpus, idle_gpus

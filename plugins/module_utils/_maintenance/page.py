@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from .._record.record import RecordError
+from .._system.files import write_whole
 
 _COLUMNS = ("name", "project", "submitted_by", "phase_before", "phase", "verdict", "message")
 
@@ -20,14 +19,7 @@ def write_summary(path: str, result: Mapping[str, Any]) -> None:
     """Write the lines and the workloads of a result; a file is replaced as a whole and no link followed."""
     is_html = path.lower().endswith((".html", ".htm"))
     text = as_html(result) if is_html else as_markdown(result)
-    part = "{0}.part-{1}".format(path, os.getpid())
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(part, path)
-    except OSError as fault:
-        raise RecordError("summary_path: can't be written: {0}".format(fault.strerror)) from None
+    write_whole(path, text)
 
 
 def as_markdown(result: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from .._common.errors import no_request
-from .._common.result_size import LARGEST_RESULT, characters, fitting
+from .._common.result import LARGEST_RESULT, characters, fitting
 from .._common.text import clean, counted, some_of
 from .._record.ownership import BACK, HELD, STARTING, VERDICTS, Holder, Now
 from .._record.record import ACT, BEGUN, ENDED, ENDING, LEAVE, PLANNED, SHARE, Record, RecordedWorkload

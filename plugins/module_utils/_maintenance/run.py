@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from .._common.errors import RunaiError, no_request
-from .._common.result import ModuleResult
-from .._common.result_size import LARGEST_RESULT
+from .._common.result import LARGEST_RESULT, ModuleResult
 from .._record.handover import pack
 from .._record.log import RecordFolder
 from .._record.record import BEGUN, ENDED, PLANNED, Record, RecordError, record_of

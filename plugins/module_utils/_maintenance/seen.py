@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from .._common.text import NAME_LENGTH, clean
-from .._workload.phases import UNKNOWN, canonical, is_active
+from .._workload.phases import UNKNOWN, canonical, is_suspendable
 from .._workload.row import Row, allocated_gpus, suspendable, text
 
 # What people work in by hand: a workspace, or whatever the control plane files under "Build".
@@ -41,7 +41,7 @@ class Seen(NamedTuple):
     @property
     def is_active(self) -> bool:
         """Whether a suspend would be sent."""
-        return is_active(self.phase)
+        return is_suspendable(self.phase)
 
 
 def workload_from_row(workload_id: str, row: Row) -> Seen:

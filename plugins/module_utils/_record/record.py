@@ -18,7 +18,7 @@ from typing import Any, Optional
 
 from .._batch.outcome import CHANGED, UNKNOWN_OUTCOME, Outcome
 from .._common.errors import RunaiError
-from .._workload.phases import STOPPED, SUSPEND, is_active
+from .._workload.phases import STOPPED, SUSPEND, is_suspendable
 
 VERSION = 2
 
@@ -126,7 +126,7 @@ class RecordedWorkload:
         """Note the phase at one look."""
         if phase == STOPPED and self.is_ours and not self.is_resumed and not self.was_stopped:
             self.was_stopped, self.stopped_since = True, since
-        elif self.is_resumed and is_active(phase):
+        elif self.is_resumed and is_suspendable(phase):
             self.was_back = True
 
 

@@ -2,12 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""To whom a file belongs that root writes."""
+"""Files that are written whole, and to whom a file belongs that root writes."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
+import tempfile
+
+from .._common.errors import RunaiError
 
 
 def leave_to_owner(descriptor: int, *places: str) -> None:
@@ -27,3 +31,28 @@ def leave_to_owner(descriptor: int, *places: str) -> None:
         with contextlib.suppress(OSError):
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
         return
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a file (0600) so that a crash leaves the old one or the new one. Raises RunaiError.
+
+    Written by root, it belongs to whom the old one did, or the folder. A link is replaced, not followed.
+    """
+    folder = os.path.dirname(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                # In a folder that everybody may write to, anybody may have made the old one.
+                is_everybodys = bool(os.stat(folder).st_mode & stat.S_IWOTH)
+                leave_to_owner(handle, *(() if is_everybodys else (path,)), folder)
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as fault:
+        raise RunaiError("{0} can't be written: {1}".format(path, fault.strerror)) from fault

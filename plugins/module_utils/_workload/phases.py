@@ -78,7 +78,7 @@ def meaning(action: str, phase: str) -> str:
     return _TABLE.get(canonical(phase), _TABLE[UNKNOWN])[action]
 
 
-def is_active(phase: str) -> bool:
+def is_suspendable(phase: str) -> bool:
     """Tell whether a suspend would be sent in a phase: it runs, waits to run, or the phase says neither."""
     return meaning(SUSPEND, phase) == SEND
 

@@ -228,7 +228,7 @@ def test_nothing_stays_stopped_after_all_have_ended_and_nothing_of_owners_is_res
     plane.by_owner.add(IDS[3])
     with TemporaryDirectory() as place:
         folder = Path(place)
-        begun = set()
+        begun: set[str] = set()
         for act, which, what in acts:
             if act == "owner":
                 # Owners act on what their cluster shows.
