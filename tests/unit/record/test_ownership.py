@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -131,19 +132,19 @@ class Plane:
     def identity(self) -> Identity:
         return Identity("https://a.example", "1", {"c": "berlin"}, False, True, {"c": "2.24"})
 
-    def select(self, selection: dict[str, Any]) -> Selected:
+    def select(self, selection: Mapping[str, Any]) -> Selected:
         return Selected([self._seen(one) for one in selection.get("ids", IDS)], {})
 
-    def look(self, ids: list[str]) -> dict[str, Seen]:
+    def look(self, ids: Sequence[str]) -> dict[str, Seen]:
         return {one: self._seen(one) for one in ids}
 
-    def deleted(self, ids: list[str]) -> set[str]:
+    def deleted(self, ids: Sequence[str]) -> set[str]:
         return set()
 
-    def unlisted(self, option: str, names: list[str], clusters: Any) -> list[str]:
+    def unlisted(self, option: str, names: Sequence[str], clusters: Any) -> list[str]:
         return []
 
-    def pods(self, nodes: list[str], clusters: Any) -> list[PodsOnNode]:
+    def pods(self, nodes: Sequence[str], clusters: Any) -> list[PodsOnNode]:
         return []
 
     def warn_once(self, words: str) -> None:
@@ -256,7 +257,7 @@ def test_nothing_stays_stopped_after_all_have_ended_and_nothing_of_owners_is_res
                 assert done is not None
                 if not done.failed:
                     break
-            is_red = is_red or done.failed
+            is_red = is_red or (done is not None and done.failed)
         for workload_id in IDS[:3]:
             is_ours = plane.phases[workload_id] == "Stopped" and workload_id not in plane.by_owner
             assert is_red or not is_ours, plane

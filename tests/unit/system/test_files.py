@@ -10,11 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.report_file import ReportFile
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_file import (
-    RecordFolder,
-    write_whole,
-)
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.record_lock import RunLock
+from ansible_collections.gpuops.runai.plugins.module_utils._system.files import write_whole
 
 ADA, GRACE = (1001, 100), (1002, 100)
 
@@ -48,12 +44,6 @@ def use(folder: Path) -> None:
     """Write one file of each kind."""
     write_whole(str(folder / "ada.record.json"), "text")
     write_whole(str(folder / "grace.record.json"), "text")
-    for _again in range(2):
-        with RecordFolder(str(folder)).locked():
-            pass
-    lock = RunLock(str(folder / ".ada.lock"), None)
-    lock.take("a begin", {})
-    lock.leave()
     report = ReportFile(str(folder / "ada.jsonl"), str)
     report.open()
     report.complete()
@@ -63,9 +53,9 @@ def test_what_root_writes_is_left_to_whom_the_folder_or_the_file_before_belongs(
     tmp_path: Path, given: list[tuple[str, tuple[int, int]]]
 ) -> None:
     use(tmp_path)
-    assert [owner for _name, owner in given] == [ADA, GRACE, ADA, ADA, ADA]
+    assert [owner for _name, owner in given] == [ADA, GRACE, ADA]
     # What was there already, and may be a link to anything, is given to nobody.
-    assert [name for name, _owner in given[2:]] == [".lock", ".ada.lock", "ada.jsonl.part"]
+    assert [name for name, _owner in given[2:]] == ["ada.jsonl.part"]
 
 
 def test_where_everybody_may_write_the_file_before_may_be_anybodys(
