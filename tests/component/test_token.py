@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The token dies at the worst moment: it is renewed once, the call repeated, and never for ever."""
+"""The token dies or is not accepted yet: it is renewed once, the call repeated, and never for ever."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simulator.server import Handle
 from simulator.settings import TOKEN
 from tests.component.conftest import Start
 from tests.component.control_plane import HandClock
-from tests.component.rehearsal import BATCH, COUNT, LIST, ONE, TOKENS, rehearse, workload_id
+from tests.component.rehearsal import BATCH, COUNT, LIST, ONE, READS, TOKENS, rehearse, workload_id
 
 IDS = [workload_id(number) for number in range(3)]
 MANY = [workload_id(number) for number in range(60)]
@@ -37,6 +37,16 @@ def refusals(simulator: Handle) -> int:
     """How many requests were answered with a 401."""
     found: int = simulator.summary()["by_status"].get("401", 0)
     return found
+
+
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    """Let pauses move a clock on instead of taking time."""
+    clock = ManualClock()
+    hands = HandClock(clock)
+    for module in (_cancellation, _retry, _token):
+        monkeypatch.setattr(module, "time", hands)
+    monkeypatch.setattr(_cancellation, "threading", hands)
+    return clock
 
 
 @pytest.mark.parametrize(
@@ -78,11 +88,7 @@ def test_it_dies_in_a_rate_limit_sleep(start: Start, status: int) -> None:
 def test_it_ends_in_a_rate_limit_sleep_and_is_renewed_before_it_is_refused(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = ManualClock()
-    by_hand = HandClock(clock)
-    for module in (_cancellation, _retry, _token):
-        monkeypatch.setattr(module, "time", by_hand)
-    monkeypatch.setattr(_cancellation, "threading", by_hand)
+    clock = by_hand(monkeypatch)
     simulator = start(token_seconds=1.0, clock=clock)
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 429, "retry_after": 2}})
     run = rehearse(simulator, "suspend", IDS)
@@ -122,7 +128,7 @@ def test_it_dies_in_a_wait(start: Start) -> None:
         (COUNT, MANY, {"not_attempted": 60}),
         (LIST, MANY, {"not_attempted": 60}),
         (ONE, IDS, {"not_attempted": 3}),
-        (BATCH, IDS, {"failed": 3}),
+        (BATCH, IDS, {"not_attempted": 3}),
     ],
     ids=["count", "page", "single read", "batch"],
 )
@@ -131,10 +137,83 @@ def test_a_new_one_that_is_refused_too_is_the_end(
 ) -> None:
     simulator = start(60)
     simulator.faults({"match": match, "times": "always", "fault": "revoke_tokens"})
-    run = rehearse(simulator, "suspend", ids, retry_timeout=3600)
+    run = rehearse(simulator, "suspend", ids, retry_timeout=0)
     assert run.counts == expected
     assert "401" in run.result["msg"]
     assert tokens_made(simulator) <= 3
+
+
+@pytest.mark.parametrize("match", [LIST, BATCH], ids=["list", "batch"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "fresh_token", "requests": 4},
+        {"kind": "fresh_token", "requests": 2, "every": 3},
+        {"kind": "fresh_token", "requests": 0, "seconds": 5},
+    ],
+    ids=["key not known yet", "replicas in turn", "clock behind"],
+)
+def test_token_fresh_one_refused_for_a_time_loses_no_batch(
+    start: Start, monkeypatch: pytest.MonkeyPatch, match: dict[str, Any], fault: dict[str, Any]
+) -> None:
+    simulator = start(60, clock=by_hand(monkeypatch))
+    simulator.faults({"match": match, "times": "always", "fault": fault})
+    run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=1, retry_timeout=120)
+    assert run.counts == {"changed": 60}
+    assert refusals(simulator) >= 2
+    assert tokens_made(simulator) == 2
+
+
+def test_token_key_changes_between_batches_loses_no_batch(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator = start(60, clock=by_hand(monkeypatch))
+    simulator.faults(
+        {"match": BATCH, "nth": 2, "fault": "revoke_tokens"},
+        {"match": BATCH, "nth": 3, "times": "always", "fault": {"kind": "fresh_token", "requests": 4}},
+    )
+    run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=1, retry_timeout=120)
+    assert run.counts == {"changed": 60}
+    assert refusals(simulator) == 5
+    assert tokens_made(simulator) == 2
+
+
+@pytest.mark.parametrize(
+    ("retry_timeout", "seconds"), [(3600, 20), (3, 4)], ids=["token too old", "retry_timeout over"]
+)
+def test_token_account_never_accepted_ends_with_a_401_in_time(
+    start: Start, monkeypatch: pytest.MonkeyPatch, retry_timeout: float, seconds: float
+) -> None:
+    clock = by_hand(monkeypatch)
+    simulator = start(60, clock=clock)
+    refusal = {"kind": "status", "status": 401}
+    simulator.faults({"match": READS, "times": "always", "fault": refusal})
+    began = clock.now()
+    run = rehearse(simulator, "suspend", IDS[:1], retry_timeout=retry_timeout)
+    assert run.counts == {"not_attempted": 1}
+    assert "HTTP 401" in run.result["msg"]
+    assert "the token of the client 'rehearsal' was refused, nothing was done" in run.result["msg"]
+    assert 1 < clock.now() - began <= seconds
+    assert tokens_made(simulator) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds", "reason"),
+    [({"retry_timeout": 60}, 60, "unreachable"), ({"retry_timeout": 3600, "deadline": 30}, 30, "deadline")],
+    ids=["retry_timeout", "deadline"],
+)
+def test_token_account_accepted_before_is_retried_until_the_time_is_over(
+    start: Start, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], seconds: float, reason: str
+) -> None:
+    clock = by_hand(monkeypatch)
+    simulator = start(60, clock=clock)
+    simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "status", "status": 401}})
+    began = clock.now()
+    run = rehearse(simulator, "suspend", IDS, **options)
+    assert run.counts == {"not_attempted": 3}
+    assert {row["reason"] for row in run.rows("not_attempted")} == {reason}
+    assert ("HTTP 401" in run.result["msg"]) is (reason == "unreachable")
+    assert seconds <= clock.now() - began <= seconds + 2
 
 
 def test_many_readers_renew_it_once(start: Start) -> None:
@@ -151,7 +230,7 @@ def test_a_given_token_is_never_renewed(start: Start) -> None:
         {"match": BATCH, "nth": 2, "times": "always", "fault": {"kind": "status", "status": 401}}
     )
     run = rehearse(simulator, "suspend", MANY, token=TOKEN, batch_size=10, concurrency=1, max_failures="100%")
-    assert run.counts == {"changed": 10, "failed": 10, "not_attempted": 40}
+    assert run.counts == {"changed": 10, "not_attempted": 50}
     assert tokens_made(simulator) == 0
     assert run.batches == 2
 

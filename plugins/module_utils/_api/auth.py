@@ -29,6 +29,8 @@ _MARGIN_SECONDS = 60.0
 _MARGIN_SHARE = 0.2
 # The first token may have died on the way, the second was made for the purpose: no third is tried.
 _REFUSALS_IN_A_ROW = 2
+# Replicas may not have the key of a token that is so young yet, or their clocks are behind.
+_FRESH_SECONDS = 10.0
 
 
 class AccessToken(NamedTuple):
@@ -122,7 +124,11 @@ class TokenSource:
         self._mint = mint
         self._lock = threading.Lock()
         self._renew_at: Optional[float] = None
+        self._made_at = 0.0
         self._refusals = 0
+        # Whether the current token replaces a refused one.
+        self._is_replacement = False
+        self._is_account_accepted = False
         self._failure: Optional[RunaiError] = None
         self._failures = 0
 
@@ -144,21 +150,35 @@ class TokenSource:
                 token = self._renew()
             return token
 
-    def accepted(self, token: str) -> None:
-        """Note that the control plane took ``token``."""
+    def accepted(self, token: str, is_success: bool) -> None:
+        """Note that ``token`` was not refused; a success shows that the account is accepted."""
+        self._is_account_accepted = self._is_account_accepted or is_success
         if self._refusals and token == self._token:
             self._refusals = 0
 
-    def refused(self, token: str) -> bool:
-        """Note that the control plane refused ``token``; tell if another try makes sense."""
+    def refused(self, token: str, keep_fresh: bool) -> bool:
+        """Note that the control plane refused ``token``; return whether to try again at once.
+
+        With ``keep_fresh``, a fresh token that replaces a refused one is not dropped.
+        """
         if self._account is None:
             return False
         with self._lock:
             if token == self._token:
+                if keep_fresh and self._is_replacement and self._is_fresh():
+                    return False
                 self._refusals += 1
                 if self._refusals < _REFUSALS_IN_A_ROW:
                     self._token = None
+                    self._is_replacement = True
             return self._refusals < _REFUSALS_IN_A_ROW
+
+    def may_be_accepted_later(self) -> bool:
+        """Return whether a refused token may be accepted after a pause: never for a given token."""
+        return self._account is not None and (self._is_account_accepted or self._is_fresh())
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._made_at <= _FRESH_SECONDS
 
     def _is_due(self) -> bool:
         return self._renew_at is not None and time.monotonic() >= self._renew_at
@@ -174,6 +194,7 @@ class TokenSource:
             self._failures += 1
             raise
         self._token = minted.token
+        self._made_at = time.monotonic()
         if minted.lifetime is None:
             self._renew_at = None
         else:

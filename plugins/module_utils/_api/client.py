@@ -64,6 +64,9 @@ _SIMULATOR = "/_simulator/summary"
 # A metric, in percent of each GPU.
 _GPU_UTILIZATION = "GPU_UTILIZATION"
 
+# A kind of retry: the bearer was refused and renewed.
+_RENEWED_BEARER = "HTTP 401, a token that was not accepted"
+
 _Parsed = TypeVar("_Parsed")
 
 
@@ -201,7 +204,7 @@ class Client:
         retry_budget = self.retry_budget(is_optional=True)
         while True:
             try:
-                answer = self._send("GET", path, query=query)
+                answer = self._send("GET", path, query=query, retry_budget=retry_budget)
                 return parse_measurements(path, answer.json(), _GPU_UTILIZATION, answer.status == 207)
             except RequestError as fault:
                 retry_budget.pause(fault)
@@ -318,7 +321,7 @@ class Client:
         retry_budget = retry_budget or self.retry_budget()
         while True:
             try:
-                return parse(self._send("GET", path, query=query).json())
+                return parse(self._send("GET", path, query=query, retry_budget=retry_budget).json())
             except RequestError as fault:
                 retry_budget.pause(fault)
 
@@ -329,9 +332,15 @@ class Client:
         query: Optional[Mapping[str, str]] = None,
         json_body: Optional[Mapping[str, Any]] = None,
         is_write: bool = False,
+        retry_budget: Optional[RetryBudget] = None,
     ) -> Answer:
-        """Send one request with a bearer, once more if the bearer had to be renewed."""
+        """Send one request with a bearer, once more if the bearer had to be renewed.
+
+        If the new bearer is refused too, the request is sent again with pauses, as long as the bearer may be
+        accepted later. A 401 means that nothing was done, so this holds for a write too.
+        """
         is_renewed = False
+        retry_budget = retry_budget or self.retry_budget()
         while True:
             token = self._tokens.bearer()
             if is_write:
@@ -340,13 +349,25 @@ class Client:
                 self._cancellation.check()
             answer = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
             if answer.status != 401:
-                self._tokens.accepted(token)
+                self._tokens.accepted(token, 200 <= answer.status < 300)
                 return _successful(answer, self._secrets())
-            # Two refused tokens in a row mean that the account is refused.
-            if not self._tokens.refused(token) or is_renewed:
-                return _successful(answer, self._secrets(), self._credential())
-            is_renewed = True
-            self._stats.count_retry("HTTP 401, a token that was not accepted")
+            if self._tokens.refused(token, keep_fresh=retry_budget.seconds > 0) and not is_renewed:
+                is_renewed = True
+                self._stats.count_retry(_RENEWED_BEARER)
+                continue
+            self._pause_for_token(answer, retry_budget, is_write)
+
+    def _pause_for_token(self, answer: Answer, retry_budget: RetryBudget, is_write: bool) -> None:
+        """Pause before a refused token is tried again, or raise AccessDenied."""
+        try:
+            _successful(answer, self._secrets(), self._credential())
+        except AccessDenied as fault:
+            if not self._tokens.may_be_accepted_later():
+                raise
+            try:
+                retry_budget.pause(fault, before_write=is_write, is_passing=True)
+            except RequestError:
+                raise fault from None
 
     def _credential(self) -> str:
         """Return what a 401 refuses, and that the request had no effect."""

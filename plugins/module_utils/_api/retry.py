@@ -96,15 +96,16 @@ class RetryBudget:
         if self._since is None:
             self._since = time.monotonic()
 
-    def pause(self, fault: RequestError, before_write: bool = False) -> None:
+    def pause(self, fault: RequestError, before_write: bool = False, is_passing: bool = False) -> None:
         """Sleep before the next try, or raise: the fault itself if it lasts, or RetriesExhausted.
 
         Sleeps for as long as Retry-After asks, but never less than without it: a server that asks for
         no pause, again and again, would be asked without end. One that asks for more than is left is
         tried once more when the time is over, since it may be back earlier than it said.
-        Raises Interrupted when the cancellation forbids the next call.
+        Raises Interrupted when the cancellation forbids the next call. ``is_passing`` is for a fault that
+        lasts in general, but not here.
         """
-        if not fault.passing:
+        if not (fault.passing or is_passing):
             raise fault
         self.start()
         self._tries += 1

@@ -286,7 +286,7 @@ class _Batch:
             problem = self._resolve_from_state(lag, end.words)
             self._is_in_doubt = self._is_in_doubt or (state_check == READ_REPEATEDLY and lag < _LAG_SECONDS)
         self._stop = _with_problem(str(end), problem)
-        if isinstance(fault, StatusError):
+        if isinstance(fault, StatusError) and fault.status != 401:
             in_doubt, outcome, code = self._is_in_doubt, FAILED, fault.code
         else:
             in_doubt, outcome, code = self._may_have_arrived, NOT_ATTEMPTED, None

@@ -51,7 +51,8 @@ def decide_on_fault(fault: RequestError) -> FaultDecision:
         # After a 503 of the control plane nothing was done. A proxy that answers 503 may have
         # forwarded the batch.
         return FaultDecision(NOT_DELIVERED, READ_ONCE if fault.is_of_the_api else READ_REPEATEDLY)
-    if fault.refused_for_now:
+    # After a 401 nothing was done. The client has retried it already.
+    if fault.refused_for_now or fault.status == 401:
         return FaultDecision(NOT_DELIVERED, NOT_APPLIED)
     refusal = Refusal(fault.code, fault.text or fault.words)
     if isinstance(fault, AccessDenied):

@@ -349,7 +349,7 @@ def test_a_new_token_that_is_refused_as_well_is_the_end(loopback: Loopback, conn
         v2=minted(loopback, "minted-1", "minted-2", "minted-3"),
         list=[loopback.reply(401, {"message": "go away"})],
     )
-    client = account(connect, retry_timeout=60.0).client
+    client = account(connect).client
     fault = fault_of(lambda: client.list_page(0))
     assert isinstance(fault, AccessDenied)
     assert fault.status == 401

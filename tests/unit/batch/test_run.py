@@ -286,7 +286,7 @@ def test_a_delete_stops_at_the_first_refusal_unless_told_otherwise() -> None:
     ("fault", "outcome", "said"),
     [
         (AccessDenied("POST", "/batch", 403, "no right to suspend"), "failed", "no right to suspend"),
-        (AccessDenied("POST", "/batch", 401, "bad token"), "failed", "bad token"),
+        (AccessDenied("POST", "/batch", 401, "bad token"), "not_attempted", "bad token"),
         (
             NotDelivered("POST", "/batch", "connection refused", "connection refused"),
             "not_attempted",
