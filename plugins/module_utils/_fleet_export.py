@@ -28,7 +28,7 @@ from ._common.result import ModuleResult
 from ._common.text import counted
 from ._record.record import utc_now
 from ._selection.nodes import read_nodes, read_pods
-from ._system.files import write_whole
+from ._system.files import check_output, write_whole
 from ._system.processes import watch_ancestors
 from ._workload.phases import UNKNOWN, canonical, is_known
 from ._workload.row import Row, allocated_gpus, idle_gpus
@@ -121,6 +121,10 @@ def _checked_path(value: object) -> str:
             "path",
             "there is no folder {0}. Create it first:\nmkdir -p {1}".format(folder, shlex.quote(folder)),
         )
+    try:
+        check_output(path)
+    except RunaiError as fault:
+        raise OptionError("path", str(fault)) from None
     return path
 
 

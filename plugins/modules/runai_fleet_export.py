@@ -23,7 +23,10 @@ extends_documentation_fragment:
   - gpuops.runai.attributes
 options:
   path:
-    description: Absolute path of the file, which is written whole and for its owner alone (0600).
+    description:
+      - Absolute path of the file. Only its owner can read it, and it is replaced as a whole.
+      - A folder that everybody can write to is rejected, unless it is sticky like C(/tmp). A link at this path is
+        replaced, not followed.
     type: path
     required: true
 attributes:

@@ -36,8 +36,12 @@ options:
     choices: [planned, begun, ended]
   record_dir:
     description:
-      - Absolute path of the folder that holds the records. It must outlive the job, its storage must support file locks,
-        and only its owner may write to it.
+      - Absolute path of the folder that holds the records. It must outlive the job, and its storage must support file
+        locks.
+      - Only its owner may be able to write to it, since what the records say is acted on. A folder that a group or
+        everybody can write to is rejected, also a sticky one such as C(/tmp). Sharing it among several accounts by a
+        group is not supported. A folder of another account is rejected as well. Root uses it only where no further
+        account can replace it.
       - Without it, the environment variable E(RUNAI_RECORD_DIR) counts. O(state=begun) and O(state=ended) need it, or
         O(record).
     type: path
@@ -129,7 +133,11 @@ options:
     description: Maximum seconds for all batches.
     type: int
   summary_path:
-    description: Absolute path of a summary for people, as Markdown, or HTML where the name ends in C(.html).
+    description:
+      - Absolute path of a summary for people, as Markdown, or HTML where the name ends in C(.html). Only its owner can
+        read it, and it is replaced as a whole.
+      - A folder that everybody can write to is rejected, unless it is sticky like C(/tmp). A link at this path is
+        replaced, not followed.
     type: path
   workloads_limit:
     description: Maximum number of rows in RV(workloads).

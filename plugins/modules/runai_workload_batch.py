@@ -142,6 +142,8 @@ options:
         belongs to the owner of its folder.
       - An existing report is replaced, so give each run a path of its own. A path that is not a regular file is rejected,
         and so is a path to which another task is writing. A link is rejected in a folder that other accounts can write to.
+      - A folder that everybody can write to is rejected, unless it is sticky like C(/tmp). There the file is new and
+        private, and the path is rejected if another account has a file of this name.
       - The module writes the file with C(.part) added to its name, and renames it when it is complete. After a killed task,
         the C(.part) holds the outcomes so far. Before the first call, the module checks that the file can be written. In
         check mode there is no report.

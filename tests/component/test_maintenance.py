@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,14 @@ class Site:
         self.simulator = simulator
         self.folder = folder
 
-    def run(self, state: str, check: bool = False, name: str = "night", **options: Any) -> ModuleResult:
+    def run(
+        self,
+        state: str,
+        check: bool = False,
+        name: str = "night",
+        environ: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> ModuleResult:
         given = {
             "name": name,
             "state": state,
@@ -63,18 +71,22 @@ class Site:
         }
         given = {key: value for key, value in given.items() if value is not None}
         params = _completed(runai_maintenance.ARGUMENT_SPEC, given)
-        return run_maintenance(params, given, {}, check)
+        return run_maintenance(params, given, environ or {}, check)
 
-    def info(self, name: str | None) -> ModuleResult:
+    def info(
+        self, name: str | None, environ: Mapping[str, str] | None = None, **options: Any
+    ) -> ModuleResult:
         given = {
             "name": name,
             "record_dir": str(self.folder),
             "base_url": self.simulator.url,
             "client_id": CLIENT_ID,
             "client_secret": CLIENT_SECRET,
+            **options,
         }
         given = {key: value for key, value in given.items() if value is not None}
-        return run_maintenance_info(_completed(runai_maintenance_info.ARGUMENT_SPEC, given), given, {})
+        params = _completed(runai_maintenance_info.ARGUMENT_SPEC, given)
+        return run_maintenance_info(params, given, environ or {})
 
     def events(self, name: str = "night") -> list[dict[str, Any]]:
         path = self.folder / f"{name}.record.jsonl"
@@ -217,3 +229,28 @@ def test_records_are_listed_without_a_request(start: Start, records: Path) -> No
     before = site.simulator.summary()
     assert [one["state"] for one in _good(site.info(None))["records"]] == ["planned"]
     assert site.simulator.summary() == before
+
+
+def test_record_dir_comes_from_the_environment_unless_the_task_sets_it(
+    start: Start, records: Path, tmp_path: Path
+) -> None:
+    site = Site(start(count=1, transition_seconds=0.05), records)
+    environ = {"RUNAI_RECORD_DIR": str(tmp_path / "environment")}
+    _good(site.run("planned", **PLAN, environ=environ))
+    assert [one.name for one in records.iterdir()] == ["night.record.jsonl"]
+    assert not (tmp_path / "environment").exists()
+    planned = _good(site.run("planned", **PLAN, record_dir=None, environ=environ))
+    assert planned["record_path"] == str(tmp_path / "environment" / "night.record.jsonl")
+    assert len(_good(site.info(None, record_dir=None, environ=environ))["records"]) == 1
+
+
+def test_summary_path_in_a_folder_of_everybodys_is_rejected_before_a_request(
+    start: Start, records: Path, tmp_path: Path
+) -> None:
+    site = Site(start(count=1, transition_seconds=0.05), records)
+    tmp_path.chmod(0o777)
+    refused = site.run("planned", **PLAN, summary_path=str(tmp_path / "summary.md"))
+    assert refused.failed
+    assert refused.result["msg"].startswith("summary_path: {0}".format(tmp_path / "summary.md"))
+    assert "everybody can write to its folder" in refused.result["msg"]
+    assert site.simulator.summary()["requests"] == 0

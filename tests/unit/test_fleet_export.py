@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import fleet_document
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import fleet_document, run_export
 
 ROW: dict[str, Any] = {
     "id": "x",
@@ -63,3 +65,12 @@ def test_one_person_has_one_pseudonym() -> None:
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(("path", "problem"), [("", "is a folder"), ("fleet", "everybody can write")])
+def test_path_that_is_not_safe_is_rejected_before_a_request(tmp_path: Path, path: str, problem: str) -> None:
+    tmp_path.chmod(0o777)
+    params = {"path": str(tmp_path / path)}
+    finished = run_export(params, {}, True)
+    assert finished.failed
+    assert problem in finished.result["msg"]

@@ -2,16 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report file: a JSON object for each id, one a line, written while the task works.
-
-All files are opened relative to their folder, and no link in it is followed: other accounts may be able to
-write there.
-"""
+"""The report file: a JSON object for each id, one a line, written while the task works."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import stat
@@ -21,7 +16,7 @@ from typing import Any, Callable, Optional, TextIO
 
 from .._common.errors import OptionError
 from .._common.text import shortened
-from .._system.files import leave_to_owner
+from .._system.files import Folder, UnsafeFileError, open_output, try_lock
 
 PART = ".part"
 _REWRITTEN = ".new"
@@ -37,7 +32,7 @@ class ReportFile:
         self._path = path
         self._scrub = scrub
         self._name = ""
-        self._folder = -1
+        self._folder: Optional[Folder] = None
         self._file: Optional[TextIO] = None
         self._fault: Optional[OSError] = None
         self._replaced: dict[str, Mapping[str, Any]] = {}
@@ -52,6 +47,8 @@ class ReportFile:
             return
         try:
             self._open(self._path)
+        except UnsafeFileError as fault:
+            raise OptionError("report_path", str(fault)) from None
         except OSError as fault:
             raise OptionError(
                 "report_path", "cannot write {0}: {1}".format(shortened(self._path + PART), fault.strerror)
@@ -76,15 +73,15 @@ class ReportFile:
 
     def complete(self) -> None:
         """Rename the file to its final name. Where this is not possible, there is a warning."""
-        if self._file is None or self._path is None:
+        if self._file is None or self._folder is None:
             return
         try:
             if self._fault is not None:
                 raise self._fault
             os.fsync(self._file.fileno())
             if self._replaced:
-                self._file = self._rewrite(self._file)
-            os.replace(self._name + PART, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                self._file = self._rewrite(self._folder, self._file)
+            self._folder.replace(self._name + PART, self._name)
             self._file.close()
         except OSError as fault:
             self.warnings.append(
@@ -93,65 +90,47 @@ class ReportFile:
                 )
             )
         finally:
-            os.close(self._folder)
+            self._folder.close()
 
     def _open(self, path: str) -> None:
-        if os.path.islink(path):
-            if _is_shared(os.stat(os.path.dirname(os.path.abspath(path)))):
-                raise OptionError(
-                    "report_path",
-                    "{0} is a link in a folder that other accounts can write to. "
-                    "Set the path of the file itself.".format(shortened(path)),
-                )
-            # The target of the link is written, and the link stays.
-            path = os.path.realpath(path)
-        folder, self._name = os.path.split(os.path.abspath(path))
         # An account that can write to the folder must not be able to replace it between two steps.
-        folder = os.path.realpath(folder)
-        self._path = os.path.join(folder, self._name)
-        self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder, self._name = _open_folder(os.path.abspath(path))
+        self._path = os.path.join(os.path.realpath(folder.path), self._name)
         with contextlib.ExitStack() as undo:
-            undo.callback(os.close, self._folder)
-            self._check_final_name()
-            self._clear_part()
-            descriptor = self._own_file(self._name + PART)
+            undo.callback(folder.close)
+            found = folder.stat(self._name)
+            if found is not None and not stat.S_ISREG(found.st_mode):
+                # A device, for example, would be replaced by a file.
+                raise UnsafeFileError(folder.path, self._name, "is not a regular file. Set another path")
+            self._clear_part(folder)
+            descriptor = folder.create(self._name + PART, os.O_RDWR)
             undo.callback(os.close, descriptor)
             self._lock(descriptor)
-            if not self._is_same(descriptor, self._name + PART):
+            if not folder.is_same(descriptor, self._name + PART):
                 self._raise_in_use()
             undo.pop_all()
+        self._folder = folder
         self._file = os.fdopen(descriptor, "w+", encoding="utf-8")
 
-    def _check_final_name(self) -> None:
-        found = self._stat(self._name)
-        if found is None:
-            return
-        if stat.S_ISDIR(found.st_mode):
-            raise OptionError("report_path", "{0} is a folder".format(self._path))
-        if not stat.S_ISREG(found.st_mode):
-            # A device, for example, would be replaced by a file.
-            raise OptionError("report_path", "{0} is not a regular file".format(self._path))
-
-    def _clear_part(self) -> None:
+    def _clear_part(self, folder: Folder) -> None:
         """Move the ``.part`` of a killed task away. Raises OptionError where a task still writes to it."""
         part = self._name + PART
-        found = self._stat(part)
+        found = folder.stat(part)
         if found is None:
             return
         if not stat.S_ISREG(found.st_mode):
-            os.unlink(part, dir_fd=self._folder)
+            folder.remove(part)
             return
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(part, flags, dir_fd=self._folder)
+        descriptor = folder.open(part, os.O_RDONLY)
         try:
             self._lock(descriptor)
-            if not self._is_same(descriptor, part):
+            if not folder.is_same(descriptor, part):
                 self._raise_in_use()
             if found.st_size == 0:
-                os.unlink(part, dir_fd=self._folder)
+                folder.remove(part)
                 return
             kept = "{0}.{1}".format(part, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-            os.replace(part, kept, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            folder.replace(part, kept)
         finally:
             os.close(descriptor)
         self.warnings.append(
@@ -162,12 +141,9 @@ class ReportFile:
 
     def _lock(self, descriptor: int) -> None:
         """Lock a file for as long as this task works. Some storage supports no locks."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._raise_in_use()
-        except OSError:
-            pass
+        with contextlib.suppress(OSError):
+            if not try_lock(descriptor):
+                self._raise_in_use()
 
     def _raise_in_use(self) -> None:
         raise OptionError(
@@ -175,30 +151,12 @@ class ReportFile:
             "another task is writing to {0}{1}. Set a different path for each task.".format(self._path, PART),
         )
 
-    def _stat(self, name: str) -> Optional[os.stat_result]:
-        try:
-            return os.stat(name, dir_fd=self._folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-
-    def _is_same(self, descriptor: int, name: str) -> bool:
-        """Return whether ``name`` is still the opened file: another task may have moved it away."""
-        found = self._stat(name)
-        return found is not None and os.path.samestat(found, os.fstat(descriptor))
-
-    def _own_file(self, name: str) -> int:
-        """Make a new file that only its owner can read; return its descriptor."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, 0o600, dir_fd=self._folder)
-        leave_to_owner(descriptor, os.path.dirname(self._path or ""))
-        return descriptor
-
-    def _rewrite(self, old: TextIO) -> TextIO:
+    def _rewrite(self, folder: Folder, old: TextIO) -> TextIO:
         """Write the file again with the replaced rows. If killed, the ``.part`` holds all rows."""
         rewritten = self._name + PART + _REWRITTEN
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(rewritten, dir_fd=self._folder)
-        new = os.fdopen(self._own_file(rewritten), "w", encoding="utf-8")
+            folder.remove(rewritten)
+        new = os.fdopen(folder.create(rewritten), "w", encoding="utf-8")
         self._lock(new.fileno())
         old.seek(0)
         for line in old:
@@ -206,7 +164,7 @@ class ReportFile:
             new.write(line if row is None else self._line(row))
         new.flush()
         os.fsync(new.fileno())
-        os.replace(rewritten, self._name + PART, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        folder.replace(rewritten, self._name + PART)
         old.close()
         return new
 
@@ -215,6 +173,17 @@ class ReportFile:
         return json.dumps(safe, ensure_ascii=False) + "\n"
 
 
-def _is_shared(folder: os.stat_result) -> bool:
-    """Return whether an account other than root and the current one can write to a folder."""
-    return bool(folder.st_mode & 0o022) or folder.st_uid not in (0, os.geteuid())
+def _open_folder(path: str) -> tuple[Folder, str]:
+    """Open the folder of a report; in a private one, a link stays and its target is written."""
+    folder, name = open_output(path)
+    found = folder.stat(name)
+    if found is None or not stat.S_ISLNK(found.st_mode):
+        return folder, name
+    folder.close()
+    if folder.is_shared():
+        raise UnsafeFileError(
+            folder.path,
+            name,
+            "is a link in a folder that other accounts can write to. Set the path of the file itself.",
+        )
+    return open_output(os.path.realpath(path))

@@ -15,6 +15,7 @@ from .._common.result import LARGEST_RESULT, ModuleResult
 from .._record.handover import pack
 from .._record.log import RecordFolder
 from .._record.record import BEGUN, ENDED, PLANNED, Record, RecordError, record_of
+from .._system.files import check_output
 from .control_plane import ControlPlaneReader
 from .options import MaintenanceOptions, maintenance_options
 from .page import write_summary
@@ -165,12 +166,14 @@ def _add_record(session: Session, result: dict[str, Any]) -> None:
 
 def _check_summary_path(options: MaintenanceOptions) -> None:
     path = options.summary_path
-    if path and (
-        not os.path.isabs(path) or os.path.isdir(path) or not os.access(os.path.dirname(path), os.W_OK)
-    ):
-        raise RecordError(
-            "summary_path: must be the absolute path of a file in a folder that can be written to"
-        )
+    if not path:
+        return
+    if not os.path.isabs(path):
+        raise RecordError("summary_path: must be an absolute path")
+    try:
+        check_output(path)
+    except RunaiError as fault:
+        raise RecordError("summary_path: {0}".format(fault)) from None
 
 
 def _listed(params: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

@@ -2,57 +2,293 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that are written whole, and to whom a file belongs that root writes."""
+"""Files in folders that other accounts may be able to reach: records, reports, summaries, exports.
+
+A folder is opened once, and its files by its descriptor: nobody can replace the folder in between. No link to
+a file is followed, and what is opened is checked to be an ordinary file of ours or of the folder's owner.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import stat
-import tempfile
+import uuid
+from collections.abc import Iterator
+from typing import Optional
 
 from .._common.errors import RunaiError
+from .._common.text import shortened
+
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC
+# A parent may be passed through by those who may not list it.
+_PARENT = _FOLDER | getattr(os, "O_PATH", os.O_RDONLY)
+_DEEPEST = 256
 
 
-def leave_to_owner(descriptor: int, *places: str) -> None:
-    """Give a file that root has just made to whom the first of ``places`` belongs that is there.
+class UnsafeFileError(RunaiError):
+    """A file that is not opened or written."""
 
-    Files for their owner alone, made by one run with become, would lock the user out whose folder it is.
-    The file must be new: what was there already may be a link to anything.
-    """
-    if os.geteuid() != 0:
-        return
-    for place in places:
+    def __init__(self, folder: str, name: str, problem: str) -> None:
+        super().__init__("{0}: {1}".format(shortened(os.path.join(folder, name)), problem))
+
+
+class Folder:
+    """An open folder. All methods raise OSError for what the system refuses."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self._descriptor = os.open(self.path, os.O_RDONLY | _FOLDER)
+        self._found = os.fstat(self._descriptor)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        os.close(self._descriptor)
+
+    def names(self) -> list[str]:
+        """Return the names in the folder."""
+        return os.listdir(self._descriptor)
+
+    def stat(self, name: str) -> Optional[os.stat_result]:
+        """Return what a name stands for, without following a link; ``None`` where there is nothing."""
         try:
-            owner = os.lstat(place)
-        except OSError:
-            continue
-        # Storage may keep root from that.
-        with contextlib.suppress(OSError):
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        return
+            return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def open(self, name: str, flags: int, largest: Optional[int] = None) -> int:
+        """Open a file that is there; return its descriptor. Raises UnsafeFileError.
+
+        Nothing waits: a named pipe is opened without its other end, and rejected.
+        """
+        try:
+            descriptor = os.open(name, flags | _FLAGS, dir_fd=self._descriptor)
+        except OSError as fault:
+            if fault.errno != errno.ELOOP:
+                raise
+            raise UnsafeFileError(self.path, name, "is a link. Remove it") from None
+        found, problem = os.fstat(descriptor), None
+        if not stat.S_ISREG(found.st_mode):
+            problem = "is not a regular file. Remove it"
+        elif found.st_nlink > 1:
+            problem = "has another name elsewhere (hard link). Remove it"
+        elif found.st_uid not in (os.geteuid(), self._found.st_uid):
+            problem = "belongs to another account (uid {0}). Remove it".format(found.st_uid)
+        elif largest is not None and found.st_size > largest:
+            problem = "is larger than {0} bytes. Remove it".format(largest)
+        if problem is not None:
+            os.close(descriptor)
+            raise UnsafeFileError(self.path, name, problem)
+        return descriptor
+
+    def create(self, name: str, flags: int = os.O_WRONLY) -> int:
+        """Make a file for its owner alone; return its descriptor. Root leaves it to the folder's owner."""
+        descriptor = os.open(name, flags | _FLAGS | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._descriptor)
+        _give(descriptor, self._found)
+        return descriptor
+
+    def replace(self, name: str, new_name: str) -> None:
+        """Rename a file, in the place of another one."""
+        os.replace(name, new_name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or the link that has its name."""
+        os.unlink(name, dir_fd=self._descriptor)
+
+    def is_same(self, descriptor: int, name: str) -> bool:
+        """Return whether a name still is the opened file."""
+        found = self.stat(name)
+        return found is not None and os.path.samestat(found, os.fstat(descriptor))
+
+    def write_whole(self, name: str, text: str) -> None:
+        """Write a file so that a crash leaves the old one or the new one, and no other file.
+
+        A link with this name is replaced. Written by root, the file belongs to whom the old one did.
+        """
+        descriptor, temporary = self._anonymous()
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                found = self.stat(name)
+                # Where everybody can write, anybody can have made the old one.
+                is_trusted = found is not None and not self._found.st_mode & stat.S_IWOTH
+                _give(descriptor, found if found is not None and is_trusted else self._found)
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+                if temporary is None:
+                    temporary = _temporary_name()
+                    os.link(_path_of(descriptor), temporary, dst_dir_fd=self._descriptor)
+            self.replace(temporary, name)
+        except BaseException:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    self.remove(temporary)
+            raise
+
+    def _anonymous(self) -> tuple[int, Optional[str]]:
+        """Make a file without a name, which goes with its process, or one with a name where that can't be."""
+        if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+            try:
+                return os.open(
+                    ".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self._descriptor
+                ), None
+            except OSError as fault:
+                if fault.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+                    raise
+        name = _temporary_name()
+        return self.create(name), name
+
+    def problem_for_records(self) -> Optional[str]:
+        """Return why the folder is not safe for files that are read again, with what to do.
+
+        Nobody else may be able to write to it, or to put another folder in its place: false records could be
+        planted.
+        """
+        mode, owner, us = stat.S_IMODE(self._found.st_mode), self._found.st_uid, os.geteuid()
+        if mode & 0o022:
+            return (
+                "other accounts can write to it (mode {0:04o}) and could plant a false record. "
+                "Run chmod go-w on it, or use a folder of its own".format(mode)
+            )
+        if us != 0 and owner not in (us, 0) and not os.access(".", os.W_OK, dir_fd=self._descriptor):
+            return "it belongs to another account (uid {0}). Use a folder of your own".format(owner)
+        if us == 0 and owner != 0 and any(_may_swap(above, here, owner) for above, here in self._parents()):
+            return (
+                "it belongs to another account (uid {0}), below a folder that other accounts can write to. "
+                "Use a folder that belongs to root".format(owner)
+            )
+        if any(_is_everybodys(above) for above, _here in self._parents()):
+            return (
+                "it lies in a folder that everybody can write to, so that it can be replaced. "
+                "Run chmod o-w on that folder, or use another one"
+            )
+        return None
+
+    def problem_for_output(self) -> Optional[str]:
+        """Return why the folder is not safe for files that are only written, with what to do.
+
+        A folder like /tmp is: its files are new and private, and nobody else can remove them.
+        """
+        if _is_everybodys(self._found):
+            return (
+                "everybody can write to its folder (mode {0:04o}) and could replace it. "
+                "Run chmod o-w on that folder, or use another one".format(stat.S_IMODE(self._found.st_mode))
+            )
+        return None
+
+    def is_shared(self) -> bool:
+        """Return whether an account other than root and the current one can write to the folder."""
+        return bool(self._found.st_mode & 0o022) or self._found.st_uid not in (0, os.geteuid())
+
+    def is_of_others(self, found: os.stat_result) -> bool:
+        """Return whether a file here can't be replaced by this account: the folder is sticky."""
+        us = os.geteuid()
+        return bool(self._found.st_mode & stat.S_ISVTX) and us not in (0, found.st_uid, self._found.st_uid)
+
+    def _parents(self) -> Iterator[tuple[os.stat_result, os.stat_result]]:
+        """Return the folders above this one, whatever links led to it, each with the one below."""
+        below, here = self._found, os.dup(self._descriptor)
+        try:
+            for _level in range(_DEEPEST):
+                try:
+                    above = os.open("..", _PARENT, dir_fd=here)
+                except OSError:
+                    return
+                os.close(here)
+                here, found = above, os.fstat(above)
+                if os.path.samestat(found, below):
+                    return
+                yield found, below
+                below = found
+        finally:
+            os.close(here)
+
+
+def open_output(path: str) -> tuple[Folder, str]:
+    """Open the folder of a file to write; return it and the file's name. Raises OSError, UnsafeFileError."""
+    folder = Folder(os.path.dirname(path))
+    name = os.path.basename(path)
+    try:
+        problem, found = folder.problem_for_output(), folder.stat(name)
+        if problem is None and found is not None and stat.S_ISDIR(found.st_mode):
+            problem = "is a folder"
+        elif problem is None and found is not None and folder.is_of_others(found):
+            problem = "belongs to another account (uid {0}). Use another name".format(found.st_uid)
+        if problem is not None:
+            raise UnsafeFileError(folder.path, name, problem)
+    except BaseException:
+        folder.close()
+        raise
+    return folder, name
+
+
+def check_output(path: str) -> None:
+    """Raise RunaiError where a file can't be written, or not safely."""
+    try:
+        folder, _name = open_output(path)
+        folder.close()
+        if not os.access(folder.path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as fault:
+        raise RunaiError("{0}: cannot be written: {1}".format(shortened(path), fault.strerror)) from None
 
 
 def write_whole(path: str, text: str) -> None:
-    """Write a file (0600) so that a crash leaves the old one or the new one. Raises RunaiError.
-
-    Written by root, it belongs to whom the old one did, or the folder. A link is replaced, not followed.
-    """
-    folder = os.path.dirname(path)
+    """Write a file (0600) so that a crash leaves the old one or the new one. Raises RunaiError."""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=folder)
+        folder, name = open_output(path)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                # In a folder that everybody may write to, anybody may have made the old one.
-                is_everybodys = bool(os.stat(folder).st_mode & stat.S_IWOTH)
-                leave_to_owner(handle, *(() if is_everybodys else (path,)), folder)
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+            folder.write_whole(name, text)
+        finally:
+            folder.close()
     except OSError as fault:
-        raise RunaiError("{0} can't be written: {1}".format(path, fault.strerror)) from fault
+        raise RunaiError("{0}: cannot be written: {1}".format(shortened(path), fault.strerror)) from fault
+
+
+def try_lock(descriptor: int, is_shared: bool = False) -> bool:
+    """Lock a file for this process; return whether it is free. Raises OSError where storage has no locks.
+
+    The lock belongs to the open file: it goes with the process, whatever its number and its parents are.
+    """
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as fault:
+        if fault.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def _is_everybodys(folder: os.stat_result) -> bool:
+    """Return whether everybody can replace what is in a folder; in a sticky one only its owner can."""
+    return bool(folder.st_mode & stat.S_IWOTH) and not folder.st_mode & stat.S_ISVTX
+
+
+def _may_swap(above: os.stat_result, here: os.stat_result, owner: int) -> bool:
+    """Return whether an account other than root and the owner can put another folder in the place of one."""
+    if above.st_uid not in (0, owner):
+        return True
+    is_kept = above.st_mode & stat.S_ISVTX and here.st_uid == 0
+    return bool(above.st_mode & 0o022) and not is_kept
+
+
+def _give(descriptor: int, owner: os.stat_result) -> None:
+    """Give a new file of root's to the owner of another one.
+
+    Files for their owner alone, made by one run with become, would lock the user out whose folder it is.
+    """
+    if os.geteuid() == 0:
+        # Storage may keep root from that.
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _temporary_name() -> str:
+    return ".new-{0}".format(uuid.uuid4().hex)
+
+
+def _path_of(descriptor: int) -> str:
+    return "/proc/self/fd/{0}".format(descriptor)

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -81,9 +83,73 @@ def test_lock_is_refused_while_another_process_holds_it_and_names_who(path: Path
 
 
 def test_folder_that_others_can_write_to_is_rejected(path: Path) -> None:
-    path.chmod(0o777)
-    with pytest.raises(RecordError, match="others can write to it"):
+    path.chmod(0o1777)
+    with pytest.raises(RecordError, match=r"^record_dir: .*: other accounts can write to it \(mode 1777\)"):
+        RecordFolder(str(path), True)
+
+
+def test_folder_that_does_not_exist_is_made_for_its_owner_alone_or_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "above" / "records"
+    with pytest.raises(RecordError, match=r"records: does not exist. Create it first"):
         RecordFolder(str(path), False)
+    RecordFolder(str(path), True)
+    assert path.stat().st_mode & 0o777 == 0o700
+
+
+def test_storage_without_locks_is_rejected(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    _written(path, "night", HEAD)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    for use in (RecordFolder(str(path), False).lock, RecordFolder(str(path), False).is_locked):
+        with pytest.raises(RecordError, match=r"does not support file locks: No locks available"):
+            use("night")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_file_of_roots_that_is_planted_is_not_given_away(tmp_path: Path, path: Path) -> None:
+    os.chown(path, 61001, 61001)
+    roots = tmp_path / "roots"
+    roots.touch()
+    os.link(roots, path / "night.record.jsonl")
+    with pytest.raises(RecordError, match="has another name elsewhere"):
+        RecordFolder(str(path), False).lock("night")
+    assert roots.stat().st_uid == 0
+    RecordFolder(str(path), False).lock("day")
+    assert (path / "day.record.jsonl").stat().st_uid == 61001
+
+
+def test_others_reads_no_more_than_the_end_of_ended_records(path: Path) -> None:
+    seen = {"event": "seen", "rows": [["id", "Stopped", "x" * 1000]] * 1000}
+    for number in range(200):
+        _written(path, f"old-{number}", HEAD, seen, ENDED_EVENT)
+    _written(path, "open", HEAD, seen)
+    folder = RecordFolder(str(path), False)
+    before = _bytes_read()
+    assert [name for name, _record, _fault in folder.others("x")] == ["open"]
+    assert _bytes_read() - before < 200 * 5_000 + 2_000_000
+
+
+def _bytes_read() -> int:
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+@pytest.mark.parametrize("left", ["", '{"event": "he'])
+def test_others_skips_a_record_whose_run_was_killed_before_its_first_line(path: Path, left: str) -> None:
+    (path / "killed.record.jsonl").write_text(left)
+    folder = RecordFolder(str(path), False)
+    assert list(folder.others("x")) == []
+    assert folder.lock("killed").events == []
+
+
+def test_lines_that_are_nested_deeply_or_too_many_are_damage(path: Path) -> None:
+    written = _written(path, "night", HEAD)
+    folder = RecordFolder(str(path), False)
+    for line, many in (('{"event":' + "[" * 100 + "]" * 100 + "}\n", 1), ("{}\n", 200_001)):
+        written.write_text(line * many)
+        with pytest.raises(RecordError, match="the record night is damaged"):
+            folder.read("night")
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder", "hard link"])
@@ -100,7 +166,8 @@ def test_planted_file_is_rejected_and_its_target_is_left_alone(path: Path, tmp_p
     else:
         planted.mkdir()
     folder = RecordFolder(str(path), False)
-    for use in (folder.lock, folder.read, folder.heading):
+    # A read of a pipe would wait for ever.
+    for use in (folder.lock, folder.read, folder.is_locked):
         with pytest.raises(RecordError):
             use("night")
     assert target.read_text() == "precious"

@@ -2,73 +2,335 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Files in folders of other accounts, as root and as another account."""
+
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.report_file import ReportFile
-from ansible_collections.gpuops.runai.plugins.module_utils._system.files import write_whole
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._system import files as _files
+from ansible_collections.gpuops.runai.plugins.module_utils._system.files import (
+    Folder,
+    UnsafeFileError,
+    try_lock,
+    write_whole,
+)
 
-ADA, GRACE = (1001, 100), (1002, 100)
+ADA, EVE = 61001, 61002
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another account")
 
 
 @pytest.fixture
-def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, int]]]:
-    """Be root in a folder of ada's, with a file of grace's in it; return what is given away, and to whom."""
-    found: list[tuple[str, tuple[int, int]]] = []
-    owners = {str(tmp_path): ADA, str(tmp_path / "grace.record.json"): GRACE}
-    (tmp_path / "grace.record.json").touch()
-    lstat = os.lstat
+def place() -> Iterator[Path]:
+    """A folder that every account can reach, below a sticky one of everybody's."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
-    def look(path: Any, **more: Any) -> Any:
-        values = list(lstat(path, **more))
-        values[4:6] = owners.get(path, values[4:6])
-        return os.stat_result(values)
 
-    def give(descriptor: int, user: int, group: int) -> None:
-        name = os.path.basename(os.readlink("/proc/self/fd/{0}".format(descriptor)))
-        found.append((name, (user, group)))
-        # As storage does where root is nobody.
-        raise PermissionError
+def made(path: Path, mode: int, owner: Optional[int] = None) -> Path:
+    path.mkdir()
+    if owner is not None:
+        os.chown(path, owner, owner)
+    path.chmod(mode)
+    return path
 
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(os, "lstat", look)
-    monkeypatch.setattr(os, "fchown", give)
-    return found
+
+def as_account(user: int, use: Callable[[], Any]) -> None:
+    """Do something as another account."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+            use()
+            code = 0
+        except BaseException:  # noqa: BLE001 - what pytest raises is none of Exception's
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def problem_for_records(path: Path) -> str:
+    folder = Folder(str(path))
+    try:
+        return folder.problem_for_records() or ""
+    finally:
+        folder.close()
 
 
 def use(folder: Path) -> None:
     """Write one file of each kind."""
-    write_whole(str(folder / "ada.record.json"), "text")
-    write_whole(str(folder / "grace.record.json"), "text")
-    report = ReportFile(str(folder / "ada.jsonl"), str)
+    write_whole(str(folder / "summary.md"), "text")
+    report = ReportFile(str(folder / "report.jsonl"), str)
     report.open()
+    report.write([{"id": "a"}])
     report.complete()
+    assert report.warnings == []
 
 
-def test_what_root_writes_is_left_to_whom_the_folder_or_the_file_before_belongs(
-    tmp_path: Path, given: list[tuple[str, tuple[int, int]]]
+def owners(folder: Path) -> dict[str, int]:
+    return {one.name: one.lstat().st_uid for one in folder.iterdir()}
+
+
+@as_root
+def test_files_that_root_writes_belong_to_the_owner_of_the_folder(place: Path) -> None:
+    folder = made(place / "ada", 0o755, ADA)
+    use(folder)
+    assert owners(folder) == {"summary.md": ADA, "report.jsonl": ADA}
+    assert {one.stat().st_mode & 0o777 for one in folder.iterdir()} == {0o600}
+
+
+@as_root
+@pytest.mark.parametrize(("mode", "owner"), [(0o755, EVE), (0o1777, ADA)])
+def test_write_whole_leaves_the_file_to_the_earlier_owner_unless_everybody_can_write(
+    place: Path, mode: int, owner: int
 ) -> None:
-    use(tmp_path)
-    assert [owner for _name, owner in given] == [ADA, GRACE, ADA]
-    # What was there already, and may be a link to anything, is given to nobody.
-    assert [name for name, _owner in given[2:]] == ["ada.jsonl.part"]
+    folder = made(place / "ada", mode, ADA)
+    (folder / "summary.md").touch()
+    os.chown(folder / "summary.md", EVE, EVE)
+    write_whole(str(folder / "summary.md"), "text")
+    assert owners(folder) == {"summary.md": owner}
 
 
-def test_where_everybody_may_write_the_file_before_may_be_anybodys(
-    tmp_path: Path, given: list[tuple[str, tuple[int, int]]]
+@as_root
+def test_files_of_another_account_belong_to_it_also_in_a_sticky_folder(place: Path) -> None:
+    folder = made(place / "tmp", 0o1777)
+    as_account(ADA, lambda: use(folder))
+    assert owners(folder) == {"summary.md": ADA, "report.jsonl": ADA}
+
+
+@as_root
+def test_name_of_another_account_in_a_sticky_folder_is_rejected_before_a_write(place: Path) -> None:
+    folder = made(place / "tmp", 0o1777)
+    as_account(EVE, lambda: use(folder))
+
+    def try_both() -> None:
+        with pytest.raises(RunaiError, match=r"summary.md: belongs to another account"):
+            write_whole(str(folder / "summary.md"), "text")
+        with pytest.raises(RunaiError, match=r"report_path: .*report.jsonl: belongs to another account"):
+            ReportFile(str(folder / "report.jsonl"), str).open()
+
+    as_account(ADA, try_both)
+
+
+def test_folder_that_everybody_can_write_to_is_rejected_unless_it_is_sticky(tmp_path: Path) -> None:
+    folder = made(tmp_path / "open", 0o777)
+    with pytest.raises(RunaiError, match=r"summary.md: everybody can write to its folder"):
+        write_whole(str(folder / "summary.md"), "text")
+    with pytest.raises(RunaiError, match=r"report_path: .*: everybody can write to its folder \(mode 0777\)"):
+        ReportFile(str(folder / "report.jsonl"), str).open()
+    assert list(folder.iterdir()) == []
+    folder.chmod(0o1777)
+    use(folder)
+
+
+@pytest.mark.parametrize("name", ["summary.md", "report.jsonl.part", "report.jsonl.part.new"])
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe"])
+def test_planted_file_is_replaced_or_kept_and_its_target_stays(tmp_path: Path, name: str, kind: str) -> None:
+    target, folder = tmp_path / "precious", made(tmp_path / "folder", 0o755)
+    target.write_text("precious")
+    target.chmod(0o640)
+    if kind == "link":
+        (folder / name).symlink_to(target)
+    elif kind == "hard link":
+        os.link(target, folder / name)
+    else:
+        os.mkfifo(folder / name)
+    before = target.stat()
+    write_whole(str(folder / "summary.md"), "text")
+    report = ReportFile(str(folder / "report.jsonl"), str)
+    if (name, kind) == ("report.jsonl.part", "hard link"):
+        with pytest.raises(RunaiError, match=r"report_path: .*\.part: has another name elsewhere"):
+            report.open()
+    else:
+        report.open()
+        report.replace_rows([{"id": "a"}])
+        report.complete()
+    after = target.stat()
+    assert target.read_text() == "precious"
+    assert (before.st_mode, before.st_uid, before.st_mtime) == (after.st_mode, after.st_uid, after.st_mtime)
+    assert (folder / "summary.md").read_text() == "text"
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe", "folder", "large"])
+def test_open_rejects_what_is_not_an_ordinary_file(tmp_path: Path, kind: str) -> None:
+    target, name = tmp_path / "target", tmp_path / "folder" / "name"
+    made(tmp_path / "folder", 0o700)
+    target.write_text("1234")
+    if kind == "link":
+        name.symlink_to(target)
+    elif kind == "dangling link":
+        name.symlink_to(tmp_path / "nothing")
+    elif kind == "hard link":
+        os.link(target, name)
+    elif kind == "pipe":
+        os.mkfifo(name)
+    elif kind == "folder":
+        name.mkdir()
+    else:
+        name.write_text("12345")
+    folder = Folder(str(tmp_path / "folder"))
+    # Anything that waits would wait for ever here.
+    with pytest.raises(UnsafeFileError):
+        folder.open("name", os.O_RDONLY, 4)
+    with pytest.raises(FileExistsError):
+        folder.create("name")
+    assert target.read_text() == "1234"
+    assert not (tmp_path / "nothing").exists()
+
+
+@as_root
+def test_open_rejects_a_file_of_a_third_account(place: Path) -> None:
+    folder = Folder(str(made(place / "ada", 0o755, ADA)))
+    for owner in (0, ADA, EVE):
+        path = place / "ada" / str(owner)
+        path.touch()
+        os.chown(path, owner, owner)
+    os.close(folder.open("0", os.O_RDONLY))
+    os.close(folder.open(str(ADA), os.O_RDONLY))
+    with pytest.raises(UnsafeFileError, match=f"belongs to another account \\(uid {EVE}\\)"):
+        folder.open(str(EVE), os.O_RDONLY)
+
+
+def test_files_stay_in_the_opened_folder_when_it_is_replaced(tmp_path: Path) -> None:
+    folder = Folder(str(made(tmp_path / "folder", 0o700)))
+    (tmp_path / "folder").rename(tmp_path / "moved")
+    (tmp_path / "folder").symlink_to(made(tmp_path / "elsewhere", 0o700))
+    os.close(folder.create("made"))
+    folder.write_whole("whole", "text")
+    assert {one.name for one in (tmp_path / "moved").iterdir()} == {"made", "whole"}
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o775, 0o777, 0o1777, 0o2770])
+def test_folder_of_records_that_others_can_write_to_is_rejected(tmp_path: Path, mode: int) -> None:
+    assert "other accounts can write to it (mode {0:04o})".format(mode) in problem_for_records(
+        made(tmp_path / "records", mode)
+    )
+
+
+def test_folder_of_records_below_a_folder_of_everybodys_is_rejected_unless_it_is_sticky(
+    tmp_path: Path,
 ) -> None:
-    tmp_path.chmod(0o1777)
-    write_whole(str(tmp_path / "grace.record.json"), "text")
-    assert [owner for _name, owner in given] == [ADA]
+    records = made(made(made(tmp_path / "open", 0o700) / "ada", 0o700) / "records", 0o700)
+    assert problem_for_records(records) == ""
+    (tmp_path / "open").chmod(0o777)
+    assert "lies in a folder that everybody can write to" in problem_for_records(records)
+    # Whatever links lead to it.
+    (tmp_path / "link").symlink_to(records)
+    assert "lies in a folder that everybody can write to" in problem_for_records(tmp_path / "link")
+    (tmp_path / "open").chmod(0o1777)
+    assert problem_for_records(records) == ""
 
 
-def test_what_others_write_is_theirs(
-    tmp_path: Path, given: list[tuple[str, tuple[int, int]]], monkeypatch: pytest.MonkeyPatch
+@as_root
+def test_folder_of_records_of_another_account_is_rejected(place: Path) -> None:
+    theirs, ours = made(place / "eve", 0o755, EVE), made(place / "ada", 0o700, ADA)
+    roots = made(place / "root", 0o755)
+
+    def check() -> None:
+        assert f"it belongs to another account (uid {EVE})" in problem_for_records(theirs)
+        assert problem_for_records(ours) == problem_for_records(roots) == ""
+
+    as_account(ADA, check)
+
+
+@as_root
+def test_root_uses_a_folder_of_records_of_a_lesser_account_unless_others_can_replace_it(place: Path) -> None:
+    home = made(place / "ada", 0o755, ADA)
+    assert problem_for_records(made(home / "records", 0o700, ADA)) == ""
+    # Anybody can make such a folder there first.
+    shared = made(made(place / "tmp", 0o1777) / "records", 0o755, EVE)
+    assert f"it belongs to another account (uid {EVE}), below a folder" in problem_for_records(shared)
+    # Eve can put a folder of her own in the place of Ada's.
+    below = made(made(place / "eve", 0o755, EVE) / "records", 0o700, ADA)
+    assert f"it belongs to another account (uid {ADA}), below a folder" in problem_for_records(below)
+
+
+KILLED = """\
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from ansible_collections.gpuops.runai.plugins.module_utils._system import files
+def die(descriptor):
+    os.kill(os.getpid(), signal.SIGKILL)
+os.fsync = die
+files.write_whole(sys.argv[2], "new")
+"""
+
+
+def test_write_whole_that_is_killed_leaves_the_old_file_alone_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    path.write_text("old")
+    tree = str(Path(_files.__file__).parents[6])
+    killed = subprocess.run([sys.executable, "-c", KILLED, tree, str(path)], check=False)
+    assert killed.returncode == -9
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("has_anonymous", [True, False])
+def test_write_whole_writes_a_private_file_and_leaves_no_other_after_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_anonymous: bool
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1001)
-    use(tmp_path)
-    assert given == []
+    if not has_anonymous:
+        # As on network storage.
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    path = tmp_path / "summary.md"
+    write_whole(str(path), "old")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    def no_space(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(RunaiError, match=r"summary\.md: cannot be written: No space left on device"):
+        write_whole(str(path), "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+LOCKING = """\
+import fcntl, os, sys
+assert os.getpid() == 1
+fcntl.flock(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_lock_of_a_process_that_is_process_1_of_its_container_holds(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    command = ["unshare", "--pid", "--fork", "--kill-child"]
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"], check=False).returncode != 0:
+        pytest.skip("no container can be made here")
+    with subprocess.Popen(
+        [*command, sys.executable, "-c", LOCKING, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == b"held\n"
+        descriptor = os.open(path, os.O_RDWR)
+        assert not try_lock(descriptor)
+        other.stdin.close()
+        other.wait()
+    assert try_lock(descriptor)
+    os.close(descriptor)
