@@ -119,7 +119,8 @@ def _checked_path(value: object) -> str:
     if not os.path.isdir(folder):
         raise OptionError(
             "path",
-            "there is no folder {0}. Create it first:\nmkdir -p {1}".format(folder, shlex.quote(folder)),
+            "there is no folder {0}. Create it, or set another path. The variable of the playbook is "
+            "fleet_export_path.\nmkdir -p {1}".format(folder, shlex.quote(folder)),
         )
     try:
         check_output(path)

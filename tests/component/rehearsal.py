@@ -13,7 +13,10 @@ from typing import Any
 
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import BAD, OUTCOMES
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import run_batch
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import run_info
 from ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch import ARGUMENT_SPEC
+from ansible_collections.gpuops.runai.plugins.modules.runai_workload_info import ARGUMENT_SPEC as INFO_SPEC
 
 from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
@@ -111,6 +114,13 @@ def rehearse(
     return Rehearsal(
         simulator, action, finished.result, finished.failed, finished.warnings, finished.secrets, said
     )
+
+
+def select(simulator: Handle, **options: Any) -> ModuleResult:
+    """A run of the info module's core with these options."""
+    given = {**DEFAULTS, "concurrency": 4, "base_url": simulator.url, **options}
+    params = {name: given.get(name, described.get("default")) for name, described in INFO_SPEC.items()}
+    return run_info(params, options, {})
 
 
 def is_acted_on(simulator: Handle, action: str, one: str) -> bool:

@@ -20,7 +20,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import Ac
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 
 from tests.component.conftest import Start
-from tests.component.rehearsal import BATCH, rehearse, workload_id
+from tests.component.rehearsal import BATCH, LIST, TOKENS, rehearse, select, workload_id
 
 ID = "7f3a0c52-7d54-4c38-9d8e-0a1b2c3d4e5f"
 COUNT = "/api/v1/workloads/count"
@@ -201,6 +201,51 @@ def test_batch_with_a_wrong_encoding_is_a_lost_response(start: Start) -> None:
     run = rehearse(simulator, "suspend", [workload_id(number) for number in range(3)])
     assert run.counts == {"changed": 3}
     assert run.batches == 1
+
+
+@pytest.mark.parametrize("kind", ["interim", "surplus"])
+@pytest.mark.parametrize("match", [TOKENS, LIST, BATCH], ids=["token", "list", "batch"])
+def test_batch_unexpected_bytes_on_a_connection_change_no_result(
+    start: Start, kind: str, match: dict[str, Any]
+) -> None:
+    simulator = start(60)
+    simulator.faults({"match": match, "times": "always", "fault": kind})
+    ids = [workload_id(number) for number in range(60)]
+    run = rehearse(simulator, "suspend", ids, batch_size=10)
+    assert run.counts == {"changed": 60}
+    assert run.batches == 6
+    assert run.warnings == []
+
+
+@pytest.mark.parametrize("value", ["object", "null"])
+@pytest.mark.parametrize("action", ["suspend", "delete"])
+def test_batch_empty_lists_written_otherwise_change_no_result(start: Start, action: str, value: str) -> None:
+    simulator = start(60)
+    simulator.faults({"times": "always", "fault": {"kind": "empty_lists", "value": value}})
+    run = rehearse(simulator, action, [workload_id(number) for number in range(60)])
+    assert run.counts == {"changed": 60}
+    assert run.warnings == []
+
+
+@pytest.mark.parametrize("value", ["object", "null"])
+def test_info_empty_lists_written_otherwise_are_empty(start: Start, value: str) -> None:
+    simulator = start(3)
+    simulator.faults({"times": "always", "fault": {"kind": "empty_lists", "value": value}})
+    found = select(simulator, fields=["name", "node_pools", "requested_node_pools"], phases=["Running"])
+    assert found.result["workloads"] == [
+        {"name": f"workload-{number}", "node_pools": [], "requested_node_pools": []} for number in range(3)
+    ]
+    for criteria in ({"nodes": ["gpu-1"]}, {"projects": ["none"]}, {"node_pools": ["a"]}, {"search": "none"}):
+        found = select(simulator, **criteria)
+        assert (found.failed, found.result["ids"]) == (False, [])
+
+
+def test_client_nodes_of_a_cluster_written_otherwise_are_empty(
+    gateway: Gateway, connect: Callable[..., Client]
+) -> None:
+    for body in (None, {}, [], {"nodes": {}}, {"nodes": None}):
+        gateway.answer = lambda path, head, body=body: http(200, body)  # type: ignore[misc]
+        assert connect().nodes_of_cluster(ID) == []
 
 
 def test_client_socks_proxy_of_the_environment_is_named_at_once(

@@ -1,21 +1,25 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Control planes that cannot send large pages of a list."""
+"""Control planes that cannot send large pages of a list, or send fewer rows than requested."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
-from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import run_info
-from ansible_collections.gpuops.runai.plugins.modules.runai_workload_info import ARGUMENT_SPEC
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import PROJECTS, Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
+from ansible_collections.gpuops.runai.plugins.module_utils._api.paging import read_pages
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.nodes import read_nodes, read_pods
 
 from simulator.server import Handle
 from tests.component.conftest import Start
-from tests.component.rehearsal import DEFAULTS, LIST, rehearse, workload_id
+from tests.component.rehearsal import DEFAULTS, LIST, rehearse, select, workload_id
 
 # More than a page of 500.
 COUNT = 620
@@ -25,13 +29,6 @@ IDS = [workload_id(number) for number in range(COUNT)]
 def large_page(limit: int = 100, **fields: Any) -> dict[str, Any]:
     """A fault: pages of more than ``limit`` rows fail."""
     return {"match": LIST, "times": "always", "fault": {"kind": "large_page", "limit": limit, **fields}}
-
-
-def select(simulator: Handle, **options: Any) -> ModuleResult:
-    """A run of the info module's core, of all workloads."""
-    given = {**DEFAULTS, "concurrency": 4, "base_url": simulator.url, "phases": ["Running"], **options}
-    params = {name: given.get(name, described.get("default")) for name, described in ARGUMENT_SPEC.items()}
-    return run_info(params, {"phases": ["Running"], **options}, {})
 
 
 def limits(simulator: Handle) -> list[int]:
@@ -57,7 +54,7 @@ def test_batch_large_pages_refused_reads_smaller_ones(start: Start, status: int)
 def test_info_large_pages_refused_selects_every_workload(start: Start) -> None:
     simulator = start(COUNT)
     simulator.faults(large_page())
-    finished = select(simulator)
+    finished = select(simulator, phases=["Running"])
     assert sorted(finished.result["ids"]) == IDS
     assert max(limits(simulator)[-5:]) == 62
 
@@ -65,7 +62,7 @@ def test_info_large_pages_refused_selects_every_workload(start: Start) -> None:
 def test_info_large_pages_hang_selects_every_workload(start: Start) -> None:
     simulator = start(COUNT)
     simulator.faults(large_page(limit=250, hang=True))
-    finished = select(simulator, timeout=2, concurrency=1)
+    finished = select(simulator, phases=["Running"], timeout=2, concurrency=1)
     assert sorted(finished.result["ids"]) == IDS
     assert limits(simulator)[:6] == [500, 500, 250, 500, 250, 250]
     assert max(limits(simulator)[4:]) == 250
@@ -74,7 +71,7 @@ def test_info_large_pages_hang_selects_every_workload(start: Start) -> None:
 def test_info_outage_keeps_the_size_of_pages(start: Start) -> None:
     simulator = start(COUNT)
     simulator.faults({"match": LIST, "times": 3, "fault": {"kind": "status", "status": 502}})
-    finished = select(simulator, concurrency=1)
+    finished = select(simulator, phases=["Running"], concurrency=1)
     assert sorted(finished.result["ids"]) == IDS
     assert limits(simulator) == [500, 500, 250, 125, 250, 250, 500]
     assert not [text for text in finished.warnings if "can't send pages" in text]
@@ -83,7 +80,53 @@ def test_info_outage_keeps_the_size_of_pages(start: Start) -> None:
 def test_info_every_page_too_large_reports_the_status(start: Start) -> None:
     simulator = start(COUNT)
     simulator.faults({"match": LIST, "times": "always", "fault": {"kind": "status", "status": 413}})
-    finished = select(simulator, concurrency=1)
+    finished = select(simulator, phases=["Running"], concurrency=1)
     assert finished.failed
     assert "HTTP 413" in finished.result["msg"]
     assert limits(simulator) == [500, 250, 125, 62, 31, 15]
+
+
+PLACES = ["pods", "nodes", "projects"]
+
+
+def fleet_of_places(count: int) -> dict[str, Any]:
+    """A fleet file's content: so many workloads, each with a node and a project of its own."""
+    nodes = [f"node-{number:03}" for number in range(count)]
+    rows = [
+        {"projectName": f"project-{number:03}", "projectId": str(number), "nodes": [nodes[number]]}
+        for number in range(count)
+    ]
+    return {
+        "clusters": [{"uuid": workload_id(9999), "name": "west"}],
+        "nodes": [{"name": name, "clusterUuid": workload_id(9999)} for name in nodes],
+        "workloads": [
+            {"id": workload_id(number), "phase": "Running", "clusterId": workload_id(9999), **row}
+            for number, row in enumerate(rows)
+        ],
+    }
+
+
+def read_place(simulator: Handle, kind: str) -> int:
+    """Number of rows that the client reads of a list of this kind."""
+    given = {**DEFAULTS, "base_url": simulator.url, "retry_timeout": 60.0}
+    client = Client(connect_options(given, {}), Cancellation(), RequestStats(), connections=2)
+    with contextlib.closing(client):
+        if kind == "pods":
+            return len(read_pods(client))
+        if kind == "nodes":
+            return len(read_nodes(client, None))
+        return len(
+            read_pages(PROJECTS, client.projects_page, [0], 1, identity=lambda row: str(row.get("name")))
+        )
+
+
+@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "large_page", "limit": 100}, {"kind": "cap_pages", "limit": 100, "next": False}],
+    ids=["large page fails", "pages are capped"],
+)
+def test_read_places_small_pages_only_reads_every_row(start: Start, kind: str, fault: dict[str, Any]) -> None:
+    simulator = start(fleet=fleet_of_places(230))
+    simulator.faults({"times": "always", "fault": fault})
+    assert read_place(simulator, kind) == 230

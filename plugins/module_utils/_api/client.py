@@ -29,7 +29,7 @@ from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
 from .errors import NOT_JSON, AccessDenied, MalformedAnswer, NotFound, NoToken, RequestError, StatusError
 from .page_size import PageSize
-from .paging import PAGE_SIZE, going_on_while_full
+from .paging import PAGE_SIZE, assume_next
 from .responses import (
     BatchAnswer,
     Measurements,
@@ -227,7 +227,7 @@ class Client:
         if filters:
             full["filterBy"] = joined(filters)
         page = self._read_page(PODS, "pods", full, offset, retry_budget=retry_budget)
-        return going_on_while_full(page, offset)
+        return assume_next(page, offset)
 
     def clusters(self, retry_budget: Optional[RetryBudget] = None) -> list[dict[str, Any]]:
         """Return the clusters, without their status. Raises RequestError."""
@@ -249,23 +249,22 @@ class Client:
 
     def projects_page(self, offset: int) -> Page:
         """Return one page of projects. Raises RequestError."""
-        return self._read_page(PROJECTS, "projects", {"sortBy": "name"}, offset)
+        page = self._read_page(PROJECTS, "projects", {"sortBy": "name"}, offset)
+        return assume_next(page, offset)
 
     def nodes_page(self, offset: int) -> Page:
         """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""
         page = self._read_page(NODES, "nodes", {"sortBy": "name"}, offset)
-        return going_on_while_full(page, offset)
+        return assume_next(page, offset)
 
     def nodes_of_cluster(self, cluster_id: str) -> list[dict[str, Any]]:
         """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint. Raises RequestError."""
         path = "{0}/{1}/nodes".format(_CLUSTERS, cluster_id)
 
         def parse(answer: Any) -> list[dict[str, Any]]:
-            return (
-                parse_objects(path, answer)
-                if isinstance(answer, list)
-                else parse_page(path, answer, "nodes", 0).rows
-            )
+            # Some gateways write {} or null for [].
+            is_array = isinstance(answer, list) or not answer
+            return parse_objects(path, answer) if is_array else parse_page(path, answer, "nodes", 0).rows
 
         return self._read(path, {}, parse)
 
@@ -376,7 +375,7 @@ class Client:
             return "the token of the client '{0}' was refused, nothing was done".format(
                 clean(found.client_id, 80)
             )
-        return "the token in {0} was refused, nothing was done".format(found.source)
+        return "the token set by {0} was refused, nothing was done".format(found.source)
 
     def _secrets(self) -> set[str]:
         return {*self._connection.secrets, *self._stats.secrets}

@@ -16,6 +16,8 @@ from .responses import Page
 
 # The most that the API gives at once (limit 1..500 in Run:ai API 2.18 to 2.25).
 PAGE_SIZE = 500
+# The number of rows without a limit in the request.
+_DEFAULT_LIMIT = 50
 # A million rows; the largest fleet in NVIDIA's sizing page has 8,500.
 _MOST_PAGES = 2000
 # A list that changes while it is read may show the rows of a page again, but not page after page.
@@ -56,13 +58,14 @@ def page_offsets(total: Optional[int], size: int = PAGE_SIZE) -> list[int]:
     return list(range(0, max(total, 1), size))
 
 
-def going_on_while_full(page: Page, offset: int) -> Page:
-    """Return a page that leads on while pages are full, also where the list does not say so.
+def assume_next(page: Page, offset: int) -> Page:
+    """Return the page with a next one, where the response names none and its rows may be a part of the list.
 
-    The API describes no "next" for nodes, and an optional one for workloads and pods.
+    The API describes no "next" for nodes, and an optional one for other lists. Some servers send fewer
+    rows than requested, but hardly fewer than the API's default.
     """
-    if page.next is None and len(page.rows) >= PAGE_SIZE:
-        return page._replace(next=offset + len(page.rows))
+    if page.next is None and len(page.rows) >= _DEFAULT_LIMIT:
+        return page._replace(next=offset + len(page.rows), is_next_assumed=len(page.rows) < PAGE_SIZE)
     return page
 
 
@@ -109,6 +112,9 @@ def read_pages(
                     _add(rows, page.rows, identity)
                     leads_on = bool(page.rows) or page.next is not None
                     repeated += leads_on and len(rows) == before
+                    # A server without pages sends the whole list again.
+                    is_end = page.is_next_assumed and len(rows) == before
+                    following = None if is_end else page.next
                     if is_enough(rows):
                         pool.shutdown(wait=True, cancel_futures=True)
                         return rows
@@ -121,8 +127,8 @@ def read_pages(
                         )
                     # A page that begins in between leads on from there, also where pages hold fewer
                     # rows than asked for.
-                    if page.next is not None and not any(offset < other <= page.next for other in known):
-                        begin(page.next)
+                    if following is not None and not any(offset < other <= following for other in known):
+                        begin(following)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

@@ -62,10 +62,14 @@ class BatchAnswer(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One page of a list: rows as the API gave them, and the offset of the next page if there is one."""
+    """One page of a list: rows as the API gave them, and the offset of the next page if there is one.
+
+    ``is_next_assumed``: the response names no next page, but there may be one.
+    """
 
     rows: list[dict[str, Any]]
     next: Optional[int]
+    is_next_assumed: bool = False
 
 
 class Sample(NamedTuple):

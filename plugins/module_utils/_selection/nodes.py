@@ -58,17 +58,19 @@ def read_pods(
     ``may_be_refused`` says that the caller can ask for less than that.
     """
     pods: dict[str, dict[str, Any]] = {}
-    asked: list[int] = []
+    parts: list[int] = []
 
     def fetch(offset: int) -> Page:
-        asked.append(offset)
-        return client.pods_page(offset, filters, is_current, client.retry_budget(is_optional=may_be_refused))
+        page = client.pods_page(offset, filters, is_current, client.retry_budget(is_optional=may_be_refused))
+        if page.rows:
+            parts.append(offset)
+        return page
 
     def read() -> None:
         pods.update(read_pages(PODS, fetch, [0], 1, identity=lambda pod: text(pod, "id")))
 
     read()
-    if len(asked) > 1:
+    if len(parts) > 1:
         # When a pod ends, the pods behind it move up a place, and one at the seam of two pages is missed.
         read()
     return list(pods.values())

@@ -15,7 +15,7 @@ from .._api.client import CREATION, NAME, WORKLOADS, Client, ListQuery
 from .._api.errors import RequestError, StatusError
 from .._api.paging import (
     PAGE_SIZE,
-    going_on_while_full,
+    assume_next,
     map_parallel,
     page_offsets,
     read_pages,
@@ -191,7 +191,7 @@ class RowReader:
         def page_at(offset: int) -> Page:
             page = fetch(offset) if offset else first
             # Without a count to hold the list against, the end of a full page is not taken on trust.
-            return going_on_while_full(page, offset) if total is None else page
+            return assume_next(page, offset) if total is None else page
 
         is_one_page = page_at(0).next is None and (total is None or len(first.rows) >= total)
         # Some servers give fewer rows than asked for, and do not say where the list goes on.

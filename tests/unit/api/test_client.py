@@ -35,6 +35,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     RetriesExhausted,
     StatusError,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Page
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import VERSION
 from ansible_collections.gpuops.runai.plugins.module_utils._api.transport_errors import explained
@@ -143,7 +144,7 @@ def test_a_page_of_the_list_is_as_large_as_may_be_and_sorted_by_what_does_not_ch
     loopback: Loopback, connect: Connect
 ) -> None:
     script(loopback, list=[loopback.reply(200, {"workloads": [{"id": ID}], "next": 1000})])
-    assert connect().client.list_page(500) == ([{"id": ID}], 1000)
+    assert connect().client.list_page(500) == Page([{"id": ID}], 1000)
     (asked,) = loopback.asked
     assert asked.path == LIST
     assert asked.query == {"offset": "500", "limit": "500", "sortBy": "createdAt", "sortOrder": "asc"}
@@ -383,7 +384,7 @@ def test_a_given_token_is_final(loopback: Loopback, connect: Connect) -> None:
     fault = fault_of(lambda: connect(retry_timeout=5.0).client.list_page(0))
     assert isinstance(fault, AccessDenied)
     assert str(fault) == (
-        "GET /api/v1/workloads: HTTP 401, bad token; the token in token was refused, nothing was done"
+        "GET /api/v1/workloads: HTTP 401, bad token; the token set by token was refused, nothing was done"
     )
     assert loopback.paths() == [LIST]
 

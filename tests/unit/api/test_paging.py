@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedAnswer, StatusError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.paging import (
     PAGE_SIZE,
+    assume_next,
     page_offsets,
     read_pages,
 )
@@ -108,6 +109,28 @@ def test_a_list_that_repeats_itself_is_given_up() -> None:
     with pytest.raises(MalformedAnswer, match=ENDLESS):
         read_pages(PATH, same, [0], 1)
     assert len(asked) < 10
+
+
+@pytest.mark.parametrize(
+    ("rows", "following"), [(49, None), (50, (50, True)), (499, (499, True)), (500, (500, False))]
+)
+def test_assume_next_page_without_next_leads_on_from_the_default_limit(
+    rows: int, following: Optional[tuple[int, bool]]
+) -> None:
+    page = assume_next(Page([row(number) for number in range(rows)], None), 0)
+    assert (None if page.next is None else (page.next, page.is_next_assumed)) == following
+
+
+def test_read_pages_assumed_next_repeats_the_rows_ends_the_list() -> None:
+    rows = [row(number) for number in range(60)]
+    asked: list[int] = []
+
+    def whole(offset: int) -> Page:
+        asked.append(offset)
+        return assume_next(Page(rows, None), offset)
+
+    assert len(read_pages(PATH, whole, [0], 1)) == 60
+    assert asked == [0, 60]
 
 
 def test_a_list_without_end_is_given_up() -> None:
