@@ -240,12 +240,12 @@ def test_info_empty_lists_written_otherwise_are_empty(start: Start, value: str) 
         assert (found.failed, found.result["ids"]) == (False, [])
 
 
+@pytest.mark.parametrize("body", [None, {}, [], {"nodes": {}}, {"nodes": None}])
 def test_client_nodes_of_a_cluster_written_otherwise_are_empty(
-    gateway: Gateway, connect: Callable[..., Client]
+    gateway: Gateway, connect: Callable[..., Client], body: object
 ) -> None:
-    for body in (None, {}, [], {"nodes": {}}, {"nodes": None}):
-        gateway.answer = lambda path, head, body=body: http(200, body)  # type: ignore[misc]
-        assert connect().nodes_of_cluster(ID) == []
+    gateway.answer = lambda path, head: http(200, body)
+    assert connect().nodes_of_cluster(ID) == []
 
 
 def test_client_socks_proxy_of_the_environment_is_named_at_once(
