@@ -29,11 +29,12 @@ options:
   state:
     description:
       - V(planned) selects workloads and writes the plan. Nothing is sent.
+      - V(told) writes into the record who was told of the suspend. Nothing is sent.
       - V(begun) suspends what is planned, and plans first where there is no plan.
       - V(ended) resumes what the record stopped, and closes the record once nothing is owed and nothing is in doubt.
     type: str
     required: true
-    choices: [planned, begun, ended]
+    choices: [planned, told, begun, ended]
   record_dir:
     description:
       - Absolute path of the folder that holds the records. It must outlive the job, and its storage must support file
@@ -79,6 +80,53 @@ options:
     description: Whether the name of a record that has ended can be used again. The old record is kept beside it.
     type: bool
     default: false
+  notice:
+    description:
+      - Minimum time between O(state=told) and O(state=begun) for a workload, such as V(24h), or V(none) for no notice. With
+        this option the maintenance is one that repeats under one name, such as a reclaim of idle GPUs.
+      - O(state=planned) and O(state=begun) then make the plan anew at each run. A record that has ended is kept beside the
+        new one. A record that has begun keeps the workloads that it still holds stopped, and takes the new ones as well.
+      - O(state=planned) returns in RV(to_tell) whom to tell. O(state=begun) suspends the selected workloads of which the
+        owner was told at least so long ago, and no others.
+      - A notice counts for six days from the moment it is due. It counts no more once the workload was suspended, was
+        started again, is kept, or does not meet O(select) when it is planned or due.
+    type: str
+  keep:
+    description:
+      - Workloads to leave alone until a date. All that an entry names must be true of a workload.
+      - An entry that has run out is ignored and reported. An entry without O(keep[].until) is rejected.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Shell pattern of the name.
+        type: str
+      project:
+        description: Name of the project.
+        type: str
+      owner:
+        description: Owner, as the control plane names it.
+        type: str
+      until:
+        description: Required. Date or time until which the entry counts. A date counts to the end of that day in UTC.
+        type: str
+      reason:
+        description: Reason, for people.
+        type: str
+  told:
+    description: Owners who were told. Required for O(state=told), and rejected elsewhere.
+    type: list
+    elements: dict
+    suboptions:
+      owner:
+        description: Owner.
+        type: str
+        required: true
+      ids:
+        description: UUIDs of the workloads that the owner was told of.
+        type: list
+        elements: str
+        required: true
   unsuspendable:
     description: What to do about selected workloads that can't be suspended. V(refuse) rejects the task, V(leave) leaves them running.
     type: str
@@ -236,6 +284,30 @@ owners:
   type: list
   elements: dict
   sample: [{"owner": "ada@example.com", "gpus": 16.0, "count": 2, "projects": "vision", "workloads": ["vision/llama-3"]}]
+to_tell:
+  description: One object an owner who has not been told yet, most GPUs first. Empty without O(notice).
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    owner:
+      description: Owner, as the control plane names it.
+      type: str
+      sample: ada@example.com
+    workloads:
+      description: Workloads of this owner, each with C(id), C(name), C(project) and C(gpus).
+      type: list
+      elements: dict
+      sample: [{"id": "7c9c4a4e-9f0b-4f57-8f3e-6a1d2f3b4c5d", "name": "llama-3", "project": "vision", "gpus": 8.0}]
+    gpus:
+      description: GPUs that these workloads hold.
+      type: float
+      sample: 8.0
+    suspend_after:
+      description: Time from which they may be suspended, if the owner is told now.
+      type: str
+      sample: "2026-12-05T12:00:00Z"
+  sample: []
 lines:
   description: Lines for people; first the verdict, last the next command.
   returned: always

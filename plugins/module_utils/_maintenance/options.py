@@ -7,18 +7,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Optional
 
 from .._batch.options import DEFAULT_WORKLOADS_LIMIT
 from .._common.errors import OptionError
+from .._common.ids import parse_ids
 from .._common.option_values import MOST_CONCURRENT, refuse_blank, seconds, whole, within
 from .._common.times import parse_age
 from .._record.record import BEGUN, ENDED, NAME_RULE, PLANNED, is_name
+from .._selection.keep import Keep, keep_argument_spec, keep_of
 from .._selection.options import info_options, selection_argument_spec
 
-STATES = (PLANNED, BEGUN, ENDED)
+TOLD = "told"
+STATES = (PLANNED, TOLD, BEGUN, ENDED)
 NONE = "none"
 REFUSE = "refuse"
 # Options of a selection that only show it.
@@ -39,10 +42,18 @@ _NEVER_BLANK = (
     "max_percent",
     "max_drift",
     "max_failures",
+    "notice",
     "crosses_version",
     "deadline",
     "summary_path",
 )
+
+
+class Told(NamedTuple):
+    """An owner who was told that workloads will be suspended."""
+
+    owner: str
+    ids: tuple[str, ...]
 
 
 class MaintenanceOptions(NamedTuple):
@@ -61,6 +72,9 @@ class MaintenanceOptions(NamedTuple):
     recheck: bool
     allow_empty: bool
     reuse_name: bool
+    notice: Optional[timedelta]
+    keep: Keep
+    told: tuple[Told, ...]
     unsuspendable: str
     unmatched_exemptions: str
     node_fenced: bool
@@ -74,6 +88,11 @@ class MaintenanceOptions(NamedTuple):
     batch: dict[str, Any]
     by: dict[str, str]
     given: frozenset[str]
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether each run under the same name plans anew, and adds to what the record holds."""
+        return "notice" in self.given
 
 
 def select_argument_spec() -> dict[str, dict[str, Any]]:
@@ -99,6 +118,16 @@ def maintenance_argument_spec() -> dict[str, dict[str, Any]]:
         "recheck": {"type": "bool", "default": False},
         "allow_empty": {"type": "bool", "default": False},
         "reuse_name": {"type": "bool", "default": False},
+        "notice": {"type": "str"},
+        "keep": keep_argument_spec(),
+        "told": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "owner": {"type": "str", "required": True},
+                "ids": {"type": "list", "elements": "str", "required": True},
+            },
+        },
         "unsuspendable": {"type": "str", "choices": [REFUSE, "leave"], "default": REFUSE},
         "unmatched_exemptions": {"type": "str", "choices": [REFUSE, "allow"], "default": REFUSE},
         "node_fenced": {"type": "bool", "default": False},
@@ -154,6 +183,9 @@ def maintenance_options(
         recheck=params["recheck"],
         allow_empty=params["allow_empty"],
         reuse_name=params["reuse_name"],
+        notice=_notice(params["notice"]),
+        keep=keep_of(params["keep"], datetime.now(timezone.utc)),
+        told=_told(params["state"], params["told"]),
         unsuspendable=params["unsuspendable"],
         unmatched_exemptions=params["unmatched_exemptions"],
         node_fenced=params["node_fenced"],
@@ -188,6 +220,21 @@ def check_plan_options(options: MaintenanceOptions) -> None:
     if missing:
         more = "; a ceiling of none sets no limit" if "max_affected" in missing else ""
         raise OptionError(", ".join(missing), "required for a plan. Set it{0}".format(more))
+
+
+def _notice(value: Optional[str]) -> Optional[timedelta]:
+    if value is None or value == NONE:
+        return None
+    age = parse_age(value)
+    if not age:
+        raise OptionError("notice", "must be a duration such as 24h, or none")
+    return age
+
+
+def _told(state: str, values: Optional[Sequence[Mapping[str, Any]]]) -> tuple[Told, ...]:
+    if (state == TOLD) != (values is not None):
+        raise OptionError("told", "is for state: told, which needs it")
+    return tuple(Told(one["owner"], tuple(parse_ids(one["ids"], "told").ids)) for one in values or ())
 
 
 def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
     """What a run came to.
 
     ``verdicts`` say where each workload stands, where that was asked. ``to_send`` is how many check mode
-    would send. ``problems`` make the run fail.
+    would send. ``problems`` make the run fail. ``to_tell`` has an object an owner.
     """
 
     record: Record
@@ -48,6 +48,7 @@ class Outcome(NamedTuple):
     to_send: int = 0
     notes: Sequence[str] = ()
     problems: Sequence[Problem] = ()
+    to_tell: Sequence[dict[str, Any]] = ()
 
 
 def as_names(words: str, names: Sequence[str]) -> list[str]:
@@ -72,6 +73,7 @@ def empty_result(check_mode: bool) -> dict[str, Any]:
         "workloads": [],
         "workloads_truncated": False,
         "owners": [],
+        "to_tell": [],
         "lines": [],
         "next": "",
         "error": None,
@@ -135,8 +137,12 @@ def make_result(
     failed = bool(outcome.problems) or is_held
     if failed:
         result["error"] = {**no_request(msg), "rows": rows[:MOST_ROWS]}
+    result["to_tell"], told = fitting(outcome.to_tell, LARGEST_RESULT // 2)
+    if len(result["to_tell"]) < len(outcome.to_tell):
+        words = "{0} do not fit into this result. Run the task again once the others are told"
+        lines.insert(1, words.format(counted(len(outcome.to_tell) - len(result["to_tell"]), "owner")))
     result["owners"], taken = fitting(owners, LARGEST_RESULT // 4)
-    left = max(_LEAST_SHARE, LARGEST_RESULT - characters(result) - taken)
+    left = max(_LEAST_SHARE, LARGEST_RESULT - characters(result) - taken - told)
     ranked = _ranked(outcome)
     shown = (_row(outcome, one) for one in ranked[: options.workloads_limit])
     result["workloads"], _taken = fitting(shown, left)
@@ -147,7 +153,10 @@ def make_result(
 def command(
     state: str, options: MaintenanceOptions, check_mode: bool, base_url: Optional[str], **more: str
 ) -> str:
-    """Return the command, or in a job of AWX the template, that runs a state."""
+    """Return the command, or in a job of AWX the template, that runs a state; none for a reclaim."""
+    if state not in _PLAYBOOKS or (options.is_repeated and state != ENDED):
+        # It takes the same variables again.
+        return ""
     variables = {"name": options.name}
     if "record_dir" in options.given and options.record_dir:
         variables["record_dir"] = options.record_dir
@@ -179,6 +188,8 @@ def _next(outcome: Outcome, options: MaintenanceOptions, check_mode: bool, base_
     if check_mode:
         return command(options.state, options, False, base_url)
     if options.state == BEGUN:
+        if not record.concerned():
+            return ""
         return command(BEGUN if outcome.problems else ENDED, options, False, base_url)
     return command(ENDED, options, False, base_url) if outcome.problems else ""
 

@@ -17,14 +17,15 @@ from .._record.log import RecordFolder
 from .._record.record import BEGUN, ENDED, PLANNED, Record, RecordError, record_of
 from .._system.files import check_output
 from .control_plane import ControlPlaneReader
-from .options import MaintenanceOptions, maintenance_options
+from .notice import tell
+from .options import TOLD, MaintenanceOptions, maintenance_options
 from .page import write_summary
 from .restore import end, status
 from .results import Outcome, command, empty_result, make_result
 from .session import Reader, Session, plane_of
 from .suspend import begin, plan
 
-_RUNS = {PLANNED: plan, BEGUN: begin, ENDED: end}
+_RUNS = {PLANNED: plan, TOLD: tell, BEGUN: begin, ENDED: end}
 _LONGEST_MESSAGE = 4000
 
 
@@ -76,6 +77,9 @@ _INFO_DEFAULTS: dict[str, Any] = {
     "recheck": False,
     "allow_empty": True,
     "reuse_name": False,
+    "notice": None,
+    "keep": None,
+    "told": None,
     "unsuspendable": "refuse",
     "unmatched_exemptions": "refuse",
     "node_fenced": True,

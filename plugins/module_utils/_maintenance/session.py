@@ -24,7 +24,7 @@ from .._record.handover import unpack
 from .._record.log import RecordFile, RecordFolder, RecordInMemory
 from .._record.ownership import Holder, Now, held_by
 from .._record.record import (
-    ENDED,
+    BEGUN,
     PLANNED,
     Event,
     Record,
@@ -36,6 +36,7 @@ from .._record.record import (
     record_of,
     seen_event,
     state_event,
+    told_event,
     utc_now,
 )
 from .options import MaintenanceOptions
@@ -112,6 +113,8 @@ class Session:
         self.secrets: set[str] = set()
         self.has_sent = False
         self.was_handed = False
+        # Of the record that ended under this name.
+        self.told_before: dict[str, str] = {}
 
     def open(self) -> None:
         """Open the record, and keep other runs off it; check mode writes nothing and keeps nobody off."""
@@ -145,11 +148,12 @@ class Session:
         if not os.path.isabs(os.path.expanduser(path)):
             raise RecordError("record_dir: must be an absolute path")
         is_there = os.path.isdir(os.path.expanduser(path))
-        if self.check_mode and not is_there and options.state != ENDED:
+        may_create = options.state in (PLANNED, BEGUN)
+        if self.check_mode and not is_there and may_create:
             return
-        self.folder = RecordFolder(path, may_create=options.state != ENDED and not self.check_mode)
+        self.folder = RecordFolder(path, may_create=may_create and not self.check_mode)
         is_known = self.folder.is_there(options.name)
-        if options.state == ENDED and not is_known and options.record is None:
+        if not may_create and not is_known and options.record is None:
             names = self.folder.names()
             raise RecordError(
                 "name: there is no record {0} in {1}; records there: {2}".format(
@@ -175,7 +179,8 @@ class Session:
         """Write the first lines of a record, or of a new plan in it."""
         if self.record is None:
             head = head_event(str(uuid4()), self.options.name, plane_of(identity), utc_now(), self.by)
-            events = [head, *events]
+            told = [told_event("", [one], at) for one, at in self.told_before.items()]
+            events = [head, *told, *events]
             self.record = record_of(events)
         else:
             for event in events:
@@ -199,6 +204,7 @@ class Session:
     def renew(self) -> None:
         """Put an ended record away, so that its name can be used again."""
         record = self.need()
+        self.told_before = dict(record.told)
         if self.folder is not None and self.file is not None and not self.check_mode:
             self.folder.put_away(record.name, record.id)
             self.file.close()

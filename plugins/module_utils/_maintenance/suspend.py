@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, NamedTuple, Optional
 
 from .._common.text import clean, counted, some_of
 from .._common.times import format_age
+from .._record.ownership import HELD, SETTLED, verdicts
 from .._record.record import (
     ACT,
     ACTING,
@@ -24,11 +26,13 @@ from .._record.record import (
     RecordError,
     plan_events,
     shared_event,
+    untold_event,
     utc_now,
 )
 from .._workload.phases import RUNNING, STOPPED, STOPPING, SUSPEND
 from .node_pods import OnNodes, read_node_pods
-from .options import CUTS, check_plan_options
+from .notice import choose
+from .options import CUTS, NONE, MaintenanceOptions, check_plan_options
 from .plan_rules import (
     MOST_ROWS,
     check_ceilings,
@@ -46,44 +50,101 @@ from .session import Session, age_of, as_now
 _LISTED = {"clusters": "cluster", "projects": "project", "nodes": "node"}
 
 
+class Planned(NamedTuple):
+    """A plan that was just made. ``ids`` are in it; the record may hold more, of earlier plans."""
+
+    now: dict[str, Seen]
+    ids: set[str]
+    to_tell: list[dict[str, Any]]
+    notes: list[str]
+
+
 def plan(session: Session, identity: Identity) -> Outcome:
     """Write the plan; one that was not begun yet is made anew."""
-    record = session.record
-    if record is not None and record.state == ENDED and session.options.reuse_name:
-        session.renew()
-    elif record is not None and record.state not in ("", PLANNED):
+    record = _reused(session)
+    may_add = session.options.is_repeated and record is not None and record.is_open
+    if record is not None and record.state not in ("", PLANNED) and not may_add:
         raise _in_the_way(record)
     before = _essence(session.record)
-    now = _make_plan(session, identity)
-    return Outcome(session.need(), as_now(now), changed=before != _essence(session.record))
+    made = _make_plan(session, identity)
+    return Outcome(
+        session.need(),
+        as_now(made.now),
+        changed=before != _essence(session.record),
+        notes=made.notes,
+        to_tell=made.to_tell,
+    )
 
 
 def begin(session: Session, identity: Identity) -> Outcome:
     """Suspend what is planned, active and still so; plan first where there is no plan."""
-    record, options = session.record, session.options
-    if record is not None and record.state == ENDED and options.reuse_name:
-        session.renew()
-        record = None
+    options, was_ended = session.options, session.record is None or session.record.state == ENDED
+    if options.notice is not None and was_ended:
+        raise RecordError(
+            "notice: nobody was told under the name {0}. Tell the owners first".format(options.name),
+            next_state=PLANNED,
+        )
+    record = _reused(session)
     if record is not None and record.state in (ENDING, ENDED):
         raise _in_the_way(record)
-    if record is None or not record.state:
+    if record is None or not record.state or options.is_repeated:
         _check_fence(session, options.select)
-        now = _make_plan(session, identity)
-        record, drift = session.need(), []
-    else:
-        session.check_same_plane(identity)
-        _check_same_selection(session, record)
-        _check_fence(session, record.select)
-        now = session.look()
-        _check_handed(session, record, now)
-        drift = _drift(session, record)
+        made = _make_plan(session, identity, suspends=True)
+        record = session.need()
+        others = {one.id for one in record.concerned()} - made.ids
+        return _suspend(session, identity, record, made.now, made.notes, others)
+    if record.limits.get("notice"):
+        raise RecordError(
+            "notice: not set, and the record {0} is one of a reclaim, which suspends after a notice. "
+            "Set notice".format(record.name)
+        )
+    session.check_same_plane(identity)
+    _check_same_selection(session, record)
+    _check_fence(session, record.select)
+    now = session.look()
+    _check_handed(session, record, now)
+    drift = _drift(session, record)
     left_alone = _no_longer_selected(session, record, now)
-    return _suspend(session, identity, record, now, drift, left_alone)
+    notes = as_names("new since the plan, never acted on", [seen.name or seen.id for seen in drift])
+    if left_alone:
+        notes.append("{0} left alone: not selected any more".format(counted(len(left_alone), "workload")))
+    return _suspend(session, identity, record, now, notes, left_alone)
 
 
-def _make_plan(session: Session, identity: Identity) -> dict[str, Seen]:
+def _reused(session: Session) -> Optional[Record]:
+    """Return the record, or none where it has ended and its name may be used again."""
+    record, options = session.record, session.options
+    if record is not None and record.state == ENDED and (options.reuse_name or options.is_repeated):
+        session.renew()
+    return session.record
+
+
+def _notice_of(options: MaintenanceOptions) -> Optional[str]:
+    if not options.is_repeated:
+        return None
+    return NONE if options.notice is None else format_age(options.notice)
+
+
+def _settled(session: Session) -> tuple[dict[str, Seen], list[str], int]:
+    """Return the workloads of an open record as they are now, which it holds no more, how many it does."""
+    record = session.record
+    if record is None or not record.is_open:
+        return {}, [], 0
+    now = session.look()
+    ours = [one for one in record.concerned() if one.is_ours]
+    missing = [one.id for one in ours if one.id not in now]
+    deleted = session.reader.deleted(missing) if missing else set()
+    found = verdicts(record, as_now(now), deleted, session.held(now))
+    settled = [one.id for one in ours if found[one.id] in SETTLED and found[one.id] != HELD]
+    return now, settled, len(ours) - len(settled)
+
+
+def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> Planned:
     options, reader = session.options, session.reader
     check_plan_options(options)
+    if session.record is not None:
+        session.check_same_plane(identity)
+    before, settled, carried = _settled(session)
     scope = {option: value for option, value in options.select.items() if option not in CUTS}
     selected = reader.select(scope)
     for option, kind in _LISTED.items():
@@ -97,6 +158,9 @@ def _make_plan(session: Session, identity: Identity) -> dict[str, Seen]:
             )
     now = {seen.id: seen for seen in selected.workloads}
     entries = plan_workloads(selected.workloads, session.held(now), options)
+    told = session.record.told if session.record is not None else session.told_before
+    chosen = choose(entries, told, options.keep, options.notice, suspends, datetime.now(timezone.utc))
+    entries = chosen.entries
     in_scope = None
     if options.max_percent is not None:
         wide: dict[str, Any] = {"clusters": scope["clusters"]} if "clusters" in scope else {"all": True}
@@ -116,12 +180,18 @@ def _make_plan(session: Session, identity: Identity) -> dict[str, Seen]:
             "unsuspendable": options.unsuspendable,
             "crosses_version": options.crosses_version,
             "max_drift": options.max_drift,
+            "notice": _notice_of(options),
         },
         passed_over=[seen.id for seen in selected.workloads if seen.is_active and seen.id not in taken],
         workloads={entry.id: entry for entry in entries},
+        state=session.record.state if session.record is not None and carried else "",
     )
-    session.start(plan_events(draft, utc_now(), session.by), identity)
-    return now
+    events = plan_events(draft, utc_now(), session.by, settled)
+    session.start([*events, untold_event(chosen.untold)] if chosen.untold else events, identity)
+    notes = list(chosen.notes)
+    if carried:
+        notes.append("{0} of earlier runs still stopped".format(counted(carried, "workload")))
+    return Planned({**before, **now}, taken, chosen.to_tell if options.is_repeated else [], notes)
 
 
 def _suspend(
@@ -129,7 +199,7 @@ def _suspend(
     identity: Identity,
     record: Record,
     now: dict[str, Seen],
-    drift: list[Seen],
+    notes: list[str],
     left_alone: set[str],
 ) -> Outcome:
     options, limits = session.options, record.limits
@@ -152,9 +222,6 @@ def _suspend(
     check_crossing(to_ask, options.crosses_version or limits["crosses_version"], identity.versions)
     ceiling = options.max_affected if "max_affected" in options.given else limits["max_affected"]
     check_ceilings(to_ask, None, ceiling, None)
-    notes = as_names("new since the plan, never acted on", [seen.name or seen.id for seen in drift])
-    if left_alone:
-        notes.append("{0} left alone: not selected any more".format(counted(len(left_alone), "workload")))
     if session.check_mode:
         return Outcome(record, as_now(now), changed=bool(to_ask), to_send=len(to_ask), notes=notes)
     if to_ask or to_share or record.state == PLANNED:
@@ -167,8 +234,11 @@ def _suspend(
     session.note(now)
     pods = read_node_pods(session, record, stuck_ids)
     problems = _problems(session, record, now, left_alone | stuck_ids, pods)
-    # Without a workload there is nothing to end.
-    session.enter(BEGUN if record.concerned() else ENDED)
+    if record.concerned():
+        session.enter(BEGUN)
+    elif not options.is_repeated:
+        # Without a workload there is nothing to end. A repeated one still knows who was told.
+        session.enter(ENDED)
     return Outcome(
         record,
         as_now(now),
@@ -185,7 +255,7 @@ def _problems(
     problems = []
     for one in record.concerned():
         seen = now.get(one.id)
-        if one.id in spared:
+        if one.id in spared and not one.may_stop:
             continue
         if seen is None:
             if one.is_ours and not one.was_stopped:

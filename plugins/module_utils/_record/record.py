@@ -5,7 +5,7 @@
 """The record of a maintenance: a pure function of the lines of its log.
 
 A line is one JSON object with the key ``event``. The first line is the ``head``; a later ``plan`` with its
-``workloads`` replaces an earlier one as long as nothing was asked.
+``workloads`` replaces an earlier one, but for what this record stopped, or may have.
 """
 
 from __future__ import annotations
@@ -132,7 +132,10 @@ class RecordedWorkload:
 
 @dataclasses.dataclass
 class Record:
-    """A maintenance as its log tells it. ``passed_over`` are ids that were active and not taken."""
+    """A maintenance as its log tells it. ``passed_over`` are ids that were active and not taken.
+
+    ``told``: when the owner of a workload was told of its suspend, by id, as long as that counts.
+    """
 
     id: str
     name: str
@@ -147,6 +150,7 @@ class Record:
     passed_over: list[str] = dataclasses.field(default_factory=list)
     planned: int = 0
     workloads: dict[str, RecordedWorkload] = dataclasses.field(default_factory=dict)
+    told: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
@@ -177,8 +181,11 @@ def head_event(
     }
 
 
-def plan_events(record: Record, at: str, by: Mapping[str, Any]) -> list[Event]:
-    """Return the lines of a plan: what was asked for, the workloads, and that it is whole."""
+def plan_events(record: Record, at: str, by: Mapping[str, Any], settled: Sequence[str] = ()) -> list[Event]:
+    """Return the lines of a plan: what was asked for, the workloads, and that it is whole.
+
+    ``settled`` are ids of an earlier plan that this record holds no more.
+    """
     rows = [[getattr(one, key) for key in _ROW_KEYS] for one in record.workloads.values()]
     return [
         {
@@ -187,12 +194,14 @@ def plan_events(record: Record, at: str, by: Mapping[str, Any]) -> list[Event]:
             "select": record.select,
             "limits": record.limits,
             "passed_over": record.passed_over,
+            "settled": list(settled),
         },
         *(
             {"event": "workloads", "rows": rows[start : start + _ROWS_A_LINE]}
             for start in range(0, len(rows), _ROWS_A_LINE)
         ),
-        state_event(PLANNED, at, by),
+        # One that holds workloads stays as it is.
+        *(() if record.is_open else (state_event(PLANNED, at, by),)),
     ]
 
 
@@ -220,6 +229,16 @@ def seen_event(rows: Iterable[tuple[str, str, str]]) -> Event:
 def shared_event(rows: Iterable[tuple[str, str]]) -> Event:
     """Return the line of stops that another record made: id, and since when it is stopped."""
     return {"event": "shared", "rows": [list(row) for row in rows]}
+
+
+def told_event(owner: str, ids: Sequence[str], at: str) -> Event:
+    """Return the line of an owner who was told that workloads will be suspended."""
+    return {"event": "told", "owner": owner, "ids": list(ids), "at": at}
+
+
+def untold_event(ids: Iterable[str]) -> Event:
+    """Return the line of workloads for which what their owners were told counts no more."""
+    return {"event": "untold", "ids": list(ids)}
 
 
 def record_of(events: Iterable[Event]) -> Record:
@@ -263,13 +282,18 @@ def _of_head(event: Event) -> Record:
 def _plan(record: Record, event: Event) -> None:
     record.reason, record.select = str(event["reason"]), dict(event["select"])
     record.limits, record.passed_over = dict(event["limits"]), list(event["passed_over"])
-    record.workloads, record.state = {}, ""
+    settled = set(event.get("settled", ()))
+    record.workloads = {
+        one.id: one for one in record.workloads.values() if one.is_ours and one.id not in settled
+    }
+    if not record.workloads:
+        record.state = ""
 
 
 def _workloads(record: Record, event: Event) -> None:
     for row in event["rows"]:
         one = RecordedWorkload(**dict(zip(_ROW_KEYS, row)))
-        record.workloads[one.id] = one
+        record.workloads.setdefault(one.id, one)
 
 
 def _state(record: Record, event: Event) -> None:
@@ -288,6 +312,8 @@ def _asked(record: Record, event: Event) -> None:
 def _answered(record: Record, event: Event) -> None:
     for workload_id, outcome, code, message in event["rows"]:
         record.workloads[workload_id].answer(event["action"], outcome, code, message)
+        if event["action"] == SUSPEND and outcome == CHANGED:
+            record.told.pop(workload_id, None)
 
 
 def _seen(record: Record, event: Event) -> None:
@@ -302,6 +328,15 @@ def _shared(record: Record, event: Event) -> None:
         one.stopped_since = since
 
 
+def _told(record: Record, event: Event) -> None:
+    record.told.update(dict.fromkeys(event["ids"], str(event["at"])))
+
+
+def _untold(record: Record, event: Event) -> None:
+    for workload_id in event["ids"]:
+        record.told.pop(workload_id, None)
+
+
 _EVENTS = {
     "plan": _plan,
     "workloads": _workloads,
@@ -310,4 +345,6 @@ _EVENTS = {
     "answered": _answered,
     "seen": _seen,
     "shared": _shared,
+    "told": _told,
+    "untold": _untold,
 }
