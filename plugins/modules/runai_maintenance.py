@@ -331,6 +331,7 @@ import sys
 
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress_pipe import progress_sink
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.next_command import typed_command
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.options import (
     maintenance_argument_spec,
 )
@@ -350,7 +351,15 @@ def main() -> None:
     say = progress_sink(os.environ)
     install = "{0} -m pip install requests".format(sys.executable)
     module.run(
-        lambda: run_maintenance(module.params, module.given, os.environ, module.check_mode, say),
+        lambda: run_maintenance(
+            module.params,
+            module.given,
+            os.environ,
+            module.check_mode,
+            say,
+            verbosity=module.verbosity,
+            typed=typed_command(),
+        ),
         lambda words: refused(words, module.check_mode, install),
     )
 

@@ -90,6 +90,7 @@ import os
 import sys
 
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.next_command import typed_command
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.options import (
     maintenance_argument_spec,
 )
@@ -99,7 +100,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run impo
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 
-_TAKEN = ("record_dir", "record", "wait_for_api", "summary_path", "workloads_limit")
+_TAKEN = ("record_dir", "record", "wait_for_api", "summary_path", "workloads_limit", "by")
 ARGUMENT_SPEC = {
     **connection_argument_spec(),
     "name": {"type": "str"},
@@ -112,7 +113,9 @@ def main() -> None:
     module = RunaiModule(ARGUMENT_SPEC, shown=("name", "record_dir"))
     install = "{0} -m pip install requests".format(sys.executable)
     module.run(
-        lambda: run_maintenance_info(module.params, module.given, os.environ),
+        lambda: run_maintenance_info(
+            module.params, module.given, os.environ, module.check_mode, module.verbosity, typed_command()
+        ),
         lambda words: refused(words, module.check_mode, install),
     )
 

@@ -52,6 +52,8 @@ WORKLOADS = "/api/v1/workloads"
 PODS = WORKLOADS + "/pods"
 NODES = "/api/v1/nodes"
 PROJECTS = "/api/v1/org-unit/projects"
+DEPARTMENTS = "/api/v1/org-unit/departments"
+NODE_POOLS = "/api/v1/node-pools"
 # Orders of the list of workloads.
 CREATION = "createdAt"
 NAME = "name"
@@ -251,6 +253,14 @@ class Client:
         """Return one page of projects. Raises RequestError."""
         page = self._read_page(PROJECTS, "projects", {"sortBy": "name"}, offset)
         return assume_next(page, offset)
+
+    def departments_page(self, offset: int) -> Page:
+        """Return one page of departments. Raises RequestError."""
+        return self._read_page(DEPARTMENTS, "departments", {"sortBy": "name"}, offset)
+
+    def node_pools_page(self, offset: int) -> Page:
+        """Return one page of node pools; Run:ai has the endpoint from 2.19 on. Raises RequestError."""
+        return self._read_page(NODE_POOLS, "nodepools", {"sortBy": "name"}, offset)
 
     def nodes_page(self, offset: int) -> Page:
         """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
@@ -16,6 +15,7 @@ from .._common.result import (
     LARGEST_RESULT,
     characters,
     fitting,
+    indented_size,
 )
 from .._common.text import clean, counted
 from .._workload.phases import DELETE, RESUME, RUNNING, STOPPED
@@ -33,12 +33,6 @@ from .outcome import (
 )
 from .plan import NOT_FOUND
 
-# An event holds the result and, where it is printed, its text. What is left of a million characters is
-# for the options and the words around them.
-_LARGEST_EVENT = 990_000
-_INDENT = 4
-# Most viewers ask for colour, and each line has its own.
-_BETWEEN_LINES = "\x1b[0m\r\n\x1b[0;31m"
 # Each list may take this share of the space that the lists before it left. The rows get the rest.
 _BATCHES_SHARE = 0.5
 _NOT_REACHED_SHARE = 0.8
@@ -131,7 +125,7 @@ def make_result(
         "batches": [],
     }
     is_indented = verbosity >= AT_LENGTH
-    size = _indented_size if is_indented else characters
+    size = indented_size if is_indented else characters
     least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
     left = LARGEST_RESULT - size(result)
     batches = [{**batch._asdict(), "id": batch.id or ""} for batch in run_summary.batches]
@@ -153,16 +147,6 @@ def make_result(
     result["workloads"], _taken = fitting(rows, max(left, least), size)
     result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
     return result
-
-
-def _indented_size(value: Any) -> int:
-    """Return what a part of a result takes where it is printed indented, and the event gets full first.
-
-    Told as characters of a result: what is all of an event is all of a result.
-    """
-    printed = json.dumps(value, indent=_INDENT, ensure_ascii=False).replace("\n", _BETWEEN_LINES)
-    in_event = characters(value) + characters(printed)
-    return max(characters(value), in_event * LARGEST_RESULT // _LARGEST_EVENT)
 
 
 def describe_result(run_summary: RunSummary) -> str:

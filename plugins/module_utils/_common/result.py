@@ -16,6 +16,12 @@ from .errors import RunaiError
 LARGEST_RESULT = 460_000
 # From so many ``v`` on, results are printed at length: with a line for each of their values.
 AT_LENGTH = 3
+# An event holds the result and, where it is printed, its text. What is left of a million characters is
+# for the options and the words around them.
+_LARGEST_EVENT = 990_000
+_INDENT = 4
+# Most viewers ask for colour, and each line has its own.
+_BETWEEN_LINES = "\x1b[0m\r\n\x1b[0;31m"
 
 
 class ModuleResult(NamedTuple):
@@ -50,3 +56,13 @@ def fitting(
         taken += more
         found.append(item)
     return found, taken
+
+
+def indented_size(value: Any) -> int:
+    """Return what a part of a result takes where it is printed indented, and the event gets full first.
+
+    Told as characters of a result: what is all of an event is all of a result.
+    """
+    printed = json.dumps(value, indent=_INDENT, ensure_ascii=False).replace("\n", _BETWEEN_LINES)
+    in_event = characters(value) + characters(printed)
+    return max(characters(value), in_event * LARGEST_RESULT // _LARGEST_EVENT)

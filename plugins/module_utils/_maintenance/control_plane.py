@@ -30,11 +30,13 @@ from .._selection.options import (
     selection_argument_spec,
 )
 from .._selection.places import (
+    Unlisted,
     api_id,
+    look_up,
+    look_up_nodes,
     read_clusters,
     resolve_clusters,
-    unlisted_nodes,
-    unlisted_projects,
+    similar,
 )
 from .._selection.result import Selection
 from .._selection.select import select
@@ -93,23 +95,30 @@ class ControlPlaneReader:
         """Return those of ``ids`` that the list of deleted workloads shows."""
         return set(_seen(self._rows({"ids": list(ids), "deleted": True}, quiet=True)))
 
-    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
-        """Return those of ``names`` that the control plane does not list; none where it can't tell."""
+    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> Unlisted:
+        """Return those of ``names`` that the control plane does not list, with similar ones that it does.
 
-        def read(client: Client) -> list[str]:
-            if option == "projects":
-                return unlisted_projects(client, names)
-            known = read_clusters(client)
+        None where it can't tell.
+        """
+
+        def read(client: Client) -> Unlisted:
             if option == "nodes":
-                return unlisted_nodes(client, names, self._meant(client, clusters), known)
-            listed = {text for one in known or () for text in (one.id, one.name)}
-            return [name for name in names if known is not None and (fold_id(name) or name) not in listed]
+                return look_up_nodes(client, names, self._meant(client, clusters), read_clusters(client))
+            if option == "clusters":
+                known = read_clusters(client)
+                listed = {text for one in known or () for text in (one.id, one.name)}
+                return {
+                    name: similar(name, [one.name for one in known])
+                    for name in names
+                    if known is not None and (fold_id(name) or name) not in listed
+                }
+            return look_up(client, option, names)
 
         try:
             return self._with_client(connect_options(self._params, self._environ), read)
         except RequestError:
             # The selection has warned that it could not look them up.
-            return []
+            return {}
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""

@@ -33,6 +33,11 @@ class OnNodes(NamedTuple):
         """Whether pods are left that were not left on purpose, or this is not known."""
         return bool(self.unread) or (any(one.pods for one in self.pods) and not self.is_left_on_purpose)
 
+    @property
+    def number_left(self) -> int:
+        """How many pods were left on purpose."""
+        return sum(one.pods for one in self.pods) if self.is_left_on_purpose else 0
+
     def words(self) -> str:
         """Say in one sentence what is left."""
         if self.unread:
@@ -48,12 +53,10 @@ class OnNodes(NamedTuple):
         """Return lines about pods that were left on purpose."""
         if not self.is_left_on_purpose:
             return []
-        number = sum(one.pods for one in self.pods)
         nodes = " ".join(one.node for one in self.pods if one.pods)
         return [
-            "{0} left on purpose ({1}). To evict them: kubectl taint nodes {2} maintenance=:NoExecute".format(
-                counted(number, "pod"), self.words(), nodes
-            )
+            "{0} left on purpose ({1})".format(counted(self.number_left, "pod"), self.words()),
+            "To evict them: kubectl taint nodes {0} maintenance=:NoExecute".format(nodes),
         ]
 
 

@@ -204,7 +204,7 @@ def drift_of(now: Iterable[Seen], known: Collection[str]) -> list[Seen]:
 
 
 def owners_of(entries: Iterable[RecordedWorkload]) -> list[dict[str, Any]]:
-    """Return an object an owner, most GPUs first, with the names of the first 20 workloads."""
+    """Return an object an owner, most GPUs first, with the names and GPUs of the first 20 workloads."""
     found: dict[str, list[RecordedWorkload]] = {}
     for entry in entries:
         found.setdefault(entry.owner or "-", []).append(entry)
@@ -215,7 +215,8 @@ def owners_of(entries: Iterable[RecordedWorkload]) -> list[dict[str, Any]]:
             "count": len(theirs),
             "projects": some_of(sorted({one.project or "-" for one in theirs}), 3),
             "workloads": [
-                "{0}/{1}".format(one.project or "-", one.name or one.id) for one in theirs[:MOST_ROWS]
+                {"name": one.name or one.id, "project": one.project, "gpus": one.gpus}
+                for one in theirs[:MOST_ROWS]
             ],
         }
         for owner, theirs in found.items()

@@ -86,7 +86,15 @@ def status(session: Session, identity: Identity) -> Outcome:
         for one in record.concerned()
         if found[one.id] == NOT_VISIBLE and record.state != ENDED
     ]
-    return Outcome(record, as_now(now), found, held, notes=pods.notes(), problems=problems)
+    return Outcome(
+        record,
+        as_now(now),
+        found,
+        held,
+        notes=pods.notes(),
+        problems=problems,
+        pods_left=pods.number_left,
+    )
 
 
 def _give_up(session: Session, record: Record) -> Outcome:

@@ -6,24 +6,33 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .._common.errors import no_request
-from .._common.result import LARGEST_RESULT, characters, fitting
+from .._common.result import AT_LENGTH, LARGEST_RESULT, characters, fitting, indented_size
 from .._common.text import clean, counted, some_of
-from .._record.ownership import BACK, HELD, STARTING, VERDICTS, Holder, Now
-from .._record.record import ACT, BEGUN, ENDED, ENDING, LEAVE, PLANNED, SHARE, Record, RecordedWorkload
-from .options import MaintenanceOptions
+from .._record.ownership import BACK, HELD, OURS, STAMPS_MOVED, STARTING, VERDICTS, Holder, Now
+from .._record.record import (
+    ACT,
+    ACTING,
+    BEGUN,
+    ENDED,
+    ENDING,
+    LEAVE,
+    PLANNED,
+    SHARE,
+    Record,
+    RecordedWorkload,
+)
+from .next_command import FENCE, STATUS, NextCommand
+from .options import TOLD, MaintenanceOptions
 from .plan_rules import MOST_ROWS, owners_of
 
-_PLAYBOOKS = {PLANNED: "maintenance_plan", BEGUN: "maintenance_begin", ENDED: "maintenance_end"}
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+:./-]+")
+# What rows take at least, as in the result of a batch: some 50, and some 2 where they are printed at length.
 _LEAST_SHARE = 20_000
+_LEAST_INDENTED_SHARE = 1_300
 
 
 class Problem(NamedTuple):
@@ -37,7 +46,8 @@ class Outcome(NamedTuple):
     """What a run came to.
 
     ``verdicts`` say where each workload stands, where that was asked. ``to_send`` is how many check mode
-    would send. ``problems`` make the run fail. ``to_tell`` has an object an owner.
+    would send. ``pods_left`` are pods that were left on the nodes on purpose. ``problems`` make the run fail.
+    ``to_tell`` has an object an owner.
     """
 
     record: Record
@@ -49,6 +59,31 @@ class Outcome(NamedTuple):
     notes: Sequence[str] = ()
     problems: Sequence[Problem] = ()
     to_tell: Sequence[dict[str, Any]] = ()
+    pods_left: int = 0
+
+    @property
+    def is_about_workloads(self) -> bool:
+        """Whether a problem is one of a workload, and not only of pods."""
+        return any(problem.workload_id for problem in self.problems)
+
+    @property
+    def came_back(self) -> bool:
+        """Whether any workload is back, or on its way."""
+        return any(word in (BACK, STARTING) for word in self.verdicts.values())
+
+    @property
+    def holders(self) -> Counter[str]:
+        """How many workloads each other record holds."""
+        return Counter(holder.name for one, holder in self.held.items() if self.verdicts.get(one) == HELD)
+
+
+class Ask(NamedTuple):
+    """What was asked for: a state or STATUS, how results are printed, and who writes the next command."""
+
+    kind: str
+    is_check: bool
+    verbosity: int
+    commands: NextCommand
 
 
 def as_names(words: str, names: Sequence[str]) -> list[str]:
@@ -83,48 +118,34 @@ def empty_result(check_mode: bool) -> dict[str, Any]:
 def make_result(
     outcome: Outcome,
     options: MaintenanceOptions,
-    check_mode: bool,
+    ask: Ask,
     control_plane: Mapping[str, Any],
-    base_url: Optional[str],
+    kept: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the result, within the size that job viewers keep."""
+    """Return the result, within the size that job viewers keep. ``kept`` are keys that it needs whole."""
     record = outcome.record
-    msg = _sentence(outcome, check_mode)
-    is_held = bool(outcome.held) and options.state == ENDED and not _came_back(outcome)
+    msg = _sentence(outcome, ask)
+    is_held = bool(outcome.holders) and ask.kind == ENDED and not outcome.came_back
     if is_held:
         msg += ". Nothing came back: {0}".format(_holders(outcome))
-    next_command = _next(outcome, options, check_mode, base_url)
     rows = [problem.row for problem in outcome.problems]
+    owners = owners_of(one for one in record.workloads.values() if _concerns_owner(record, one))
+    before, next_command = _next(outcome, options, ask)
     lines = [
         msg,
-        "{0}{1}, tenant {2}, clusters: {3}".format(
-            "REHEARSAL on a simulator: " if control_plane.get("simulator") else "Control plane ",
-            control_plane.get("base_url"),
-            control_plane.get("tenant_id") or "unknown",
-            some_of(sorted(control_plane.get("clusters", {}).values())) or "not known",
-        ),
+        _plane_line(control_plane),
         *outcome.notes,
         *rows[:MOST_ROWS],
+        *(["and {0} more".format(len(rows) - MOST_ROWS)] if len(rows) > MOST_ROWS else []),
+        *_verdict_lines(outcome),
+        *_owner_lines(outcome, owners),
+        *before,
     ]
-    if len(rows) > MOST_ROWS:
-        lines.append("and {0} more".format(len(rows) - MOST_ROWS))
-    counts = Counter(outcome.verdicts.values())
-    lines += ["{0} {1}".format(counts[word], words) for word, words in VERDICTS.items() if counts[word]]
-    if outcome.held and not is_held:
-        lines.append(_holders(outcome))
-    owners = owners_of(one for one in record.workloads.values() if _concerns_owner(record, one))
-    if not outcome.verdicts:
-        lines += [
-            "{owner}: {count} workloads, {gpus:g} GPUs in {projects}".format(**one)
-            for one in owners[:MOST_ROWS]
-        ]
-    first = _first(outcome, options)
-    if first:
-        lines.append(first)
     if next_command:
         lines.append("Next: {0}".format(next_command))
     result = {
-        **empty_result(check_mode),
+        **empty_result(ask.is_check),
+        **kept,
         "changed": outcome.changed,
         "msg": msg,
         "state": record.state or None,
@@ -134,85 +155,145 @@ def make_result(
         "lines": lines,
         "next": next_command,
     }
-    failed = bool(outcome.problems) or is_held
-    if failed:
+    if outcome.problems or is_held:
         result["error"] = {**no_request(msg), "rows": rows[:MOST_ROWS]}
-    result["to_tell"], told = fitting(outcome.to_tell, LARGEST_RESULT // 2)
-    if len(result["to_tell"]) < len(outcome.to_tell):
+    is_indented = ask.verbosity >= AT_LENGTH
+    size = indented_size if is_indented else characters
+    least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
+    left = LARGEST_RESULT - size(result)
+    result["to_tell"], taken = fitting(outcome.to_tell, max(left // 2, least), size)
+    untold = len(outcome.to_tell) - len(result["to_tell"])
+    if untold:
         words = "{0} do not fit into this result. Run the task again once the others are told"
-        lines.insert(1, words.format(counted(len(outcome.to_tell) - len(result["to_tell"]), "owner")))
-    result["owners"], taken = fitting(owners, LARGEST_RESULT // 4)
-    left = max(_LEAST_SHARE, LARGEST_RESULT - characters(result) - taken - told)
-    ranked = _ranked(outcome)
-    shown = (_row(outcome, one) for one in ranked[: options.workloads_limit])
-    result["workloads"], _taken = fitting(shown, left)
-    result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
+        lines.insert(1, words.format(counted(untold, "owner")))
+    left -= taken
+    result["owners"], taken = fitting(owners, max(left // 4, least), size)
+    shown = rows_of(outcome)
+    some = (row for _number, row in zip(range(options.workloads_limit), shown))
+    result["workloads"], _taken = fitting(some, max(left - taken, least), size)
+    result["workloads_truncated"] = len(result["workloads"]) < len(record.workloads)
     return result
 
 
-def command(
-    state: str, options: MaintenanceOptions, check_mode: bool, base_url: Optional[str], **more: str
-) -> str:
-    """Return the command, or in a job of AWX the template, that runs a state; none for a reclaim."""
-    if state not in _PLAYBOOKS or (options.is_repeated and state != ENDED):
-        # It takes the same variables again.
-        return ""
-    variables = {"name": options.name}
-    if "record_dir" in options.given and options.record_dir:
-        variables["record_dir"] = options.record_dir
-    if base_url:
-        variables["base_url"] = base_url
-    variables.update(more)
-    said = {"workload_maintenance_" + key: value for key, value in variables.items()}
-    playbook = _PLAYBOOKS[state]
-    if options.by.get("awx_job_id"):
-        return "launch the job template of {0} with {1}".format(
-            playbook, ", ".join("{0}={1}".format(*item) for item in said.items())
-        )
-    words = ["ansible-playbook", "gpuops.runai." + playbook]
-    for name, value in said.items():
-        plain = "{0}={1}".format(name, value) if _PLAIN.fullmatch(value) else json.dumps({name: value})
-        words += ["-e", shlex.quote(plain)]
-    return " ".join([*words, *(["--check"] if check_mode else [])])
+def rows_of(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    """Give one object a workload, worst first."""
+    bad = {problem.workload_id for problem in outcome.problems}
+    order = list(VERDICTS)
+
+    def rank(one: RecordedWorkload) -> tuple[bool, int]:
+        word = outcome.verdicts.get(one.id)
+        return one.id not in bad, order.index(word) if word is not None else len(order)
+
+    for one in sorted(outcome.record.workloads.values(), key=rank):
+        yield _row(outcome, one)
 
 
-def _next(outcome: Outcome, options: MaintenanceOptions, check_mode: bool, base_url: Optional[str]) -> str:
-    record = outcome.record
-    if options.state == PLANNED:
-        fence = {}
-        if record.select.get("nodes") and not options.node_fenced:
-            fence = {"node_fenced": "<true once it is cordoned>"}
-        if not any(one.plan != LEAVE for one in record.workloads.values()):
-            return ""
-        return command(BEGUN, options, False, base_url, **fence)
-    if check_mode:
-        return command(options.state, options, False, base_url)
-    if options.state == BEGUN:
-        if not record.concerned():
-            return ""
-        return command(BEGUN if outcome.problems else ENDED, options, False, base_url)
-    return command(ENDED, options, False, base_url) if outcome.problems else ""
+def _next(outcome: Outcome, options: MaintenanceOptions, ask: Ask) -> tuple[list[str], str]:
+    """Return what is to be done before the next command, and that command."""
+    record, commands = outcome.record, ask.commands
+    if ask.kind == TOLD:
+        return [], ""
+    if ask.kind == PLANNED:
+        return ([], commands.for_real(PLANNED)) if ask.is_check else _after_plan(outcome, options, commands)
+    if ask.kind == BEGUN:
+        if ask.is_check:
+            return [], commands.for_real(BEGUN)
+        return ([], commands.again(BEGUN)) if outcome.is_about_workloads else _after_begin(outcome, commands)
+    if ask.kind == ENDED:
+        if ask.is_check:
+            return [], commands.for_real(ENDED) if outcome.changed else ""
+        return _after_end(outcome, commands)
+    if record.state == PLANNED:
+        return _after_plan(outcome, options, commands)
+    if record.state == ACTING:
+        give_up = ["To give up: {0}".format(commands.then(ENDED))]
+        return give_up, commands.then(BEGUN, **_fence(record, commands))
+    if record.state == BEGUN:
+        return _after_begin(outcome, commands)
+    return [], commands.then(ENDED) if record.state == ENDING else ""
 
 
-def _first(outcome: Outcome, options: MaintenanceOptions) -> str:
+def _after_plan(
+    outcome: Outcome, options: MaintenanceOptions, commands: NextCommand
+) -> tuple[list[str], str]:
     nodes = outcome.record.select.get("nodes")
-    if options.state == PLANNED and nodes and not options.node_fenced:
-        return "First: kubectl cordon {0}".format(" ".join(nodes))
-    return ""
+    if not outcome.record.concerned():
+        return [], ""
+    first = []
+    if nodes and not options.node_fenced:
+        first = ["First: kubectl cordon {0}".format(" ".join(nodes))]
+    return first, commands.then(BEGUN, **_fence(outcome.record, commands))
 
 
-def _sentence(outcome: Outcome, check_mode: bool) -> str:
+def _after_begin(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]:
+    nodes = outcome.record.select.get("nodes")
+    if outcome.problems:
+        return [], commands.then(STATUS)
+    if not outcome.record.concerned():
+        return [], ""
+    if not nodes:
+        return ["When the maintenance is over, run the next command."], commands.then(ENDED)
+    names = " ".join(nodes)
+    before = ["When the maintenance is over, let pods on the nodes again: kubectl uncordon {0}".format(names)]
+    if outcome.pods_left:
+        before.append("Remove the taint as well: kubectl taint nodes {0} maintenance-".format(names))
+    return before, commands.then(ENDED)
+
+
+def _after_end(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]:
+    holders = list(outcome.holders)
+    if outcome.problems:
+        if STAMPS_MOVED in outcome.verdicts.values():
+            return [], commands.again(ENDED, resume_touched="<true to resume them too>")
+        return [], commands.again(ENDED)
+    if not outcome.came_back and len(holders) == 1:
+        return ["When the maintenance {0} is over, run the next command.".format(*holders)], commands.end_of(
+            holders[0]
+        )
+    before = ["To end {0} when it is over: {1}".format(name, commands.end_of(name)) for name in holders]
+    return before, ""
+
+
+def _fence(record: Record, commands: NextCommand) -> dict[str, str]:
+    return FENCE if record.select.get("nodes") and not commands.is_in_file("node_fenced") else {}
+
+
+def _plane_line(control_plane: Mapping[str, Any]) -> str:
+    return "{0}{1}, tenant {2}, clusters: {3}".format(
+        "REHEARSAL on a simulator: " if control_plane.get("simulator") else "Control plane ",
+        control_plane.get("base_url"),
+        control_plane.get("tenant_id") or "unknown",
+        some_of(sorted(control_plane.get("clusters", {}).values())) or "not known",
+    )
+
+
+def _verdict_lines(outcome: Outcome) -> list[str]:
+    counts = Counter(outcome.verdicts.values())
+    lines = ["{0} {1}".format(counts[word], words) for word, words in VERDICTS.items() if counts[word]]
+    return [*lines, *([_holders(outcome)] if outcome.holders else [])]
+
+
+def _owner_lines(outcome: Outcome, owners: Sequence[Mapping[str, Any]]) -> list[str]:
+    if outcome.verdicts:
+        return []
+    lines = [
+        "{0}: {1}, {2:g} GPUs in {3}".format(
+            one["owner"], counted(one["count"], "workload"), one["gpus"], one["projects"]
+        )
+        for one in owners[:MOST_ROWS]
+    ]
+    if len(owners) > MOST_ROWS:
+        lines.append("and {0}".format(counted(len(owners) - MOST_ROWS, "more owner")))
+    return lines
+
+
+def _sentence(outcome: Outcome, ask: Ask) -> str:
     record = outcome.record
     start = "Maintenance {0} ({1}), {2}: ".format(record.name, clean(record.reason, 120), record.state)
+    if ask.is_check:
+        start += "CHECK MODE, nothing is sent or written; "
     ours = record.concerned()
-    if (
-        check_mode
-        and record.state in (PLANNED, BEGUN, "acting", ENDING, ENDED)
-        and (outcome.to_send or outcome.verdicts)
-    ):
-        verb = "resumed" if outcome.verdicts else "suspended"
-        return "{0}CHECK MODE, {1} would be {2}".format(start, counted(outcome.to_send, "workload"), verb)
-    if record.state == PLANNED:
+    if ask.kind == PLANNED or (ask.kind == STATUS and record.state == PLANNED):
         gpus = round(sum(one.gpus for one in ours), 2)
         return "{0}suspends {1} of {2} in {3}; {4:g} GPUs fall free".format(
             start,
@@ -221,18 +302,32 @@ def _sentence(outcome: Outcome, check_mode: bool) -> str:
             counted(len({one.project for one in ours}), "project"),
             gpus,
         )
-    if outcome.verdicts:
+    if ask.kind == TOLD:
+        return "{0}owners of {1} told".format(start, counted(len(record.told), "workload"))
+    if ask.is_check:
+        verb = "resumed" if ask.kind == ENDED else "suspended"
+        return "{0}{1} would be {2}".format(start, counted(outcome.to_send, "workload"), verb)
+    if ask.kind == STATUS and record.state in (ACTING, BEGUN):
+        stopped = sum(word in (OURS, HELD) for word in outcome.verdicts.values())
+        return "{0}{1} of {2} stopped{3}".format(start, stopped, len(ours), _pods_words(outcome))
+    if ask.kind in (ENDED, STATUS):
         back = sum(word in (BACK, STARTING) for word in outcome.verdicts.values())
         doubt = "; {0} not restored or in doubt".format(len(outcome.problems)) if outcome.problems else ""
         return "{0}{1} of {2} back{3}".format(start, back, counted(len(ours), "workload"), doubt)
     stopped = sum(one.was_stopped for one in ours)
-    bad = len([problem for problem in outcome.problems if problem.workload_id])
-    words = "{0} of {1} suspended".format(stopped, len(ours))
+    words = "{0}{1} of {2} suspended".format(start, stopped, len(ours))
+    bad = sum(bool(problem.workload_id) for problem in outcome.problems)
     if bad:
         words += "; {0} not suspended".format(counted(bad, "workload"))
-    elif outcome.problems:
-        words += "; pods are left on the nodes"
-    return start + words
+    return words + _pods_words(outcome)
+
+
+def _pods_words(outcome: Outcome) -> str:
+    if outcome.pods_left:
+        return "; {0} left on purpose".format(counted(outcome.pods_left, "pod"))
+    if outcome.problems and not outcome.is_about_workloads:
+        return "; pods are left on the nodes"
+    return ""
 
 
 def _summary(outcome: Outcome) -> dict[str, int]:
@@ -248,17 +343,6 @@ def _summary(outcome: Outcome) -> dict[str, int]:
     }
 
 
-def _ranked(outcome: Outcome) -> list[RecordedWorkload]:
-    bad = {problem.workload_id for problem in outcome.problems}
-    order = list(VERDICTS)
-
-    def rank(one: RecordedWorkload) -> tuple[bool, int]:
-        word = outcome.verdicts.get(one.id)
-        return one.id not in bad, order.index(word) if word is not None else len(order)
-
-    return sorted(outcome.record.workloads.values(), key=rank)
-
-
 def _row(outcome: Outcome, one: RecordedWorkload) -> dict[str, Any]:
     now, holder = outcome.now.get(one.id), outcome.held.get(one.id)
     return {
@@ -266,6 +350,7 @@ def _row(outcome: Outcome, one: RecordedWorkload) -> dict[str, Any]:
         "name": one.name,
         "project": one.project,
         "submitted_by": one.owner,
+        "gpus": one.gpus,
         "plan": one.plan,
         "phase_before": one.phase,
         "phase": now.phase if now is not None else "",
@@ -285,16 +370,8 @@ def _concerns_owner(record: Record, one: RecordedWorkload) -> bool:
     )
 
 
-def _came_back(outcome: Outcome) -> bool:
-    return any(word in (BACK, STARTING) for word in outcome.verdicts.values())
-
-
 def _holders(outcome: Outcome) -> str:
-    holders = Counter(
-        holder.name for one, holder in outcome.held.items() if outcome.verdicts.get(one) == HELD
-    )
     return "; ".join(
-        "{0} held by {1}; to end it: ansible-playbook gpuops.runai.maintenance_end "
-        "-e workload_maintenance_name={1}".format(counted(number, "workload"), name)
-        for name, number in holders.items()
+        "{0} held by {1}".format(counted(number, "workload"), name)
+        for name, number in outcome.holders.items()
     )

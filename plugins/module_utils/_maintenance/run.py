@@ -15,18 +15,20 @@ from .._common.result import LARGEST_RESULT, ModuleResult
 from .._record.handover import pack
 from .._record.log import RecordFolder
 from .._record.record import BEGUN, ENDED, PLANNED, Record, RecordError, record_of
+from .._selection.places import AmbiguousNode
 from .._system.files import check_output
+from .._system.mounts import is_in_container
 from .control_plane import ControlPlaneReader
+from .next_command import STATUS, NextCommand, Typed, UnlistedNames, faulty_options
 from .notice import tell
 from .options import TOLD, MaintenanceOptions, maintenance_options
 from .page import write_summary
 from .restore import end, status
-from .results import Outcome, command, empty_result, make_result
+from .results import Ask, empty_result, make_result, rows_of
 from .session import Reader, Session, plane_of
 from .suspend import begin, plan
 
-_RUNS = {PLANNED: plan, TOLD: tell, BEGUN: begin, ENDED: end}
-_LONGEST_MESSAGE = 4000
+_RUNS = {PLANNED: plan, TOLD: tell, BEGUN: begin, ENDED: end, STATUS: status}
 
 
 def run_maintenance(
@@ -37,33 +39,42 @@ def run_maintenance(
     say: Callable[[str], None] = lambda line: None,
     reader: Optional[Reader] = None,
     batch: Optional[Callable[..., Any]] = None,
+    verbosity: int = 0,
+    typed: Optional[Typed] = None,
 ) -> ModuleResult:
-    """Do what the options say. Never raises for what users or control planes do wrong."""
+    """Do what the options say. Never raises for what users or control planes do wrong.
+
+    ``verbosity`` is how many ``v`` the play was started with, ``typed`` what is known of its command.
+    """
+    ask = Ask(params["state"], check_mode, verbosity, NextCommand(given, environ, check_mode, typed))
     try:
         options = maintenance_options(params, given, environ)
     except RunaiError as fault:
-        return refused(str(fault), check_mode)
+        return refused(str(fault), check_mode, ask.commands.again(ask.kind, faulty_options(str(fault))))
     reader = reader or ControlPlaneReader(params, environ, options.wait_for_api)
     more = {} if batch is None else {"batch": batch}
-    session = Session(options, params, environ, check_mode, reader, say, **more)
-    return _run(session, _RUNS[options.state], params.get("base_url"))
+    return _run(Session(options, params, environ, check_mode, reader, say, **more), ask)
 
 
 def run_maintenance_info(
-    params: Mapping[str, Any], given: Mapping[str, Any], environ: Mapping[str, str]
+    params: Mapping[str, Any],
+    given: Mapping[str, Any],
+    environ: Mapping[str, str],
+    check_mode: bool = False,
+    verbosity: int = 0,
+    typed: Optional[Typed] = None,
 ) -> ModuleResult:
     """List the records of a folder, or compare one with the control plane."""
+    ask = Ask(STATUS, check_mode, verbosity, NextCommand(given, environ, check_mode, typed))
     try:
         if params["name"] is None:
-            return ModuleResult({**empty_result(False), **_listed(params, environ)}, False, [], set())
-        filled = {**_INFO_DEFAULTS, **params}
-        options = maintenance_options(filled, given, environ)
+            return ModuleResult({**empty_result(check_mode), **_listed(params, environ)}, False, [], set())
+        options = maintenance_options({**_INFO_DEFAULTS, **params}, given, environ)
     except RunaiError as fault:
-        return refused(str(fault), False)
+        return refused(str(fault), check_mode, ask.commands.again(STATUS, faulty_options(str(fault))))
     reader = ControlPlaneReader(params, environ, options.wait_for_api)
     # Reading only, it keeps nobody off the record.
-    session = Session(options, params, environ, True, reader)
-    return _run(session, status, params.get("base_url"), only_reads=True)
+    return _run(Session(options, params, environ, True, reader), ask)
 
 
 _INFO_DEFAULTS: dict[str, Any] = {
@@ -92,7 +103,6 @@ _INFO_DEFAULTS: dict[str, Any] = {
     "wait_interval": 5,
     "settle_time": 0,
     "deadline": None,
-    "by": None,
 }
 
 
@@ -110,62 +120,72 @@ def refused(words: str, check_mode: bool, next_command: str = "", rows: Any = ()
     return ModuleResult(result, True, [], set())
 
 
-def _run(
-    session: Session,
-    run: Callable[[Session, Any], Outcome],
-    base_url: Optional[str],
-    only_reads: bool = False,
-) -> ModuleResult:
+def _run(session: Session, ask: Ask) -> ModuleResult:
     options, reader = session.options, session.reader
     try:
         _check_summary_path(options)
         identity = reader.identity()
         session.open()
-        outcome = run(session, identity)
-        result = make_result(
-            outcome, options, session.check_mode and not only_reads, plane_of(identity), base_url
-        )
-        _add_record(session, result)
-        if options.summary_path and not session.check_mode:
-            write_summary(options.summary_path, result)
+        _warn_of_container(session, ask)
+        outcome = _RUNS[ask.kind](session, identity)
+        plane = plane_of(identity)
+        result = make_result(outcome, options, ask, plane, _record_keys(session))
+        if options.summary_path and not ask.is_check:
+            write_summary(options.summary_path, result, rows_of(outcome))
         failed = result["error"] is not None
     except RunaiError as fault:
-        finished = _failed(session, fault, base_url)
+        finished = _failed(session, fault, ask)
         result, failed = finished.result, True
     finally:
         session.close()
-    return ModuleResult(result, failed, list(reader.warnings), {*reader.secrets, *session.secrets})
+    # What is said in a rejection needs no warning beside it.
+    warnings = [one for one in reader.warnings if not failed or one not in result["msg"]]
+    return ModuleResult(result, failed, warnings, {*reader.secrets, *session.secrets})
 
 
-def _failed(session: Session, fault: RunaiError, base_url: Optional[str]) -> ModuleResult:
+def _failed(session: Session, fault: RunaiError, ask: Ask) -> ModuleResult:
     """Return a run that was rejected, or cut off by a fault; what the record says is told."""
-    options = session.options
-    state, rows = options.state, []
+    words, rows, state = str(fault), [], ask.kind
+    corrections = {}
     if isinstance(fault, RecordError):
-        state, rows = fault.next_state or options.state, fault.rows
-    words = str(fault)
+        state, rows = fault.next_state or ask.kind, fault.rows
+    if isinstance(fault, UnlistedNames):
+        corrections = fault.corrections
+    elif isinstance(fault, AmbiguousNode):
+        corrections = {"clusters": "<{0}>".format(" or ".join(fault.clusters))}
     if not session.has_sent and not session.check_mode:
-        words += "; nothing was sent"
-    more = {"node_fenced": "<true once it is cordoned>"} if words.startswith("node_fenced:") else {}
-    finished = refused(
-        words, session.check_mode, command(state, options, session.check_mode, base_url, **more), rows
-    )
+        words = "{0}; nothing was sent".format(words.rstrip("."))
+    faulty = faulty_options(words)
+    if state == ask.kind:
+        next_command = ask.commands.again(state, faulty, **corrections)
+    else:
+        next_command = ask.commands.then(state)
+    finished = refused(words, ask.is_check, next_command, rows)
     finished.result["changed"] = session.has_sent
     finished.result["error"].update(fault.shown, message=words)
     if session.record is not None:
         finished.result["state"] = session.record.state or None
-    _add_record(session, finished.result)
+    finished.result.update(_record_keys(session))
     return finished
 
 
-def _add_record(session: Session, result: dict[str, Any]) -> None:
+def _record_keys(session: Session) -> dict[str, Any]:
     if session.folder is not None:
-        result["record_path"] = session.folder.path_of(session.options.name)
-    elif session.file is not None and session.file.events and not session.check_mode:
+        return {"record_path": session.folder.path_of(session.options.name)}
+    if session.file is not None and session.file.events and not session.check_mode:
         try:
-            result["record"] = pack(session.file.events)
+            return {"record": pack(session.file.events)}
         except RecordError as fault:
             session.reader.warn_once(str(fault))
+    return {}
+
+
+def _warn_of_container(session: Session, ask: Ask) -> None:
+    if session.folder is not None and ask.kind != STATUS and is_in_container(session.folder.path):
+        session.reader.warn_once(
+            "record_dir: {0} lies in the file system of this container and is lost with it. Mount a folder "
+            "that outlives the container".format(session.folder.path)
+        )
 
 
 def _check_summary_path(options: MaintenanceOptions) -> None:

@@ -39,6 +39,7 @@ from .._record.record import (
     told_event,
     utc_now,
 )
+from .._selection.places import Unlisted
 from .options import MaintenanceOptions
 from .seen import Identity, PodsOnNode, Seen, Selected
 
@@ -73,8 +74,8 @@ class Reader(Protocol):
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that the list of deleted workloads shows."""
 
-    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> list[str]:
-        """Return those of ``names`` that the control plane does not list."""
+    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> Unlisted:
+        """Return those of ``names`` that the control plane does not list, with similar ones that it does."""
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods on each of ``nodes``."""

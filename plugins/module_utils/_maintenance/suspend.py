@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
-from .._common.text import clean, counted, some_of
+from .._common.text import counted
 from .._common.times import format_age
 from .._record.ownership import HELD, SETTLED, verdicts
 from .._record.record import (
@@ -29,7 +29,9 @@ from .._record.record import (
     untold_event,
     utc_now,
 )
+from .._selection.places import unlisted_message
 from .._workload.phases import RUNNING, STOPPED, STOPPING, SUSPEND
+from .next_command import UnlistedNames
 from .node_pods import OnNodes, read_node_pods
 from .notice import choose
 from .options import CUTS, NONE, MaintenanceOptions, check_plan_options
@@ -47,7 +49,13 @@ from .results import Outcome, Problem, as_names
 from .seen import Identity, Seen
 from .session import Session, age_of, as_now
 
-_LISTED = {"clusters": "cluster", "projects": "project", "nodes": "node"}
+_LISTED = {
+    "clusters": "cluster",
+    "projects": "project",
+    "departments": "department",
+    "node_pools": "node pool",
+    "nodes": "node",
+}
 
 
 class Planned(NamedTuple):
@@ -149,13 +157,9 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
     selected = reader.select(scope)
     for option, kind in _LISTED.items():
         names = selected.unmatched.get(option, ())
-        unlisted = reader.unlisted(option, names, scope.get("clusters")) if names else []
+        unlisted = reader.unlisted(option, names, scope.get("clusters")) if names else {}
         if unlisted:
-            raise RecordError(
-                "select: {0}: the control plane lists no {1} {2}. Correct the name".format(
-                    option, kind, some_of([clean(one, 100) for one in unlisted])
-                )
-            )
+            raise UnlistedNames(option, scope[option], unlisted, unlisted_message(kind, unlisted))
     now = {seen.id: seen for seen in selected.workloads}
     entries = plan_workloads(selected.workloads, session.held(now), options)
     told = session.record.told if session.record is not None else session.told_before
@@ -245,6 +249,7 @@ def _suspend(
         changed=session.has_sent,
         notes=[*notes, *pods.notes()],
         problems=problems,
+        pods_left=pods.number_left,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Callable, NamedTuple, Optional
 
-from .._api.client import PROJECTS, Client
+from .._api.client import DEPARTMENTS, NODE_POOLS, PROJECTS, Client
 from .._api.errors import AccessDenied, NotFound, RequestError
 from .._api.paging import read_pages
 from .._common.errors import RunaiError
@@ -142,9 +142,14 @@ def workloads_on_nodes(
     return found
 
 
-def look_up_projects(client: Client, names: Sequence[str]) -> Unlisted:
-    """Return those of ``names`` that no listed project has. Raises RequestError."""
-    listed = read_pages(PROJECTS, client.projects_page, [0], 1, identity=lambda row: text(row, "name"))
+def look_up(client: Client, option: str, names: Sequence[str]) -> Unlisted:
+    """Return those of ``names`` that no listed project, department or node pool has. Raises RequestError."""
+    path, page = {
+        "projects": (PROJECTS, client.projects_page),
+        "departments": (DEPARTMENTS, client.departments_page),
+        "node_pools": (NODE_POOLS, client.node_pools_page),
+    }[option]
+    listed = read_pages(path, page, [0], 1, identity=lambda row: text(row, "name"))
     return {name: similar(name, listed) for name in names if name not in listed}
 
 
@@ -169,21 +174,6 @@ def look_up_nodes(
     return {name: similar(name, listed) for name in names if name not in listed}
 
 
-def unlisted_projects(client: Client, names: Sequence[str]) -> list[str]:
-    """Return the names of ``look_up_projects`` alone."""
-    return list(look_up_projects(client, names))
-
-
-def unlisted_nodes(
-    client: Client,
-    names: Sequence[str],
-    cluster_ids: Optional[Collection[str]],
-    clusters: Optional[Sequence[Cluster]],
-) -> list[str]:
-    """Return the names of ``look_up_nodes`` alone."""
-    return list(look_up_nodes(client, names, cluster_ids, clusters))
-
-
 def similar(name: str, listed: Iterable[str]) -> list[str]:
     """Return the listed names that ``name`` may be a misspelling of, the nearest first."""
     folded = {one.casefold(): one for one in sorted(listed) if one}
@@ -193,24 +183,24 @@ def similar(name: str, listed: Iterable[str]) -> list[str]:
 
 
 def unlisted_message(kind: str, unlisted: Unlisted) -> str:
-    """Return the warning of names that are not listed; ``kind`` is ``project``, ``node`` or ``cluster``."""
+    """Return what is said of names that are not listed; ``kind`` is a noun such as ``node pool``."""
     shown = []
     for name, others in unlisted.items():
         quoted = " or ".join("'{0}'".format(clean(one, NAME_LENGTH)) for one in others)
         hint = " (did you mean {0}?)".format(quoted) if others else ""
         shown.append("'{0}'{1}".format(clean(name, NAME_LENGTH), hint))
-    return "{0}s: the control plane lists no {0} {1}".format(kind, some_of(shown))
+    return "{0}s: the control plane lists no {1} {2}".format(kind.replace(" ", "_"), kind, some_of(shown))
 
 
 def warn_of_unlisted(kind: str, look_up: Callable[[], Unlisted], warn: Warn) -> None:
     """Warn of the names that ``look_up`` finds unlisted, or that it failed.
 
-    ``kind`` is ``project`` or ``node``; in the plural it is the name of the option.
+    ``kind`` is a noun such as ``node pool``; in the plural it is the name of the option.
     """
     try:
         unlisted = look_up()
     except RequestError as fault:
-        warn("{0}s: could not be looked up ({1})".format(kind, fault))
+        warn("{0}s: could not be looked up ({1})".format(kind.replace(" ", "_"), fault))
         return
     if unlisted:
         warn(unlisted_message(kind, unlisted))

@@ -22,8 +22,8 @@ from .order import Order, Taken, newest, take
 from .places import (
     Cluster,
     api_id,
+    look_up,
     look_up_nodes,
-    look_up_projects,
     read_clusters,
     resolve_clusters,
     warn_of_unlisted,
@@ -34,6 +34,7 @@ from .rows import LimitedRead, RowReader, Rows, Shortfall
 from .server_filter import server_part
 
 _WILDCARDS = frozenset("*?[")
+_LOOKED_UP = {"projects": "project", "departments": "department", "node_pools": "node pool"}
 
 
 def select(
@@ -184,9 +185,8 @@ class _Selecting:
         clusters: Optional[Sequence[Cluster]],
     ) -> None:
         """Warn of names that the control plane does not list, and of exclusions without effect."""
-        projects = unmatched.get("projects", [])
-        if projects:
-            warn_of_unlisted("project", lambda: look_up_projects(self._client, projects), self._warn)
+        for option, kind in _LOOKED_UP.items():
+            self._warn_of_unlisted(option, kind, unmatched.get(option, ()))
         wanted = criteria.any_of.get("clusters")
         cluster_ids = None if wanted is None else frozenset[str]().union(*wanted.values())
         nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]
@@ -201,6 +201,10 @@ class _Selecting:
             shown = some_of(["'{0}'".format(clean(one, NAME_LENGTH)) for one in unused])
             verb = "matches" if len(unused) == 1 else "match"
             self._warn("exclude: {0} {1} no selected workload".format(shown, verb))
+
+    def _warn_of_unlisted(self, option: str, kind: str, names: Sequence[str]) -> None:
+        if names:
+            warn_of_unlisted(kind, lambda: look_up(self._client, option, names), self._warn)
 
 
 def _shortage_message(order: Order, taken: Taken) -> str:

@@ -1,0 +1,306 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command to type next: complete, quoted for a shell, and without any secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+from .._api.connection import SECRET_OPTIONS, connection_argument_spec, is_usable_address
+from .._common.text import clean
+from .._record.record import BEGUN, ENDED, PLANNED, RecordError
+from .._selection.options import select_argument_spec
+from .._system.processes import ancestors, arguments_of, is_play
+from .options import maintenance_argument_spec
+
+STATUS = "status"
+FENCE = {"node_fenced": "<true once it is cordoned>"}
+
+_PLAYBOOKS = {
+    PLANNED: "maintenance_plan",
+    BEGUN: "maintenance_begin",
+    ENDED: "maintenance_end",
+    STATUS: "maintenance_status",
+}
+_PREFIX = "workload_maintenance_"
+# Which record of which control plane. The rest belongs to one task.
+_WHERE = ("name", "record_dir", *(one for one in connection_argument_spec() if one not in SECRET_OPTIONS))
+_NEVER_SHOWN = frozenset((*SECRET_OPTIONS, "record", "by", "state", "workloads_limit", "reuse_name"))
+_PLAN_ONLY = frozenset(
+    ("reason", "select", "max_affected", "max_percent", "unmatched_exemptions", "allow_empty")
+)
+_BEGIN_ONLY = frozenset(("recheck", "unsuspendable", "max_drift", "crosses_version", "node_fenced"))
+# What stands for the value of an option that a run was rejected for.
+_CORRECTIONS: Mapping[str, str] = {
+    "name": "<another name>",
+    "reason": "<why>",
+    "record_dir": "<folder that outlives the job>",
+    "max_affected": "<a higher ceiling or none>",
+    "max_percent": "<a higher ceiling or none>",
+    "max_drift": "<a higher limit or none>",
+    "unsuspendable": "<leave>",
+    "unmatched_exemptions": "<allow>",
+    "allow_empty": "<true>",
+    **FENCE,
+}
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+:./-][A-Za-z0-9_@%+:.,/-]*")
+_VARIABLE = re.compile(r"\b(workload_[a-z_]+)[\"']?\s*[:=]")
+# Options of ansible-playbook that the next command repeats: with a value, and without.
+_REPEATED = (
+    "-i",
+    "--inventory",
+    "--inventory-file",
+    "--vault-id",
+    "--vault-password-file",
+    "--vault-pass-file",
+)
+_REPEATED_FLAGS = ("-J", "--ask-vault-password", "--ask-vault-pass")
+_EXTRA_VARS = ("-e", "--extra-vars")
+_LARGEST_FILE = 256 * 1024
+
+
+class UnlistedNames(RecordError):
+    """Names of a selection that the control plane does not list; ``corrections`` go into the next command."""
+
+    def __init__(
+        self, option: str, values: Sequence[str], unlisted: Mapping[str, Sequence[str]], message: str
+    ) -> None:
+        super().__init__("{0}. Correct the name".format(message))
+        shown = [
+            "<{0}>".format(" or ".join(unlisted[one]) or "another name") if one in unlisted else one
+            for one in values
+        ]
+        self.corrections = {option: ",".join(clean(one, 300) for one in shown)}
+
+
+class Typed(NamedTuple):
+    """What the next command repeats of the one that started this play.
+
+    ``words`` are inventories, files of variables and the way to the vault. ``named`` are the variables
+    that these files set.
+    """
+
+    words: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()
+
+
+def typed_command() -> Typed:
+    """Return what is known of the command that started the play of this process."""
+    for pid in ancestors():
+        arguments = arguments_of(pid)
+        if is_play(arguments):
+            return parse_command(arguments, "/proc/{0}/cwd".format(pid))
+    return Typed()
+
+
+def parse_command(arguments: Sequence[str], folder: str) -> Typed:
+    """Return what the next command repeats of ``arguments``; paths are relative to ``folder``."""
+    words: list[str] = []
+    files: list[str] = []
+    overridden: set[str] = set()
+    for option, value in _options(arguments):
+        if option in _EXTRA_VARS and not value.startswith("@"):
+            # It may be a secret. What the options of the task say is repeated from there.
+            overridden.update(_VARIABLE.findall(value))
+            continue
+        words += [option, value] if option not in _REPEATED_FLAGS else [option]
+        if option in _EXTRA_VARS:
+            files.append(value[1:])
+    if any(path.endswith("/env/extravars") for path in files):
+        # ansible-runner wrote these words. Nobody typed them.
+        return Typed()
+    named: set[str] = set()
+    for path in files:
+        named.update(_VARIABLE.findall(_text_of(os.path.join(folder, os.path.expanduser(path)))))
+    return Typed(tuple(words), frozenset(named - overridden))
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Give each option that matters, with its value."""
+    rest = iter(arguments)
+    for word in rest:
+        name, _equals, value = word.partition("=")
+        if word in _REPEATED_FLAGS:
+            yield word, ""
+        elif word in (*_REPEATED, *_EXTRA_VARS):
+            yield word, next(rest, "")
+        elif name.startswith("--") and name in (*_REPEATED, *_EXTRA_VARS):
+            yield name, value
+        elif word[:2] in ("-i", "-e") and len(word) > 2:
+            yield word[:2], word[2:]
+
+
+def _text_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(_LARGEST_FILE)
+    except OSError:
+        return ""
+
+
+class NextCommand:
+    """Writes commands for one task: ``given`` are its own arguments before Ansible completed them.
+
+    In a job of AWX, a command is the template to launch and the variables to answer.
+    """
+
+    def __init__(
+        self,
+        given: Mapping[str, Any],
+        environ: Mapping[str, str],
+        is_check: bool,
+        typed: Optional[Typed] = None,
+    ) -> None:
+        self._given = {key: value for key, value in given.items() if not key.startswith("_ansible_")}
+        by = given.get("by")
+        self._by: Mapping[str, Any] = by if isinstance(by, dict) else {}
+        self._is_check = is_check
+        self._typed = typed or Typed()
+        self._is_kept = bool(given.get("record_dir") or environ.get("RUNAI_RECORD_DIR"))
+
+    @property
+    def is_job(self) -> bool:
+        """Whether a job of AWX runs this."""
+        return bool(self._by.get("awx_job_id"))
+
+    def is_in_file(self, option: str) -> bool:
+        """Whether a file of variables that was typed sets an option."""
+        return _PREFIX + option in self._typed.named
+
+    def again(self, state: str, faulty: Sequence[str] = (), **corrections: str) -> str:
+        """Return the same command, with what is to be corrected in angle brackets."""
+        changes = {one: _CORRECTIONS[one] for one in faulty if one in _CORRECTIONS}
+        return self._command(state, self._is_check, self._all(state), {**changes, **corrections}, True)
+
+    def for_real(self, state: str) -> str:
+        """Return the same command without check mode."""
+        return self._command(state, False, self._all(state), {}, True)
+
+    def then(self, state: str, **changes: str) -> str:
+        """Return the command that goes on with the same record."""
+        values = self._where()
+        if not self._is_kept and not self.is_job and "record" not in self._given and state == BEGUN:
+            # Without a folder nothing keeps the plan: begin makes it anew.
+            changes = {"record_dir": _CORRECTIONS["record_dir"], **changes}
+            values = self._all(state)
+        return self._command(state, False, values, changes)
+
+    def end_of(self, name: str) -> str:
+        """Return the command that ends another record of the same folder."""
+        return self._command(ENDED, False, {**self._where(), "name": name}, {})
+
+    def _where(self) -> dict[str, Any]:
+        values = {one: self._given[one] for one in _WHERE if self._given.get(one) not in (None, "")}
+        if not is_usable_address(str(values.get("base_url", ""))):
+            # What makes it unusable may be a password.
+            values.pop("base_url", None)
+        return values
+
+    def _all(self, state: str) -> dict[str, Any]:
+        values = self._where()
+        left_out = {
+            PLANNED: ("recheck", "resume_touched"),
+            BEGUN: ("resume_touched",),
+            ENDED: (*_PLAN_ONLY, *_BEGIN_ONLY),
+            STATUS: (*_PLAN_ONLY, *_BEGIN_ONLY, "resume_touched"),
+        }[state]
+        spec = maintenance_argument_spec()
+        for option, value in self._given.items():
+            if option in values or option in _NEVER_SHOWN or option in left_out or option not in spec:
+                continue
+            if option == "select":
+                values.update(_criteria(value))
+            elif value is not None and not _is_default(value, spec[option].get("default")):
+                values[option] = value
+        return values
+
+    def _command(
+        self,
+        state: str,
+        is_check: bool,
+        values: Mapping[str, Any],
+        changes: Mapping[str, str],
+        is_same: bool = False,
+    ) -> str:
+        if state not in _PLAYBOOKS or (self._given.get("notice") is not None and state in (PLANNED, BEGUN)):
+            # A reclaim takes the same variables again.
+            return ""
+        said = {_PREFIX + key: value for key, value in values.items() if key not in changes}
+        more = {_PREFIX + key: value for key, value in changes.items()}
+        if state != PLANNED and not self._is_kept and "record_dir" not in changes:
+            more.update(self._handed_on())
+        if self.is_job:
+            return self._template(state, is_check, {**said, **more}, is_same)
+        words = ["ansible-playbook", "gpuops.runai." + _PLAYBOOKS[state], *self._typed.words]
+        for name, value in said.items():
+            if name not in self._typed.named:
+                words += ["-e", _extra_variable(name, value)]
+        for name, text in more.items():
+            words += ["-e", "{0}={1}".format(name, text)]
+        return " ".join([*map(shlex.quote, words), *(["--check"] if is_check else [])])
+
+    def _handed_on(self) -> dict[str, str]:
+        if self.is_job:
+            return {_PREFIX + "record": "<artifact of job {0}>".format(self._by["awx_job_id"])}
+        return {_PREFIX + "record": "<record that this run returned>"} if "record" in self._given else {}
+
+    def _template(self, state: str, is_check: bool, said: Mapping[str, Any], is_same: bool) -> str:
+        template, workflow = self._by.get("awx_job_template_name"), self._by.get("awx_workflow_job_id")
+        where = "the job template of {0}".format(_PLAYBOOKS[state])
+        if is_same and template:
+            where = "the job template {0}".format(template)
+        elif workflow:
+            where = "the node of {0} in workflow job {1}".format(_PLAYBOOKS[state], workflow)
+        return "in AWX, run {0}{1} with {2}".format(
+            where,
+            " as a check" if is_check else "",
+            "; ".join("{0}={1}".format(name, _as_text(value)) for name, value in said.items()),
+        )
+
+
+def faulty_options(message: str) -> list[str]:
+    """Return the options that a message begins with: ``max_affected: ...`` or ``reason, name: ...``."""
+    begin, colon, _problem = message.partition(": ")
+    names = begin.split(", ")
+    return names if colon and all(re.fullmatch("[a-z_]+", name) for name in names) else []
+
+
+def _criteria(select: Any) -> dict[str, Any]:
+    if not isinstance(select, dict):
+        return {}
+    known = select_argument_spec()
+    return {
+        "workload_name" if key == "name" else key: value
+        for key, value in select.items()
+        if key in known and value is not None
+    }
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return default is not None and str(value).lower() == str(default).lower()
+
+
+def _extra_variable(name: str, value: Any) -> str:
+    text = _as_text(value)
+    if _PLAIN.fullmatch(text) and not isinstance(value, dict):
+        return "{0}={1}".format(name, text)
+    shown = value if isinstance(value, (bool, int, float, list, dict)) else str(value)
+    return json.dumps({name: shown}, ensure_ascii=False, default=str)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        # A comma separates values, so that one with a comma in it needs quotes.
+        if any("," in str(one) for one in value):
+            return json.dumps(value, ensure_ascii=False, default=str)
+        return ",".join(map(str, value))
+    return str(value)
