@@ -256,11 +256,13 @@ class Client:
 
     def departments_page(self, offset: int) -> Page:
         """Return one page of departments. Raises RequestError."""
-        return self._read_page(DEPARTMENTS, "departments", {"sortBy": "name"}, offset)
+        page = self._read_page(DEPARTMENTS, "departments", {"sortBy": "name"}, offset)
+        return assume_next(page, offset)
 
     def node_pools_page(self, offset: int) -> Page:
         """Return one page of node pools; Run:ai has the endpoint from 2.19 on. Raises RequestError."""
-        return self._read_page(NODE_POOLS, "nodepools", {"sortBy": "name"}, offset)
+        page = self._read_page(NODE_POOLS, "nodepools", {"sortBy": "name"}, offset)
+        return assume_next(page, offset)
 
     def nodes_page(self, offset: int) -> Page:
         """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""

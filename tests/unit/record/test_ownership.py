@@ -141,8 +141,8 @@ class Plane:
     def deleted(self, ids: Sequence[str]) -> set[str]:
         return set()
 
-    def unlisted(self, option: str, names: Sequence[str], clusters: Any) -> list[str]:
-        return []
+    def unlisted(self, option: str, names: Sequence[str], clusters: Any) -> dict[str, list[str]]:
+        return {}
 
     def pods(self, nodes: Sequence[str], clusters: Any) -> list[PodsOnNode]:
         return []
