@@ -291,7 +291,7 @@ def _sentence(outcome: Outcome, ask: Ask) -> str:
     record = outcome.record
     start = "Maintenance {0} ({1}), {2}: ".format(record.name, clean(record.reason, 120), record.state)
     if ask.is_check:
-        start += "CHECK MODE, nothing is sent or written; "
+        start += "CHECK MODE, "
     ours = record.concerned()
     if ask.kind == PLANNED or (ask.kind == STATUS and record.state == PLANNED):
         gpus = round(sum(one.gpus for one in ours), 2)
