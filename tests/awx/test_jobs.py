@@ -141,8 +141,7 @@ def test_refused_workloads_in_begin_fail_the_job_and_end_resumes_the_rest(awx: A
 
 
 @pytest.mark.parametrize("stop", ["canceled", "timeout"])
-def test_begin_stopped_half_way_is_put_right_by_end_with_the_record_of_plan(awx: Awx, stop: str) -> None:
-    plan = awx.run("maintenance step: plan", **OPEN, **CEILINGS)
+def test_begin_stopped_half_way_is_put_right_by_end_with_its_record(awx: Awx, stop: str) -> None:
     # The last batch is not answered, so that the job is stopped with others done.
     awx.simulator.faults(
         {
@@ -151,7 +150,8 @@ def test_begin_stopped_half_way_is_put_right_by_end_with_the_record_of_plan(awx:
             "fault": {"kind": "slow", "seconds": 3600},
         }
     )
-    job = awx.job("maintenance step: begin", **OPEN, **CEILINGS, **artifacts(plan))
+    folder = {"workload_maintenance_record_dir": str(awx.folder)}
+    job = awx.job("maintenance step: begin", **OPEN, **CEILINGS, **folder)
     if stop == "timeout":
         # The clock starts with the job, and a busy machine needs long to get to the batches.
         job["settings"]["job_timeout"] = 15
@@ -163,7 +163,7 @@ def test_begin_stopped_half_way_is_put_right_by_end_with_the_record_of_plan(awx:
     assert begin.status == stop
     assert not [one for one in begin.events if one["event"] == "playbook_on_stats"]
     awx.simulator.faults()
-    end = awx.run("maintenance step: end", **OPEN, **artifacts(plan), **QUICK)
+    end = awx.run("maintenance step: end", **OPEN, **folder, **QUICK)
     assert end.rc == 0, output(end)
     assert "Stopped" not in awx.phases()
 
