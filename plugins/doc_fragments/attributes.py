@@ -16,8 +16,18 @@ attributes:
     support: full
     membership:
       - gpuops.runai.runai
+  async:
+    description: Supports the task keyword C(async).
+    support: full
+    details: Progress lines are not shown then.
   check_mode:
     description: Can run in check mode and tell what would change, without changing anything.
   diff_mode:
     description: Returns what has changed, or would change in check mode, in diff mode.
+  idempotent:
+    description: When run twice in a row with the same arguments, the second run changes nothing.
+  platform:
+    description: Operating systems of the target.
+    support: full
+    platforms: posix
 """

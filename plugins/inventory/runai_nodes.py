@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: runai_nodes
 short_description: Nodes of Run:ai clusters as hosts
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Lists the nodes of all clusters that the account may see, each as a host.
   - Reads C(/api/v1/nodes). Where the control plane has no such list, as before Run:ai 2.23, the list of each cluster is read.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: runai_fleet_export
 short_description: Export a Run:ai fleet to rehearse on
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - gpuops.runai contributors (@gpuops)
 description:
@@ -36,6 +36,10 @@ attributes:
       - Reads everything, but writes no file.
   diff_mode:
     support: none
+    details: The file holds the whole fleet.
+  idempotent:
+    support: none
+    details: Each run writes the file anew, with the fleet of that moment.
 seealso:
   - module: gpuops.runai.runai_workload_info
 """

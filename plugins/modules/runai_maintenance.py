@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: runai_maintenance
 short_description: Suspend Run:ai workloads for a maintenance, and resume exactly these
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - gpuops.runai contributors (@gpuops)
 description:
@@ -201,6 +201,10 @@ attributes:
       - Reads the same and decides the same, but sends and writes nothing.
   diff_mode:
     support: none
+    details: RV(workloads) holds the phase of each workload.
+  idempotent:
+    support: full
+    details: A repeat of O(state=planned) is unchanged as long as the plan holds the same workloads.
 seealso:
   - module: gpuops.runai.runai_maintenance_info
   - module: gpuops.runai.runai_workload_batch

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: runai_maintenance_info
 short_description: List records of Run:ai maintenances, or compare one with the control plane
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - gpuops.runai contributors (@gpuops)
 description:
@@ -43,7 +43,11 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: N/A
+    details: This module never changes anything.
+  idempotent:
+    support: full
+    details: This module never changes anything.
 seealso:
   - module: gpuops.runai.runai_maintenance
 """

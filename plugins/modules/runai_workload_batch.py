@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: runai_workload_batch
 short_description: Suspend, resume or delete many Run:ai workloads
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - gpuops.runai contributors (@gpuops)
 description:
@@ -161,6 +161,9 @@ attributes:
   diff_mode:
     support: full
     details: Shows the phase before and after of each workload that changes, by id and name.
+  idempotent:
+    support: full
+    details: A repeat is unchanged as soon as the control plane reports the phases. O(wait) waits for that.
 seealso:
   - name: Run:ai API, workloads batch
     description: The endpoint that this module calls.

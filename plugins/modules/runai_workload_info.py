@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: runai_workload_info
 short_description: Select Run:ai workloads by project, node, phase, age, GPU use and more
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - gpuops.runai contributors (@gpuops)
 description:
@@ -66,6 +66,9 @@ attributes:
     details: This module never changes anything.
   diff_mode:
     support: N/A
+    details: This module never changes anything.
+  idempotent:
+    support: full
     details: This module never changes anything.
 seealso:
   - module: gpuops.runai.runai_workload_batch

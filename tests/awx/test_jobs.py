@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,24 @@ class Awx:
     def run(self, template: str, **answers: Any) -> ansible_runner.Runner:
         return ansible_runner.run(**self.job(template, **answers))
 
+    def run_elsewhere(self, template: str, **answers: Any) -> list[dict[str, Any]]:
+        """Events of a job that a worker elsewhere gets, and sends back, as in container groups."""
+        job = self.job(template, **answers)
+        sent, worker, results = (self.folder / name for name in ("sent", "worker", "results"))
+        with sent.open("wb") as stream:
+            ansible_runner.run(**job, streamer="transmit", _output=stream)
+        run = [command("ansible-runner"), "worker", "--private-data-dir", str(worker)]
+        with sent.open("rb") as stream, results.open("wb") as answer:
+            env = environment(self.collections)
+            subprocess.run(run, check=True, env=env, stdin=stream, stdout=answer, timeout=PATIENCE)
+        with results.open("rb") as answer:
+            done = ansible_runner.run(
+                streamer="process", _input=answer, private_data_dir=job["private_data_dir"], quiet=True
+            )
+        assert done.status == "successful", results.read_text()
+        files = Path(job["private_data_dir"]).glob("artifacts/**/job_events/*.json")
+        return [json.loads(file.read_text()) for file in files]
+
     def phases(self) -> Counter[str]:
         return Counter(one.phase for one in self.simulator.state.live())
 
@@ -79,9 +98,9 @@ CEILINGS = {"workload_maintenance_max_affected": 300, "workload_maintenance_max_
 QUICK = {"workload_maintenance_settle_time": "0.5", "workload_maintenance_wait_interval": "0.1"}
 
 
-def artifacts(run: ansible_runner.Runner) -> dict[str, Any]:
+def artifacts(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """What AWX hands on to the next jobs of a workflow."""
-    (stats,) = [one for one in run.events if one["event"] == "playbook_on_stats"]
+    (stats,) = [one for one in events if one["event"] == "playbook_on_stats"]
     found: dict[str, Any] = stats["event_data"]["artifact_data"]
     return found
 
@@ -106,19 +125,17 @@ def test_wrapper_playbook_passes_the_syntax_check(playbook: str, collections: Pa
 
 
 def test_workflow_jobs_without_a_folder_hand_the_record_on(awx: Awx) -> None:
-    plan = awx.run("maintenance step: plan", **OPEN, **CEILINGS)
-    assert plan.rc == 0, output(plan)
+    plan = awx.run_elsewhere("maintenance step: plan", **OPEN, **CEILINGS)
     begin = awx.run("maintenance step: begin", **OPEN, **CEILINGS, **artifacts(plan))
     assert begin.rc == 0, output(begin)
     assert awx.phases() == {"Stopped": 250}
-    status = awx.run("maintenance: status", **artifacts(begin))
+    status = awx.run("maintenance: status", **artifacts(begin.events))
     assert status.rc == 0, output(status)
-    end = awx.run("maintenance step: end", **OPEN, **artifacts(begin), **QUICK)
+    end = awx.run("maintenance step: end", **OPEN, **artifacts(begin.events), **QUICK)
     assert end.rc == 0, output(end)
     assert "Stopped" not in awx.phases()
-    for run in (plan, begin, end):
-        assert CLIENT_SECRET not in output(run)
-        assert not [one for one in run.events if CLIENT_SECRET in str(one)]
+    assert CLIENT_SECRET not in output(begin) + output(end)
+    assert CLIENT_SECRET not in str([plan, *begin.events, *end.events])
 
 
 def test_refused_workloads_in_begin_fail_the_job_and_end_resumes_the_rest(awx: Awx) -> None:

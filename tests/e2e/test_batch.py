@@ -229,7 +229,7 @@ def test_a_maintenance(run_playbook_on_each_core: PlaybookRunner) -> None:
         assert result["outcomes"]["skipped"] == [ids[2]]
         assert result["summary"]["duplicates"] == 1
     assert [len(request["ids"]) for request in batches if request["action"] == "delete"] in ([2, 1], [1, 2])
-    assert {request["user_agent"] for request in requests} == {"gpuops.runai/0.1.0"}
+    assert {request["user_agent"] for request in requests} == {"gpuops.runai/1.0.0"}
 
 
 def test_the_documentation_holds_the_options_and_the_results(collections: Path) -> None:

@@ -37,7 +37,7 @@ with contextlib.suppress(ImportError):
     import requests.utils
 
 # The version of this collection, the one that galaxy.yml names.
-VERSION = "0.1.0"
+VERSION = "1.0.0"
 
 _SWITCHING_PROTOCOLS = 101
 _REDIRECTS = (301, 302, 303, 307, 308)
