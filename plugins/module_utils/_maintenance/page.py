@@ -40,11 +40,11 @@ def write_summary(path: str, result: Mapping[str, Any], workloads: Iterable[Mapp
 
 def as_markdown(lines: Sequence[str], tables: Iterable[_Table]) -> str:
     """Return a Markdown document."""
-    text = ["# " + _escaped(lines[0])]
-    text += [_escaped(line) for line in lines[1:]]
+    text = ["# " + escaped(lines[0])]
+    text += [escaped(line) for line in lines[1:]]
     for title, columns, rows in tables:
         table = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
-        table += ["| " + " | ".join(map(_escaped, row)) + " |" for row in rows]
+        table += ["| " + " | ".join(map(escaped, row)) + " |" for row in rows]
         text += ["## " + title, "\n".join(table)]
     return "\n\n".join(text) + "\n"
 
@@ -68,5 +68,6 @@ def _cells(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> list[li
     return [["{0:g}".format(row[key]) if key == "gpus" else str(row[key]) for key in columns] for row in rows]
 
 
-def _escaped(value: str) -> str:
+def escaped(value: str) -> str:
+    """Return a text for Markdown."""
     return "".join("\\" + one if one in "\\`*_{}[]<>#|" else one for one in value)

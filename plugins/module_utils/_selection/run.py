@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from .._api.cancellation import Cancellation
 from .._api.client import Client
@@ -39,10 +39,12 @@ def run_info(
     given: Mapping[str, Any],
     environ: Mapping[str, str],
     now: Optional[datetime] = None,
+    render: Callable[..., dict[str, Any]] = make_result,
 ) -> ModuleResult:
     """Select what the options say. Never raises for what users or control planes do wrong.
 
-    ``given`` are the task's arguments before Ansible completed them.
+    ``given`` are the task's arguments before Ansible completed them. ``render`` makes the result of a
+    selection, from what ``make_result`` takes.
     """
     now = now or datetime.now(timezone.utc)
     try:
@@ -72,7 +74,7 @@ def run_info(
     else:
         for field in unknown_fields(selected.rows, options.fields):
             warn("fields: no workload has a '{0}'".format(clean(field, 60)))
-        result = make_result(selected, connection.base_url, options.fields, options.workloads_limit, now)
+        result = render(selected, connection.base_url, options.fields, options.workloads_limit, now)
     finally:
         client.close()
     if result["workloads_truncated"] and options.workloads_limit is None:

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report of idle GPUs as CSV, Markdown and HTML: each a whole file in one string. No I/O."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Iterable, Sequence
+
+from .idle_report_rows import IdleReport, IdleWorkload, Share, notes, summary_line
+from .page import escaped
+
+_SHARE_COLUMNS = ("idle GPU-hours", "GPUs", "workloads")
+_COLUMNS = ("project", "owner", "workload", "cluster", "GPUs", "idle GPU-hours", "peak percent", "kept until")
+_MOST_BARS = 20
+_BAR_HEIGHT, _LABEL_WIDTH, _BAR_WIDTH, _VALUE_WIDTH = 24, 220, 420, 90
+# With one of these a spreadsheet takes a text for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_STYLE = """
+body { font-family: system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }
+table { border-collapse: collapse; margin-bottom: 2rem; }
+th, td { border-bottom: 1px solid #ccc; padding: 0.25rem 0.75rem; text-align: left; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+svg text { font-size: 13px; fill: #1a1a1a; }
+svg rect { fill: #3b6ea5; }
+"""
+
+
+def as_csv(report: IdleReport) -> str:
+    """Return a line a workload, for a spreadsheet."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    names = [column.replace(" ", "_").replace("-", "_").lower() for column in _COLUMNS]
+    writer.writerow([*names, "id"])
+    for one in report.workloads:
+        writer.writerow([_as_cell(value) for value in (*_cells(one), one.id)])
+    return file.getvalue()
+
+
+def as_markdown(report: IdleReport) -> str:
+    """Return a document with a table a project, an owner and a workload."""
+    lines = ["# Idle GPUs", "", escaped(summary_line(report)), ""]
+    for note in notes(report):
+        lines += [escaped(note), ""]
+    for kind, shares in (("project", report.by_project()), ("owner", report.by_owner())):
+        rows = [[one.name, *_numbers(one)] for one in shares]
+        lines += ["## By {0}".format(kind), "", *_markdown_table((kind, *_SHARE_COLUMNS), rows), ""]
+    lines += ["## Workloads", "", *_markdown_table(_COLUMNS, [_cells(one) for one in report.workloads])]
+    return "\n".join(lines) + "\n"
+
+
+def as_html(report: IdleReport) -> str:
+    """Return a page with a bar chart, without any script or outside reference."""
+    parts = [
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
+        "<title>Idle GPUs</title><style>{0}</style></head><body>".format(_STYLE),
+        "<h1>Idle GPUs</h1>",
+        "<p><strong>{0}</strong></p>".format(html.escape(summary_line(report))),
+        *("<p>{0}</p>".format(html.escape(note)) for note in notes(report)),
+        "<p>Control plane: {0}</p>".format(html.escape(report.base_url)),
+    ]
+    for kind, shares in (("project", report.by_project()), ("owner", report.by_owner())):
+        parts += [
+            "<h2>Idle GPU-hours by {0}</h2>".format(kind),
+            _bars("Idle GPU-hours by {0}".format(kind), shares[:_MOST_BARS]),
+            _html_table((kind, *_SHARE_COLUMNS), [[one.name, *_numbers(one)] for one in shares]),
+        ]
+    parts += [
+        "<h2>Workloads</h2>",
+        _html_table(_COLUMNS, [_cells(one) for one in report.workloads]),
+        "</body></html>\n",
+    ]
+    return "\n".join(parts)
+
+
+def _cells(one: IdleWorkload) -> list[object]:
+    peak = "" if one.peak is None else one.peak
+    return [
+        one.project,
+        one.owner,
+        one.name,
+        one.cluster,
+        one.gpus,
+        one.idle_gpu_hours,
+        peak,
+        one.kept_until,
+    ]
+
+
+def _numbers(one: Share) -> list[object]:
+    return [one.idle_gpu_hours, one.gpus, one.workloads]
+
+
+def _as_cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    return "{0:g}".format(round(value, 2)) if isinstance(value, float) else str(value)
+
+
+def _markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = ["| {0} |".format(" | ".join(columns)), "|" + " --- |" * len(columns)]
+    return lines + ["| {0} |".format(" | ".join(escaped(_text(cell)) for cell in row)) for row in rows]
+
+
+def _html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    def cell(tag: str, value: object, is_number: bool) -> str:
+        kind = ' class="number"' if is_number else ""
+        return "<{0}{1}>{2}</{0}>".format(tag, kind, html.escape(_text(value)))
+
+    head = "".join(cell("th", column, False) for column in columns)
+    body = "\n".join(
+        "<tr>{0}</tr>".format("".join(cell("td", one, isinstance(one, (int, float))) for one in row))
+        for row in rows
+    )
+    return "<table><thead><tr>{0}</tr></thead><tbody>\n{1}\n</tbody></table>".format(head, body)
+
+
+def _bars(title: str, shares: Sequence[Share]) -> str:
+    most = max((one.idle_gpu_hours for one in shares), default=0.0) or 1.0
+    bars = []
+    for number, one in enumerate(shares):
+        top = number * _BAR_HEIGHT
+        width = round(_BAR_WIDTH * one.idle_gpu_hours / most, 1)
+        label = one.name if len(one.name) <= 30 else one.name[:29] + "…"
+        bars.append(
+            '<text x="{0}" y="{1}" text-anchor="end">{2}</text>'
+            '<rect x="{3}" y="{4}" width="{5}" height="{6}"><title>{7}: {8:g}</title></rect>'
+            '<text x="{9}" y="{1}">{8:g}</text>'.format(
+                _LABEL_WIDTH - 8,
+                top + 16,
+                html.escape(label),
+                _LABEL_WIDTH,
+                top + 3,
+                width,
+                _BAR_HEIGHT - 6,
+                html.escape(one.name),
+                one.idle_gpu_hours,
+                _LABEL_WIDTH + width + 6,
+            )
+        )
+    return '<svg role="img" aria-label="{0}" width="{1}" height="{2}">{3}</svg>'.format(
+        html.escape(title),
+        _LABEL_WIDTH + _BAR_WIDTH + _VALUE_WIDTH,
+        max(len(shares), 1) * _BAR_HEIGHT,
+        "\n".join(bars),
+    )

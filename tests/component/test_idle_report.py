@@ -1,0 +1,112 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of idle GPUs, by the simulator's history of GPU use."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.idle_report import (
+    idle_report_argument_spec,
+    run_idle_report,
+)
+
+from simulator.server import Handle
+from simulator.settings import CLIENT_ID, CLIENT_SECRET
+from tests.component.conftest import Start
+from tests.component.rehearsal import workload_id
+from tests.component.test_maintenance import _completed
+
+IDLE = {"percent": 0.4}
+
+
+def _row(number: int, history: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {
+        "id": workload_id(number),
+        "name": f"job-{number}",
+        "projectName": "vision" if number % 2 else "nlp",
+        "submittedBy": "ada@example.com",
+        "createdAt": "2026-01-01T00:00:00Z",
+        "phaseUpdatedAt": "2026-01-01T00:00:00Z",
+        "phase": "Running",
+        "gpus": 8,
+        "gpuHistory": history,
+        **fields,
+    }
+
+
+@pytest.fixture
+def simulator(start: Start) -> Handle:
+    rows = [
+        _row(1, IDLE),
+        _row(2, IDLE, gpus=2, submittedBy="bob@example.com"),
+        _row(3, {"percent": 90}),
+        _row(4, {**IDLE, "answer": "partial"}),
+    ]
+    return start(fleet={"workloads": rows})
+
+
+def _report(simulator: Handle, check: bool = False, **options: Any) -> ModuleResult:
+    given = {
+        "base_url": simulator.url,
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "select": {"idle_for": "2h"},
+        **options,
+    }
+    return run_idle_report(_completed(idle_report_argument_spec(), given), given, {}, check)
+
+
+def test_report_counts_what_was_measured_idle_alone(simulator: Handle, tmp_path: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("idle.csv", "idle.md", "idle.html")]
+    keep = [{"owner": "bob@example.com", "until": "2999-01-01"}, {"name": "*", "until": "2020-01-01"}]
+    done = _report(simulator, paths=paths, keep=keep)
+    assert not done.failed, done.result
+    result = done.result
+    assert (result["count"], result["idle_gpu_hours"], result["changed"]) == (2, 20.0, False)
+    assert [(one["name"], one["idle_gpu_hours"]) for one in result["owners"]] == [
+        ("ada@example.com", 16.0),
+        ("bob@example.com", 4.0),
+    ]
+    assert [one["kept_until"] for one in result["workloads"]] == ["", "2999-01-01"]
+    assert [one["id"] for one in result["undecided"]] == [workload_id(4)]
+    assert any(line.startswith("1 workload not counted") for line in result["lines"])
+    assert result["lines"][-1] == "keep: ignored, since it has run out: name *, until 2020-01-01"
+    assert result["paths"] == paths
+    with Path(paths[0]).open() as file:
+        assert [row["id"] for row in csv.DictReader(file)] == [workload_id(1), workload_id(2)]
+    for path in paths:
+        assert Path(path).stat().st_mode & 0o777 == 0o600
+    assert [one for one in simulator.requests() if one["action"]] == []
+
+
+def test_report_in_check_mode_writes_no_file(simulator: Handle, tmp_path: Path) -> None:
+    done = _report(simulator, check=True, paths=[str(tmp_path / "idle.csv")])
+    assert (done.result["count"], done.result["paths"]) == (2, [])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"select": {"projects": ["vision"]}}, "select: idle_for is not set"),
+        ({"select": None}, "select: idle_for is not set"),
+        ({"select": {"idle_for": "2h", "ids": []}}, "select: ids is empty"),
+        ({"paths": ["/tmp/idle.pdf"]}, "paths: '/tmp/idle.pdf' does not end in .csv or .md or .html"),
+        ({"paths": ["/nowhere/idle.csv"]}, "/nowhere/idle.csv: cannot be written"),
+        ({"keep": [{"name": "llm"}]}, "keep: entry 1: until is missing"),
+    ],
+)
+def test_report_of_a_wrong_option_is_rejected_before_any_request(
+    simulator: Handle, options: dict[str, Any], words: str
+) -> None:
+    done = _report(simulator, **options)
+    assert done.failed
+    assert done.result["msg"].startswith(words)
+    assert done.result["lines"] == [done.result["msg"]]
+    assert simulator.requests() == []
