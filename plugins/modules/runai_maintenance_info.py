@@ -35,6 +35,10 @@ options:
   summary_path:
     description: Absolute path of a summary for people, as Markdown, or HTML where the name ends in C(.html).
     type: path
+  by:
+    description:
+      - Names of who asks, as for O(gpuops.runai.runai_maintenance#module:by). With C(awx_job_id), RV(next) is for AWX.
+    type: dict
   workloads_limit:
     description: Maximum number of rows in RV(workloads).
     type: int

@@ -74,7 +74,11 @@ class Site:
         return run_maintenance(params, given, environ or {}, check)
 
     def info(
-        self, name: str | None, environ: Mapping[str, str] | None = None, **options: Any
+        self,
+        name: str | None,
+        environ: Mapping[str, str] | None = None,
+        check: bool = False,
+        **options: Any,
     ) -> ModuleResult:
         given = {
             "name": name,
@@ -86,7 +90,7 @@ class Site:
         }
         given = {key: value for key, value in given.items() if value is not None}
         params = _completed(runai_maintenance_info.ARGUMENT_SPEC, given)
-        return run_maintenance_info(params, given, environ or {})
+        return run_maintenance_info(params, given, environ or {}, check)
 
     def events(self, name: str = "night") -> list[dict[str, Any]]:
         path = self.folder / f"{name}.record.jsonl"

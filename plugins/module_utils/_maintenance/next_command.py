@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -37,6 +38,7 @@ _PLAN_ONLY = frozenset(
     ("reason", "select", "max_affected", "max_percent", "unmatched_exemptions", "allow_empty")
 )
 _BEGIN_ONLY = frozenset(("recheck", "unsuspendable", "max_drift", "crosses_version", "node_fenced"))
+_END_ONLY = ("resume_touched", "settle_time")
 # What stands for the value of an option that a run was rejected for.
 _CORRECTIONS: Mapping[str, str] = {
     "name": "<another name>",
@@ -206,10 +208,10 @@ class NextCommand:
     def _all(self, state: str) -> dict[str, Any]:
         values = self._where()
         left_out = {
-            PLANNED: ("recheck", "resume_touched"),
-            BEGUN: ("resume_touched",),
+            PLANNED: ("recheck", *_END_ONLY),
+            BEGUN: _END_ONLY,
             ENDED: (*_PLAN_ONLY, *_BEGIN_ONLY),
-            STATUS: (*_PLAN_ONLY, *_BEGIN_ONLY, "resume_touched"),
+            STATUS: (*_PLAN_ONLY, *_BEGIN_ONLY, *_END_ONLY),
         }[state]
         spec = maintenance_argument_spec()
         for option, value in self._given.items():
@@ -284,7 +286,9 @@ def _criteria(select: Any) -> dict[str, Any]:
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    return default is not None and str(value).lower() == str(default).lower()
+    with contextlib.suppress(TypeError, ValueError):
+        return float(value) == float(default)
+    return str(value).lower() == str(default).lower() and default is not None
 
 
 def _extra_variable(name: str, value: Any) -> str:

@@ -248,6 +248,8 @@ def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:
 
 
 def _refuse_blank(option: str, value: Any) -> None:
+    if option in ("name", "reason") and (value is None or not str(value).strip()):
+        raise OptionError(option, "is empty, and it is required. Set it")
     refuse_blank(option, value)
     if isinstance(value, str) and not value.strip(", \t\n"):
         raise OptionError(option, "is empty. Set it")

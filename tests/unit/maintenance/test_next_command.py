@@ -34,6 +34,8 @@ GIVEN: dict[str, Any] = {
     "max_affected": 20,
     "max_percent": "none",
     "attempts": 2,
+    "settle_time": "15",
+    "node_fenced": False,
     "by": {},
 }
 JOB = {"awx_job_id": "12", "awx_job_template_name": "Run:ai: plan"}
