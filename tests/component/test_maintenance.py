@@ -211,7 +211,7 @@ def test_moved_time_stamps_of_many_are_red_and_resumed_on_request(start: Start, 
         site.simulator.state.set_phase(workload_id(number), "Stopped")
     ended = site.run("ended")
     assert ended.failed
-    assert ended.result["summary"]["stamps_moved"] == 3
+    assert ended.result["summary"]["uncertain"] == 3
     _good(site.run("ended", resume_touched=True))
     assert site.are_active(3)
 

@@ -43,6 +43,7 @@ from .responses import (
     parse_objects,
     parse_one,
     parse_page,
+    parse_phase_changes,
 )
 from .retry import RetryBudget, parse_retry_after
 from .stats import RequestStats
@@ -65,6 +66,8 @@ _SIMULATOR = "/_simulator/summary"
 
 # A metric, in percent of each GPU.
 _GPU_UTILIZATION = "GPU_UTILIZATION"
+# Enough for the last stops of a workload: the simulator lists the newest first, no document does.
+_HISTORY_RECORDS = 500
 
 # A kind of retry: the bearer was refused and renewed.
 _RENEWED_BEARER = "HTTP 401, a token that was not accepted"
@@ -210,6 +213,19 @@ class Client:
                 return parse_measurements(path, answer.json(), _GPU_UTILIZATION, answer.status == 207)
             except RequestError as fault:
                 retry_budget.pause(fault)
+
+    def phase_changes(self, workload_id: str) -> list[tuple[datetime, str]]:
+        """Return the phases in the first page of a workload's history, with their times.
+
+        Raises RequestError.
+        """
+        path = "{0}/{1}/history".format(WORKLOADS, workload_id)
+        return self._read(
+            path,
+            {"limit": str(_HISTORY_RECORDS)},
+            lambda answer: parse_phase_changes(path, answer),
+            self.retry_budget(is_optional=True),
+        )
 
     def pods_page(
         self,

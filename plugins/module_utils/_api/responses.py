@@ -170,6 +170,21 @@ def parse_measurements(path: str, answer: object, metric: str, is_partial: bool)
     return Measurements(series, is_partial)
 
 
+def parse_phase_changes(path: str, answer: object) -> list[tuple[datetime, str]]:
+    """Return the phases that a page of a workload's history shows, each with its time; events are none."""
+    found = []
+    for record in _list("GET", path, _mapping("GET", path, answer), "records"):
+        fields = record if isinstance(record, dict) else {}
+        meta, spec = fields.get("meta"), fields.get("spec")
+        update = spec.get("phaseUpdate") if isinstance(spec, dict) else None
+        created = meta.get("creationTimestamp") if isinstance(meta, dict) else None
+        phase = update.get("phase") if isinstance(update, dict) else None
+        moment = parse_timestamp(created) if isinstance(created, str) else None
+        if moment is not None and isinstance(phase, str):
+            found.append((moment, phase))
+    return found
+
+
 def parse_objects(path: str, answer: object) -> list[dict[str, Any]]:
     """Return the objects of an answer that is a bare array; some gateways write ``{}`` or null for ``[]``."""
     if answer is None or answer == {}:

@@ -10,9 +10,9 @@ import random
 import re
 import time
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Callable, Optional
 
+from .._common.times import parse_http_date
 from .cancellation import Cancellation
 from .errors import MalformedAnswer, RequestError, RetriesExhausted, StatusError
 from .stats import RequestStats
@@ -40,20 +40,11 @@ def parse_retry_after(value: Optional[str], date: Optional[str]) -> Optional[flo
     text = (value or "").strip()
     if _SECONDS.fullmatch(text):
         return min(float(text), _LONGEST_ASKED)
-    until = _http_date(text)
+    until = parse_http_date(text)
     if until is None:
         return None
-    since = _http_date(date or "") or datetime.now(timezone.utc)
+    since = parse_http_date(date or "") or datetime.now(timezone.utc)
     return max(0.0, min((until - since).total_seconds(), _LONGEST_ASKED))
-
-
-def _http_date(text: str) -> Optional[datetime]:
-    try:
-        parsed = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-    # An HTTP date is always GMT, also where the text does not say so.
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
 
 
 class RetryBudget:

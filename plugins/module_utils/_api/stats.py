@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from datetime import datetime, timezone
+from typing import Optional
 
 from .._common.text import is_hideable
+from .._common.times import parse_http_date
 
 
 class RequestStats:
@@ -22,6 +25,8 @@ class RequestStats:
         self._secrets: set[str] = set()
         self.requests = 0
         self.retries = 0
+        # Seconds by which the control plane's clock is ahead of this one; None where it sends no date.
+        self.clock_ahead: Optional[float] = None
 
     def count_request(self) -> None:
         """Count one request sent."""
@@ -33,6 +38,14 @@ class RequestStats:
         with self._lock:
             self.retries += 1
             self._faults[kind] += 1
+
+    def compare_clocks(self, date: Optional[str]) -> None:
+        """Compare the date of an answer that came in now with the clock here. It lacks the fraction."""
+        sent = parse_http_date(date or "")
+        if sent is not None:
+            ahead = (sent - datetime.now(timezone.utc)).total_seconds()
+            with self._lock:
+                self.clock_ahead = ahead if self.clock_ahead is None else max(self.clock_ahead, ahead)
 
     def warn_once(self, text: str) -> None:
         """Note something odd in an answer; alike remarks are told once, with a count."""

@@ -181,6 +181,7 @@ class Transport:
             is_encrypted = url.startswith("https:")
             raise explained(fault, method, path, timeout, is_encrypted, self._is_proven) from None
         self._is_proven = True
+        self._stats.compare_clocks(response.headers.get("Date"))
         if response.status_code == _SWITCHING_PROTOCOLS:
             # What follows on this connection is no HTTP.
             response.close()

@@ -12,7 +12,7 @@ old is read again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Callable, NamedTuple, Optional
 
 from .._api.cancellation import Cancellation
@@ -86,7 +86,7 @@ class DeliveryContext(NamedTuple):
 
     ``before`` is the state that the plan was made from. ``fresh_state`` returns it for the ids of a delete,
     read again where it is too old. ``on_overload`` is called with the start of a first call that the control
-    plane was too busy for.
+    plane was too busy for. The state proves nothing for ``send_anyway``: it may not show an earlier call yet.
     """
 
     action: str
@@ -98,6 +98,7 @@ class DeliveryContext(NamedTuple):
     before: Mapping[str, Workload]
     fresh_state: Optional[FreshState] = None
     on_overload: Callable[[float], None] = lambda began: None
+    send_anyway: Collection[str] = ()
 
 
 def deliver(context: DeliveryContext, ids: Sequence[str]) -> BatchResult:
@@ -128,6 +129,8 @@ class _Batch:
         self._may_have_arrived = False
         # An earlier call may have been carried out, and no state read since shows its result.
         self._is_in_doubt = False
+        # An earlier call may still be carried out, whatever the state shows now: clusters act later.
+        self._may_be_applied = False
         self._omissions = 0
         self._stop: Optional[str] = None
 
@@ -192,6 +195,7 @@ class _Batch:
 
     def _react(self, fault: RequestError, fault_decision: FaultDecision) -> None:
         self._may_have_arrived = self._may_have_arrived or fault_decision.state_check != NOT_APPLIED
+        self._may_be_applied = self._may_be_applied or fault_decision.state_check == READ_REPEATEDLY
         if fault_decision.result == UNKNOWN_RESULT:
             self._handle_unknown_result(fault)
         elif fault_decision.refusal is None:
@@ -257,6 +261,12 @@ class _Batch:
                 self._warn_settled_by_state(fault)
         elif self._retry_budget.left <= 0 or self._is_in_doubt:
             self._end_unknown(fault, problem)
+        elif self._context.send_anyway:
+            # No state that takes time to change has kept this batch waiting.
+            try:
+                self._retry_budget.pause(fault, before_write=True)
+            except RequestError:
+                self._end_unknown(fault, problem)
         else:
             self._context.stats.count_retry(fault.kind)
 
@@ -307,7 +317,7 @@ class _Batch:
 
     def _handle_omitted(self) -> None:
         self._omissions += 1
-        self._may_have_arrived = True
+        self._may_have_arrived = self._may_be_applied = True
         self._is_in_doubt = True
         self._retry_budget.start()
         text = "the response omitted it"
@@ -350,6 +360,8 @@ class _Batch:
                 outcomes.append(self._unknown(workload.id, text + "; its state can no longer be read (403)"))
                 continue
             item = plan_one(self._context.action, workload, self._context.rules)
+            if item.decision == ALREADY_DONE and workload.id in self._context.send_anyway:
+                continue
             if item.decision not in (SEND, WAIT):
                 outcomes.append(Outcome(workload.id, item.decision, item.reason, item.message))
         self._settle(outcomes)
@@ -389,7 +401,9 @@ class _Batch:
         )
 
     def _is_done(self, workload: Workload) -> bool:
-        """Return whether the workload is in the requested state."""
+        """Return whether the workload is in the requested state, and this proves that it was acted on."""
+        if workload.id in self._context.send_anyway:
+            return False
         if self._context.action == RESUME and canonical(workload.phase) in FINISHED_PHASES:
             # A stopped workload finishes only after a resume.
             return canonical(self._context.before[workload.id].phase) in (STOPPED, STOPPING)
@@ -415,7 +429,9 @@ class _Batch:
         self._settle([self._unknown(workload_id, text) for workload_id in self._owed])
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
-        self._outcomes.update((outcome.id, outcome) for outcome in outcomes)
+        for outcome in outcomes:
+            may_be_applied = self._may_be_applied and outcome.outcome != CHANGED
+            self._outcomes[outcome.id] = outcome._replace(may_be_applied=may_be_applied)
         self._owed = [workload_id for workload_id in self._owed if workload_id not in self._outcomes]
 
 

@@ -36,7 +36,10 @@ def spelled(outcome: str) -> str:
 
 
 class Outcome(NamedTuple):
-    """The outcome of one id. ``code`` and ``message`` are those of the control plane where it sent any."""
+    """The outcome of one id. ``code`` and ``message`` are those of the control plane where it sent any.
+
+    ``may_be_applied``: whatever the outcome, an earlier call for it may still be carried out.
+    """
 
     id: str
     outcome: str
@@ -44,6 +47,7 @@ class Outcome(NamedTuple):
     message: str = ""
     code: Optional[int] = None
     batch_id: Optional[str] = None
+    may_be_applied: bool = False
 
 
 class BatchRecord(NamedTuple):

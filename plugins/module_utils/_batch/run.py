@@ -255,6 +255,7 @@ class _Run:
             run_state.state,
             fresh_state,
             self._concurrency.record_overload,
+            self._hooks.send_anyway,
         )
         dispatcher = self._dispatcher = Dispatcher(
             partial(deliver, context),

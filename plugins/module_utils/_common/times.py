@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from typing import Optional
 
 _TIMESTAMP = re.compile(
@@ -42,6 +43,16 @@ def parse_timestamp(text: str) -> Optional[datetime]:
         return moment - _offset(zone or "Z")
     except (ValueError, OverflowError):
         return None
+
+
+def parse_http_date(text: str) -> Optional[datetime]:
+    """Return the date of an HTTP header, or ``None`` if it is none. It is always GMT."""
+    try:
+        parsed = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    # Also where the text does not say so.
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
 
 
 def parse_age(text: str) -> Optional[timedelta]:

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,9 +21,11 @@ from .._api.connection import (
     is_loopback,
 )
 from .._api.errors import AccessDenied, NoToken, RequestError
+from .._api.paging import map_parallel
 from .._api.stats import RequestStats
 from .._common.errors import RunaiError
 from .._common.ids import fold_id
+from .._record.ownership import PhaseChange
 from .._selection.fields import needed_keys
 from .._selection.nodes import is_on_node, pods_on_nodes
 from .._selection.options import (
@@ -41,10 +44,13 @@ from .._selection.places import (
 from .._selection.result import Selection
 from .._selection.select import select
 from .._system.processes import watch_ancestors
+from .._workload.phases import canonical
+from .._workload.row import Row
 from .seen import Identity, PodsOnNode, Seen, Selected, workload_from_row
 
 _BETWEEN_TRIES = 2.0
 _SHORT_RETRY = 5.0
+_HISTORIES_AT_ONCE = 4
 
 _Read = TypeVar("_Read")
 
@@ -73,27 +79,49 @@ class ControlPlaneReader:
             self._identity = self._wait_for(connection)
         return self._identity
 
-    def select(self, selection: Mapping[str, Any]) -> Selected:
+    def select(self, selection: Mapping[str, Any], with_scope: bool = False) -> Selected:
         """Return the workloads that meet options of the info module.
 
+        ``with_scope`` counts the active workloads of its clusters in the same read, for ``max_percent``.
         Raises RunaiError for a list that is known to be short: a plan or a ceiling of a part would pass
         for one of the whole.
         """
-        found = self._rows(selection)
+        found = self._rows(selection, with_scope=with_scope)
         if found.shortfall is not None:
             raise RunaiError(
                 "the control plane lists {0} of {1} workloads that it counts; nothing was done. Run the task "
                 "again, or ask for help with the control plane if it happens again".format(*found.shortfall)
             )
-        return Selected(list(_seen(found).values()), found.unmatched)
+        active = {one.id for one in _seen(found.scope or ()).values() if one.is_active}
+        return Selected(list(_seen(found.rows).values()), found.unmatched, frozenset(active))
 
     def look(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Return those of ``ids`` that are there and visible."""
-        return _seen(self._rows({"ids": list(ids)}, quiet=True))
+        return _seen(self._rows({"ids": list(ids)}, quiet=True).rows)
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that the list of deleted workloads shows."""
-        return set(_seen(self._rows({"ids": list(ids), "deleted": True}, quiet=True)))
+        return set(_seen(self._rows({"ids": list(ids), "deleted": True}, quiet=True).rows))
+
+    def histories(self, ids: Sequence[str]) -> dict[str, list[PhaseChange]]:
+        """Return the phase changes in the history of each of ``ids``; none where it can't be read."""
+
+        def read(client: Client) -> dict[str, list[PhaseChange]]:
+            return dict(zip(ids, map_parallel(partial(self._history, client), ids, _HISTORIES_AT_ONCE)))
+
+        connection = connect_options(self._params, self._environ)
+        return self._with_client(connection, read, _HISTORIES_AT_ONCE)
+
+    def _history(self, client: Client, workload_id: str) -> list[PhaseChange]:
+        try:
+            return [PhaseChange(at, canonical(phase)) for at, phase in client.phase_changes(workload_id)]
+        except RequestError as fault:
+            self.warn_once(
+                "the history of workloads can't be read ({0}), so it does not show who stopped them".format(
+                    fault.ended_on.kind
+                )
+            )
+            return []
 
     def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> Unlisted:
         """Return those of ``names`` that the control plane does not list, with similar ones that it does.
@@ -138,7 +166,7 @@ class ControlPlaneReader:
         known = resolve_clusters(clusters, listed, self.warn_once)
         return api_id(frozenset[str]().union(*known.values()), listed)
 
-    def _rows(self, selection: Mapping[str, Any], quiet: bool = False) -> Selection:
+    def _rows(self, selection: Mapping[str, Any], quiet: bool = False, with_scope: bool = False) -> Selection:
         if self._wait:
             self.identity()
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
@@ -148,7 +176,7 @@ class ControlPlaneReader:
         stats = RequestStats()
         selected = self._with_client(
             connection,
-            lambda client: select(client, options, needed_keys(()), found.append),
+            lambda client: select(client, options, needed_keys(()), found.append, with_scope),
             options.concurrency,
             stats,
         )
@@ -179,14 +207,15 @@ class ControlPlaneReader:
             if self._wait:
                 # Its parts come up one by one, and this is the one that matters.
                 client.list_page(0, limit=1)
-            return identity
+            return identity._replace(clock_ahead=stats.clock_ahead)
 
+        stats = RequestStats()
         end = time.monotonic() + self._wait
         cancellation = Cancellation(is_cancelled=watch_ancestors())
         while True:
             try:
                 # A client of its own for each try: one that once got no token for good asks for none again.
-                return self._with_client(connection, read)
+                return self._with_client(connection, read, stats=stats)
             except RequestError as fault:
                 is_denied = isinstance(fault, AccessDenied) or (
                     isinstance(fault, NoToken) and fault.is_denied
@@ -228,9 +257,9 @@ def _identity(client: Client, connection: Connection) -> Identity:
     )
 
 
-def _seen(selected: Selection) -> dict[str, Seen]:
+def _seen(rows: Iterable[Row]) -> dict[str, Seen]:
     found = {}
-    for row in selected.rows:
+    for row in rows:
         workload_id = fold_id(row.get("id"))
         if workload_id is not None:
             found[workload_id] = workload_from_row(workload_id, row)

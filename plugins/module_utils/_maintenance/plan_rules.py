@@ -15,7 +15,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from .._common.text import clean, counted, some_of
-from .._record.ownership import Holder
 from .._record.record import ACT, LEAVE, SHARE, RecordedWorkload, RecordError
 from .._workload.phases import STOPPED, STOPPING
 from .options import REFUSE, MaintenanceOptions
@@ -42,7 +41,7 @@ def recorded(seen: Seen, plan: str) -> RecordedWorkload:
 
 
 def plan_workloads(
-    selected: Iterable[Seen], held: Mapping[str, Holder], options: MaintenanceOptions
+    selected: Iterable[Seen], held: Collection[str], options: MaintenanceOptions
 ) -> list[RecordedWorkload]:
     """Return the plan in the order of the selection, cut to its ``limit`` and ``until_gpus``."""
     entries = []
@@ -73,7 +72,6 @@ def _cut(entries: Iterable[RecordedWorkload], options: MaintenanceOptions) -> li
 def check_plan(
     entries: Sequence[RecordedWorkload],
     selected: Selected,
-    in_scope: Optional[int],
     versions: Mapping[str, str],
     options: MaintenanceOptions,
 ) -> None:
@@ -82,7 +80,8 @@ def check_plan(
     check_unsuspendable(entries, options.unsuspendable)
     _check_enough(entries, options)
     check_crossing(entries, options.crosses_version, versions)
-    check_ceilings(entries, in_scope, options.max_affected, options.max_percent)
+    acted_on = [entry for entry in entries if entry.plan == ACT]
+    check_ceilings(acted_on, selected.active_in_scope, options.max_affected, options.max_percent)
     _check_empty(entries, selected, options)
 
 
@@ -139,16 +138,15 @@ def _check_enough(entries: Iterable[RecordedWorkload], options: MaintenanceOptio
 
 
 def check_ceilings(
-    entries: Iterable[RecordedWorkload],
-    in_scope: Optional[int],
+    acted_on: Sequence[RecordedWorkload],
+    active_in_scope: Optional[Collection[str]],
     max_affected: Optional[int],
     max_percent: Optional[float],
 ) -> None:
     """Raise RecordError where more would be acted on than a ceiling allows; its rows say whose.
 
-    ``in_scope`` is how many are active in scope; it is needed where ``max_percent`` is set.
+    ``active_in_scope`` are the active workloads of the scope; they are needed where ``max_percent`` is set.
     """
-    acted_on = [entry for entry in entries if entry.plan == ACT]
     affected = len(acted_on)
     words = ""
     if max_affected is not None and affected > max_affected:
@@ -156,10 +154,12 @@ def check_ceilings(
             affected, affected - max_affected, max_affected
         )
     elif max_percent is not None and affected:
-        percent = 100.0 * affected / max(in_scope or 0, affected)
+        # What was read apart, since only the control plane can select it, is part of the scope as well.
+        active = len({*(active_in_scope or ()), *(entry.id for entry in acted_on)})
+        percent = 100.0 * affected / active
         if percent > max_percent:
             words = "max_percent: {0} of {1} active workloads would be suspended, {2:.1f}%".format(
-                affected, max(in_scope or 0, affected), percent
+                affected, active, percent
             ) + ", more than {0:g}%".format(max_percent)
     if words:
         raise RecordError(

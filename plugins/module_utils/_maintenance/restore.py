@@ -7,27 +7,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Callable
 
 from .._record.ownership import (
     HELD,
     LATE,
     NOT_VISIBLE,
+    OURS,
+    RESUMED_SINCE,
     SETTLED,
-    STAMPS_MOVED,
     TO_RESUME,
     TOUCHED,
+    UNCERTAIN,
     VERDICTS,
-    verdicts,
+    doubtful,
 )
-from .._record.record import BEGUN, ENDED, ENDING, PLANNED, Record, RecordError
-from .._workload.phases import RESUME, RUNNING
+from .._record.record import ACT, BEGUN, ENDED, ENDING, OTHERS, PLANNED, Record, RecordError
+from .._workload.phases import RESUME, RUNNING, STOPPED, STOPPING
 from .node_pods import read_node_pods
 from .plan_rules import row_of
 from .results import Outcome, Problem
 from .seen import Identity, Seen
 from .session import Session, age_of, as_now
+
+# A plan may still run when nothing of this record is stopped: the words for that of one handed over.
+_MAY_BE_BEGUN = "stopped now; this record is of the plan, and does not hold what a begin did"
 
 
 def end(session: Session, identity: Identity, sleep: Callable[[float], None] = time.sleep) -> Outcome:
@@ -38,36 +43,93 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
     session.check_same_plane(identity)
     if record.state == PLANNED:
         return _give_up(session, record)
+    if record.state == ENDED:
+        return _end_again(session, record)
     if not session.check_mode:
         _settle(session, record, sleep)
         # Before the other records are read: of two that end at once neither leaves it to the other.
         session.enter(ENDING)
     now = session.look()
+    session.note(now)
     held = session.held(now)
-    found = verdicts(record, as_now(now), _deleted(session, record, now), held)
-    wanted = [*TO_RESUME, *((TOUCHED, STAMPS_MOVED) if session.options.resume_touched else ())]
+    found = session.verdicts(now, held)
+    if "resume_touched" in session.options.given and not session.options.resume_touched:
+        # The operator has decided.
+        left = doubtful(found)
+        session.attribute(now, dict.fromkeys(left, OTHERS))
+        found.update(dict.fromkeys(left, TOUCHED))
+    wanted = [*TO_RESUME, *((TOUCHED, UNCERTAIN) if session.options.resume_touched else ())]
     ids = [workload_id for workload_id, word in found.items() if word in wanted]
-    if session.check_mode:
-        return Outcome(record, as_now(now), found, held, changed=bool(ids), to_send=len(ids))
-    session.note({one: now[one] for one in ids if found[one] in TO_RESUME})
-    late = [workload_id for workload_id in ids if found[workload_id] == LATE]
-    ran = [one for one in ids if record.workloads[one].phase == RUNNING]
-    for part in (ran, [one for one in ids if record.workloads[one].phase != RUNNING]):
-        if part:
-            session.send(RESUME, part, anyway=late, wait_for="active")
+    return _resume(session, record, ids, now, found, held)
+
+
+def _end_again(session: Session, record: Record) -> Outcome:
+    """Resume what an ended record left to another one that is gone since; nothing else is owed."""
+    now = session.look()
+    held = session.held(now)
+    found = _closed(session.verdicts_of_phases(now, held))
+    wanted = (TOUCHED,) if session.options.resume_touched else ()
+    ids = [
+        one
+        for one, word in found.items()
+        if word in wanted or (word == OURS and record.workloads[one].was_stopped)
+    ]
     if ids:
+        session.enter(ENDING)
+        return _resume(session, record, ids, now, found, held)
+    held = {one: name for one, name in held.items() if found.get(one) == HELD}
+    return Outcome(record, as_now(now), found, held)
+
+
+def _resume(
+    session: Session,
+    record: Record,
+    ids: Sequence[str],
+    now: dict[str, Seen],
+    found: Mapping[str, str],
+    held: Mapping[str, str],
+) -> Outcome:
+    """Send what is to be resumed, and close the record unless something is owed or in doubt then."""
+    if ids and not session.check_mode:
+        late = [workload_id for workload_id in ids if found[workload_id] == LATE]
+        ran = [one for one in ids if record.workloads[one].phase == RUNNING]
+        for part in (ran, [one for one in ids if record.workloads[one].phase != RUNNING]):
+            if part:
+                session.send(RESUME, part, anyway=late, wait_for="active")
         now = session.look()
         session.note(now)
-        found = verdicts(record, as_now(now), _deleted(session, record, now), session.held(now))
+        held = session.held(now)
+        found = session.verdicts(now, held)
+    bad = [one for one in record.concerned() if _is_bad(session, one.id, found[one.id], ids, now)]
     problems = [
         Problem(row_of(one, _problem_words(session, record, one.id, found[one.id], now)), one.id)
-        for one in record.concerned()
-        if found[one.id] not in SETTLED
+        for one in bad
     ]
-    if not problems:
+    if not problems and not session.check_mode:
         session.enter(ENDED)
-    held = {one: held[one] for one in held if found.get(one) == HELD}
-    return Outcome(record, as_now(now), found, held, changed=session.has_sent, problems=problems)
+    held = {one: name for one, name in held.items() if found.get(one) == HELD}
+    return Outcome(
+        record,
+        as_now(now),
+        found,
+        held,
+        changed=bool(ids) if session.check_mode else session.has_sent,
+        to_send=len(ids) if session.check_mode else 0,
+        problems=problems,
+    )
+
+
+def _closed(found: Mapping[str, str]) -> dict[str, str]:
+    """Return where workloads of an ended record stand: what it left to another one, that one has resumed."""
+    closed = {LATE: RESUMED_SINCE, UNCERTAIN: TOUCHED}
+    return {one: closed.get(word, word) for one, word in found.items()}
+
+
+def _is_bad(session: Session, one: str, word: str, ids: Sequence[str], now: Mapping[str, Seen]) -> bool:
+    """Tell whether a workload is owed or in doubt; in check mode, whether it would be."""
+    if session.check_mode:
+        return now[one].suspendable is False if one in ids else word not in SETTLED
+    return word not in SETTLED or (one in ids and word == TOUCHED)
 
 
 def status(session: Session, identity: Identity) -> Outcome:
@@ -75,10 +137,13 @@ def status(session: Session, identity: Identity) -> Outcome:
     record = session.need()
     session.check_same_plane(identity)
     now = session.look()
+    session.note(now)
     held = session.held(now)
     if record.state == PLANNED:
         return Outcome(record, as_now(now))
-    found = verdicts(record, as_now(now), _deleted(session, record, now), held)
+    found = session.verdicts(now, held)
+    if record.state == ENDED:
+        found = _closed(found)
     pods = read_node_pods(session, record)
     problems = [Problem(pods.words(), "")] if pods.is_in_the_way and record.state == BEGUN else []
     problems += [
@@ -98,7 +163,17 @@ def status(session: Session, identity: Identity) -> Outcome:
 
 
 def _give_up(session: Session, record: Record) -> Outcome:
-    """Close a plan that was never begun."""
+    """Close a plan that was never begun; that of a record which was handed over may have been."""
+    problems = []
+    if session.was_handed:
+        now = session.look()
+        problems = [
+            Problem(row_of(one, _MAY_BE_BEGUN), one.id)
+            for one in record.concerned()
+            if one.plan == ACT and one.id in now and now[one.id].phase in (STOPPED, STOPPING)
+        ]
+    if problems:
+        return Outcome(record, as_now(now), problems=problems)
     if not session.check_mode:
         session.enter(ENDED)
     return Outcome(record, {}, {}, changed=True, notes=["Nothing was sent: the plan is closed"])
@@ -106,7 +181,7 @@ def _give_up(session: Session, record: Record) -> Outcome:
 
 def _settle(session: Session, record: Record, sleep: Callable[[float], None]) -> None:
     """Wait until requests of a run that was cut off have arrived or are lost."""
-    stamps = [one.asked_at for one in record.concerned() if one.is_unanswered]
+    stamps = [one.asked_at for one in record.concerned() if one.is_unanswered or one.is_in_doubt]
     if not stamps:
         return
     left = session.options.settle_time - min(age_of(stamp) for stamp in stamps)
@@ -115,11 +190,6 @@ def _settle(session: Session, record: Record, sleep: Callable[[float], None]) ->
             "runai end: waiting {0:.0f} s for the last requests of a run that was cut off".format(left)
         )
         sleep(left)
-
-
-def _deleted(session: Session, record: Record, now: Mapping[str, Seen]) -> set[str]:
-    missing = [one.id for one in record.concerned() if one.is_ours and one.id not in now]
-    return session.reader.deleted(missing) if missing else set()
 
 
 def _problem_words(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .._common.errors import no_request
 from .._common.result import AT_LENGTH, LARGEST_RESULT, characters, fitting, indented_size
 from .._common.text import clean, counted, some_of
-from .._record.ownership import BACK, HELD, OURS, STAMPS_MOVED, STARTING, VERDICTS, Holder, Now
+from .._record.ownership import BACK, HELD, OURS, STARTING, UNCERTAIN, VERDICTS, Now
 from .._record.record import (
     ACT,
     ACTING,
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
     record: Record
     now: Mapping[str, Now]
     verdicts: Mapping[str, str] = {}
-    held: Mapping[str, Holder] = {}
+    held: Mapping[str, str] = {}
     changed: bool = False
     to_send: int = 0
     notes: Sequence[str] = ()
@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
     @property
     def holders(self) -> Counter[str]:
         """How many workloads each other record holds."""
-        return Counter(holder.name for one, holder in self.held.items() if self.verdicts.get(one) == HELD)
+        return Counter(name for one, name in self.held.items() if self.verdicts.get(one) == HELD)
 
 
 class Ask(NamedTuple):
@@ -125,7 +125,8 @@ def make_result(
     """Return the result, within the size that job viewers keep. ``kept`` are keys that it needs whole."""
     record = outcome.record
     msg = _sentence(outcome, ask)
-    is_held = bool(outcome.holders) and ask.kind == ENDED and not outcome.came_back
+    nothing_comes = not outcome.came_back and not outcome.to_send
+    is_held = bool(outcome.holders) and ask.kind == ENDED and nothing_comes
     if is_held:
         msg += ". Nothing came back: {0}".format(_holders(outcome))
     rows = [problem.row for problem in outcome.problems]
@@ -243,8 +244,8 @@ def _after_begin(outcome: Outcome, commands: NextCommand) -> tuple[list[str], st
 def _after_end(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]:
     holders = list(outcome.holders)
     if outcome.problems:
-        if STAMPS_MOVED in outcome.verdicts.values():
-            return [], commands.again(ENDED, resume_touched="<true to resume them too>")
+        if UNCERTAIN in outcome.verdicts.values():
+            return [], commands.again(ENDED, resume_touched="<true resumes them, false leaves a few stopped>")
         return [], commands.again(ENDED)
     if not outcome.came_back and len(holders) == 1:
         return ["When the maintenance {0} is over, run the next command.".format(*holders)], commands.end_of(
@@ -344,7 +345,7 @@ def _summary(outcome: Outcome) -> dict[str, int]:
 
 
 def _row(outcome: Outcome, one: RecordedWorkload) -> dict[str, Any]:
-    now, holder = outcome.now.get(one.id), outcome.held.get(one.id)
+    now = outcome.now.get(one.id)
     return {
         "id": one.id,
         "name": one.name,
@@ -358,7 +359,7 @@ def _row(outcome: Outcome, one: RecordedWorkload) -> dict[str, Any]:
         "outcome": one.outcome or "",
         "code": one.code,
         "message": one.message,
-        "held_by": holder.name if holder is not None else "",
+        "held_by": outcome.held.get(one.id, ""),
     }
 
 

@@ -70,7 +70,10 @@ def _short(row: Row, key: str) -> Optional[str]:
 
 
 class Identity(NamedTuple):
-    """Which control plane answers, its clusters by uuid, and the versions of these."""
+    """Which control plane answers, its clusters by uuid, and the versions of these.
+
+    ``clock_ahead`` are the seconds by which its clock is ahead of this one, where that is known.
+    """
 
     base_url: str
     tenant_id: str
@@ -78,13 +81,18 @@ class Identity(NamedTuple):
     simulator: bool
     all_clusters: bool
     versions: Mapping[str, str]
+    clock_ahead: Optional[float] = None
 
 
 class Selected(NamedTuple):
-    """The workloads that meet a selection, in order, and its values that none of them met, by option."""
+    """The workloads that meet a selection, in order, and its values that none of them met, by option.
+
+    ``active_in_scope`` are the active workloads of its clusters, or of all, where they were asked for.
+    """
 
     workloads: list[Seen]
     unmatched: Mapping[str, Sequence[str]]
+    active_in_scope: frozenset[str] = frozenset()
 
 
 class PodsOnNode(NamedTuple):

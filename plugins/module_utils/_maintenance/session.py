@@ -11,7 +11,7 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Callable, Optional, Protocol, Union
 from uuid import uuid4
@@ -22,7 +22,7 @@ from .._common.text import some_of
 from .._common.times import parse_timestamp
 from .._record.handover import unpack
 from .._record.log import RecordFile, RecordFolder, RecordInMemory
-from .._record.ownership import Holder, Now, held_by
+from .._record.ownership import Now, PhaseChange, doubtful, held_by, stopped_by, verdict, verdicts
 from .._record.record import (
     BEGUN,
     PLANNED,
@@ -32,9 +32,11 @@ from .._record.record import (
     answered_event,
     apply,
     asked_event,
+    attributed_event,
     head_event,
     record_of,
     seen_event,
+    shared_event,
     state_event,
     told_event,
     utc_now,
@@ -65,14 +67,17 @@ class Reader(Protocol):
     def identity(self) -> Identity:
         """Tell which control plane answers."""
 
-    def select(self, selection: Mapping[str, Any]) -> Selected:
-        """Return the workloads that meet options of the info module."""
+    def select(self, selection: Mapping[str, Any], with_scope: bool = False) -> Selected:
+        """Return the workloads that meet options of the info module; ``with_scope`` also all active ones."""
 
     def look(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Return those of ``ids`` that are there and visible."""
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that the list of deleted workloads shows."""
+
+    def histories(self, ids: Sequence[str]) -> dict[str, list[PhaseChange]]:
+        """Return the phase changes in the history of each of ``ids``; none where it can't be read."""
 
     def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> Unlisted:
         """Return those of ``names`` that the control plane does not list, with similar ones that it does."""
@@ -129,13 +134,8 @@ class Session:
             )
         if self.file is None:
             self.file = RecordInMemory([])
-        if not self.file.events and options.record is not None:
-            events = unpack(options.record)
-            handed = record_of(events)
-            if handed.name != options.name:
-                raise RecordError(
-                    "record: it is the record {0}, not {1}. Set name: {0}".format(handed.name, options.name)
-                )
+        events = self._handed_over(options.record) if options.record is not None else []
+        if events and not self.file.events:
             self.was_handed = True
             if self.check_mode:
                 self.file = RecordInMemory(events)
@@ -143,6 +143,27 @@ class Session:
                 self.file.append(events)
         if self.file.events:
             self.record = record_of(self.file.events)
+
+    def _handed_over(self, packed: str) -> list[Event]:
+        """Return the lines of a record that another job handed over."""
+        events = unpack(packed)
+        handed, name = record_of(events), self.options.name
+        if handed.name != name:
+            raise RecordError(
+                "record: it is the record {0}, not {1}. Set name: {0}".format(handed.name, name)
+            )
+        kept = record_of(self.file.events) if self.file is not None and self.file.events else None
+        if kept is not None and kept.id != handed.id:
+            raise RecordError(
+                "record: the folder holds another record {0}, made at {1}. Leave record out".format(
+                    name, kept.at
+                )
+            )
+        if kept is None and self.folder is not None and self.folder.was_put_away(name, handed.id):
+            raise RecordError(
+                "record: the record {0} has ended; a plan is used once. Plan again".format(name)
+            )
+        return events
 
     def _open_folder(self, path: str) -> None:
         options = self.options
@@ -221,20 +242,56 @@ class Session:
         return self.record
 
     def others(self) -> list[Record]:
-        """Return the other records that have not ended; what can't be read is a warning."""
+        """Return the other records that may hold workloads of this control plane.
+
+        One whose head can't be read is a warning. Raises RecordError for a damaged one that may hold some.
+        """
         found = []
-        for name, record, fault in self.folder.others(self.options.name) if self.folder is not None else ():
-            if record is None:
-                self.reader.warn_once(
-                    "record_dir: {0}; it holds no workload for this run".format(fault or name)
+        for other in self.folder.others(self.options.name) if self.folder is not None else ():
+            if other.record is not None:
+                found.append(other.record)
+            elif other.head is not None and self._may_be_of_this_plane(other.head):
+                raise RecordError(
+                    "record_dir: {0}; it may hold workloads of this run. Repair it, or move it out of the "
+                    "folder once its workloads are resumed".format(other.fault)
                 )
-            elif self.record is None or record.id != self.record.id:
-                found.append(record)
+            else:
+                self.reader.warn_once("record_dir: {0}; it is not taken into account".format(other.fault))
         return found
 
-    def held(self, now: Mapping[str, Seen]) -> dict[str, Holder]:
-        """Return the workloads that other open records hold stopped."""
+    def _may_be_of_this_plane(self, head: Event) -> bool:
+        plane = head.get("control_plane")
+        then = plane.get("tenant_id") if isinstance(plane, dict) else None
+        tenant_id = self.reader.identity().tenant_id
+        return not then or not tenant_id or then == tenant_id
+
+    def held(self, now: Mapping[str, Seen]) -> dict[str, str]:
+        """Return the workloads that other open records hold stopped, and the name of one of these."""
         return held_by(self.others(), as_now(now))
+
+    def verdicts(self, now: Mapping[str, Seen], held: Collection[str]) -> dict[str, str]:
+        """Return where each workload stands; the history of a few that are in doubt is read."""
+        record, phases = self.need(), as_now(now)
+        found = self.verdicts_of_phases(now, held)
+        ids = doubtful(found)
+        if ids:
+            histories = self.reader.histories(ids)
+            by = {one: stopped_by(record.workloads[one], phases[one], histories[one]) for one in ids}
+            self.attribute(now, {one: who for one, who in by.items() if who})
+            changed = {one: verdict(record.workloads[one], phases[one], False, False) for one in ids}
+            found.update(changed)
+        return found
+
+    def verdicts_of_phases(self, now: Mapping[str, Seen], held: Collection[str]) -> dict[str, str]:
+        """Return where each workload stands by its phase and the time stamp of that."""
+        missing = [one.id for one in self.need().concerned() if one.is_ours and one.id not in now]
+        deleted = self.reader.deleted(missing) if missing else ()
+        return verdicts(self.need(), as_now(now), deleted, held)
+
+    def attribute(self, now: Mapping[str, Seen], by: Mapping[str, str]) -> None:
+        """Write down who made the stops that are seen now."""
+        if by:
+            self.write(attributed_event((one, now[one].phase_since or "", who) for one, who in by.items()))
 
     def look(self) -> dict[str, Seen]:
         """Read the workloads of the record."""
@@ -251,6 +308,11 @@ class Session:
         if rows:
             self.write(seen_event(rows))
 
+    def share(self, ids: Sequence[str]) -> None:
+        """Write down that another record stopped these, and that this one holds them as well."""
+        if ids:
+            self.write(shared_event(ids))
+
     def send(
         self, action: str, ids: Sequence[str], anyway: Sequence[str] = (), wait_for: str = "target"
     ) -> None:
@@ -263,7 +325,9 @@ class Session:
             asked: set[str] = set()
 
             def write_asked(batch: Sequence[str], asked: set[str] = asked) -> None:
-                self.write(asked_event(action, batch, utc_now()))
+                ahead = self.reader.identity().clock_ahead
+                sent_at = "" if ahead is None else utc_now(ahead)
+                self.write(asked_event(action, batch, utc_now(), sent_at))
                 self.has_sent = True
                 asked.update(batch)
 

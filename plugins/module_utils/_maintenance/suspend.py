@@ -12,9 +12,8 @@ from typing import Any, NamedTuple, Optional
 
 from .._common.text import counted
 from .._common.times import format_age
-from .._record.ownership import HELD, SETTLED, verdicts
+from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN
 from .._record.record import (
-    ACT,
     ACTING,
     BEGUN,
     ENDED,
@@ -25,7 +24,6 @@ from .._record.record import (
     RecordedWorkload,
     RecordError,
     plan_events,
-    shared_event,
     untold_event,
     utc_now,
 )
@@ -111,8 +109,7 @@ def begin(session: Session, identity: Identity) -> Outcome:
     _check_fence(session, record.select)
     now = session.look()
     _check_handed(session, record, now)
-    drift = _drift(session, record)
-    left_alone = _no_longer_selected(session, record, now)
+    drift, left_alone = _compare_with_selection(session, record, now)
     notes = as_names("new since the plan, never acted on", [seen.name or seen.id for seen in drift])
     if left_alone:
         notes.append("{0} left alone: not selected any more".format(counted(len(left_alone), "workload")))
@@ -122,7 +119,8 @@ def begin(session: Session, identity: Identity) -> Outcome:
 def _reused(session: Session) -> Optional[Record]:
     """Return the record, or none where it has ended and its name may be used again."""
     record, options = session.record, session.options
-    if record is not None and record.state == ENDED and (options.reuse_name or options.is_repeated):
+    may_be_used_again = options.is_repeated or (options.reuse_name and options.record is None)
+    if record is not None and record.state == ENDED and may_be_used_again:
         session.renew()
     return session.record
 
@@ -140,9 +138,7 @@ def _settled(session: Session) -> tuple[dict[str, Seen], list[str], int]:
         return {}, [], 0
     now = session.look()
     ours = [one for one in record.concerned() if one.is_ours]
-    missing = [one.id for one in ours if one.id not in now]
-    deleted = session.reader.deleted(missing) if missing else set()
-    found = verdicts(record, as_now(now), deleted, session.held(now))
+    found = session.verdicts(now, session.held(now))
     settled = [one.id for one in ours if found[one.id] in SETTLED and found[one.id] != HELD]
     return now, settled, len(ours) - len(settled)
 
@@ -154,7 +150,7 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
         session.check_same_plane(identity)
     before, settled, carried = _settled(session)
     scope = {option: value for option, value in options.select.items() if option not in CUTS}
-    selected = reader.select(scope)
+    selected = reader.select(scope, with_scope=options.max_percent is not None)
     for option, kind in _LISTED.items():
         names = selected.unmatched.get(option, ())
         unlisted = reader.unlisted(option, names, scope.get("clusters")) if names else {}
@@ -165,13 +161,7 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
     told = session.record.told if session.record is not None else session.told_before
     chosen = choose(entries, told, options.keep, options.notice, suspends, datetime.now(timezone.utc))
     entries = chosen.entries
-    in_scope = None
-    if options.max_percent is not None:
-        wide: dict[str, Any] = {"clusters": scope["clusters"]} if "clusters" in scope else {"all": True}
-        # Both reads count: a workload that came or went between them makes no more than all.
-        active = {seen.id for seen in reader.select(wide).workloads if seen.is_active}
-        in_scope = len(active | {entry.id for entry in entries if entry.plan == ACT})
-    check_plan(entries, selected, in_scope, identity.versions, options)
+    check_plan(entries, selected, identity.versions, options)
     taken = {entry.id for entry in entries}
     draft = Record(
         "",
@@ -181,6 +171,7 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
         select=options.select,
         limits={
             "max_affected": options.max_affected,
+            "max_percent": options.max_percent,
             "unsuspendable": options.unsuspendable,
             "crosses_version": options.crosses_version,
             "max_drift": options.max_drift,
@@ -206,41 +197,38 @@ def _suspend(
     notes: list[str],
     left_alone: set[str],
 ) -> Outcome:
-    options, limits = session.options, record.limits
-    held = session.held(now)
-    to_ask, to_share = [], []
-    for one in record.concerned():
-        seen = now.get(one.id)
-        if seen is None or one.id in left_alone:
-            continue
-        if seen.is_active:
-            to_ask.append(one)
-        elif seen.phase in (STOPPED, STOPPING) and one.id in held and not one.is_ours:
-            to_share.append((one.id, held[one.id].since))
-    policy = options.unsuspendable if "unsuspendable" in options.given else limits["unsuspendable"]
-    stuck = [one for one in to_ask if now[one.id].suspendable is False]
-    leaving = [RecordedWorkload(one.id, LEAVE, one.name, one.project, one.owner) for one in stuck]
-    check_unsuspendable(leaving, policy)
-    stuck_ids = {one.id for one in stuck}
-    to_ask = [one for one in to_ask if one.id not in stuck_ids]
-    check_crossing(to_ask, options.crosses_version or limits["crosses_version"], identity.versions)
-    ceiling = options.max_affected if "max_affected" in options.given else limits["max_affected"]
-    check_ceilings(to_ask, None, ceiling, None)
+    active = [
+        one
+        for one in record.concerned()
+        if one.id in now and now[one.id].is_active and one.id not in left_alone
+    ]
+    stuck = {one.id for one in active if now[one.id].suspendable is False}
+    to_ask = [one for one in active if one.id not in stuck]
+    spared = left_alone | stuck
+    to_share = _to_share(session, record, now, spared)
+    _check_again(session, identity, record, to_ask, [one for one in active if one.id in stuck])
+    if record.state == PLANNED and not (active or to_share or session.options.allow_empty):
+        _check_anything_left(record, now)
     if session.check_mode:
         return Outcome(record, as_now(now), changed=bool(to_ask), to_send=len(to_ask), notes=notes)
     if to_ask or to_share or record.state == PLANNED:
         session.enter(ACTING)
+    session.share(to_share)
     session.note(now)
-    if to_share:
-        session.write(shared_event(to_share))
     session.send(SUSPEND, [one.id for one in to_ask])
     now = session.look()
+    # What another record stopped just before the suspend was refused is held by both from now on.
+    session.share(_to_share(session, record, now, spared))
     session.note(now)
-    pods = read_node_pods(session, record, stuck_ids)
-    problems = _problems(session, record, now, left_alone | stuck_ids, pods)
+    found = session.verdicts(now, ())
+    for word, words in ((TOUCHED, "before the suspend"), (UNCERTAIN, "before the suspend, it seems")):
+        names = [one.name or one.id for one in record.concerned() if found[one.id] == word]
+        notes += as_names("stopped by somebody else {0}; not resumed by end".format(words), names)
+    pods = read_node_pods(session, record, stuck)
+    problems = _problems(session, record, now, spared, pods)
     if record.concerned():
         session.enter(BEGUN)
-    elif not options.is_repeated:
+    elif not session.options.is_repeated:
         # Without a workload there is nothing to end. A repeated one still knows who was told.
         session.enter(ENDED)
     return Outcome(
@@ -251,6 +239,37 @@ def _suspend(
         problems=problems,
         pods_left=pods.number_left,
     )
+
+
+def _to_share(session: Session, record: Record, now: dict[str, Seen], spared: set[str]) -> list[str]:
+    """Return what is stopped, and not by this record, but by another open one."""
+    stopped = [
+        one.id
+        for one in record.concerned()
+        if not one.is_ours
+        and one.id not in spared
+        and one.id in now
+        and now[one.id].phase in (STOPPED, STOPPING)
+    ]
+    held = session.held(now) if stopped else {}
+    return [one for one in stopped if one in held]
+
+
+def _check_again(
+    session: Session,
+    identity: Identity,
+    record: Record,
+    to_ask: Sequence[RecordedWorkload],
+    stuck: Sequence[RecordedWorkload],
+) -> None:
+    """Raise RecordError where the limits of the plan, or those given now, forbid the suspend."""
+    options, limits = session.options, record.limits
+    policy = options.unsuspendable if "unsuspendable" in options.given else limits["unsuspendable"]
+    leaving = [RecordedWorkload(one.id, LEAVE, one.name, one.project, one.owner) for one in stuck]
+    check_unsuspendable(leaving, policy)
+    check_crossing(to_ask, options.crosses_version or limits["crosses_version"], identity.versions)
+    ceiling = options.max_affected if "max_affected" in options.given else limits["max_affected"]
+    check_ceilings(to_ask, None, ceiling, None)
 
 
 def _problems(
@@ -315,8 +334,8 @@ def _check_same_selection(session: Session, record: Record) -> None:
 
 
 def _check_handed(session: Session, record: Record, now: dict[str, Seen]) -> None:
-    """Raise RecordError for a plan that is too old, or was used; where nothing is kept only phases tell."""
-    if not session.was_handed or record.state != PLANNED:
+    """Raise RecordError for a plan that is too old, or was used: where nothing is kept, phases show that."""
+    if session.options.record is None or record.state != PLANNED:
         return
     age = age_of(record.times[PLANNED])
     if age > session.options.record_max_age.total_seconds():
@@ -326,12 +345,12 @@ def _check_handed(session: Session, record: Record, now: dict[str, Seen]) -> Non
             ),
             next_state=PLANNED,
         )
-    ran = [one for one in record.concerned() if one.phase == RUNNING and one.since]
-    moved = [
+    ran = [
         one
-        for one in ran
-        if one.id in now and now[one.id].phase == RUNNING and now[one.id].phase_since != one.since
+        for one in record.concerned()
+        if one.phase == RUNNING and one.since and one.id in now and now[one.id].phase == RUNNING
     ]
+    moved = [one for one in ran if now[one.id].phase_since != one.since]
     if len(moved) * 2 > len(ran):
         raise RecordError(
             "record: {0} of {1} workloads were stopped and started again since the plan, as by a maintenance "
@@ -340,13 +359,36 @@ def _check_handed(session: Session, record: Record, now: dict[str, Seen]) -> Non
         )
 
 
-def _drift(session: Session, record: Record) -> list[Seen]:
-    """Return what is active and selected now and was not planned; never acted on."""
-    if record.state != PLANNED:
-        return []
+def _compare_with_selection(
+    session: Session, record: Record, now: dict[str, Seen]
+) -> tuple[list[Seen], set[str]]:
+    """Return what is active and selected now and was not planned, and what was and is not selected any more.
+
+    Neither is acted on. The ceiling in percent is counted from the same read.
+    """
+    options, is_new = session.options, record.state == PLANNED
+    percent = options.max_percent if "max_percent" in options.given else record.limits["max_percent"]
+    counts_percent = percent is not None and (is_new or "max_percent" in options.given)
+    if not (is_new or options.recheck or counts_percent):
+        return [], set()
     scope = {option: value for option, value in record.select.items() if option not in CUTS}
-    new = drift_of(session.reader.select(scope).workloads, {*record.workloads, *record.passed_over})
-    options = session.options
+    selected = session.reader.select(scope, with_scope=counts_percent)
+    ids = {seen.id for seen in selected.workloads}
+    left_alone = {
+        one.id for one in record.concerned() if one.id not in ids and not one.is_ours and one.id in now
+    }
+    if not options.recheck:
+        left_alone = set()
+    if counts_percent:
+        to_ask = [
+            one
+            for one in record.concerned()
+            if one.id in now and now[one.id].is_active and one.id not in left_alone
+        ]
+        check_ceilings(to_ask, selected.active_in_scope, None, percent)
+    if not is_new:
+        return [], left_alone
+    new = drift_of(selected.workloads, {*record.workloads, *record.passed_over})
     most = options.max_drift if "max_drift" in options.given else record.limits["max_drift"]
     if most is not None and len(new) > most:
         raise RecordError(
@@ -356,17 +398,22 @@ def _drift(session: Session, record: Record) -> list[Seen]:
             next_state=PLANNED,
             rows=["{0} | {1} | {2}".format(one.name, one.project, one.owner) for one in new[:MOST_ROWS]],
         )
-    return new
+    return new, left_alone
 
 
-def _no_longer_selected(session: Session, record: Record, now: dict[str, Seen]) -> set[str]:
-    if not session.options.recheck:
-        return set()
-    scope = {option: value for option, value in record.select.items() if option not in CUTS}
-    selected = {seen.id for seen in session.reader.select(scope).workloads}
-    return {
-        one.id for one in record.concerned() if one.id not in selected and not one.is_ours and one.id in now
-    }
+def _check_anything_left(record: Record, now: dict[str, Seen]) -> None:
+    """Raise RecordError for a plan of which nothing is active: a begin of nothing would look done."""
+    planned = record.concerned()
+    if not planned or any(one.is_ours for one in planned):
+        return
+    stopped = sum(one.id in now and now[one.id].phase in (STOPPED, STOPPING) for one in planned)
+    raise RecordError(
+        "plan: none of {0} is active and selected now; {1} stopped already, not by this maintenance. "
+        "Plan again, or set allow_empty: true".format(
+            counted(len(planned), "planned workload"), "1 is" if stopped == 1 else "{0} are".format(stopped)
+        ),
+        next_state=PLANNED,
+    )
 
 
 def _unordered(values: dict[str, Any]) -> dict[str, Any]:

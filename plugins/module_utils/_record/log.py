@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .._common.text import clean
 from .._system.files import Folder, UnsafeFileError, try_lock
-from .record import ENDED, Event, Record, RecordError, is_name, record_of
+from .record import ENDED, ENDING, PLANNED, Event, Record, RecordError, is_name, record_of
 
 SUFFIX = ".record.jsonl"
 _LARGEST = 256 * 1024 * 1024
@@ -24,6 +24,18 @@ _LONGEST_LINE = 4 * 1024 * 1024
 _MOST_LINES = 200_000
 _DEEPEST = 8
 _TAIL = 4096
+
+
+class OtherRecord(NamedTuple):
+    """A record that may hold workloads. Where it can't be read, ``fault`` says why.
+
+    ``head`` is the first line of one that can't be read, where that line can.
+    """
+
+    name: str
+    head: Optional[Event]
+    record: Optional[Record]
+    fault: str
 
 
 class RecordFolder:
@@ -63,19 +75,19 @@ class RecordFolder:
         with open(self._open(name, os.O_RDONLY), "rb") as file:
             return _events(file.read(_LARGEST + 1), name)
 
-    def others(self, name: str) -> Iterator[tuple[str, Optional[Record], str]]:
-        """Return the name of each other record that has not ended, with the record or why it can't be read.
+    def others(self, name: str) -> Iterator[OtherRecord]:
+        """Return each other record that may hold workloads.
 
-        Of a record that has ended only the last line is read. One without a complete line sent nothing.
+        Of one that was not begun or ends, the last line alone is read. One without a line sent nothing.
         """
         for other in self.names():
             if other == name:
                 continue
             try:
                 if self._may_be_open(other):
-                    yield other, record_of(self.read(other)), ""
+                    yield OtherRecord(other, None, record_of(self.read(other)), "")
             except RecordError as fault:
-                yield other, None, str(fault)
+                yield OtherRecord(other, self._head(other), None, str(fault))
 
     def is_there(self, name: str) -> bool:
         """Return whether there is such a record."""
@@ -117,10 +129,14 @@ class RecordFolder:
 
     def put_away(self, name: str, record_id: str) -> None:
         """Keep an ended record under another name."""
-        self._folder.replace(name + SUFFIX, "{0}.{1}{2}.ended".format(name, record_id[:8], SUFFIX))
+        self._folder.replace(name + SUFFIX, _put_away_name(name, record_id))
+
+    def was_put_away(self, name: str, record_id: str) -> bool:
+        """Return whether the record with this id has ended and is kept under another name."""
+        return self._folder.stat(_put_away_name(name, record_id)) is not None
 
     def _may_be_open(self, name: str) -> bool:
-        """Return whether a record's last complete line is none that ends it."""
+        """Return whether a record may hold workloads by its last complete line."""
         with open(self._open(name, os.O_RDONLY), "rb", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
@@ -132,7 +148,16 @@ class RecordFolder:
         except RecordError:
             # The line is longer than what was read, or damaged.
             return True
-        return last.get("event") != "state" or last.get("state") != ENDED
+        return last.get("event") != "state" or last.get("state") not in (PLANNED, ENDING, ENDED)
+
+    def _head(self, name: str) -> Optional[Event]:
+        """Return the first line of a damaged record, if it is the head of one."""
+        try:
+            with open(self._open(name, os.O_RDONLY), "rb") as file:
+                head = _event(file.readline(_LONGEST_LINE), name)
+        except RecordError:
+            return None
+        return head if head.get("event") == "head" else None
 
     def _who(self, name: str) -> str:
         try:
@@ -215,6 +240,10 @@ class RecordInMemory:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def _put_away_name(name: str, record_id: str) -> str:
+    return "{0}.{1}{2}.ended".format(name, record_id[:8], SUFFIX)
 
 
 def _events(data: bytes, name: str) -> list[Event]:

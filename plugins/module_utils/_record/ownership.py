@@ -2,26 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose a stop is: a pure function of a recorded workload and of what is seen now.
+"""Whose a stop is: a pure function of a recorded workload, of its phase now and of its history.
 
 A stop is ours when the workload was planned, active before, and asked to stop by us. A suspend that was
 accepted, or has no known result, may still be carried out until the workload was seen stopped or a resume
-was accepted. Time stamps decide between ours and touched since alone, and never for many at once.
+was accepted. A time stamp that does not fit makes a stop uncertain; the history of the workload decides then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import NamedTuple, Optional
 
+from .._common.times import parse_timestamp
 from .._workload.phases import (
     FINISHED_PHASES,
     RUNNING,
     STOPPED,
     STOPPING,
+    is_active,
     is_unclear,
 )
-from .record import Record, RecordedWorkload
+from .record import OTHERS, US, Record, RecordedWorkload
 
 NOT_STOPPED = "not_stopped"
 BACK = "back"
@@ -34,7 +37,7 @@ TOUCHED = "touched"
 RESTOPPED = "restopped"
 OURS = "ours"
 LATE = "late"
-STAMPS_MOVED = "stamps_moved"
+UNCERTAIN = "uncertain"
 UNCLEAR = "unclear"
 NOT_VISIBLE = "not_visible"
 
@@ -42,11 +45,11 @@ NOT_VISIBLE = "not_visible"
 VERDICTS: dict[str, str] = {
     LATE: "may still stop: a suspend was sent and its effect was not seen yet",
     OURS: "stopped by this maintenance",
-    STAMPS_MOVED: "stopped; time stamps moved on many at once, so it is not known by whom",
+    UNCERTAIN: "stopped; the time stamps do not show by whom",
     UNCLEAR: "in an indeterminate phase",
     NOT_VISIBLE: "not visible and not listed as deleted",
     HELD: "held by another open maintenance",
-    TOUCHED: "stopped again by somebody else since",
+    TOUCHED: "stopped by somebody else",
     RESTOPPED: "resumed, and stopped by somebody else since",
     STARTING: "resumed, not running yet",
     RESUMED_SINCE: "resumed by somebody else since",
@@ -58,7 +61,7 @@ VERDICTS: dict[str, str] = {
 TO_RESUME = (OURS, LATE)
 # Nothing is owed and nothing is in doubt.
 SETTLED = (HELD, TOUCHED, RESTOPPED, STARTING, RESUMED_SINCE, GONE, FINISHED, NOT_STOPPED, BACK)
-# Above this share, and more than one, moved time stamps prove nothing.
+# Above this share, and more than one, time stamps prove nothing: an upgrade moves those of all workloads.
 _MOST_TOUCHED = 0.1
 
 
@@ -67,6 +70,13 @@ class Now(NamedTuple):
 
     phase: str
     since: str = ""
+
+
+class PhaseChange(NamedTuple):
+    """That a workload entered a phase, by its history."""
+
+    at: datetime
+    phase: str
 
 
 def verdict(one: RecordedWorkload, now: Optional[Now], is_deleted: bool, is_held: bool) -> str:
@@ -94,10 +104,17 @@ def verdict(one: RecordedWorkload, now: Optional[Now], is_deleted: bool, is_held
 
 
 def _stopped(one: RecordedWorkload, now: Now) -> str:
-    if one.was_stopped and one.was_back:
+    if one.stopped_by and now.since == one.attributed_since:
+        return OURS if one.stopped_by == US else TOUCHED
+    if not one.was_stopped:
+        return OURS
+    if one.was_back:
         return RESTOPPED
-    has_moved = one.was_stopped and now.phase == STOPPED and now.since != one.stopped_since
-    return TOUCHED if has_moved and not one.is_resumed else OURS
+    return UNCERTAIN if _has_moved(one, now) or one.was_stopped_before else OURS
+
+
+def _has_moved(one: RecordedWorkload, now: Now) -> bool:
+    return now.since != one.stopped_since
 
 
 def verdicts(
@@ -106,37 +123,59 @@ def verdicts(
     deleted: Collection[str] = (),
     held: Collection[str] = (),
 ) -> dict[str, str]:
-    """Return where each workload of the plan stands."""
+    """Return where each workload of the plan stands.
+
+    Stops of many that are older than the suspend prove that clocks differ, and nothing else.
+    """
     found = {
         one.id: verdict(one, now.get(one.id), one.id in deleted, one.id in held) for one in record.concerned()
     }
-    touched = [workload_id for workload_id, word in found.items() if word == TOUCHED]
-    stopped = sum(word in (TOUCHED, OURS) for word in found.values())
-    if len(touched) > max(1, stopped * _MOST_TOUCHED):
-        found.update(dict.fromkeys(touched, STAMPS_MOVED))
+    uncertain = [record.workloads[one] for one, word in found.items() if word == UNCERTAIN]
+    early = [one.id for one in uncertain if not _has_moved(one, now[one.id])]
+    if _are_many(early, found):
+        found.update(dict.fromkeys(early, OURS))
     return found
 
 
-class Holder(NamedTuple):
-    """An open record that holds a workload stopped."""
+def doubtful(found: Mapping[str, str]) -> list[str]:
+    """Return the workloads whose history is to be read: the stop is uncertain, and they are not many."""
+    uncertain = [one for one, word in found.items() if word == UNCERTAIN]
+    return [] if _are_many(uncertain, found) else uncertain
 
-    name: str
-    since: str
+
+def _are_many(part: Collection[str], found: Mapping[str, str]) -> bool:
+    stopped = sum(word in (TOUCHED, UNCERTAIN, OURS) for word in found.values())
+    return len(part) > max(1, stopped * _MOST_TOUCHED)
 
 
-def held_by(others: Iterable[Record], now: Mapping[str, Now]) -> dict[str, Holder]:
-    """Return which workloads other open records hold: theirs by right, and stopped or about to stop."""
-    found: dict[str, Holder] = {}
+def stopped_by(one: RecordedWorkload, now: Now, history: Iterable[PhaseChange]) -> str:
+    """Return who made a stop by the history of the workload: US, OTHERS, or nothing where it does not show.
+
+    A time stamp that moved is of another stop if the workload was active in between. A stop that began before
+    the suspend was sent is of somebody else.
+    """
+    changes = sorted(history)
+    if _has_moved(one, now):
+        border = parse_timestamp(one.stopped_since)
+        if border is None or not any(change.at <= border for change in changes):
+            return ""
+        is_other = any(change.at > border and is_active(change.phase) for change in changes)
+        return OTHERS if is_other else US
+    sent = parse_timestamp(one.sent_at)
+    active = [number for number, change in enumerate(changes) if is_active(change.phase)]
+    stops = changes[active[-1] + 1 if active else 0 :]
+    if sent is None or not stops or stops[0].phase not in (STOPPED, STOPPING):
+        return ""
+    return OTHERS if stops[0].at < sent else US
+
+
+def held_by(others: Iterable[Record], now: Mapping[str, Now]) -> dict[str, str]:
+    """Return the workloads that open records hold, stopped or about to be, each with the name of a record."""
+    found: dict[str, str] = {}
     for other in others:
         if not other.is_open:
             continue
-        for one in other.workloads.values():
-            seen = now.get(one.id)
-            if not one.is_ours or seen is None:
-                continue
-            if seen.phase in (STOPPED, STOPPING):
-                if not (one.was_stopped and one.was_back):
-                    found[one.id] = Holder(other.name, one.stopped_since or seen.since)
-            elif one.may_stop:
-                found[one.id] = Holder(other.name, "")
+        for workload_id, word in verdicts(other, now).items():
+            if word in (OURS, LATE, UNCERTAIN):
+                found[workload_id] = other.name
     return found

@@ -13,11 +13,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 from .._batch.outcome import CHANGED, UNKNOWN_OUTCOME, Outcome
 from .._common.errors import RunaiError
+from .._common.times import parse_timestamp
 from .._workload.phases import STOPPED, SUSPEND, is_suspendable
 
 VERSION = 2
@@ -27,6 +28,12 @@ STATES = (PLANNED, ACTING, BEGUN, ENDING, ENDED)
 
 # What a plan does with a workload: suspend it, share the stop of another open record, leave it running.
 ACT, SHARE, LEAVE = "act", "share", "leave"
+
+# Who made a stop, by the history of the workload or by decision of the operator.
+US, OTHERS = "us", "others"
+
+# Time stamps of a cluster may be so much behind those of the control plane, or lack the fraction.
+_CLOCK_TOLERANCE = timedelta(seconds=2)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NAME_RULE = "must be 1 to 100 letters, digits, dots, hyphens and underscores, the first a letter or a digit"
@@ -48,9 +55,10 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def utc_now() -> str:
-    """Return the time as events carry it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def utc_now(ahead: float = 0.0) -> str:
+    """Return the time as events carry it, by a clock that is ``ahead`` of this one by so many seconds."""
+    moment = datetime.now(timezone.utc) + timedelta(seconds=ahead)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclasses.dataclass
@@ -58,9 +66,11 @@ class RecordedWorkload:
     """One workload of a plan, and all that is known of its stop and its resume.
 
     ``is_unanswered``: a suspend was asked for and no answer is recorded. ``is_accepted``: a suspend was
-    accepted. ``is_in_doubt``: an earlier suspend has no known result. ``was_stopped``: it was seen stopped
-    after that, in its phase since ``stopped_since``. ``is_shared``: another record stopped it.
-    ``is_resumed``: a resume was accepted; ``was_back``: it was seen active after that.
+    accepted. ``is_in_doubt``: a suspend has no known result. ``sent_at`` is when the first of these was sent,
+    by the clock of the control plane, where that is known. ``was_stopped``: it was seen stopped after that,
+    in its phase since ``stopped_since``. ``is_shared``: another record stopped it. ``is_resumed``: a resume
+    was accepted; ``was_back``: it was seen active after that. ``stopped_by`` made the stop with the time
+    stamp ``attributed_since``.
     """
 
     id: str
@@ -74,6 +84,7 @@ class RecordedWorkload:
     phase: str = ""
     since: str = ""
     asked_at: str = ""
+    sent_at: str = ""
     is_unanswered: bool = False
     is_accepted: bool = False
     is_in_doubt: bool = False
@@ -83,6 +94,8 @@ class RecordedWorkload:
     is_resume_asked: bool = False
     is_resumed: bool = False
     was_back: bool = False
+    stopped_by: str = ""
+    attributed_since: str = ""
     outcome: Optional[str] = None
     code: Optional[int] = None
     message: str = ""
@@ -90,44 +103,64 @@ class RecordedWorkload:
     @property
     def is_ours(self) -> bool:
         """Whether this record stopped it, may have, or shares the stop of another one."""
-        return self.is_unanswered or self.is_accepted or self.is_in_doubt or self.is_shared
+        return self.is_asked or self.is_shared
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a suspend of this record was accepted, or has no known result."""
+        return self.is_unanswered or self.is_accepted or self.is_in_doubt
 
     @property
     def may_stop(self) -> bool:
-        """Whether a suspend of ours may still be carried out."""
-        is_asked = self.is_unanswered or self.is_accepted or self.is_in_doubt
-        return is_asked and not self.was_stopped and not self.is_resumed
+        """Whether a suspend of this record may still be carried out."""
+        return self.is_asked and not self.was_stopped and not self.is_resumed
 
-    def ask(self, action: str, at: str) -> None:
+    @property
+    def was_stopped_before(self) -> bool:
+        """Whether the stop that was seen is older than the suspend: of somebody else, or clocks differ."""
+        stopped, sent = parse_timestamp(self.stopped_since), parse_timestamp(self.sent_at)
+        is_early = stopped is not None and sent is not None and stopped < sent - _CLOCK_TOLERANCE
+        return self.was_stopped and not self.is_shared and is_early
+
+    def ask(self, action: str, at: str, sent_at: str) -> None:
         """Note that ``action`` is about to be sent."""
         self.outcome, self.code, self.message = None, None, ""
         if action != SUSPEND:
             self.is_resume_asked = True
             return
+        if not self.may_stop:
+            # What an earlier suspend did is over.
+            self.is_accepted = self.is_in_doubt = self.is_unanswered = self.is_shared = False
+            self.sent_at = sent_at
         self.is_in_doubt = self.is_in_doubt or self.is_unanswered
         self.is_unanswered, self.asked_at = True, at
         self.was_stopped, self.stopped_since = False, ""
         self.is_resume_asked = self.is_resumed = self.was_back = False
 
     def answer(self, action: str, outcome: str, code: Optional[int], message: str) -> None:
-        """Note what became of the last request."""
+        """Note what became of the last request.
+
+        A refused resume proves nothing of an earlier suspend: the control plane may judge by a phase that
+        does not show it yet.
+        """
         self.outcome, self.code, self.message = outcome, code, message
         if action != SUSPEND:
             self.is_resumed = self.is_resumed or outcome == CHANGED
-            if code is not None and not self.is_accepted and not self.was_stopped:
-                # The control plane refuses to resume it: a suspend without an answer never arrived.
-                self.is_in_doubt = self.is_unanswered = False
             return
         self.is_unanswered = False
         self.is_accepted = self.is_accepted or outcome == CHANGED
         self.is_in_doubt = self.is_in_doubt or outcome == UNKNOWN_OUTCOME
 
     def see(self, phase: str, since: str) -> None:
-        """Note the phase at one look."""
+        """Note the phase at one read."""
         if phase == STOPPED and self.is_ours and not self.is_resumed and not self.was_stopped:
             self.was_stopped, self.stopped_since = True, since
         elif self.is_resumed and is_suspendable(phase):
             self.was_back = True
+
+    def attribute(self, since: str, to: str) -> None:
+        """Note who made the stop with this time stamp."""
+        self.attributed_since, self.stopped_by = since, to
 
 
 @dataclasses.dataclass
@@ -210,14 +243,22 @@ def state_event(state: str, at: str, by: Mapping[str, Any]) -> Event:
     return {"event": "state", "state": state, "at": at, "by": dict(by)}
 
 
-def asked_event(action: str, ids: Sequence[str], at: str) -> Event:
-    """Return the line that is on disk before ids are sent."""
-    return {"event": "asked", "action": action, "ids": list(ids), "at": at}
+def asked_event(action: str, ids: Sequence[str], at: str, sent_at: str = "") -> Event:
+    """Return the line that is on disk before ids are sent; ``sent_at`` is by the control plane's clock."""
+    return {"event": "asked", "action": action, "ids": list(ids), "at": at, "sent_at": sent_at}
 
 
 def answered_event(action: str, outcomes: Iterable[Outcome]) -> Event:
-    """Return the line of what became of ids."""
-    rows = [[one.id, one.outcome, one.code, (one.message or one.reason)[:200]] for one in outcomes]
+    """Return the line of what became of ids: not known, where an earlier call may still be carried out."""
+    rows = [
+        [
+            one.id,
+            UNKNOWN_OUTCOME if one.may_be_applied else one.outcome,
+            one.code,
+            (one.message or one.reason)[:200],
+        ]
+        for one in outcomes
+    ]
     return {"event": "answered", "action": action, "rows": rows}
 
 
@@ -226,9 +267,14 @@ def seen_event(rows: Iterable[tuple[str, str, str]]) -> Event:
     return {"event": "seen", "rows": [list(row) for row in rows]}
 
 
-def shared_event(rows: Iterable[tuple[str, str]]) -> Event:
-    """Return the line of stops that another record made: id, and since when it is stopped."""
-    return {"event": "shared", "rows": [list(row) for row in rows]}
+def shared_event(ids: Sequence[str]) -> Event:
+    """Return the line of stops that another record made."""
+    return {"event": "shared", "ids": list(ids)}
+
+
+def attributed_event(rows: Iterable[tuple[str, str, str]]) -> Event:
+    """Return the line of who made stops: id, the time stamp of the stop, and US or OTHERS."""
+    return {"event": "attributed", "rows": [list(row) for row in rows]}
 
 
 def told_event(owner: str, ids: Sequence[str], at: str) -> Event:
@@ -306,7 +352,7 @@ def _state(record: Record, event: Event) -> None:
 
 def _asked(record: Record, event: Event) -> None:
     for workload_id in event["ids"]:
-        record.workloads[workload_id].ask(event["action"], str(event["at"]))
+        record.workloads[workload_id].ask(event["action"], str(event["at"]), str(event["sent_at"]))
 
 
 def _answered(record: Record, event: Event) -> None:
@@ -322,10 +368,13 @@ def _seen(record: Record, event: Event) -> None:
 
 
 def _shared(record: Record, event: Event) -> None:
-    for workload_id, since in event["rows"]:
-        one = record.workloads[workload_id]
-        one.is_shared = one.was_stopped = True
-        one.stopped_since = since
+    for workload_id in event["ids"]:
+        record.workloads[workload_id].is_shared = True
+
+
+def _attributed(record: Record, event: Event) -> None:
+    for workload_id, since, to in event["rows"]:
+        record.workloads[workload_id].attribute(since, to)
 
 
 def _told(record: Record, event: Event) -> None:
@@ -347,4 +396,5 @@ _EVENTS = {
     "shared": _shared,
     "told": _told,
     "untold": _untold,
+    "attributed": _attributed,
 }

@@ -35,6 +35,7 @@ class Selection(NamedTuple):
     ``is_limited``: whether ``limit`` left some out; ``unmatched`` as in Matched. ``clusters`` are those
     that this account can list, ``None`` if it cannot; ``tenant_id`` is ``None`` where it is not
     reported. ``peaks`` and ``undecided`` as in IdleRows. ``shortfall``: the list is known to be incomplete.
+    ``scope``: all workloads of the clusters that were named, or of all clusters, where they were asked for.
     """
 
     rows: Sequence[Row]
@@ -46,6 +47,7 @@ class Selection(NamedTuple):
     peaks: Mapping[str, float]
     undecided: Sequence[Undecided]
     shortfall: Optional[Shortfall] = None
+    scope: Optional[Sequence[Row]] = None
 
     @property
     def ids(self) -> list[str]:

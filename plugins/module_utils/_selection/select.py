@@ -38,16 +38,21 @@ _LOOKED_UP = {"projects": "project", "departments": "department", "node_pools": 
 
 
 def select(
-    client: Client, options: InfoOptions, keys: Optional[Collection[str]], warn: Callable[[str], None]
+    client: Client,
+    options: InfoOptions,
+    keys: Optional[Collection[str]],
+    warn: Callable[[str], None],
+    with_scope: bool = False,
 ) -> Selection:
     """Return the workloads that ``options`` mean; ``warn`` gets sentences for the user.
 
-    Of rows from the list only ``keys`` are kept, or all with ``None``. Raises RunaiError, as any fault
-    of a request is.
+    Of rows from the list only ``keys`` are kept, or all with ``None``. ``with_scope`` returns also all
+    workloads of the clusters that ``options`` name, from the same read where that can be. Raises RunaiError,
+    as any fault of a request is.
     """
     if options.selects_nothing:
         return EMPTY
-    return _Selecting(client, options, keys, warn).select()
+    return _Selecting(client, options, keys, warn, with_scope).select()
 
 
 class _Selecting:
@@ -59,11 +64,14 @@ class _Selecting:
         options: InfoOptions,
         keys: Optional[Collection[str]],
         warn: Callable[[str], None],
+        with_scope: bool,
     ) -> None:
         self._client = client
         self._options = options
         self._keys = keys
         self._warn = warn
+        self._with_scope = with_scope
+        self._scope: Rows = {}
 
     def select(self) -> Selection:
         options = self._options
@@ -86,6 +94,7 @@ class _Selecting:
             idle.peaks,
             idle.undecided,
             shortfall,
+            match({**self._scope, **rows}.values(), _scope_of(criteria)).rows if self._with_scope else None,
         )
 
     def _clusters(self) -> Optional[list[Cluster]]:
@@ -127,11 +136,18 @@ class _Selecting:
             for option in ("ids", "nodes")
             if option in criteria.any_of
         ]
+        known_clusters = api_id((one.id for one in clusters or ()), clusters)
+        if self._with_scope:
+            scope_reader = RowReader(self._client, options.concurrency, self._keys, self._warn)
+            filters = server_part(_scope_of(criteria), known_clusters).filters
+            self._scope = scope_reader.listed(ListQuery(), filters)
+            if scope_reader.shortfall is not None or not (is_any_key_used or by_id):
+                return self._scope, scope_reader.shortfall
         if by_id and not is_any_key_used:
-            return self._by_ids(
-                reader, sorted(by_id[0].intersection(*by_id)), criteria.is_deleted
-            ), reader.shortfall
-        part = server_part(criteria, api_id((one.id for one in clusters or ()), clusters))
+            ids = sorted(by_id[0].intersection(*by_id).difference(self._scope))
+            found = self._by_ids(reader, ids, criteria.is_deleted)
+            return {**self._scope, **found}, reader.shortfall
+        part = server_part(criteria, known_clusters)
         limit = options.order.limit
         limited_read = None
         if (
@@ -146,6 +162,8 @@ class _Selecting:
             limited_read = LimitedRead(limit, predicate(criteria))
         query = ListQuery(criteria.is_deleted, options.search, options.filter_by)
         rows = reader.listed(query, part.filters, limited_read)
+        # Only the control plane can search and use its own filters: that takes a read of its own.
+        self._scope = {**self._scope, **rows}
         return rows, reader.shortfall
 
     def _idle(self, matched: Matched) -> IdleRows:
@@ -205,6 +223,11 @@ class _Selecting:
     def _warn_of_unlisted(self, option: str, kind: str, names: Sequence[str]) -> None:
         if names:
             warn_of_unlisted(kind, lambda: look_up(self._client, option, names), self._warn)
+
+
+def _scope_of(criteria: Criteria) -> Criteria:
+    """Return the criterion of the clusters alone."""
+    return Criteria({option: wanted for option, wanted in criteria.any_of.items() if option == "clusters"})
 
 
 def _shortage_message(order: Order, taken: Taken) -> str:

@@ -171,7 +171,7 @@ def test_planted_file_is_rejected_and_its_target_is_left_alone(path: Path, tmp_p
         with pytest.raises(RecordError):
             use("night")
     assert target.read_text() == "precious"
-    assert [(name, record) for name, record, _fault in folder.others("x")] == [("night", None)]
+    assert [(one.name, one.record) for one in folder.others("x")] == [("night", None)]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_hostile_lines_are_damage_and_no_traceback(path: Path, line: str) -> Non
     folder = RecordFolder(str(path), False)
     with pytest.raises(RecordError):
         record_of(folder.read("night"))
-    assert [(name, record) for name, record, _fault in folder.others("x")] == [("night", None)]
+    assert [(one.name, one.record) for one in folder.others("x")] == [("night", None)]
 
 
 def test_others_skips_an_ended_record_however_damaged_it_is(path: Path) -> None:

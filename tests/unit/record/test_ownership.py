@@ -2,264 +2,230 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose a stop is: two records, random begins, ends, kills, owners' acts, late calls and cut-off clusters."""
+"""Whose a stop is: by the record of a workload, its phase now, and its history."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from datetime import datetime
 
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import Outcome
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import BatchHooks
-from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import run_maintenance
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.seen import (
-    Identity,
-    PodsOnNode,
-    Seen,
-    Selected,
-)
+import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership import (
+    BACK,
+    FINISHED,
+    GONE,
     HELD,
     LATE,
     NOT_STOPPED,
+    NOT_VISIBLE,
     OURS,
+    RESTOPPED,
     RESUMED_SINCE,
-    STAMPS_MOVED,
+    STARTING,
     TOUCHED,
+    UNCERTAIN,
+    UNCLEAR,
     Now,
+    PhaseChange,
+    doubtful,
+    held_by,
+    stopped_by,
     verdict,
     verdicts,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record.record import Record, RecordedWorkload
-from ansible_collections.gpuops.runai.plugins.modules.runai_maintenance import ARGUMENT_SPEC
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
+    ACTING,
+    BEGUN,
+    ENDING,
+    OTHERS,
+    US,
+    Record,
+    RecordedWorkload,
+)
+from ansible_collections.gpuops.runai.tests.support.memory_control_plane import workload_id
 
-IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(4)]
+IDS = [workload_id(number) for number in range(4)]
+BEFORE, SENT, AT, LATER = (f"2026-01-01T00:{minute:02d}:00Z" for minute in (0, 1, 2, 3))
 
 
-def _stopped(workload_id: str = IDS[0]) -> RecordedWorkload:
-    one = RecordedWorkload(workload_id, "act", phase="Running")
-    one.ask("suspend", "t")
-    one.answer("suspend", "changed", None, "")
-    one.see("Stopped", "1")
-    return one
+def _stopped(one: str = IDS[0], since: str = AT, sent_at: str = SENT) -> RecordedWorkload:
+    workload = RecordedWorkload(one, "act", phase="Running")
+    workload.ask("suspend", SENT, sent_at)
+    workload.answer("suspend", "changed", None, "")
+    workload.see("Stopped", since)
+    return workload
+
+
+def _record(*workloads: RecordedWorkload, state: str = BEGUN) -> Record:
+    return Record("1", "night", {}, state=state, workloads={one.id: one for one in workloads})
+
+
+def _history(*changes: tuple[str, str]) -> list[PhaseChange]:
+    return [PhaseChange(datetime.fromisoformat(at.replace("Z", "+00:00")), phase) for at, phase in changes]
 
 
 def test_verdict_of_an_accepted_suspend_that_was_not_seen_is_late() -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
-    one.ask("suspend", "t")
+    one.ask("suspend", SENT, SENT)
     assert verdict(one, Now("Running"), False, False) == LATE
     one.answer("suspend", "changed", None, "")
     assert verdict(one, Now("Running"), False, False) == LATE
-    one.ask("resume", "t")
-    one.answer("resume", "failed", 409, "conflict")
+
+
+@pytest.mark.parametrize("outcome", ["changed", "unknown", None])
+def test_verdict_of_a_late_suspend_stays_late_when_its_resume_is_refused(outcome: str | None) -> None:
+    one = RecordedWorkload(IDS[0], "act", phase="Running")
+    one.ask("suspend", SENT, SENT)
+    if outcome is not None:
+        one.answer("suspend", outcome, None, "")
+    one.ask("resume", AT, AT)
+    one.answer("resume", "failed", 409, "already in phase Running")
     assert verdict(one, Now("Running"), False, False) == LATE
+    one.see("Stopped", AT)
+    assert verdict(one, Now("Stopped", AT), False, False) == OURS
 
 
 def test_verdict_of_a_workload_that_was_never_asked_or_refused_is_not_stopped() -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
     assert verdict(one, Now("Stopped"), False, False) == NOT_STOPPED
-    one.ask("suspend", "t")
+    one.ask("suspend", SENT, SENT)
     one.answer("suspend", "failed", 409, "conflict")
     assert verdict(one, Now("Stopped"), False, False) == NOT_STOPPED
 
 
-def test_verdict_of_a_stop_decides_by_time_stamps_and_holders() -> None:
+def test_verdict_of_a_second_suspend_that_is_refused_forgets_the_first_that_was_carried_out() -> None:
     one = _stopped()
-    assert verdict(one, Now("Stopped", "1"), False, False) == OURS
-    assert verdict(one, Now("Stopped", "2"), False, False) == TOUCHED
-    assert verdict(one, Now("Stopped", "1"), False, True) == HELD
-    assert verdict(one, Now("Running", "2"), False, False) == RESUMED_SINCE
+    one.ask("suspend", LATER, LATER)
+    one.answer("suspend", "failed", 409, "conflict")
+    assert verdict(one, Now("Running", LATER), False, False) == NOT_STOPPED
 
 
-def test_verdicts_of_many_moved_stamps_prove_nothing() -> None:
-    record = Record("1", "night", {}, workloads={one: _stopped(one) for one in IDS})
-    moved = {one: Now("Stopped", "2") for one in IDS}
-    assert set(verdicts(record, moved).values()) == {STAMPS_MOVED}
-    one_moved = {one: Now("Stopped", "2" if one == IDS[0] else "1") for one in IDS}
-    assert list(verdicts(record, one_moved).values()) == [TOUCHED, OURS, OURS, OURS]
+def test_verdict_of_a_second_suspend_keeps_the_first_that_may_still_stop() -> None:
+    one = RecordedWorkload(IDS[0], "act", phase="Running")
+    one.ask("suspend", SENT, SENT)
+    one.ask("suspend", AT, AT)
+    one.answer("suspend", "failed", 409, "conflict")
+    assert verdict(one, Now("Running"), False, False) == LATE
+    assert one.sent_at == SENT
 
 
-class CrashError(BaseException):
-    """What stands for kill -9: nothing in the code under test may catch it."""
-
-
-@dataclasses.dataclass
-class Plane:
-    """A control plane in memory. A cluster that is cut off accepts and carries out later, in order."""
-
-    phases: dict[str, str]
-    since: dict[str, int]
-    tick: int = 0
-    is_cut_off: bool = False
-    crash_in: int = -1
-    pending: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    late: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    asked: set[str] = dataclasses.field(default_factory=set)
-    wronged: set[str] = dataclasses.field(default_factory=set)
-    by_owner: set[str] = dataclasses.field(default_factory=set)
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    secrets: set[str] = dataclasses.field(default_factory=set)
-
-    def move(self, workload_id: str, phase: str) -> None:
-        self.tick += 1
-        if self.phases[workload_id] != phase:
-            self.phases[workload_id], self.since[workload_id] = phase, self.tick
-
-    def carry_out(self) -> None:
-        for workload_id, phase in self.pending:
-            self.move(workload_id, phase)
-        self.pending = []
-
-    def arrive(self) -> None:
-        """Let calls of a killed run arrive."""
-        for workload_id, phase in self.late:
-            self.accept(workload_id, phase)
-        self.late = []
-
-    def accept(self, workload_id: str, phase: str) -> None:
-        self.by_owner.discard(workload_id)
-        if self.is_cut_off:
-            self.pending.append((workload_id, phase))
-        else:
-            self.move(workload_id, phase)
-
-    def identity(self) -> Identity:
-        return Identity("https://a.example", "1", {"c": "berlin"}, False, True, {"c": "2.24"})
-
-    def select(self, selection: Mapping[str, Any]) -> Selected:
-        return Selected([self._seen(one) for one in selection.get("ids", IDS)], {})
-
-    def look(self, ids: Sequence[str]) -> dict[str, Seen]:
-        return {one: self._seen(one) for one in ids}
-
-    def deleted(self, ids: Sequence[str]) -> set[str]:
-        return set()
-
-    def unlisted(self, option: str, names: Sequence[str], clusters: Any) -> dict[str, list[str]]:
-        return {}
-
-    def pods(self, nodes: Sequence[str], clusters: Any) -> list[PodsOnNode]:
-        return []
-
-    def warn_once(self, words: str) -> None:
-        self.warnings.append(words)
-
-    def _seen(self, one: str) -> Seen:
-        phase, since = self.phases[one], str(self.since[one])
-        return Seen(one, one[-1], "p", "ada", "c", "Training", False, phase, since, None, 1.0, None)
-
-    def batch(
-        self, params: dict[str, Any], environ: Any, check: bool, diff: bool, say: Any, hooks: BatchHooks
-    ) -> ModuleResult:
-        """Send as the batch module does, two ids a call; a crash may come before or after a call."""
-        outcomes: dict[str, list[str]] = {
-            key: [] for key in ("changed", "unchanged", "skipped", "failed", "unknown", "not_attempted")
-        }
-        target = {"suspend": "Stopped", "resume": "Running"}[params["action"]]
-        ids = [one for one in params["ids"] if self.phases[one] != target or one in hooks.send_anyway]
-        outcomes["unchanged"] = [one for one in params["ids"] if one not in ids]
-        for start in range(0, len(ids), 2):
-            part = ids[start : start + 2]
-            hooks.on_send(part)
-            if target == "Stopped":
-                self.asked.update(part)
-            else:
-                self.wronged.update(one for one in part if one not in self.asked)
-            self.crash_in -= 1
-            if self.crash_in == 0:
-                # Sent, and not arrived yet.
-                self.late += [(one, target) for one in part]
-                raise CrashError
-            for one in part:
-                self.accept(one, target)
-            self.crash_in -= 1
-            if self.crash_in == 0:
-                raise CrashError
-            hooks.on_settled([Outcome(one, "changed") for one in part])
-            outcomes["changed"] += part
-        return ModuleResult({"outcomes": outcomes, "msg": "x"}, False, [], set())
-
-
-def _run(plane: Plane, folder: Path, name: str, state: str) -> ModuleResult | None:
-    said = {
-        "name": name,
-        "state": state,
-        "record_dir": str(folder),
-        "reason": "fan",
-        "select": {"all": True},
-        "max_affected": "none",
-        "max_percent": "none",
-        "settle_time": 0.0,
-        "allow_empty": True,
-    }
-    params = {option: said.get(option, spec.get("default")) for option, spec in ARGUMENT_SPEC.items()}
-    spec = ARGUMENT_SPEC["select"]["options"]
-    params["select"] = {option: one.get("default") for option, one in spec.items()} | {"all": True}
-    if state == "ended":
-        # Calls of a killed run have arrived by then: the end waits for them.
-        plane.arrive()
-    try:
-        return run_maintenance(params, said, {}, False, reader=plane, batch=plane.batch)
-    except CrashError:
-        return None
-
-
-ACTS = st.one_of(
-    st.tuples(st.just("begun"), st.sampled_from(["a", "b"]), st.integers(-1, 5)),
-    st.tuples(st.just("ended"), st.sampled_from(["a", "b"]), st.integers(-1, 5)),
-    st.tuples(st.just("owner"), st.sampled_from(IDS), st.sampled_from(["Running", "Stopped"])),
-    st.tuples(st.just("cut"), st.just(""), st.just(0)),
-    st.tuples(st.just("mend"), st.just(""), st.just(0)),
+@pytest.mark.parametrize(
+    ("phase", "is_deleted", "expected"),
+    [
+        ("Stopped", False, OURS),
+        ("Stopping", False, UNCERTAIN),
+        ("Running", False, RESUMED_SINCE),
+        ("Unknown", False, UNCLEAR),
+        ("Completed", False, FINISHED),
+        ("Deleting", False, GONE),
+        (None, True, GONE),
+        (None, False, NOT_VISIBLE),
+    ],
 )
+def test_verdict_of_a_stop_by_the_phase_now(phase: str | None, is_deleted: bool, expected: str) -> None:
+    now = None if phase is None else Now(phase, AT if phase == "Stopped" else LATER)
+    assert verdict(_stopped(), now, is_deleted, False) == expected
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(ACTS, max_size=12))
-def test_nothing_stays_stopped_after_all_have_ended_and_nothing_of_owners_is_resumed(
-    acts: list[tuple[str, Any, Any]],
+def test_verdict_of_a_resumed_workload() -> None:
+    one = _stopped()
+    one.ask("resume", LATER, LATER)
+    one.answer("resume", "changed", None, "")
+    assert verdict(one, Now("Stopped", AT), False, False) == OURS
+    assert verdict(one, Now("Pending"), False, False) == STARTING
+    assert verdict(one, Now("Running"), False, False) == BACK
+    one.see("Running", LATER)
+    assert verdict(one, Now("Stopped", "later"), False, False) == RESTOPPED
+
+
+def test_verdict_of_a_moved_time_stamp_is_uncertain_until_somebody_is_named() -> None:
+    one = _stopped()
+    assert verdict(one, Now("Stopped", LATER), False, False) == UNCERTAIN
+    one.attribute(LATER, OTHERS)
+    assert verdict(one, Now("Stopped", LATER), False, False) == TOUCHED
+    assert verdict(one, Now("Stopped", "even later"), False, False) == UNCERTAIN
+    one.attribute(LATER, US)
+    assert verdict(one, Now("Stopped", LATER), False, False) == OURS
+
+
+def test_verdict_of_a_stop_before_the_suspend_was_sent_is_uncertain() -> None:
+    one = _stopped(since=BEFORE)
+    assert verdict(one, Now("Stopped", BEFORE), False, False) == UNCERTAIN
+    assert verdict(_stopped(since=BEFORE, sent_at=""), Now("Stopped", BEFORE), False, False) == OURS
+
+
+def test_verdicts_of_many_moved_stamps_ask_for_no_history() -> None:
+    record = _record(*(_stopped(one) for one in IDS))
+    found = verdicts(record, {one: Now("Stopped", LATER) for one in IDS})
+    assert set(found.values()) == {UNCERTAIN}
+    assert doubtful(found) == []
+    found = verdicts(record, {one: Now("Stopped", LATER if one == IDS[0] else AT) for one in IDS})
+    assert list(found.values()) == [UNCERTAIN, OURS, OURS, OURS]
+    assert doubtful(found) == [IDS[0]]
+
+
+def test_verdicts_of_many_stops_before_the_suspend_prove_that_clocks_differ() -> None:
+    record = _record(*(_stopped(one, since=BEFORE) for one in IDS))
+    assert set(verdicts(record, {one: Now("Stopped", BEFORE) for one in IDS}).values()) == {OURS}
+
+
+STOP = [("2026-01-01T00:00:00Z", "Running"), (AT, "Stopping"), (AT, "Stopped")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (STOP, US),
+        ([*STOP, (LATER, "Running"), (LATER, "Stopped")], OTHERS),
+        # Newest first, as the simulator lists them.
+        ([(LATER, "Stopped"), (LATER, "Resuming"), *reversed(STOP)], OTHERS),
+        # It does not reach back to the stop.
+        ([(LATER, "Stopped")], ""),
+        ([], ""),
+    ],
+)
+def test_stopped_by_decides_on_a_moved_time_stamp(changes: list[tuple[str, str]], expected: str) -> None:
+    assert stopped_by(_stopped(), Now("Stopped", LATER), _history(*changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([(BEFORE, "Running"), ("2026-01-01T00:00:30Z", "Stopping"), (BEFORE, "Stopped")], OTHERS),
+        ([(BEFORE, "Running"), (AT, "Stopped")], US),
+        ([(BEFORE, "Stopped")], OTHERS),
+        ([(BEFORE, "Running")], ""),
+        ([], ""),
+    ],
+)
+def test_stopped_by_decides_on_a_stop_before_the_suspend(
+    changes: list[tuple[str, str]], expected: str
 ) -> None:
-    plane = Plane(dict.fromkeys(IDS, "Running"), dict.fromkeys(IDS, 0))
-    plane.phases[IDS[3]] = "Stopped"
-    plane.by_owner.add(IDS[3])
-    with TemporaryDirectory() as place:
-        folder = Path(place)
-        begun: set[str] = set()
-        for act, which, what in acts:
-            if act == "owner":
-                # Owners act on what their cluster shows.
-                if not plane.is_cut_off and plane.phases[which] != what:
-                    plane.move(which, what)
-                    (plane.by_owner.add if what == "Stopped" else plane.by_owner.discard)(which)
-            elif act in ("cut", "mend"):
-                plane.is_cut_off = act == "cut"
-                if act == "mend":
-                    plane.carry_out()
-            else:
-                plane.crash_in = what
-                done = _run(plane, folder, which, act)
-                # What ended well is over: nobody runs its end again.
-                is_over = act == "ended" and done is not None and done.result["state"] == "ended"
-                (begun.discard if is_over else begun.add)(which)
-        plane.is_cut_off = False
-        plane.carry_out()
-        plane.arrive()
-        plane.crash_in = -1
-        is_red = False
-        for name in sorted(begun):
-            for _again in range(3):
-                done = _run(plane, folder, name, "ended")
-                assert done is not None
-                if not done.failed:
-                    break
-            is_red = is_red or (done is not None and done.failed)
-        for workload_id in IDS[:3]:
-            is_ours = plane.phases[workload_id] == "Stopped" and workload_id not in plane.by_owner
-            assert is_red or not is_ours, plane
-        # Nothing is resumed that was never asked to stop.
-        assert not plane.wronged, plane
+    assert stopped_by(_stopped(since=BEFORE), Now("Stopped", BEFORE), _history(*changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "is_held"),
+    [
+        (BEGUN, Now("Stopped", AT), True),
+        (ACTING, Now("Stopped", AT), True),
+        (ENDING, Now("Stopped", AT), False),
+        (BEGUN, Now("Stopped", LATER), True),
+        (BEGUN, Now("Running", LATER), False),
+    ],
+)
+def test_held_by_names_an_open_record_that_stopped_it(state: str, now: Now, is_held: bool) -> None:
+    held = held_by([_record(_stopped(), state=state)], {IDS[0]: now})
+    assert held == ({IDS[0]: "night"} if is_held else {})
+
+
+def test_held_by_leaves_out_what_somebody_else_stopped_since() -> None:
+    one = _stopped()
+    one.attribute(LATER, OTHERS)
+    assert held_by([_record(one)], {IDS[0]: Now("Stopped", LATER)}) == {}
+
+
+def test_verdict_of_a_held_workload_that_may_still_stop_is_held() -> None:
+    one = RecordedWorkload(IDS[0], "act", phase="Running")
+    one.ask("suspend", SENT, SENT)
+    assert verdict(one, Now("Running"), False, True) == HELD
+    assert verdict(_stopped(), Now("Running", LATER), False, True) == RESUMED_SINCE
