@@ -127,7 +127,7 @@ def test_others_reads_no_more_than_the_end_of_ended_records(path: Path) -> None:
     _written(path, "open", HEAD, seen)
     folder = RecordFolder(str(path), False)
     before = _bytes_read()
-    assert [name for name, _record, _fault in folder.others("x")] == ["open"]
+    assert [one.name for one in folder.others("x")] == ["open"]
     assert _bytes_read() - before < 200 * 5_000 + 2_000_000
 
 
