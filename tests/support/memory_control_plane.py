@@ -224,7 +224,7 @@ class MemoryControlPlane:
         return Outcome(one, "failed", "refused", "already so", 409)
 
     def _is_over(self, counter: str) -> bool:
-        left = getattr(self, counter)
+        left: int = getattr(self, counter)
         setattr(self, counter, max(0, left - 1))
         return left == 1
 

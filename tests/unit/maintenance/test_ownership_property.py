@@ -189,10 +189,10 @@ def _play(world: World, act: tuple[Any, ...]) -> None:
 
 def _end_all(world: World) -> None:
     """Whatever was begun is ended, as often as it takes, and what is uncertain decided by the operator."""
-    names = [name for name in NAMES if world.record(name) is not None]
-    for options in ({}, {}, {}, {"resume_touched": True}):
-        done = [world.run("ended", name, **options) for name in names if _has_state(world, name)]
-        if all(done):
+    for is_decided in (False, False, False, True):
+        options = {"resume_touched": True} if is_decided else {}
+        names = [name for name in NAMES if _has_state(world, name)]
+        if all([world.run("ended", name, None, **options) for name in names]):
             return
     raise AssertionError(world.plane)
 
