@@ -192,7 +192,8 @@ def _end_all(world: World) -> None:
     for is_decided in (False, False, False, True):
         options = {"resume_touched": True} if is_decided else {}
         names = [name for name in NAMES if _has_state(world, name)]
-        if all([world.run("ended", name, None, **options) for name in names]):
+        done = [world.run("ended", name, None, **options) for name in names]
+        if all(done):
             return
     raise AssertionError(world.plane)
 
