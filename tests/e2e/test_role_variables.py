@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_role_rejected_variable_sends_nothing(
 ) -> None:
     with running(Settings()) as simulator:
         site = Site(simulator, run_playbook, tmp_path / "records")
-        said = {"name": "night", "reason": "fan", "max_affected": 5, "max_percent": "none"}
+        said: Any = {"name": "night", "reason": "fan", "max_affected": 5, "max_percent": "none"}
         run = site.play("maintenance_plan", *arguments, **said)
         assert told(run).startswith(sentence)
         assert told(run).endswith(" Nothing was sent.")
