@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: runai_role_task
 short_description: Run a module of this collection with the variables of a role
-version_added: 0.2.0
+version_added: 1.0.0
 author:
   - gpuops.runai contributors (@gpuops)
 description:
