@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -169,11 +170,22 @@ async def _serve(server: Server, port_file: Path | None) -> None:
                 _write_whole(port_file, server.url + "\n")
             count = sum(server.control_plane.fleet.counts().values())
             print(f"Run:ai SIMULATOR with {count} workloads on {server.url} (Ctrl-C stops it)", flush=True)
+            print(_exports(server.url, server.control_plane.settings), flush=True)
     except OSError:
         server.stop()
         raise
     finally:
         await serving
+
+
+def _exports(url: str, settings: Settings) -> str:
+    """The line that points a shell's playbooks here. The credentials are dummies."""
+    variables = {
+        "RUNAI_BASE_URL": url,
+        "RUNAI_CLIENT_ID": settings.client_id,
+        "RUNAI_CLIENT_SECRET": settings.client_secret,
+    }
+    return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
 
 
 def _write_whole(path: Path, text: str) -> None:

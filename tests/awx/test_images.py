@@ -13,17 +13,19 @@ import pytest
 import yaml
 
 from tests.awx.conftest import KIT
+from tests.support.waiting import PATIENCE
 from tools.paths import command
-
-BUILDER = [command("uv"), "run", "-q", "--no-project", "--with", "ansible-builder==3.2.*", "ansible-builder"]
 
 
 def builder(folder: Path, *arguments: str) -> str:
-    """Output of ansible-builder; skips where it can't be installed."""
-    if subprocess.run([*BUILDER, "--version"], check=False, capture_output=True, timeout=300).returncode:
-        pytest.skip("ansible-builder could not be installed")
+    """Output of ansible-builder."""
     done = subprocess.run(
-        [*BUILDER, *arguments], check=False, cwd=folder, capture_output=True, text=True, timeout=300
+        [command("ansible-builder"), *arguments],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -189,6 +189,15 @@ def is_told_in_a_line(*options: str) -> str:
     return done.stderr
 
 
+def test_command_prints_a_line_that_points_a_shell_to_it() -> None:
+    with started("--client-secret", "with 'quotes'") as (process, line):
+        assert process.stdout is not None
+        exports = process.stdout.readline()
+    show = 'printf \'%s|\' "$RUNAI_BASE_URL" "$RUNAI_CLIENT_ID" "$RUNAI_CLIENT_SECRET"'
+    done = subprocess.run(["sh", "-c", exports + show], check=True, capture_output=True, text=True)
+    assert done.stdout == f"{address(line)}|rehearsal|with 'quotes'|"
+
+
 def test_command_with_taken_port_reports_one_line() -> None:
     with started() as (_nothing, line):
         port = address(line).rsplit(":", 1)[1]
