@@ -147,6 +147,11 @@ exclude:
       matches no selected workload gives a warning.
   type: list
   elements: str
+except_projects:
+  description:
+    - Names of projects. Their workloads are not selected. This option is no criterion.
+  type: list
+  elements: str
 except_newest:
   description:
     - Number of workloads to leave out in each project of each cluster, the newest first. The newest workload is the one

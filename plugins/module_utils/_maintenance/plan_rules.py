@@ -86,14 +86,15 @@ def check_plan(
 
 
 def _check_exemptions(selected: Selected, options: MaintenanceOptions) -> None:
-    unmatched = selected.unmatched.get("exclude", ())
-    if unmatched and options.unmatched_exemptions == REFUSE:
-        raise RecordError(
-            "exclude: {0} matches no selected workload. Correct it, or set "
-            "unmatched_exemptions: allow".format(
-                some_of(["'{0}'".format(clean(one, 100)) for one in unmatched])
+    for option in ("exclude", "except_projects"):
+        unmatched = selected.unmatched.get(option, ())
+        if unmatched and options.unmatched_exemptions == REFUSE:
+            raise RecordError(
+                "{0}: {1} matches no selected workload. Correct it, or set "
+                "unmatched_exemptions: allow".format(
+                    option, some_of(["'{0}'".format(clean(one, 100)) for one in unmatched])
+                )
             )
-        )
 
 
 def _check_empty(

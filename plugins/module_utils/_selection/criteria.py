@@ -49,7 +49,8 @@ class Criteria(NamedTuple):
 class Matched(NamedTuple):
     """Rows that meet the criteria, in the order they came: those to select, and those that are excluded.
 
-    ``unmatched``: option to its values that no such row has; for ``exclude``, those that match none.
+    ``unmatched``: option to its values that no such row has; for ``exclude`` and ``except_projects``,
+    those that match none.
     """
 
     rows: list[Row]
@@ -115,7 +116,12 @@ def predicate(criteria: Criteria) -> Callable[[Row], bool]:
     return lambda row: all(test(row) for test in tests)
 
 
-def match(rows: Iterable[Row], criteria: Criteria, exclude: Sequence[str] = ()) -> Matched:
+def match(
+    rows: Iterable[Row],
+    criteria: Criteria,
+    exclude: Sequence[str] = (),
+    except_projects: Sequence[str] = (),
+) -> Matched:
     """Return the rows that meet ``criteria``; ``exclude`` holds ids or name patterns."""
     is_meant = predicate(criteria)
     meant = [row for row in rows if is_meant(row)]
@@ -126,7 +132,9 @@ def match(rows: Iterable[Row], criteria: Criteria, exclude: Sequence[str] = ()) 
     by_id = {workload_id: row for row in meant for workload_id in row_id(row)}
     taken_out = {element: _matching(element, by_id) for element in exclude}
     unmatched["exclude"] = [element for element, ids in taken_out.items() if not ids]
-    left_out = frozenset[str]().union(*taken_out.values())
+    of_projects = {project: _of_project(project, by_id) for project in except_projects}
+    unmatched["except_projects"] = [project for project, ids in of_projects.items() if not ids]
+    left_out = frozenset[str]().union(*taken_out.values(), *of_projects.values())
     return Matched(
         [row for row in meant if left_out.isdisjoint(row_id(row))],
         [row for row in meant if not left_out.isdisjoint(row_id(row))],
@@ -160,6 +168,10 @@ def _is_before(field: str, latest: datetime) -> Callable[[Row], bool]:
         return found is not None and found <= latest
 
     return test
+
+
+def _of_project(project: str, rows: Mapping[str, Row]) -> frozenset[str]:
+    return frozenset(one for one, row in rows.items() if text(row, "projectName") == project)
 
 
 def _matching(element: str, rows: Mapping[str, Row]) -> frozenset[str]:

@@ -47,6 +47,7 @@ class InfoOptions(NamedTuple):
     search: Optional[str]
     filter_by: tuple[str, ...]
     exclude: tuple[str, ...]
+    except_projects: tuple[str, ...]
     idle: Optional[IdleWindow]
     except_newest: int
     order: Order
@@ -74,7 +75,9 @@ def selection_argument_spec() -> dict[str, dict[str, Any]]:
 
 def select_argument_spec() -> dict[str, dict[str, Any]]:
     """Return the options that select workloads: those of the documentation fragment ``selection``."""
-    lists = {option: {"type": "list", "elements": "str"} for option in (*_LISTS, "exclude")}
+    lists = {
+        option: {"type": "list", "elements": "str"} for option in (*_LISTS, "exclude", "except_projects")
+    }
     return {
         **lists,
         "all": {"type": "bool", "default": False},
@@ -110,7 +113,7 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
     warnings: list[str] = []
     lists = {
         option: None if params[option] is None else names(option, params[option])
-        for option in (*_LISTS, "exclude", "fields")
+        for option in (*_LISTS, "exclude", "except_projects", "fields")
         if option != "ids"
     }
     if lists["nodes"] is not None and params["deleted"]:
@@ -127,6 +130,7 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
         search=params["search"],
         filter_by=_expressions(lists["filter_by"] or ()),
         exclude=_exclude(lists["exclude"] or ()),
+        except_projects=lists["except_projects"] or (),
         idle=None if params["idle_for"] is None else _idle(params["idle_for"], params["idle_threshold"], now),
         except_newest=whole("except_newest", params["except_newest"], 0) or 0,
         order=Order(

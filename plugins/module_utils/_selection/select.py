@@ -78,7 +78,7 @@ class _Selecting:
         clusters = self._clusters()
         criteria = self._resolved(clusters)
         rows, shortfall = self._read(criteria, clusters)
-        matched = match(rows.values(), criteria, options.exclude)
+        matched = match(rows.values(), criteria, options.exclude, options.except_projects)
         self._warn_of_unmatched(matched.unmatched, criteria, clusters)
         idle = self._idle(matched)
         taken = take(idle.rows, options.order)
@@ -155,6 +155,7 @@ class _Selecting:
             and part.is_whole
             and not options.filter_by
             and not options.exclude
+            and not options.except_projects
             and options.idle is None
             and not options.except_newest
             and options.order == Order(limit=limit)

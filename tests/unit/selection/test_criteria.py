@@ -214,6 +214,14 @@ def test_match_exclude_leaves_out_exactly_the_matching_rows(fleet: list[Row], ex
     assert "nobody" not in excluded or "nobody" in found.unmatched["exclude"]
 
 
+@given(fleet=live_rows, projects=st.lists(st.sampled_from(["vision", "nlp", "nowhere"]), unique=True))
+def test_match_except_projects_leaves_out_exactly_their_rows(fleet: list[Row], projects: list[str]) -> None:
+    found = match(fleet, Criteria(), [], projects)
+    assert found.rows == [row for row in fleet if row.get("projectName") not in projects]
+    there = {row.get("projectName") for row in fleet}
+    assert found.unmatched.get("except_projects", []) == [one for one in projects if one not in there]
+
+
 def test_match_row_without_the_field_is_not_selected() -> None:
     for wanted in (
         Criteria(before={"phase_older_than": NOW}),

@@ -47,7 +47,13 @@ GOOD: dict[str, Any] = {
     "idle_for": "2h",
 }
 # A good value for each other option whose default is none.
-OTHERS: dict[str, Any] = {"exclude": ["keep-*"], "limit": 5, "until_gpus": 8.0, "workloads_limit": 0}
+OTHERS: dict[str, Any] = {
+    "exclude": ["keep-*"],
+    "except_projects": ["audit"],
+    "limit": 5,
+    "until_gpus": 8.0,
+    "workloads_limit": 0,
+}
 
 
 def options(**given: Any) -> InfoOptions:
