@@ -159,12 +159,6 @@ except_newest:
     - Only workloads that meet the criteria are counted. With O(idle_for), workloads that match O(exclude) are not counted.
   type: int
   default: 0
-deleted:
-  description:
-    - Whether to select among the deleted workloads instead of the existing ones. The control plane lists deleted workloads
-      for some time.
-  type: bool
-  default: false
 sort_by:
   description:
     - Key by which the workloads are sorted. Workloads without a value come last. Among equal values the oldest comes
@@ -208,12 +202,22 @@ partial:
   default: false
 """
 
+# Of a selection whose workloads are not acted on.
+_DELETED = r"""
+deleted:
+  description:
+    - Whether to select among the deleted workloads instead of the existing ones. The control plane lists deleted workloads
+      for some time.
+  type: bool
+  default: false
+"""
+
 
 class ModuleDocFragment:
     """The options that select workloads: of a module, or as the suboptions of its option ``select``."""
 
     # Annotated, since ansible-test reads plain assignments as literals only.
-    DOCUMENTATION: str = "options:\n" + indent(_OPTIONS, "  ")
+    DOCUMENTATION: str = "options:\n" + indent(_OPTIONS + _DELETED, "  ")
 
     SELECT: str = (
         "options:\n"
