@@ -16,7 +16,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch import deliver
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
-from tests.component.rehearsal import fleet
+from tests.support.workloads import fleet
 
 Start = Callable[..., Handle]
 

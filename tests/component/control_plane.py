@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A control plane without a network: the simulator's model, with faults and a clock that tests move by hand.
 
-It keeps its own books of what it carried out, what it let the client see and what it left open, so that a
+It records what it carried out, what it let the client see and what it left open, so that a
 test can hold the client's report against the truth.
 """
 
@@ -31,46 +31,15 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import run
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 
 from simulator.api.fleet_file import build
-from simulator.model.clock import ManualClock
 from simulator.model.fleet import Behaviour, Fleet
-from tests.component.rehearsal import DEFAULTS, DONE, workload_id
+from tests.component.harness import DEFAULTS, DONE
+from tests.support.clock import FakeClock
+from tests.support.workloads import workload_id
 
 BATCH_ID = workload_id(10**6)
 STRANGER = workload_id(10**7)
 # The control plane surely did nothing when it answers so.
 DEFINITE = (400, 401, 403, 404, 405, 413, 429, 501)
-
-
-class HandClock:
-    """Stands in for the modules time and threading: whoever sleeps or waits moves the clock on."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        self._clock = clock
-
-    def monotonic(self) -> float:
-        return self._clock.now()
-
-    def sleep(self, seconds: float) -> None:
-        self._clock.advance(max(seconds, 0.001))
-
-    def Event(self) -> HandEvent:  # noqa: N802 - as threading names it
-        return HandEvent(self)
-
-
-class HandEvent:
-    """An event whose wait moves the clock on."""
-
-    def __init__(self, clock: HandClock) -> None:
-        self._clock = clock
-        self._is_set = False
-
-    def set(self) -> None:
-        self._is_set = True
-
-    def wait(self, seconds: float) -> bool:
-        if not self._is_set:
-            self._clock.sleep(seconds)
-        return self._is_set
 
 
 @dataclass(frozen=True)
@@ -94,7 +63,7 @@ class Fault:
 
 
 @dataclass
-class Books:
+class GroundTruth:
     """What is true of one run, whatever its client was told."""
 
     carried_out: set[str] = field(default_factory=set)
@@ -121,14 +90,14 @@ class ControlPlane:
     """Stands in for the client's Transport. Faults are taken from the queues, one a request, in turn."""
 
     def __init__(self, fleet: Mapping[str, Any], **behaviour: Any) -> None:
-        self.clock = ManualClock()
+        self.clock = FakeClock()
         workloads, places = build(dict(fleet), self.clock.now(), 9000)
         self.fleet = Fleet(workloads, places, self.clock, Behaviour(**behaviour))
         # None lets a request pass.
         self.batch_faults: deque[Fault | None] = deque()
         self.read_faults: deque[Fault | None] = deque()
         self.token_faults: deque[Fault | None] = deque()
-        self.books = Books()
+        self.ground_truth = GroundTruth()
         self.action = ""
         self.is_cancelled = False
         self.deadline = float("inf")
@@ -136,10 +105,9 @@ class ControlPlane:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put itself in the place of the network, its clock in the place of the machine's."""
-        by_hand = HandClock(self.clock)
         for module in (_deliver, _retry, _cancellation, _token, _wait, _batch_run):
-            monkeypatch.setattr(module, "time", by_hand)
-        monkeypatch.setattr(_cancellation, "threading", by_hand)
+            monkeypatch.setattr(module, "time", self.clock)
+        monkeypatch.setattr(_cancellation, "threading", self.clock)
         monkeypatch.setattr(_retry, "random", random.Random(0))
         monkeypatch.setattr(_client, "Transport", lambda connection, stats, connections: self)
         monkeypatch.setattr(_batch_run, "watch_ancestors", lambda: lambda: self.is_cancelled)
@@ -154,8 +122,8 @@ class ControlPlane:
             self.fleet.set_phase(one, phase)
 
     def run(self, action: str, ids: Sequence[str], **options: Any) -> ModuleResult:
-        """Run the module's core against it, with new books."""
-        self.books = Books()
+        """Run the module's core against it, with a new ground truth."""
+        self.ground_truth = GroundTruth()
         self.action = action
         self.is_cancelled = False
         self.deadline = self.clock.now() + (options.get("deadline") or float("inf"))
@@ -180,7 +148,7 @@ class ControlPlane:
 
     def _exchange(self, method: str, path: str, json_body: Mapping[str, Any] | None) -> Answer:
         if self.is_cancelled or self.clock.now() >= self.deadline:
-            self.books.called_late.append(path)
+            self.ground_truth.called_late.append(path)
         self.clock.advance(0.01)
         if path.endswith("/token"):
             faults, answer = self.token_faults, self._token
@@ -195,43 +163,45 @@ class ControlPlane:
     def _batch(self, path: str, ids: list[str]) -> Answer:
         assert 1 <= len(ids) <= 100
         assert len(set(ids)) == len(ids)
-        books = self.books
-        books.calls.append(ids)
+        truth = self.ground_truth
+        truth.calls.append(ids)
         for one in ids:
             for known, words in (
-                (books.shown, "seen to be applied"),
-                (books.lost, "applied, and its state not awaited"),
-                (books.unread, "left open, and its state not read"),
+                (truth.shown, "seen to be applied"),
+                (truth.lost, "applied, and its state not awaited"),
+                (truth.unread, "left open, and its state not read"),
             ):
                 if one in known:
-                    books.sent_wrongly[one] = words
+                    truth.sent_wrongly[one] = words
         fault = self.batch_faults.popleft() if self.batch_faults else None
         if fault is None:
             fault = Fault("foreign", applied=True, share=0)
         if fault.kind in ("omit", "refuse", "both_lists", "foreign", "orphan"):
             return self._answer_oddly(fault, path, ids)
         if fault.kind != "refused" and not (fault.kind == "status" and fault.status in DEFINITE):
-            books.left_open.update(ids)
-            books.unread.update(ids)
+            truth.left_open.update(ids)
+            truth.unread.update(ids)
             if fault.applied:
                 done = self._carry_out(ids)["succeeded"]
                 if fault.kind == "status" and fault.status == 503 and not fault.is_page:
                     # The API's own 503 says that nothing was done: it is looked once, and believed.
-                    books.lied_about.update(done)
+                    truth.lied_about.update(done)
                 else:
-                    books.lost |= books.carried_out & set(ids)
+                    truth.lost |= truth.carried_out & set(ids)
         self.read_faults.extendleft([Fault("status")] * fault.blind)
         return self._fail(fault, "POST", path)
 
     def _carry_out(self, ids: Sequence[str]) -> dict[str, Any]:
         before = {one: self.fleet.phase(one) for one in ids}
         result = self.fleet.act(self.action, ids)
-        self.books.carried_out.update(one for one in result.succeeded if before[one] not in DONE[self.action])
+        self.ground_truth.carried_out.update(
+            one for one in result.succeeded if before[one] not in DONE[self.action]
+        )
         failed = [{"id": one.id, "code": one.code, "message": one.message} for one in result.failed]
         return {"id": BATCH_ID, "succeeded": result.succeeded, "failed": failed}
 
     def _answer_oddly(self, fault: Fault, path: str, ids: list[str]) -> Answer:
-        books, chosen = self.books, set(ids[: fault.share])
+        truth, chosen = self.ground_truth, set(ids[: fault.share])
         kept = ids if fault.applied else [one for one in ids if one not in chosen]
         body = self._carry_out(kept)
         if fault.kind == "orphan":
@@ -240,19 +210,19 @@ class ControlPlane:
             body["succeeded"] = [one for one in body["succeeded"] if one not in chosen]
             body["failed"] = [one for one in body["failed"] if one["id"] not in chosen]
         if fault.kind in ("refuse", "both_lists"):
-            books.lied_about |= chosen & set(kept)
+            truth.lied_about |= chosen & set(kept)
             if self.action != "delete":
                 # Of what is deleted, or may have been acted on before, it is looked whether it is done.
-                books.in_both |= chosen & set(body["succeeded"]) - books.left_open
+                truth.in_both |= chosen & set(body["succeeded"]) - truth.left_open
             body["failed"] += [{"id": one, "code": 409, "message": "conflict, try later"} for one in chosen]
         if fault.kind == "foreign" and chosen:
             body["succeeded"] += [STRANGER, "nonsense", None]
         named = {*body["succeeded"], *(one["id"] for one in body["failed"])}
         silent = set(ids) - named
-        books.left_open |= silent
-        books.unread |= silent
-        books.lost |= books.carried_out & silent
-        books.shown.update(body["succeeded"])
+        truth.left_open |= silent
+        truth.unread |= silent
+        truth.lost |= truth.carried_out & silent
+        truth.shown.update(body["succeeded"])
         return _json(path, 200, body)
 
     def _token(self, path: str) -> Answer:
@@ -263,11 +233,11 @@ class ControlPlane:
         if one == "count":
             return _json(path, 200, {"count": len(self.fleet.live())})
         if one == "workloads":
-            self.books.unread.clear()
+            self.ground_truth.unread.clear()
             return _json(path, 200, {"workloads": [self._row(found.id) for found in self.fleet.live()]})
-        self.books.unread.discard(one)
+        self.ground_truth.unread.discard(one)
         if self.fleet.phase(one) in DONE[self.action]:
-            self.books.shown.add(one)
+            self.ground_truth.shown.add(one)
         if self.fleet.phase(one) is None:
             return _json(path, 404, {"code": 404, "message": "workload not found"})
         return _json(path, 200, self._row(one))

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.component.rehearsal import workload_id
+from tests.support.workloads import workload_id
 
 _WORDS = (
     "",

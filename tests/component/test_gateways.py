@@ -20,7 +20,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import Ac
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 
 from tests.component.conftest import Start
-from tests.component.rehearsal import BATCH, LIST, TOKENS, rehearse, select, workload_id
+from tests.component.harness import BATCH, LIST, TOKENS, rehearse, select
+from tests.support.workloads import workload_id
 
 ID = "7f3a0c52-7d54-4c38-9d8e-0a1b2c3d4e5f"
 COUNT = "/api/v1/workloads/count"
@@ -233,7 +234,7 @@ def test_info_empty_lists_written_otherwise_are_empty(start: Start, value: str) 
     simulator.faults({"times": "always", "fault": {"kind": "empty_lists", "value": value}})
     found = select(simulator, fields=["name", "node_pools", "requested_node_pools"], phases=["Running"])
     assert found.result["workloads"] == [
-        {"name": f"workload-{number}", "node_pools": [], "requested_node_pools": []} for number in range(3)
+        {"name": f"job-{number}", "node_pools": [], "requested_node_pools": []} for number in range(3)
     ]
     for criteria in ({"nodes": ["gpu-1"]}, {"projects": ["none"]}, {"node_pools": ["a"]}, {"search": "none"}):
         found = select(simulator, **criteria)

@@ -14,7 +14,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import Bat
 
 from simulator.server import Handle
 from tests.component.conftest import Start
-from tests.component.rehearsal import BATCH, DEFAULTS, workload_id
+from tests.component.harness import BATCH, DEFAULTS
+from tests.support.workloads import workload_id
 
 IDS = [workload_id(number) for number in range(2)]
 LOST = {"kind": "cut", "apply": False}

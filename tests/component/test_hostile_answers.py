@@ -23,19 +23,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._common.text import S
 
 from tests.component.conftest import Start
 from tests.component.control_plane import ControlPlane, Fault
+from tests.component.harness import BATCH, COUNT, DEFAULTS, LIST, ONE, READY, is_acted_on, rehearse
 from tests.component.malformed import Malformed
-from tests.component.rehearsal import (
-    BATCH,
-    COUNT,
-    DEFAULTS,
-    LIST,
-    ONE,
-    READY,
-    fleet,
-    is_acted_on,
-    rehearse,
-    workload_id,
-)
+from tests.support.workloads import fleet, workload_id
 
 IDS = [workload_id(number) for number in range(4)]
 ANSWERS = 96_000
@@ -230,12 +220,12 @@ def test_whole_runs_on_broken_answers_count_right(monkeypatch: pytest.MonkeyPatc
         # Half of the time the plan is made from what is true, and what is read later is broken.
         control_plane.read_faults = deque([*[None] * (number % 2 * 4), *of_reads])
         result = control_plane.run(action, IDS).result
-        books = control_plane.books
+        truth = control_plane.ground_truth
         found = {outcome: set(ids) for outcome, ids in result["outcomes"].items()}
         assert sorted(one for ids in result["outcomes"].values() for one in ids) == sorted(IDS)
-        assert found["changed"] <= books.carried_out | named_by(of_batches, "succeeded")
-        assert books.carried_out - named_by(of_batches, "failed") <= found["changed"] | found["unknown"]
-        assert found["unknown"] <= books.left_open
+        assert found["changed"] <= truth.carried_out | named_by(of_batches, "succeeded")
+        assert truth.carried_out - named_by(of_batches, "failed") <= found["changed"] | found["unknown"]
+        assert found["unknown"] <= truth.left_open
         assert not [row for row in result["workloads"] if row["reason"] == "internal"]
         assert json.loads(json.dumps(result)) == result
 

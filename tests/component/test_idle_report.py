@@ -19,8 +19,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.idle_rep
 from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
 from tests.component.conftest import Start
-from tests.component.rehearsal import workload_id
 from tests.component.test_maintenance import _completed
+from tests.support.workloads import workload_id
 
 IDLE = {"percent": 0.4}
 

@@ -19,7 +19,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.nodes impo
 
 from simulator.server import Handle
 from tests.component.conftest import Start
-from tests.component.rehearsal import DEFAULTS, LIST, rehearse, select, workload_id
+from tests.component.harness import DEFAULTS, LIST, rehearse, select
+from tests.support.workloads import workload_id
 
 # More than a page of 500.
 COUNT = 620

@@ -20,19 +20,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import
 from simulator.server import Handle
 from tests.component.conftest import Start
 from tests.component.control_plane import ControlPlane, Fault
-from tests.component.rehearsal import (
-    BATCH,
-    COUNT,
-    LIST,
-    ONE,
-    READS,
-    TOKENS,
-    fleet,
-    is_acted_on,
-    rehearse,
-    workload_id,
-)
+from tests.component.harness import BATCH, COUNT, LIST, ONE, READS, TOKENS, is_acted_on, rehearse
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.workloads import fleet, workload_id
 
 IDS = [workload_id(number) for number in range(3)]
 MANY = [workload_id(number) for number in range(60)]
@@ -295,8 +285,8 @@ def test_the_deadline_ends_a_pause(monkeypatch: pytest.MonkeyPatch, status: int,
     finished = control_plane.run("suspend", IDS, retry_timeout=7200.0, deadline=60)
     assert finished.failed
     assert finished.result["outcomes"][outcome] == IDS
-    assert control_plane.books.batches == 1
-    assert control_plane.books.called_late == []
+    assert control_plane.ground_truth.batches == 1
+    assert control_plane.ground_truth.called_late == []
     assert 60 <= control_plane.clock.now() - started < 62
 
 
@@ -307,7 +297,7 @@ def test_the_deadline_ends_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert finished.failed
     assert finished.result["outcomes"]["changed"] == IDS
     assert finished.result["not_reached"] == IDS
-    assert control_plane.books.called_late == []
+    assert control_plane.ground_truth.called_late == []
 
 
 def test_the_deadline_ends_reading_the_state(start: Start) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever becomes of a batch's answer, the truth is read again and nothing is done twice or lost."""
+"""Whatever becomes of a batch's answer, the state is read again and nothing is done twice or lost."""
 
 from __future__ import annotations
 
@@ -13,22 +13,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Cl
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
 
-from simulator.model.clock import ManualClock
 from tests.component.conftest import Start
 from tests.component.control_plane import ControlPlane, Fault
-from tests.component.rehearsal import (
-    BATCH,
-    COUNT,
-    DONE,
-    LIST,
-    ONE,
-    READS,
-    READY,
-    fleet,
-    is_acted_on,
-    rehearse,
-    workload_id,
-)
+from tests.component.harness import BATCH, COUNT, DONE, LIST, ONE, READS, READY, is_acted_on, rehearse
+from tests.support.clock import FakeClock
+from tests.support.workloads import fleet, workload_id
 
 IDS = [workload_id(number) for number in range(3)]
 ACTIONS = ("suspend", "resume", "delete")
@@ -210,7 +199,7 @@ def test_what_is_gone_has_not_failed_to_be_deleted_where_the_batch_is_refused_as
 
 def test_a_phase_may_lag_behind_the_lost_answer(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_deliver, "_LAG_SECONDS", 3600.0)
-    clock = ManualClock()
+    clock = FakeClock()
     simulator = start(lag_seconds=5.0, clock=clock)
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
@@ -407,7 +396,7 @@ def test_a_proxys_503_to_what_it_passed_on_is_awaited_like_a_lost_answer(
     control_plane.batch_faults.append(Fault("status", True, 503, is_page=True))
     finished = control_plane.run("suspend", IDS)
     assert finished.result["outcomes"]["changed"] == IDS
-    assert control_plane.books.batches == 1
+    assert control_plane.ground_truth.batches == 1
 
 
 def test_answers_that_keep_getting_lost_end_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -417,7 +406,7 @@ def test_answers_that_keep_getting_lost_end_as_unknown(monkeypatch: pytest.Monke
     finished = control_plane.run("suspend", IDS, retry_timeout=60.0)
     assert finished.failed
     assert finished.result["outcomes"]["unknown"] == IDS
-    assert 1 < control_plane.books.batches < 100
+    assert 1 < control_plane.ground_truth.batches < 100
 
 
 def test_without_retries_the_state_is_read_once_and_nothing_is_sent_again(start: Start) -> None:

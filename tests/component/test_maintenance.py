@@ -22,7 +22,7 @@ from ansible_collections.gpuops.runai.plugins.modules import runai_maintenance, 
 from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
 from tests.component.conftest import Start
-from tests.component.rehearsal import fleet, workload_id
+from tests.support.workloads import fleet, workload_id
 
 PLAN: dict[str, Any] = {
     "reason": "new fan",

@@ -16,17 +16,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation imp
 
 from simulator.server import Handle
 from tests.component.conftest import Start
-from tests.component.rehearsal import (
-    BATCH,
-    COUNT,
-    LIST,
-    ONE,
-    TOKENS,
-    is_acted_on,
-    rehearse,
-    workload_id,
-)
+from tests.component.harness import BATCH, COUNT, LIST, ONE, TOKENS, is_acted_on, rehearse
 from tests.support.waiting import PATIENCE
+from tests.support.workloads import workload_id
 
 IDS = [workload_id(number) for number in range(3)]
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.component.control_plane import ControlPlane, Fault
-from tests.component.rehearsal import DONE, READY, fleet, workload_id
+from tests.component.harness import DONE, READY
+from tests.support.workloads import fleet, workload_id
 
 IDS = [workload_id(number) for number in range(8)]
 ACTIONS = st.sampled_from(["suspend", "resume", "delete"])
@@ -145,35 +146,35 @@ class Operations(RuleBasedStateMachine):
         assert all(self.control_plane.fleet.phase(one) in DONE[action] for one in changed)
         again = self.run(action, changed)
         assert not again["changed"]
-        assert self.control_plane.books.batches == 0
+        assert self.control_plane.ground_truth.batches == 0
 
     def settled(self) -> None:
-        """What earlier runs left under way arrives: the books of a run are about that run alone."""
+        """What earlier runs left under way arrives: the ground truth covers one run."""
         self.time_passes(10.0)
 
     def run(self, action: str, ids: list[str], **options: Any) -> dict[str, Any]:
-        """Run, and hold the report against the books."""
+        """Run, and hold the report against the truth."""
         finished = self.control_plane.run(action, ids, **options)
-        result, books = finished.result, self.control_plane.books
+        result, truth = finished.result, self.control_plane.ground_truth
         found = {outcome: set(named) for outcome, named in result["outcomes"].items()}
 
         # Each id has exactly one outcome.
         assert sorted(one for named in result["outcomes"].values() for one in named) == sorted(ids)
         # Changed is what was really changed; what was changed is called changed, or unknown.
-        assert found["changed"] <= books.carried_out
-        assert books.carried_out - books.lied_about <= found["changed"] | found["unknown"], result["msg"]
+        assert found["changed"] <= truth.carried_out
+        assert truth.carried_out - truth.lied_about <= found["changed"] | found["unknown"], result["msg"]
         # Unknown is only what a call left open.
-        assert found["unknown"] <= books.left_open
+        assert found["unknown"] <= truth.left_open
         # Nothing that was seen to be applied is sent again, and nothing without looking.
-        assert not books.sent_wrongly
+        assert not truth.sent_wrongly
         assert result["changed"] is bool(found["changed"])
         assert finished.failed or not any(found[outcome] for outcome in BAD)
         assert not [row for row in result["workloads"] if row["reason"] == "internal"]
         # What is named in both lists counts as failed.
-        assert books.in_both <= found["failed"]
+        assert truth.in_both <= found["failed"]
         # With one call at a time, it is known which were begun when.
         if options.get("concurrency") == 1:
-            assert not books.called_late
+            assert not truth.called_late
             self.check_breaker(result, str(options["max_failures"]))
         return result
 
@@ -187,7 +188,7 @@ class Operations(RuleBasedStateMachine):
         accepted = int(max_failures.rstrip("%")) * (
             result["summary"]["requested"] if "%" in max_failures else 1
         )
-        calls = self.control_plane.books.calls
+        calls = self.control_plane.ground_truth.calls
         for number, ids in enumerate(calls):
             before = {one for call in calls[:number] for one in call}
             if before.isdisjoint(ids):

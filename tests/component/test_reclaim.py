@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from tests.component.conftest import Start
-from tests.component.rehearsal import fleet, workload_id
 from tests.component.test_maintenance import Site
+from tests.support.workloads import fleet, workload_id
 
 RECLAIM: dict[str, Any] = {
     "reason": "idle",
-    "select": {"name": "workload-*"},
+    "select": {"name": "job-*"},
     "max_affected": "none",
     "max_percent": "none",
     "allow_empty": True,
@@ -99,9 +99,9 @@ def test_begun_without_a_warning_is_rejected(site: Reclaim) -> None:
 
 
 def test_begun_without_a_notice_on_purpose_plans_anew_each_time(site: Reclaim) -> None:
-    site.suspend(notice="none", select={"name": "workload-0"})
+    site.suspend(notice="none", select={"name": "job-0"})
     assert site.phases(3) == ["Stopped", "Running", "Running"]
-    site.suspend(notice="none", select={"name": "workload-1"})
+    site.suspend(notice="none", select={"name": "job-1"})
     assert site.phases(3) == ["Stopped", "Stopped", "Running"]
     site.end()
     assert set(site.sent("resume")) == {workload_id(0), workload_id(1)}
@@ -153,7 +153,7 @@ def test_notices_outlive_the_end_of_a_record(site: Reclaim) -> None:
 
 def test_begun_again_keeps_what_another_maintenance_holds_too(site: Reclaim) -> None:
     site.tell(site.warn()["to_tell"])
-    other: dict[str, Any] = {**RECLAIM, "notice": None, "select": {"name": "workload-0"}}
+    other: dict[str, Any] = {**RECLAIM, "notice": None, "select": {"name": "job-0"}}
     assert not site.run("planned", name="other", **other).failed
     site.pass_time(hours=25)
     site.suspend()

@@ -24,8 +24,9 @@ from cryptography.x509.oid import NameOID
 
 from simulator.server import Handle
 from tests.component.conftest import Start
+from tests.component.harness import BATCH, ONE, rehearse
 from tests.component.proxy import Proxy, proxying
-from tests.component.rehearsal import BATCH, ONE, rehearse, workload_id
+from tests.support.workloads import workload_id
 
 IDS = [workload_id(number) for number in range(3)]
 PASSWORD = "p@ss/word:1"

@@ -14,12 +14,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellat
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
 from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import parse_token
 
-from simulator.model.clock import ManualClock
 from simulator.server import Handle
 from simulator.settings import TOKEN
 from tests.component.conftest import Start
-from tests.component.control_plane import HandClock
-from tests.component.rehearsal import BATCH, COUNT, LIST, ONE, READS, TOKENS, rehearse, workload_id
+from tests.component.harness import BATCH, COUNT, LIST, ONE, READS, TOKENS, rehearse
+from tests.support.clock import FakeClock
+from tests.support.workloads import workload_id
 
 IDS = [workload_id(number) for number in range(3)]
 MANY = [workload_id(number) for number in range(60)]
@@ -39,13 +39,13 @@ def refusals(simulator: Handle) -> int:
     return found
 
 
-def by_hand(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Let pauses move a clock on instead of taking time."""
-    clock = ManualClock()
-    hands = HandClock(clock)
+    clock = FakeClock()
     for module in (_cancellation, _retry, _token):
-        monkeypatch.setattr(module, "time", hands)
-    monkeypatch.setattr(_cancellation, "threading", hands)
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(_cancellation, "threading", clock)
     return clock
 
 
@@ -86,9 +86,8 @@ def test_it_dies_in_a_rate_limit_sleep(start: Start, status: int) -> None:
 
 
 def test_it_ends_in_a_rate_limit_sleep_and_is_renewed_before_it_is_refused(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    start: Start, clock: FakeClock
 ) -> None:
-    clock = by_hand(monkeypatch)
     simulator = start(token_seconds=1.0, clock=clock)
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 429, "retry_after": 2}})
     run = rehearse(simulator, "suspend", IDS)
@@ -154,9 +153,9 @@ def test_a_new_one_that_is_refused_too_is_the_end(
     ids=["key not known yet", "replicas in turn", "clock behind"],
 )
 def test_token_fresh_one_refused_for_a_time_loses_no_batch(
-    start: Start, monkeypatch: pytest.MonkeyPatch, match: dict[str, Any], fault: dict[str, Any]
+    start: Start, clock: FakeClock, match: dict[str, Any], fault: dict[str, Any]
 ) -> None:
-    simulator = start(60, clock=by_hand(monkeypatch))
+    simulator = start(60, clock=clock)
     simulator.faults({"match": match, "times": "always", "fault": fault})
     run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=1, retry_timeout=120)
     assert run.counts == {"changed": 60}
@@ -164,10 +163,8 @@ def test_token_fresh_one_refused_for_a_time_loses_no_batch(
     assert tokens_made(simulator) == 2
 
 
-def test_token_key_changes_between_batches_loses_no_batch(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    simulator = start(60, clock=by_hand(monkeypatch))
+def test_token_key_changes_between_batches_loses_no_batch(start: Start, clock: FakeClock) -> None:
+    simulator = start(60, clock=clock)
     simulator.faults(
         {"match": BATCH, "nth": 2, "fault": "revoke_tokens"},
         {"match": BATCH, "nth": 3, "times": "always", "fault": {"kind": "fresh_token", "requests": 4}},
@@ -182,9 +179,8 @@ def test_token_key_changes_between_batches_loses_no_batch(
     ("retry_timeout", "seconds"), [(3600, 20), (3, 4)], ids=["token too old", "retry_timeout over"]
 )
 def test_token_account_never_accepted_ends_with_a_401_in_time(
-    start: Start, monkeypatch: pytest.MonkeyPatch, retry_timeout: float, seconds: float
+    start: Start, clock: FakeClock, retry_timeout: float, seconds: float
 ) -> None:
-    clock = by_hand(monkeypatch)
     simulator = start(60, clock=clock)
     refusal = {"kind": "status", "status": 401}
     simulator.faults({"match": READS, "times": "always", "fault": refusal})
@@ -203,9 +199,8 @@ def test_token_account_never_accepted_ends_with_a_401_in_time(
     ids=["retry_timeout", "deadline"],
 )
 def test_token_account_accepted_before_is_retried_until_the_time_is_over(
-    start: Start, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], seconds: float, reason: str
+    start: Start, clock: FakeClock, options: dict[str, Any], seconds: float, reason: str
 ) -> None:
-    clock = by_hand(monkeypatch)
     simulator = start(60, clock=clock)
     simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "status", "status": 401}})
     began = clock.now()

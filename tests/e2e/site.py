@@ -24,6 +24,7 @@ from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
 from tests.support.waiting import wait_until
+from tests.support.workloads import workload_row
 
 ENV_SECRET = "{{ lookup('ansible.builtin.env', 'SECRET') }}"
 # Seconds; the simulator shows at once what it was asked.
@@ -136,15 +137,13 @@ def killed(process: subprocess.Popen[str]) -> Iterator[None]:
 
 def workload(number: int, phase: str = "Running", **fields: Any) -> dict[str, Any]:
     """A row of a fleet file."""
-    return {
-        "id": f"00000000-0000-4000-8000-{number:012d}",
+    usual = {
         "name": f"train-{number}",
-        "phase": phase,
         "projectName": "vision" if number % 2 else "nlp",
         "submittedBy": "ada@example.com",
         "allocatedResources": {"gpu": 2},
-        **fields,
     }
+    return workload_row(number, phase, **{**usual, **fields})
 
 
 def told(run: PlaybookRun) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import yaml
 from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
+from tests.support.workloads import fleet, workload_ids
 from tools.paths import command, environment
 
 MODULE = "gpuops.runai.runai_workload_batch"
@@ -85,16 +85,9 @@ def assert_shape(result: Mapping[str, Any]) -> None:
     assert result["changed"] is bool(result["outcomes"]["changed"])
 
 
-def numbered(count: int, first: int = 0) -> list[str]:
-    return [str(uuid.UUID(int=2**127 + (4 << 76) + number)) for number in range(first, first + count)]
-
-
-def fleet(phases: Mapping[str, str], **fields: Any) -> dict[str, Any]:
+def fleet_in(phases: Mapping[str, str], **fields: Any) -> dict[str, Any]:
+    """A fleet file's content: each number's workload in its phase."""
     return {"workloads": [{"id": one, "phase": phase, **fields} for one, phase in phases.items()]}
-
-
-def same(count: int, phase: str = "Running", **fields: Any) -> dict[str, Any]:
-    return fleet(dict.fromkeys(numbered(count), phase), **fields)
 
 
 # The flow of a maintenance, in both modes and on the oldest and the newest ansible-core
@@ -149,9 +142,9 @@ def by_name(run: PlaybookRun) -> dict[str, dict[str, Any]]:
 
 def test_a_maintenance(run_playbook_on_each_core: PlaybookRunner) -> None:
     phases = ["Running", "Pending", "Stopped", "Completed", "Unknown", "Degraded"]
-    ids = numbered(250)
+    ids = workload_ids(250)
     wished = {one: phases[number % len(phases)] for number, one in enumerate(ids)}
-    settings = Settings(fleet=fleet(wished), transition_seconds=0.1)
+    settings = Settings(fleet=fleet_in(wished), transition_seconds=0.1)
     variables = {
         "secret": "rehearsal-secret",
         "ids": ids,
@@ -327,8 +320,8 @@ def play(run_playbook: PlaybookRunner) -> Iterator[Play]:
 
 def test_what_is_refused_keeps_the_shape_and_sends_nothing(play: Play, tmp_path: Path) -> None:
     (tmp_path / "requests.py").write_text("raise ImportError('not here')")
-    ids = numbered(3)
-    small = {"fleet": same(3)}
+    ids = workload_ids(3)
+    small = {"fleet": fleet(3)}
     cases = {
         "bad id": Case(small, action="delete", ids=[*ids, "train-7"]),
         "empty element": Case(small, action="delete", ids=[*ids, ""]),
@@ -405,7 +398,7 @@ def test_what_ansible_refuses_itself_does_not_repeat_the_ids(
 ) -> None:
     # Each task fails, and the play goes on all the same.
     playbook = REFUSED_BY_ANSIBLE.replace("\n    - name", "\n    - ignore_errors: true\n      name")
-    ids = numbered(2000)
+    ids = workload_ids(2000)
     run = run_playbook_on_each_core(playbook, extra_vars={"ids": ids})
     assert [task.status for task in run.tasks] == ["ignored"] * 6, run.output
     for task in run.tasks:
@@ -415,8 +408,8 @@ def test_what_ansible_refuses_itself_does_not_repeat_the_ids(
 
 
 def test_what_can_not_be_reached_or_is_forbidden_stops_everything(play: Play, nowhere: str) -> None:
-    ids = numbered(150)
-    many = {"fleet": same(150)}
+    ids = workload_ids(150)
+    many = {"fleet": fleet(150)}
     account = {"token": None, "client_id": "rehearsal", "client_secret": "rehearsal-secret"}
     cases = {
         "nobody there": Case(many, action="suspend", ids=ids, base_url=f"http://{nowhere}", retry_timeout=0),
@@ -460,44 +453,50 @@ def test_what_can_not_be_reached_or_is_forbidden_stops_everything(play: Play, no
 def late(deadline: int) -> Case:
     """The first batch is answered when the deadline has passed."""
     slow = {"match": {"path": BATCH}, "fault": {"kind": "slow", "seconds": deadline}}
-    options = {"action": "suspend", "ids": numbered(30), "batch_size": 1, "concurrency": 1, "timeout": 3600}
-    return Case({"fleet": same(30), "faults": [slow]}, deadline=deadline, **options)
+    options = {
+        "action": "suspend",
+        "ids": workload_ids(30),
+        "batch_size": 1,
+        "concurrency": 1,
+        "timeout": 3600,
+    }
+    return Case({"fleet": fleet(30), "faults": [slow]}, deadline=deadline, **options)
 
 
 def test_brakes_and_bounds(play: Play, tmp_path: Path) -> None:
-    ids = numbered(30)
+    ids = workload_ids(30)
     report = tmp_path / "report.jsonl"
     kept = tmp_path / "kept.jsonl"
     (tmp_path / "kept.jsonl.part").write_text("what a killed task left\n")
     refuse = {"match": {"path": BATCH}, "fault": {"kind": "refuse_ids", "ids": ids[:4]}, "times": "always"}
     one_by_one = {"batch_size": 1, "concurrency": 1}
     cases = {
-        "max_affected": Case({"fleet": same(30)}, action="suspend", ids=ids, max_affected=29),
+        "max_affected": Case({"fleet": fleet(30)}, action="suspend", ids=ids, max_affected=29),
         "max_failures": Case(
-            {"fleet": same(30), "faults": [refuse]},
+            {"fleet": fleet(30), "faults": [refuse]},
             **{"action": "suspend", "ids": ids, "max_failures": "10%", **one_by_one},
         ),
         "enough failures": Case(
-            {"fleet": same(30), "faults": [refuse]},
+            {"fleet": fleet(30), "faults": [refuse]},
             **{"action": "suspend", "ids": ids, "max_failures": "4", **one_by_one},
         ),
-        "delete": Case({"fleet": same(30), "faults": [refuse]}, action="delete", ids=ids, batch_size=10),
+        "delete": Case({"fleet": fleet(30), "faults": [refuse]}, action="delete", ids=ids, batch_size=10),
         "deadline": late(2),
         "report": Case(
-            {"fleet": same(30), "faults": [refuse]},
+            {"fleet": fleet(30), "faults": [refuse]},
             action="suspend",
             ids=ids,
             max_failures="100%",
             report_path=str(report),
         ),
         "workloads_limit": Case(
-            {"fleet": same(30), "faults": [refuse]},
+            {"fleet": fleet(30), "faults": [refuse]},
             action="suspend",
             ids=ids,
             workloads_limit=5,
             max_failures=30,
         ),
-        "kept report": Case({"fleet": same(30)}, action="suspend", ids=ids, report_path=str(kept)),
+        "kept report": Case({"fleet": fleet(30)}, action="suspend", ids=ids, report_path=str(kept)),
     }
     run = play(cases)
     assert len(run.warnings) == 1
@@ -557,7 +556,7 @@ def test_brakes_and_bounds(play: Play, tmp_path: Path) -> None:
 
 
 def test_phases_waits_and_single_ids(play: Play) -> None:
-    ids = numbered(4)
+    ids = workload_ids(4)
     phases = dict(zip(ids, ["Running", "Stopped", "Completed", "Failed"], strict=True))
     # Stopping until all four were looked at once.
     stops = {
@@ -565,16 +564,16 @@ def test_phases_waits_and_single_ids(play: Play) -> None:
         "nth": 4,
         "fault": {"kind": "change_phase", "ids": ids, "after": True},
     }
-    moving = {"fleet": same(4, "Stopping", frozen=True), "faults": [stops]}
-    ever = {"fleet": same(2, "Stopping", frozen=True)}
+    moving = {"fleet": fleet(4, "Stopping", frozen=True), "faults": [stops]}
+    ever = {"fleet": fleet(2, "Stopping", frozen=True)}
     quick = {"wait_timeout": 30, "wait_interval": 0.05}
     short = {"wait_timeout": 0.3, "wait_interval": 0.05}
     # More GPUs are wanted than there are: what is resumed stays Pending.
-    full = {"fleet": same(2, "Stopped", requestedResources={"gpu": 1}), "transition_seconds": 600}
-    unsupported = {"fleet": same(2, actionsSupport={"delete": True, "suspend": False})}
+    full = {"fleet": fleet(2, "Stopped", requestedResources={"gpu": 1}), "transition_seconds": 600}
+    unsupported = {"fleet": fleet(2, actionsSupport={"delete": True, "suspend": False})}
     cases = {
         "only_phases": Case(
-            {"fleet": fleet(phases)},
+            {"fleet": fleet_in(phases)},
             action="delete",
             ids=ids,
             only_phases=["Completed", "Failed"],
@@ -589,18 +588,20 @@ def test_phases_waits_and_single_ids(play: Play) -> None:
         "wait is over": Case(ever, action="suspend", ids=ids[:2], wait=True, **short),
         "target": Case(full, action="resume", ids=ids[:2], wait=True, **short),
         "active": Case(full, action="resume", ids=ids[:2], wait=True, wait_for="active", **quick),
-        "gone": Case({"fleet": same(4)}, action="delete", ids=ids, wait=True, **quick),
+        "gone": Case({"fleet": fleet(4)}, action="delete", ids=ids, wait=True, **quick),
         "one is forbidden": Case(
-            {"fleet": same(4), "forbidden_ids": frozenset(ids[:1])}, action="suspend", ids=ids
+            {"fleet": fleet(4), "forbidden_ids": frozenset(ids[:1])}, action="suspend", ids=ids
         ),
-        "not there": Case({"fleet": same(2)}, action="delete", ids=ids),
-        "missing": Case({"fleet": same(2)}, action="suspend", ids=ids),
-        "missing is tolerated": Case({"fleet": same(2)}, action="suspend", ids=ids, tolerate=["missing"]),
+        "not there": Case({"fleet": fleet(2)}, action="delete", ids=ids),
+        "missing": Case({"fleet": fleet(2)}, action="suspend", ids=ids),
+        "missing is tolerated": Case({"fleet": fleet(2)}, action="suspend", ids=ids, tolerate=["missing"]),
         "unsupported": Case(unsupported, action="suspend", ids=ids[:2]),
         "unsupported is tolerated": Case(
             unsupported, action="suspend", ids=ids[:2], tolerate=["unsupported"]
         ),
-        "finished is not tolerated": Case({"fleet": fleet(phases)}, action="suspend", ids=ids, tolerate=[]),
+        "finished is not tolerated": Case(
+            {"fleet": fleet_in(phases)}, action="suspend", ids=ids, tolerate=[]
+        ),
     }
     run = play(cases)
     assert not run.warnings, run.warnings
@@ -655,44 +656,44 @@ def test_phases_waits_and_single_ids(play: Play) -> None:
 
 
 def test_odd_control_planes(play: Play) -> None:
-    ids = numbered(1200)
+    ids = workload_ids(1200)
     chosen = ids[:60] + ids[1140:]
     every = {"times": "always"}
     whole_batch = {"kind": "status", "status": 400, "message": "one of these is odd"}
     too_large = {"kind": "html", "status": 413}
     lists = {"method": "GET", "path": "/api/v1/workloads"}
     cases = {
-        "no count": Case({"fleet": same(1200), "count_endpoint": False}, action="suspend", ids=chosen),
+        "no count": Case({"fleet": fleet(1200), "count_endpoint": False}, action="suspend", ids=chosen),
         "rows shift": Case(
             {
-                "fleet": same(1200),
+                "fleet": fleet(1200),
                 "faults": [{"match": lists, "fault": {"kind": "shift_rows", "rows": 3}, **every}],
             },
             action="suspend",
             ids=ids,
         ),
         "upper case": Case(
-            {"fleet": same(120), "faults": [{"match": {}, "fault": "upper_case_ids", **every}]},
+            {"fleet": fleet(120), "faults": [{"match": {}, "fault": "upper_case_ids", **every}]},
             action="suspend",
             ids=ids[:120],
         ),
-        "101": Case({"fleet": same(101)}, action="suspend", ids=ids[:101]),
+        "101": Case({"fleet": fleet(101)}, action="suspend", ids=ids[:101]),
         "400": Case(
-            {"fleet": same(200), "faults": [{"match": {"path": BATCH}, "fault": whole_batch}]},
+            {"fleet": fleet(200), "faults": [{"match": {"path": BATCH}, "fault": whole_batch}]},
             action="suspend",
             ids=ids[:200],
             max_failures="50%",
             concurrency=1,
         ),
         "413": Case(
-            {"fleet": same(200), "faults": [{"match": {"path": BATCH}, "fault": too_large}]},
+            {"fleet": fleet(200), "faults": [{"match": {"path": BATCH}, "fault": too_large}]},
             action="suspend",
             ids=ids[:200],
             max_failures="49%",
             concurrency=1,
         ),
         "old token": Case(
-            {"fleet": same(3), "api_version": "2.20"},
+            {"fleet": fleet(3), "api_version": "2.20"},
             action="suspend",
             ids=ids[:3],
             token=None,
@@ -721,10 +722,10 @@ def test_odd_control_planes(play: Play) -> None:
 
 
 def test_what_is_odd_in_an_answer_is_told_once(play: Play) -> None:
-    ids = numbered(40)
+    ids = workload_ids(40)
 
     def odd(**fault: Any) -> dict[str, Any]:
-        return {"fleet": same(40), "faults": [{"match": {"path": BATCH}, "fault": fault, "times": 1}]}
+        return {"fleet": fleet(40), "faults": [{"match": {"path": BATCH}, "fault": fault, "times": 1}]}
 
     options = {"action": "suspend", "ids": ids, "batch_size": 20, "concurrency": 1, "max_failures": 40}
     cases = {

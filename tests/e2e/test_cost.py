@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ import pytest
 from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
+from tests.support.workloads import fleet
 from tools.paths import LINKED_TREE
 
 MODULE = "ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch"
@@ -31,15 +31,6 @@ runpy.run_module({MODULE!r}, run_name="__main__")
 MOST_MEGABYTES = 400
 # Token, count, and three more.
 OTHER_REQUESTS = 5
-
-
-def fleet(size: int) -> dict[str, Any]:
-    return {
-        "workloads": [
-            {"id": str(uuid.UUID(int=number + 1)), "phase": "Running", "name": f"w{number}"}
-            for number in range(size)
-        ]
-    }
 
 
 @pytest.fixture

@@ -20,9 +20,10 @@ import pytest
 
 from simulator.server import Handle, running
 from simulator.settings import CLIENT_SECRET, Settings
-from tests.component.rehearsal import BATCH, fleet, workload_id
+from tests.component.harness import BATCH
 from tests.e2e.playbook import JOB_TIMES, LOST_JOB, PlaybookRunner
 from tests.support.waiting import wait_until
+from tests.support.workloads import fleet, workload_id
 
 IDS = [workload_id(number) for number in range(100)]
 

@@ -16,8 +16,9 @@ import yaml
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
-from tests.component.rehearsal import BATCH, LIST, READS, TOKENS, fleet, workload_id
+from tests.component.harness import BATCH, LIST, READS, TOKENS
 from tests.e2e.playbook import PlaybookRunner
+from tests.support.workloads import fleet, workload_id
 
 SECRET = "kept-secret-e7c1b0"
 TOKEN = "given-token-5d2a94"

@@ -13,6 +13,7 @@ import yaml
 from simulator.server import running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
+from tests.support.workloads import workload_row
 from tools.paths import CHECKOUT
 
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_select.rst"
@@ -26,8 +27,7 @@ def days_ago(days: float) -> str:
 
 def row(number: int, name: str, days: float = 0.5, **fields: Any) -> dict[str, Any]:
     """A workload that has been in its phase for so many days."""
-    return {
-        "id": f"{number:08d}-0000-4000-8000-{number:012d}",
+    usual = {
         "name": name,
         "clusterId": WEST,
         "projectName": "other",
@@ -35,10 +35,9 @@ def row(number: int, name: str, days: float = 0.5, **fields: Any) -> dict[str, A
         "submittedBy": "bob@example.com",
         "createdAt": days_ago(days + 1),
         "phaseUpdatedAt": days_ago(days),
-        "phase": "Stopped",
         "actionsSupport": {"delete": True, "suspend": True},
-        **fields,
     }
+    return workload_row(number, **{"phase": "Stopped", **usual, **fields})
 
 
 LOW: dict[str, Any] = {"phase": "Running", "preemptible": True}

@@ -14,8 +14,9 @@ import pytest
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
-from tests.e2e.test_info_selection import NORTH, numbers, selecting, workload_id
+from tests.e2e.test_info_selection import NORTH, numbers, selecting
 from tests.support.waiting import wait_until
+from tests.support.workloads import workload_id, workload_row
 
 IDLE = {"percent": 0.4}
 LATELY = [{"secondsAgo": 90_000, "percent": 90}, {"secondsAgo": 3600, "percent": 0.4}]
@@ -31,19 +32,16 @@ def row(number: int, history: dict[str, Any] | None, **fields: Any) -> dict[str,
     """A workload that has been Running with 8 GPUs for a day; a higher number was created later."""
     created = datetime.now(UTC) - timedelta(hours=200 - number)
     since = datetime.now(UTC) - timedelta(hours=24)
-    return {
-        "id": workload_id(number),
-        "name": f"job-{number}",
+    usual = {
         "clusterId": NORTH,
         "projectName": "vision",
         "createdAt": created.isoformat().replace("+00:00", "Z"),
         "phaseUpdatedAt": since.isoformat().replace("+00:00", "Z"),
-        "phase": "Running",
         "nodes": ["gpu-1"],
         "gpus": 8,
         "gpuHistory": history,
-        **fields,
     }
+    return workload_row(number, **{**usual, **fields})
 
 
 def ago(**age: float) -> str:

@@ -18,6 +18,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import
 from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.support.waiting import wait_until
+from tests.support.workloads import workload_id, workload_row
 
 NORTH = "11111111-0000-4000-8000-000000000001"
 SOUTH = "22222222-0000-4000-8000-000000000002"
@@ -35,20 +36,10 @@ CONNECTION: dict[str, Any] = {
 Select = Callable[..., ModuleResult]
 
 
-def workload_id(number: int) -> str:
-    return f"0000{number:04d}-aaaa-4aaa-8aaa-{number:012d}"
-
-
 def row(number: int, **fields: Any) -> dict[str, Any]:
     created = datetime.now(UTC) - timedelta(days=100 - number)
-    return {
-        "id": workload_id(number),
-        "name": f"job-{number}",
-        "clusterId": NORTH,
-        "createdAt": created.isoformat().replace("+00:00", "Z"),
-        "phase": "Running",
-        **fields,
-    }
+    usual = {"clusterId": NORTH, "createdAt": created.isoformat().replace("+00:00", "Z")}
+    return workload_row(number, **{**usual, **fields})
 
 
 FLEET = {

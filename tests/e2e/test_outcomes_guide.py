@@ -14,8 +14,8 @@ import yaml
 
 from simulator.server import running
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, Settings
-from tests.component.rehearsal import fleet, workload_id
 from tests.e2e.playbook import PlaybookRunner
+from tests.support.workloads import fleet, workload_id
 from tools.paths import CHECKOUT
 
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_outcomes.rst"

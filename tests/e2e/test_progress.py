@@ -11,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import JOB_TIMES, LOST_JOB, PLUGINS, PlaybookRun, PlaybookRunner
 from tests.support.waiting import PATIENCE
+from tests.support.workloads import fleet
 from tools.cores import LATEST, OLDEST, environment_with, python_for_latest
 
 # Apart from the plugins that every run gets, which would take these for its own kind.
@@ -32,9 +32,8 @@ FOLDER = Path(__file__).parent
 MODULE = "gpuops.runai.runai_workload_batch"
 
 
-def fleet(size: int) -> Settings:
-    workloads = [{"id": str(uuid.UUID(int=number + 1)), "phase": "Running"} for number in range(size)]
-    return Settings(fleet={"workloads": workloads}, transition_seconds=0.1)
+def settings(size: int) -> Settings:
+    return Settings(fleet=fleet(size), transition_seconds=0.1)
 
 
 @pytest.fixture(params=["newest", "oldest", "latest"])
@@ -57,7 +56,7 @@ def run_playbook_on_every_core(
 
 @pytest.fixture
 def simulator() -> Iterator[Handle]:
-    with running(fleet(5)) as handle:
+    with running(settings(5)) as handle:
         yield handle
 
 
@@ -164,7 +163,7 @@ def test_job_events_have_the_words_of_the_terminal(
 
 
 def test_many_batches_are_thinned(run_playbook: PlaybookRunner) -> None:
-    with running(fleet(120)) as simulator:
+    with running(settings(120)) as simulator:
         run = run_playbook(play(simulator, options={"batch_size": 1, "concurrency": 8}))
     told = [line for line in lines_of(run.stdout) if " batch " in line]
     assert len(told) == 50
@@ -272,7 +271,7 @@ def _documentation(runner: PlaybookRunner) -> str:
 def test_an_asynchronous_task_works_without_lines(run_playbook_on_every_core: PlaybookRunner) -> None:
     for seconds in JOB_TIMES:
         in_background: dict[str, Any] = {"async": seconds, "poll": 1}
-        with running(fleet(5)) as simulator:
+        with running(settings(5)) as simulator:
             run = run_playbook_on_every_core(play(simulator, **in_background))
         if not LOST_JOB.search(run.output):
             break

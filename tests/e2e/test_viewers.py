@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from simulator.server import running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
+from tests.support.workloads import workload_row
 
 IDS = 10_000
 # In colour there are some twenty characters more for each line that is printed.
@@ -73,13 +73,7 @@ def run_job(run_playbook: PlaybookRunner, tmp_path: Path) -> Any:
         *arguments: str, name: str, failures: int = 0, size: int = IDS, env: Mapping[str, str] = NOTHING
     ) -> Job:
         rows = [
-            {
-                "id": str(uuid.UUID(int=number + 1)),
-                "name": f"{name}{number}",
-                "projectName": name,
-                "submittedBy": f"{name}@example.com",
-                "phase": "Running",
-            }
+            workload_row(number, name=f"{name}{number}", projectName=name, submittedBy=f"{name}@example.com")
             for number in range(size)
         ]
         data = tmp_path / "job"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -17,6 +16,7 @@ from simulator.model.clock import ManualClock
 from simulator.server import Handle, running
 from simulator.settings import TOKEN, Settings
 from tests.support.waiting import PATIENCE
+from tests.support.workloads import workload_row
 
 Start = Callable[..., Handle]
 
@@ -50,21 +50,10 @@ class Client(requests.Session):
         return found
 
 
-def workload_id(number: int) -> str:
-    """A valid id, the same for the same number."""
-    return str(uuid.UUID(int=number + (4 << 76) + (8 << 60)))
-
-
 def fleet_of(*phases: str, **fields: Any) -> dict[str, Any]:
     """A fleet file's content: a workload a phase, numbered from 0, one GPU each."""
     rows = [
-        {
-            "id": workload_id(number),
-            "phase": phase,
-            "gpus": 1,
-            "actionsSupport": {"delete": True, "suspend": True},
-            **fields,
-        }
+        workload_row(number, phase, gpus=1, actionsSupport={"delete": True, "suspend": True}, **fields)
         for number, phase in enumerate(phases)
     ]
     return {"workloads": rows}

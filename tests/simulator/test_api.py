@@ -15,8 +15,9 @@ import requests
 from simulator.model.clock import RealClock
 from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, TOKEN
+from tests.support.workloads import workload_id
 
-from .conftest import Client, Start, fleet_of, workload_id
+from .conftest import Client, Start, fleet_of
 
 Connect = Callable[[Handle], Client]
 ABSENT = workload_id(999)

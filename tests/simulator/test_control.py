@@ -15,8 +15,9 @@ from simulator.model.clock import RealClock
 from simulator.server import Handle
 from simulator.settings import CLIENT_SECRET, TOKEN
 from tests.support.waiting import PATIENCE
+from tests.support.workloads import workload_id
 
-from .conftest import Client, Start, fleet_of, workload_id
+from .conftest import Client, Start, fleet_of
 
 Connect = Callable[[Handle], Client]
 IDS = [workload_id(number) for number in range(3)]
@@ -78,7 +79,7 @@ def test_control_workloads_sets_adds_and_removes(start: Start, connect: Connect)
     }
     assert client.post("/_simulator/workloads", json=change).status_code == 200
     assert {row["id"]: (row["phase"], row["name"]) for row in client.rows()} == {
-        IDS[0]: ("Stopped", f"workload-{IDS[0][:8]}"),
+        IDS[0]: ("Stopped", "job-0"),
         IDS[2]: ("Running", "late"),
     }
     client.post("/_simulator/workloads", json={"remove": [IDS[2]]})

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from simulator.server import Handle
+from tests.support.workloads import workload_id
 
-from .conftest import Client, Start, fleet_of, workload_id
+from .conftest import Client, Start, fleet_of
 
 Connect = Callable[[Handle], Client]
 IDS = [workload_id(number) for number in range(3)]

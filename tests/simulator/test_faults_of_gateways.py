@@ -17,8 +17,9 @@ from simulator.model.clock import to_text
 from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, TOKEN
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.workloads import workload_id
 
-from .conftest import Client, Start, fleet_of, workload_id
+from .conftest import Client, Start, fleet_of
 
 Connect = Callable[[Handle], Client]
 IDS = [workload_id(number) for number in range(4)]

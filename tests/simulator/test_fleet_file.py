@@ -16,8 +16,9 @@ import pytest
 from simulator.api.fleet_file import FleetFileError, build, load
 from simulator.model.clock import ManualClock, from_text, to_text
 from simulator.server import Handle
+from tests.support.workloads import workload_id
 
-from .conftest import Client, Start, workload_id
+from .conftest import Client, Start
 
 Connect = Callable[[Handle], Client]
 CLUSTER = "11111111-1111-4111-8111-111111111111"

@@ -12,8 +12,9 @@ import pytest
 
 from simulator.model.clock import from_text, to_text
 from simulator.server import Handle
+from tests.support.workloads import workload_id
 
-from .conftest import Client, Start, fleet_of, workload_id
+from .conftest import Client, Start, fleet_of
 
 Connect = Callable[[Handle], Client]
 ONE = workload_id(0)

@@ -19,8 +19,9 @@ from simulator.model.clock import ManualClock
 from simulator.model.fleet import Behaviour, Fleet
 from simulator.model.generator import generate
 from simulator.model.workload import FINISHED, PHASES
+from tests.support.workloads import workload_id
 
-from .conftest import fleet_of, workload_id
+from .conftest import fleet_of
 
 
 def fleet_in(*phases: str, clock: ManualClock | None = None, **behaviour: Any) -> tuple[Fleet, ManualClock]:

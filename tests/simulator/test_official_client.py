@@ -11,8 +11,9 @@ from typing import Any
 
 from simulator.model.clock import RealClock
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
+from tests.support.workloads import workload_id
 
-from .conftest import Start, fleet_of, workload_id
+from .conftest import Start, fleet_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its sources have invalid escape sequences

@@ -27,6 +27,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch import deliver
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch import ARGUMENT_SPEC
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
 PHASES = [
     "Creating",
@@ -71,10 +72,6 @@ OPTIONS: dict[str, Any] = {
     "token": SECRET,
     "retry_timeout": 0.0,
 }
-
-
-def numbered(count: int) -> list[str]:
-    return [str(uuid.UUID(int=2**127 + number)) for number in range(count)]
 
 
 class Fleet:
@@ -200,7 +197,7 @@ def run_aloud(fleet: Fleet, **options: Any) -> tuple[ModuleResult, list[str]]:
 
 
 def same(count: int, phase: Optional[str], **other: Any) -> Fleet:
-    return Fleet(dict.fromkeys(numbered(count), phase), **other)
+    return Fleet(dict.fromkeys(workload_ids(count), phase), **other)
 
 
 def told(finished: ModuleResult) -> dict[str, str]:

@@ -7,16 +7,21 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import selection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import run_info
+from ansible_collections.gpuops.runai.tests.support.workloads import (
+    Row,
+    workload_id,
+    workload_ids,
+    workload_row,
+)
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
 
 LIST = "/api/v1/workloads"
 COUNT = LIST + "/count"
@@ -24,36 +29,23 @@ PODS = LIST + "/pods"
 CLUSTERS = "/api/v1/clusters"
 NODES = "/api/v1/nodes"
 PROJECTS = "/api/v1/org-unit/projects"
-WEST, EAST = (str(uuid.UUID(int=2**127 + 2**64 + number)) for number in (0xA, 0xB))
+WEST, EAST = workload_ids(2, first=10**9)
 
-Row = dict[str, Any]
 # Returns a reply in place of the usual one, or None.
 Hook = Callable[["Asked"], Optional["Reply"]]
-
-
-def workload_id(number: int) -> str:
-    return str(uuid.UUID(int=2**127 + number))
 
 
 def workload(number: int, **fields: Any) -> Row:
     """One row; the higher its number, the later it was created."""
     created = "2026-01-01T{0:02d}:{1:02d}:{2:02d}Z".format(number // 3600, number // 60 % 60, number % 60)
-    return {
-        "id": workload_id(number),
-        "name": "job-{0}".format(number),
-        "clusterId": WEST,
-        "projectName": "vision",
-        "submittedBy": "bob",
-        "phase": "Running",
-        "createdAt": created,
-        **fields,
-    }
+    usual = {"clusterId": WEST, "projectName": "vision", "submittedBy": "bob", "createdAt": created}
+    return workload_row(number, **{**usual, **fields})
 
 
 def pod(number: int, of: int, node: str, **fields: Any) -> Row:
     """One pod of the workload ``of``."""
     return {
-        "id": str(uuid.UUID(int=2**126 + number)),
+        "id": workload_id(10**8 + number),
         "workloadId": workload_id(of),
         "clusterId": WEST,
         "nodeName": node,

@@ -36,10 +36,6 @@ ACTIVE = ("Running", "Pending")
 _OUTCOMES = ("changed", "unchanged", "skipped", "failed", "unknown", "not_attempted")
 
 
-def workload_id(number: int) -> str:
-    return "00000000-0000-4000-8000-{0:012d}".format(number)
-
-
 class CrashError(BaseException):
     """What stands for kill -9: nothing in the code under test may catch it."""
 

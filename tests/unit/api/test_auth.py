@@ -28,6 +28,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     RetriesExhausted,
     StatusError,
 )
+from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,16 +116,9 @@ def test_no_token_is_too_odd(token: str, dotted: bool) -> None:
     assert parse_token("/t", {"access_token": token}).token == token
 
 
-class Clock:
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
     monkeypatch.setattr(_token, "time", clock)
     return clock
 
@@ -147,21 +141,21 @@ class Mint:
     # A minute ahead of the end, but of a short life only the last fifth.
     [(3600.0, 3540.0), (300.0, 240.0), (100.0, 80.0), (10.0, 8.0)],
 )
-def test_a_token_is_renewed_ahead_of_its_end(clock: Clock, lifetime: float, good_for: float) -> None:
+def test_a_token_is_renewed_ahead_of_its_end(clock: FakeClock, lifetime: float, good_for: float) -> None:
     mint = Mint(lifetime)
     source = TokenSource(ACCOUNT, mint)
     assert source.bearer() == "t1"
-    clock.now += good_for - 0.5
+    clock.advance(good_for - 0.5)
     assert source.bearer() == "t1"
-    clock.now += 1
+    clock.advance(1)
     assert source.bearer() == "t2"
     assert mint.made == 2
 
 
-def test_a_token_without_a_known_end_is_kept(clock: Clock) -> None:
+def test_a_token_without_a_known_end_is_kept(clock: FakeClock) -> None:
     source = TokenSource(ACCOUNT, Mint(None))
     source.bearer()
-    clock.now += 1e6
+    clock.advance(1e6)
     assert source.bearer() == "t1"
 
 
@@ -192,16 +186,16 @@ def test_a_token_that_was_accepted_may_die_again() -> None:
         assert source.refused(token, keep_fresh=False) is True
 
 
-def test_token_source_fresh_replacement_refused_keeps_it_while_it_is_fresh(clock: Clock) -> None:
+def test_token_source_fresh_replacement_refused_keeps_it_while_it_is_fresh(clock: FakeClock) -> None:
     source = TokenSource(ACCOUNT, Mint())
     assert source.refused(source.bearer(), keep_fresh=True) is True
     assert source.bearer() == "t2"
     # One replica accepts it, another one does not yet.
     source.accepted("t2", is_success=True)
-    clock.now += 10
+    clock.advance(10)
     assert source.refused("t2", keep_fresh=True) is False
     assert source.bearer() == "t2"
-    clock.now += 1
+    clock.advance(1)
     assert source.refused("t2", keep_fresh=True) is True
     assert source.bearer() == "t3"
 
@@ -212,11 +206,11 @@ def test_token_source_fresh_replacement_refused_keeps_it_while_it_is_fresh(clock
     ids=["fresh", "old", "old, account accepted"],
 )
 def test_token_source_refused_token_may_be_accepted_later(
-    clock: Clock, is_success: bool, age: float, expected: bool
+    clock: FakeClock, is_success: bool, age: float, expected: bool
 ) -> None:
     source = TokenSource(ACCOUNT, Mint())
     source.accepted(source.bearer(), is_success)
-    clock.now += age
+    clock.advance(age)
     assert source.may_be_accepted_later() is expected
 
 

@@ -11,7 +11,6 @@ import json
 import socket
 import ssl
 import threading
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,12 +38,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import VERSION
 from ansible_collections.gpuops.runai.plugins.module_utils._api.transport_errors import explained
+from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 from urllib3.connection import CertificateError  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
 
-ID, OTHER = (str(uuid.UUID(int=2**127 + number)) for number in (1, 2))
+ID, OTHER = workload_ids(2, first=1)
 BATCH = "/api/v1/workloads/batch"
 LIST = "/api/v1/workloads"
 COUNT = "/api/v1/workloads/count"
@@ -416,18 +417,12 @@ def test_a_token_is_renewed_ahead_of_its_end(
 ) -> None:
     from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
 
-    class Clock:
-        now = 0.0
-
-        def monotonic(self) -> float:
-            return self.now
-
-    clock = Clock()
+    clock = FakeClock(0.0)
     monkeypatch.setattr(_token, "time", clock)
     script(loopback, v2=minted(loopback, "minted-1", "minted-2", lifetime=3600), list=[page(loopback)])
     client = account(connect).client
     for now in (0.0, 3539.0, 3541.0):
-        clock.now = now
+        clock.seconds = now
         client.list_page(0)
     assert [asked.bearer for asked in loopback.asked if asked.path == LIST] == [
         "Bearer minted-1",

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from typing import Any, Optional
 
 import pytest
@@ -17,6 +16,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.paging import (
     read_pages,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Page
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ ENDLESS = "GET /api/v1/workloads: the pages of the list repeat or never end"
 
 
 def row(number: int) -> dict[str, Any]:
-    return {"id": str(uuid.UUID(int=2**127 + number)), "number": number}
+    return {"id": workload_id(number), "number": number}
 
 
 class Listing:

@@ -11,38 +11,30 @@ import socket
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import response_deadline as _read_deadline
 from ansible_collections.gpuops.runai.plugins.module_utils._api.response_deadline import AnswerInTime
+from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
 
-class Clock:
-    """Stands in for the module time."""
-
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 def test_the_time_is_for_head_and_body_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
+    clock = FakeClock()
     monkeypatch.setattr(_read_deadline, "time", clock)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(30.0)
         answer = AnswerInTime(ours)
         theirs.sendall(HEAD)
-        clock.now += 29.0
+        clock.advance(29.0)
         answer.begin()
         theirs.sendall(b"{}")
-        clock.now += 2.0
+        clock.advance(2.0)
         with pytest.raises(socket.timeout):
             answer.read()
         answer.close()
 
 
 def test_the_time_of_one_answer_is_not_that_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
+    clock = FakeClock()
     monkeypatch.setattr(_read_deadline, "time", clock)
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -50,7 +42,7 @@ def test_the_time_of_one_answer_is_not_that_of_the_next(monkeypatch: pytest.Monk
         for _answer in range(3):
             answer = AnswerInTime(ours)
             theirs.sendall(HEAD + b"{}")
-            clock.now += 29.0
+            clock.advance(29.0)
             answer.begin()
             assert answer.read() == b"{}"
             assert ours.gettimeout() == 30.0

@@ -20,12 +20,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import
     parse_one,
     parse_page,
 )
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_id, workload_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
-IDS = [str(uuid.UUID(int=2**127 + number)) for number in range(6)]
-STRANGER = str(uuid.UUID(int=7))
-ANSWER_ID = str(uuid.UUID(int=8))
+IDS = workload_ids(6)
+STRANGER = workload_id(7)
+BATCH_ID = workload_id(8)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(IDS),
@@ -41,24 +42,24 @@ def batch(answer: object, asked: Optional[list[str]] = None) -> tuple[Any, list[
 
 
 def test_both_lists_are_optional() -> None:
-    answer, remarks = batch({"id": ANSWER_ID})
-    assert answer == (ANSWER_ID, [], {}, IDS)
+    answer, remarks = batch({"id": BATCH_ID})
+    assert answer == (BATCH_ID, [], {}, IDS)
     assert remarks == []
-    assert batch({"id": ANSWER_ID, "succeeded": IDS})[0] == (ANSWER_ID, IDS, {}, [])
-    assert batch({"id": ANSWER_ID, "succeeded": None, "failed": None})[0].omitted == IDS
+    assert batch({"id": BATCH_ID, "succeeded": IDS})[0] == (BATCH_ID, IDS, {}, [])
+    assert batch({"id": BATCH_ID, "succeeded": None, "failed": None})[0].omitted == IDS
 
 
 def test_upper_case_is_folded() -> None:
     failed = [{"id": one.upper(), "code": 400, "message": "no"} for one in IDS[3:]]
     answer, remarks = batch(
-        {"id": ANSWER_ID.upper(), "succeeded": [one.upper() for one in IDS[:3]], "failed": failed}
+        {"id": BATCH_ID.upper(), "succeeded": [one.upper() for one in IDS[:3]], "failed": failed}
     )
-    assert answer == (ANSWER_ID, IDS[:3], dict.fromkeys(IDS[3:], Refusal(400, "no")), [])
+    assert answer == (BATCH_ID, IDS[:3], dict.fromkeys(IDS[3:], Refusal(400, "no")), [])
     assert remarks == []
 
 
 def test_failed_wins_over_succeeded_and_is_remarked_on() -> None:
-    answer, remarks = batch({"id": ANSWER_ID, "succeeded": IDS, "failed": [{"id": IDS[0]}]})
+    answer, remarks = batch({"id": BATCH_ID, "succeeded": IDS, "failed": [{"id": IDS[0]}]})
     assert answer.succeeded == IDS[1:]
     assert answer.refused == {IDS[0]: Refusal(None, "")}
     assert len(remarks) == 1

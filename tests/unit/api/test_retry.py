@@ -20,6 +20,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import RetryBudget, parse_retry_after
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
+from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,31 +71,16 @@ def test_no_header_is_a_fault_of_ours(value: str) -> None:
     assert seconds is None or 0 <= seconds <= YEAR
 
 
-class Clock:
-    """Time that passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float, before_write: bool = False) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
     monkeypatch.setattr(_retry, "time", clock)
     return clock
 
 
-def retry_budget(clock: Clock, seconds: float, stats: Optional[RequestStats] = None) -> RetryBudget:
+def retry_budget(clock: FakeClock, seconds: float, stats: Optional[RequestStats] = None) -> RetryBudget:
     cancellation = Cancellation()
-    cancellation.sleep = clock.pause  # type: ignore[method-assign]
+    cancellation.sleep = clock.sleep  # type: ignore[method-assign]
     return RetryBudget(seconds, cancellation, stats or RequestStats())
 
 
@@ -110,7 +96,7 @@ def exhaust(mine: RetryBudget, fault: RequestError) -> RequestError:
         return end
 
 
-def test_pauses_grow_and_all_retries_share_the_time(clock: Clock) -> None:
+def test_pauses_grow_and_all_retries_share_the_time(clock: FakeClock) -> None:
     end = exhaust(retry_budget(clock, 60.0), status(502))
     assert isinstance(end, RetriesExhausted)
     assert sum(clock.slept) == pytest.approx(60.0)
@@ -122,20 +108,20 @@ def test_pauses_grow_and_all_retries_share_the_time(clock: Clock) -> None:
     assert "for 60 s" in str(end)
 
 
-def test_retries_that_take_long_are_told_once_while_they_do(clock: Clock) -> None:
+def test_retries_that_take_long_are_told_once_while_they_do(clock: FakeClock) -> None:
     told: list[tuple[str, float, float]] = []
 
     def tell(kind: str, left: float) -> None:
-        told.append((kind, left, clock.now))
+        told.append((kind, left, clock.seconds))
 
     def mine(seconds: float) -> RetryBudget:
         found = RetryBudget(seconds, Cancellation(), RequestStats(), on_trouble=tell)
-        found._cancellation.sleep = clock.pause  # type: ignore[method-assign]
+        found._cancellation.sleep = clock.sleep  # type: ignore[method-assign]
         return found
 
     exhaust(mine(29.0), status(502))
     assert told == []
-    began = clock.now
+    began = clock.seconds
     exhaust(mine(120.0), status(502))
     ((kind, left, at),) = told
     assert kind == "HTTP 502"
@@ -147,13 +133,13 @@ def test_retries_that_take_long_are_told_once_while_they_do(clock: Clock) -> Non
     assert [(kind, left) for kind, left, _at in told] == [("HTTP 503", 3600.0)]
 
 
-def test_clients_do_not_come_back_as_one(clock: Clock) -> None:
+def test_clients_do_not_come_back_as_one(clock: FakeClock) -> None:
     for _client in range(10):
         retry_budget(clock, 60.0).pause(status(502))
     assert len(set(clock.slept)) > 5
 
 
-def test_the_time_the_control_plane_asks_for_is_given_within_what_is_left(clock: Clock) -> None:
+def test_the_time_the_control_plane_asks_for_is_given_within_what_is_left(clock: FakeClock) -> None:
     mine = retry_budget(clock, 30.0)
     mine.pause(status(503, 7.0))
     mine.pause(status(429, 0.0))
@@ -166,20 +152,20 @@ def test_the_time_the_control_plane_asks_for_is_given_within_what_is_left(clock:
 
 @pytest.mark.parametrize("asked", [None, 0.0, 0.2])
 def test_a_server_that_asks_for_no_pause_again_and_again_is_not_asked_without_end(
-    clock: Clock, asked: Optional[float]
+    clock: FakeClock, asked: Optional[float]
 ) -> None:
     exhaust(retry_budget(clock, 120.0), status(429, asked))
     assert len(clock.slept) < 30
 
 
-def test_what_is_asked_for_is_given_where_it_is_more_than_the_pauses_have_grown_to(clock: Clock) -> None:
+def test_what_is_asked_for_is_given_where_it_is_more_than_the_pauses_have_grown_to(clock: FakeClock) -> None:
     mine = retry_budget(clock, 1000.0)
     for _try in range(12):
         mine.pause(status(503, 30.0))
     assert clock.slept == [30.0] * 12
 
 
-def test_no_time_retries_nothing(clock: Clock) -> None:
+def test_no_time_retries_nothing(clock: FakeClock) -> None:
     fault = status(503, 1.0)
     assert exhaust(retry_budget(clock, 0.0), fault) is fault
     assert clock.slept == []
@@ -197,7 +183,7 @@ def test_no_time_retries_nothing(clock: Clock) -> None:
         NotDelivered("GET", "/x", "k", "wrong certificate", lasting=True),
     ],
 )
-def test_what_lasts_is_raised_at_once(clock: Clock, fault: RequestError) -> None:
+def test_what_lasts_is_raised_at_once(clock: FakeClock, fault: RequestError) -> None:
     assert exhaust(retry_budget(clock, 60.0), fault) is fault
     assert clock.slept == []
 
@@ -210,7 +196,9 @@ def test_what_lasts_is_raised_at_once(clock: Clock, fault: RequestError) -> None
         AnswerLost("GET", "/x", "a timeout", "no answer"),
     ],
 )
-def test_what_may_pass_is_tried_again_and_told_once_with_a_count(clock: Clock, fault: RequestError) -> None:
+def test_what_may_pass_is_tried_again_and_told_once_with_a_count(
+    clock: FakeClock, fault: RequestError
+) -> None:
     stats = RequestStats()
     mine = retry_budget(clock, 600.0, stats)
     for _try in range(5):
@@ -220,14 +208,14 @@ def test_what_may_pass_is_tried_again_and_told_once_with_a_count(clock: Clock, f
     assert "retried 5 times because of: {0}".format(fault.kind) in warning
 
 
-def test_an_answer_of_another_shape_is_not_asked_for_for_long(clock: Clock) -> None:
+def test_an_answer_of_another_shape_is_not_asked_for_for_long(clock: FakeClock) -> None:
     exhaust(retry_budget(clock, 600.0), MalformedAnswer("GET", "/x", "not JSON", "html"))
     assert len(clock.slept) == 2
 
 
-def test_the_clock_starts_at_the_first_fault(clock: Clock) -> None:
+def test_the_clock_starts_at_the_first_fault(clock: FakeClock) -> None:
     mine: Any = retry_budget(clock, 10.0)
-    clock.now += 1000
+    clock.advance(1000)
     assert mine.left == 10.0
     mine.pause(status(503, 4.0))
     assert mine.left == pytest.approx(6.0)

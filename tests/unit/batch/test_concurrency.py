@@ -7,40 +7,33 @@ from __future__ import annotations
 import heapq
 
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.concurrency import ConcurrencyLimit
+from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Rounds:
     """A limit whose answers come in rounds: as many as the limit, all after the same time."""
 
     def __init__(self, start: int = 4, least: int = 1, most: int = 16) -> None:
-        self.clock = Clock()
-        self.limit = ConcurrencyLimit(start, least, most, self.clock)
+        self.clock = FakeClock(0.0)
+        self.limit = ConcurrencyLimit(start, least, most, self.clock.monotonic)
 
     def answer(self, seconds: float = 1.0, rounds: int = 1) -> int:
         for _round in range(rounds):
             in_flight = self.limit.limit
-            self.clock.now += seconds
+            self.clock.seconds += seconds
             for _answer in range(in_flight):
                 self.limit.record_answer(seconds)
-            self.clock.now += 0.001
+            self.clock.seconds += 0.001
         return self.limit.limit
 
     def refuse(self, count: int) -> int:
-        began = self.clock.now
-        self.clock.now += 0.01
+        began = self.clock.seconds
+        self.clock.seconds += 0.01
         for _refusal in range(count):
             self.limit.record_overload(began)
-        self.clock.now += 0.001
+        self.clock.seconds += 0.001
         return self.limit.limit
 
 
@@ -100,7 +93,7 @@ def test_limit_of_a_control_plane_that_is_slow_at_any_number_halves_once() -> No
 def test_limit_with_one_slow_answer_goes_on() -> None:
     rounds = Rounds(start=8)
     rounds.answer()
-    rounds.clock.now += 30.0
+    rounds.clock.seconds += 30.0
     rounds.limit.record_answer(30.0)
     assert rounds.limit.limit == 16
 
@@ -118,12 +111,12 @@ def test_limit_after_any_answers_stays_within_its_bounds(events: list[tuple[bool
         assert 1 <= limit <= 16
 
 
-def seconds_of(limit: ConcurrencyLimit, clock: Clock, batches: int, accepted: int) -> float:
+def seconds_of(limit: ConcurrencyLimit, clock: FakeClock, batches: int, accepted: int) -> float:
     """Run batches of one second on a control plane that refuses calls above ``accepted`` at once.
 
     A refused batch is sent again after a pause of half a second, as delivery does.
     """
-    clock.now = 0.0
+    clock.seconds = 0.0
     events: list[tuple[float, int, bool]] = []
     waiting, active, served, number = batches, 0, 0, 0
 
@@ -132,28 +125,28 @@ def seconds_of(limit: ConcurrencyLimit, clock: Clock, batches: int, accepted: in
         number += 1
         if served < accepted:
             served += 1
-            heapq.heappush(events, (clock.now + 1.0, number, is_first))
+            heapq.heappush(events, (clock.seconds + 1.0, number, is_first))
             return
         if is_first:
-            limit.record_overload(clock.now)
-        heapq.heappush(events, (clock.now + 0.5, -number, False))
+            limit.record_overload(clock.seconds)
+        heapq.heappush(events, (clock.seconds + 0.5, -number, False))
 
     while waiting or active:
         while waiting and active < limit.limit:
             waiting, active = waiting - 1, active + 1
             call(True)
-        clock.now, kind, is_first = heapq.heappop(events)
+        clock.seconds, kind, is_first = heapq.heappop(events)
         if kind < 0:
             call(False)
             continue
         active, served = active - 1, served - 1
         if is_first:
             limit.record_answer(1.0)
-    return clock.now
+    return clock.seconds
 
 
 def test_limit_where_more_than_six_are_refused_takes_little_longer_than_six() -> None:
-    clock = Clock()
-    best = seconds_of(ConcurrencyLimit(6, 6, 6, clock), clock, 100, accepted=6)
-    clock = Clock()
-    assert seconds_of(ConcurrencyLimit(4, 1, 16, clock), clock, 100, accepted=6) <= 1.25 * best
+    clock = FakeClock(0.0)
+    best = seconds_of(ConcurrencyLimit(6, 6, 6, clock.monotonic), clock, 100, accepted=6)
+    clock = FakeClock(0.0)
+    assert seconds_of(ConcurrencyLimit(4, 1, 16, clock.monotonic), clock, 100, accepted=6) <= 1.25 * best

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
@@ -18,8 +17,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import Ru
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import SEND
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import SEEN, Workload
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
-IDS = [str(uuid.UUID(int=number)) for number in range(1, 5)]
+IDS = workload_ids(4)
 
 
 def _dispatched(full_from: int) -> tuple[list[tuple[str, Sequence[str]]], dict[str, str]]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, Optional
 
 import pytest
@@ -15,10 +14,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.options import
     batch_options,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_id, workload_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
-ONE = str(uuid.UUID(int=2**127 + 1))
+ONE = workload_id(1)
 # As Ansible hands them over when only what is required is given.
 GIVEN = {
     "action": "suspend",
@@ -135,7 +135,7 @@ def test_phases_are_told_by_any_of_their_names_and_doubtful_ones_are_warned_of()
     assert warning.startswith("only_phases: 'complete' is not a phase that this collection knows (Creating, ")
     assert batch_options(GIVEN, {}).rules.only_phases is None
     # However many they are, as where ids went into the wrong option.
-    unknown = [str(uuid.UUID(int=number)) for number in range(3000)]
+    unknown = workload_ids(3000)
     (warning,) = settle(only_phases=["Completed", *unknown]).warnings
     assert warning.startswith("only_phases: '{0}', '{1}', ".format(*unknown))
     assert "and 2990 more are no phases that this collection knows" in warning

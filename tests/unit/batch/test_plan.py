@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Optional
 
 import pytest
@@ -21,10 +20,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import (
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import ACTIONS, PHASES
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import Workload
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 from hypothesis import given
 from hypothesis import strategies as st
 
-ID = str(uuid.UUID(int=7))
+ID = workload_id(7)
 NOTHING = Rules(protect=(), only_phases=None, tolerate=())
 EVERYTHING = Rules(protect=(), only_phases=None, tolerate=("missing", "finished", "unsupported", "deleting"))
 
@@ -42,7 +42,7 @@ workloads = st.builds(
 )
 rules = st.builds(
     Rules,
-    protect=st.sampled_from([frozenset(), frozenset((ID,)), frozenset((str(uuid.UUID(int=8)),))]),
+    protect=st.sampled_from([frozenset(), frozenset((ID,)), frozenset((workload_id(8),))]),
     only_phases=st.none() | st.frozensets(st.sampled_from(PHASES), min_size=1),
     tolerate=st.frozensets(st.sampled_from(["missing", "finished", "unsupported", "deleting"])),
 )

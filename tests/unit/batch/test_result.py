@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.result import 
     report_row,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import Workload
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,15 +89,11 @@ def run_summary(outcomes: list[Outcome], **other: Any) -> RunSummary:
     return RunSummary(**{**whole, **other})
 
 
-def numbered(count: int) -> list[str]:
-    return [str(uuid.UUID(int=2**127 + number)) for number in range(count)]
-
-
 @given(st.lists(outcome_names, max_size=60), st.integers(0, 70), st.booleans(), st.booleans())
 def test_every_id_is_told_once_in_the_order_asked_and_the_shape_is_constant(
     names: list[str], limit: int, with_diff: bool, check_mode: bool
 ) -> None:
-    ids = numbered(len(names))
+    ids = workload_ids(len(names))
     outcomes = [Outcome(one, name) for one, name in zip(ids, names)]
     result = make_result(run_summary(outcomes, check_mode=check_mode), limit, with_diff)
 
@@ -129,20 +125,20 @@ def test_every_id_is_told_once_in_the_order_asked_and_the_shape_is_constant(
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_which_outcomes_fail_a_task(name: str) -> None:
     bad = name in ("failed", "unknown", "not_attempted")
-    good = Outcome(numbered(2)[1], "changed")
-    assert is_failed(run_summary([Outcome(numbered(1)[0], name), good])) is bad
+    good = Outcome(workload_ids(2)[1], "changed")
+    assert is_failed(run_summary([Outcome(workload_ids(1)[0], name), good])) is bad
 
 
 def test_a_stop_or_a_wait_that_ran_out_fails_a_task() -> None:
-    outcomes = [Outcome(numbered(1)[0], "changed")]
+    outcomes = [Outcome(workload_ids(1)[0], "changed")]
     assert not is_failed(run_summary(outcomes))
     assert is_failed(run_summary(outcomes, stopped=True))
-    assert is_failed(run_summary(outcomes, not_reached=numbered(1)))
+    assert is_failed(run_summary(outcomes, not_reached=workload_ids(1)))
     assert not is_failed(run_summary([]))
 
 
 def test_a_row_says_all_that_is_known() -> None:
-    one = numbered(1)[0]
+    one = workload_ids(1)[0]
     workload = Workload(one, "seen", "a name", "a project", "a cluster", "ada", "Running")
     outcome = Outcome(one, "failed", "refused", "busy\x1b[2J\n" + "x" * 600, 409, "batch-id")
     row = report_row(outcome, workload)
@@ -165,7 +161,7 @@ def test_a_row_says_all_that_is_known() -> None:
 
 
 def test_a_row_of_what_was_never_seen_has_the_same_keys() -> None:
-    row = report_row(Outcome(numbered(1)[0], "not_attempted", "deadline"), None)
+    row = report_row(Outcome(workload_ids(1)[0], "not_attempted", "deadline"), None)
     assert list(row) == ROW
     assert row["code"] is None
     assert all(isinstance(row[key], str) for key in ROW if key != "code")
@@ -182,7 +178,7 @@ def test_the_batches_are_told() -> None:
 
 
 def test_the_sentence() -> None:
-    ids = numbered(250)
+    ids = workload_ids(250)
     outcomes = [Outcome(one, "changed") for one in ids[:240]]
     outcomes += [Outcome(one, "unchanged") for one in ids[240:248]]
     outcomes += [Outcome(one, "failed", "refused", "conflict, try later", 409) for one in ids[248:]]
@@ -191,14 +187,14 @@ def test_the_sentence() -> None:
 
 
 def test_the_sentence_in_check_mode_says_would() -> None:
-    outcomes = [Outcome(one, "changed") for one in numbered(2)]
+    outcomes = [Outcome(one, "changed") for one in workload_ids(2)]
     assert (
         make_result(run_summary(outcomes, check_mode=True), 0, False)["msg"] == "suspend: 2 would change of 2"
     )
 
 
 def test_the_sentence_tells_why_it_stopped_and_what_is_gone() -> None:
-    ids = numbered(3)
+    ids = workload_ids(3)
     outcomes = [
         Outcome(ids[0], "changed"),
         Outcome(ids[1], "unchanged", "not_found"),
@@ -212,7 +208,7 @@ def test_the_sentence_tells_why_it_stopped_and_what_is_gone() -> None:
 
 
 def test_a_refusal_without_words_and_an_unknown_one_are_told_as_well() -> None:
-    ids = numbered(4)
+    ids = workload_ids(4)
     outcomes = [
         Outcome(ids[0], "failed", "refused", "", None),
         Outcome(ids[1], "failed", "refused", "", 500),
@@ -228,14 +224,14 @@ def test_a_refusal_without_words_and_an_unknown_one_are_told_as_well() -> None:
 
 
 def test_many_kinds_of_failure_make_no_long_sentence() -> None:
-    outcomes = [Outcome(one, "failed", "refused", one + "y" * 400, 400) for one in numbered(500)]
+    outcomes = [Outcome(one, "failed", "refused", one + "y" * 400, 400) for one in workload_ids(500)]
     words = make_result(run_summary(outcomes), 0, False)["msg"]
     assert len(words) < 700
     assert "and 497 other reasons" in words
 
 
 def test_the_diff_shows_the_phase_before_and_after_of_what_changes_and_of_nothing_else() -> None:
-    ids = numbered(2)
+    ids = workload_ids(2)
     outcomes = [Outcome(ids[0], "changed"), Outcome(ids[1], "unchanged")]
     for action, after in (("suspend", "Stopped"), ("resume", "Running"), ("delete", "gone")):
         diff = make_result(run_summary(outcomes, action=action), 1000, True)["diff"]
@@ -247,13 +243,13 @@ def test_the_diff_shows_the_phase_before_and_after_of_what_changes_and_of_nothin
 
 
 def test_without_changes_both_sides_of_the_diff_are_alike() -> None:
-    diff = make_result(run_summary([Outcome(numbered(1)[0], "unchanged")]), 1000, True)["diff"]
+    diff = make_result(run_summary([Outcome(workload_ids(1)[0], "unchanged")]), 1000, True)["diff"]
     assert diff["before"] == diff["after"]
 
 
 def large_finding(size: int, failures: int, batch_size: int, is_late: bool) -> RunSummary:
     """What is the longest for so many ids: each text is six characters where it is written as ASCII."""
-    ids = numbered(size)
+    ids = workload_ids(size)
     long = "\u00fc" * 253
     outcomes = [Outcome(one, "failed", "refused", "\u00e4" * 500, 409, one) for one in ids[:failures]]
     outcomes += [Outcome(one, "changed", batch_id=one) for one in ids[failures:]]
@@ -301,7 +297,7 @@ def test_an_event_of_eight_thousand_ids_is_not_too_large_in_colour(failures: int
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_result_of_fifteen_thousand_ids_is_kept_and_tells_why_the_worst_failed(is_late: bool) -> None:
-    ids = numbered(15_000)
+    ids = workload_ids(15_000)
     whole = large_finding(15_000, 10, 1, is_late)._replace(state={})
     result = make_result(whole, 1000, True)
     # The options of a task come on top.
@@ -312,7 +308,7 @@ def test_a_result_of_fifteen_thousand_ids_is_kept_and_tells_why_the_worst_failed
 
 @pytest.mark.parametrize("verbosity", [0, 3])
 def test_a_result_that_is_not_large_is_whole_however_it_is_printed(verbosity: int) -> None:
-    ids = numbered(800)
+    ids = workload_ids(800)
     outcomes = [Outcome(one, "changed", batch_id=one) for one in ids]
     batches = [BatchRecord(one, 100, 100, 0, 1, 0.5) for one in ids[:10]]
     whole = run_summary(outcomes, batches=batches, not_reached=ids[:100])
@@ -329,12 +325,12 @@ def test_of_fifty_thousand_ids_only_the_outcomes_grow_and_what_is_cut_is_said(
     batch_size: int, verbosity: int
 ) -> None:
     result = make_result(large_finding(50_000, 100, batch_size, True), 1000, True, verbosity)
-    assert result["outcomes"]["failed"] == numbered(100)
-    assert result["outcomes"]["changed"] == numbered(50_000)[100:]
+    assert result["outcomes"]["failed"] == workload_ids(100)
+    assert result["outcomes"]["changed"] == workload_ids(50_000)[100:]
     beside = {key: value for key, value in result.items() if key != "outcomes"}
     assert len(json.dumps(beside)) < 70_000
     late = result["not_reached"]
-    assert late == numbered(50_000)[: len(late)]
+    assert late == workload_ids(50_000)[: len(late)]
     assert late
     assert result["msg"].endswith("; not_reached holds the first {0} of 50000".format(len(late)))
     assert 0 < len(result["batches"]) < result["summary"]["batches"] == 50_000 // batch_size

@@ -32,12 +32,12 @@ from ansible_collections.gpuops.runai.tests.support.fake_fleet import (
     Fleet,
     FleetClient,
     fleet_as_control_plane,
-    numbered,
     run,
     run_aloud,
     same,
     told,
 )
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,7 +48,7 @@ def no_network() -> Iterator[None]:
         yield
 
 
-ALL = numbered(40)
+ALL = workload_ids(40)
 some = st.lists(st.sampled_from(ALL), max_size=8, unique=True)
 
 
@@ -139,7 +139,7 @@ def test_a_second_run_on_the_resulting_state_sends_nothing(fleet: Fleet, task: d
 
 def test_a_thousand_ids_are_ten_batches_of_a_hundred() -> None:
     fleet = same(1000, "Running")
-    finished = run(fleet, ids=numbered(1000))
+    finished = run(fleet, ids=workload_ids(1000))
     assert sorted(map(len, fleet.batches)) == [100] * 10
     assert finished.result["summary"]["batches"] == 10
     assert len(finished.result["batches"]) == 10
@@ -159,7 +159,7 @@ def test_no_ids_make_no_call() -> None:
     [("{0},{1},", 2), ("{0},,{1}", 2), (",\n{0}\n", 1), (" , ", 0), ("", None), ("{0}, x", None)],
 )
 def test_a_text_is_one_element_though_ansible_cuts_it_at_its_commas(text: str, asked: Optional[int]) -> None:
-    ids = numbered(2)
+    ids = workload_ids(2)
     given = text.format(*ids)
     fleet = FleetClient.fleet = same(2, "Running")
     # As Ansible makes a list of it.
@@ -193,7 +193,7 @@ def test_a_text_is_one_element_though_ansible_cuts_it_at_its_commas(text: str, a
 def test_so_it_is_for_the_lists_that_hold_an_action_back(
     option: str, text: str, changed: Optional[int]
 ) -> None:
-    ids = numbered(3)
+    ids = workload_ids(3)
     text = text.format(*ids)
     fleet = FleetClient.fleet = same(3, "Running")
     if option == "only_phases":
@@ -209,7 +209,7 @@ def test_no_ids_need_no_library_and_others_say_that_it_is_missing(monkeypatch: p
     monkeypatch.setattr(_transport, "REQUESTS_IMPORT_ERROR", "ImportError: not here")
     assert not run(same(1, "Running"), ids=[" "]).failed
     with pytest.raises(_transport.RequestsMissing, match="ImportError: not here"):
-        run(same(1, "Running"), ids=numbered(1))
+        run(same(1, "Running"), ids=workload_ids(1))
 
 
 def test_no_ids_need_no_control_plane(tmp_path: Path) -> None:
@@ -222,28 +222,28 @@ def test_no_ids_need_no_control_plane(tmp_path: Path) -> None:
     assert report.read_text() == ""
     # That it was meant to be none is still made sure of.
     assert run(same(1, "Running"), ids=[""], **nowhere).failed
-    assert run(same(1, "Running"), ids=numbered(1), **nowhere).failed
+    assert run(same(1, "Running"), ids=workload_ids(1), **nowhere).failed
 
 
 def test_more_than_max_affected_sends_nothing_in_both_modes() -> None:
     for check_mode in (True, False):
         fleet = same(12, "Running")
-        finished = run(fleet, check_mode, ids=numbered(12), max_affected=11)
+        finished = run(fleet, check_mode, ids=workload_ids(12), max_affected=11)
         assert finished.failed
         assert not fleet.batches
         assert finished.result["summary"]["not_attempted"] == 12
         assert "max_affected is 11, but 12 would be acted on, 1 more" in finished.result["msg"]
-    assert not run(same(12, "Running"), ids=numbered(12), max_affected=12).failed
+    assert not run(same(12, "Running"), ids=workload_ids(12), max_affected=12).failed
 
 
 def test_max_affected_counts_what_is_still_to_stop() -> None:
     fleet = same(3, "Stopping")
-    assert run(fleet, action="resume", ids=numbered(3), max_affected=2).failed
+    assert run(fleet, action="resume", ids=workload_ids(3), max_affected=2).failed
     assert not fleet.batches
 
 
 def test_once_more_than_max_failures_are_refused_no_further_batch_is_sent() -> None:
-    ids = numbered(50)
+    ids = workload_ids(50)
     fleet = same(50, "Running", refused=ids[:8])
     finished = run(fleet, ids=ids, batch_size=5, concurrency=1, max_failures="5")
     # Five in the first batch are not more than five; the second brings three more.
@@ -257,7 +257,7 @@ def test_once_more_than_max_failures_are_refused_no_further_batch_is_sent() -> N
 
 
 def test_a_percentage_is_one_of_what_is_acted_on() -> None:
-    ids = numbered(40)
+    ids = workload_ids(40)
     fleet = Fleet(
         {one: "Running" if number < 20 else "Stopped" for number, one in enumerate(ids)}, refused=ids[:3]
     )
@@ -267,7 +267,7 @@ def test_a_percentage_is_one_of_what_is_acted_on() -> None:
 
 
 def test_what_the_plan_settles_as_failed_does_not_count_to_max_failures() -> None:
-    ids = numbered(20)
+    ids = workload_ids(20)
     fleet = Fleet(dict(zip(ids, [None] * 10 + ["Running"] * 10)))
     finished = run(fleet, ids=ids, batch_size=1, max_failures="0")
     assert finished.result["summary"]["changed"] == 10
@@ -275,7 +275,7 @@ def test_what_the_plan_settles_as_failed_does_not_count_to_max_failures() -> Non
 
 
 def test_a_delete_stops_at_the_first_refusal_unless_told_otherwise() -> None:
-    ids = numbered(9)
+    ids = workload_ids(9)
     fleet = same(9, "Running", refused=ids[:1])
     finished = run(fleet, action="delete", ids=ids, batch_size=3, concurrency=None, max_failures=None)
     assert fleet.batches == [ids[:3]]
@@ -296,7 +296,7 @@ def test_a_delete_stops_at_the_first_refusal_unless_told_otherwise() -> None:
     ],
 )
 def test_what_will_not_get_better_stops_everything(fault: RequestError, outcome: str, said: str) -> None:
-    ids = numbered(30)
+    ids = workload_ids(30)
     fleet = same(30, "Running")
     fleet.fault = fault
     finished = run(fleet, ids=ids, batch_size=10, concurrency=1)
@@ -311,7 +311,7 @@ def test_what_will_not_get_better_stops_everything(fault: RequestError, outcome:
 
 @pytest.mark.parametrize("status", [400, 413])
 def test_a_batch_that_is_refused_as_a_whole_fails_its_ids_and_the_others_go_on(status: int) -> None:
-    ids = numbered(30)
+    ids = workload_ids(30)
     fleet = same(30, "Running")
     apply = fleet.apply
     fleet.fault = StatusError("POST", "/batch", status, "too much", code=status)
@@ -338,7 +338,7 @@ def test_a_batch_that_is_refused_as_a_whole_fails_its_ids_and_the_others_go_on(s
 
 
 def test_a_mistake_of_ours_loses_no_other_batch() -> None:
-    ids = numbered(30)
+    ids = workload_ids(30)
     fleet = same(30, "Running")
     apply = fleet.apply
 
@@ -382,7 +382,7 @@ def test_a_mistake_of_ours_loses_no_other_batch() -> None:
 )
 def test_the_shape_is_the_same_when_the_options_are_wrong(options: dict[str, Any], check_mode: bool) -> None:
     fleet = same(3, "Running")
-    finished = run(fleet, check_mode, **{"ids": numbered(3), **options})
+    finished = run(fleet, check_mode, **{"ids": workload_ids(3), **options})
     if check_mode and "report_path" in options:
         assert not finished.failed
         return
@@ -394,8 +394,8 @@ def test_the_shape_is_the_same_when_the_options_are_wrong(options: dict[str, Any
     assert finished.result["msg"]
     assert "word" not in finished.result["msg"].replace("password", "")
     if "ids" not in options:
-        assert finished.result["outcomes"]["not_attempted"] == numbered(3)
-        assert [row["id"] for row in finished.result["workloads"]] == numbered(3)
+        assert finished.result["outcomes"]["not_attempted"] == workload_ids(3)
+        assert [row["id"] for row in finished.result["workloads"]] == workload_ids(3)
     for row in finished.result["workloads"]:
         assert row["reason"] == "stopped"
         assert row["message"] in finished.result["msg"]
@@ -404,7 +404,7 @@ def test_the_shape_is_the_same_when_the_options_are_wrong(options: dict[str, Any
 
 @pytest.mark.parametrize(("limit", "rows"), [(0, 0), (2, 2), (-1, 3), (None, 3)])
 def test_what_is_refused_has_rows_and_a_diff_as_asked(limit: Optional[int], rows: int) -> None:
-    options: dict[str, Any] = {"ids": numbered(3), "batch_size": 0, "workloads_limit": limit}
+    options: dict[str, Any] = {"ids": workload_ids(3), "batch_size": 0, "workloads_limit": limit}
     result = run(same(3, "Running"), with_diff=True, **options).result
     assert len(result["workloads"]) == rows
     assert result["workloads_truncated"] is (rows < 3)
@@ -412,7 +412,7 @@ def test_what_is_refused_has_rows_and_a_diff_as_asked(limit: Optional[int], rows
 
 
 def test_what_is_refused_is_kept_by_job_viewers_however_it_is_printed() -> None:
-    ids = numbered(10_000)
+    ids = workload_ids(10_000)
     options = {**OPTIONS, "ids": ids, "batch_size": 0, "workloads_limit": 10_000}
     rows = [
         len(_batch_run.run_batch(options, {}, False, False, verbosity=verbosity).result["workloads"])
@@ -422,7 +422,7 @@ def test_what_is_refused_is_kept_by_job_viewers_however_it_is_printed() -> None:
 
 
 def test_where_some_ids_are_malformed_the_others_are_told_as_not_attempted() -> None:
-    ids = numbered(2)
+    ids = workload_ids(2)
     result = run(same(2, "Running"), ids=[ids[0].upper(), f"train-7, {ids[1]} {ids[0]}", ""]).result
     assert result["outcomes"]["not_attempted"] == ids
     assert result["summary"]["requested"] == result["summary"]["not_attempted"] == 2
@@ -432,7 +432,7 @@ def test_where_some_ids_are_malformed_the_others_are_told_as_not_attempted() -> 
 
 
 def test_no_state_no_write() -> None:
-    ids = numbered(3)
+    ids = workload_ids(3)
     fleet = same(3, "Running")
 
     def broken(one: str) -> dict[str, Any]:
@@ -447,7 +447,7 @@ def test_no_state_no_write() -> None:
 
 
 def test_a_forbidden_id_fails_alone() -> None:
-    ids = numbered(5)
+    ids = workload_ids(5)
     finished = run(same(5, "Running", forbidden=ids[:1]), ids=ids)
     assert finished.result["outcomes"]["failed"] == ids[:1]
     assert finished.result["outcomes"]["changed"] == ids[1:]
@@ -455,7 +455,7 @@ def test_a_forbidden_id_fails_alone() -> None:
 
 
 def test_the_deadline_keeps_what_was_done() -> None:
-    ids = numbered(30)
+    ids = workload_ids(30)
     fleet = same(30, "Running")
     apply = fleet.apply
 
@@ -483,7 +483,7 @@ def test_the_deadline_keeps_what_was_done() -> None:
 
 
 def test_the_report_holds_a_line_an_id_and_no_secret(tmp_path: Path) -> None:
-    ids = numbered(5)
+    ids = workload_ids(5)
     fleet = Fleet(dict(zip(ids, ["Running", "Stopped", None, "Completed", "Running"])), refused=ids[4:])
     path = tmp_path / "report.jsonl"
     finished = run(fleet, ids=ids, report_path=str(path))
@@ -496,13 +496,13 @@ def test_the_report_holds_a_line_an_id_and_no_secret(tmp_path: Path) -> None:
 
 
 def test_check_mode_writes_no_report(tmp_path: Path) -> None:
-    run(same(1, "Running"), check_mode=True, ids=numbered(1), report_path=str(tmp_path / "report"))
+    run(same(1, "Running"), check_mode=True, ids=workload_ids(1), report_path=str(tmp_path / "report"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_it_says_while_it_works() -> None:
-    fleet = same(1000, "Running", refused=numbered(2))
-    finished, said = run_aloud(fleet, ids=numbered(1000), batch_size=4, concurrency=1)
+    fleet = same(1000, "Running", refused=workload_ids(2))
+    finished, said = run_aloud(fleet, ids=workload_ids(1000), batch_size=4, concurrency=1)
     batches = [line for line in said if ", batch " in line]
     assert 40 <= len(batches) <= 50
     assert batches[-1] == "runai suspend: 1000/1000 ids, 998 changed, 2 failed, batch 250 of 250"
@@ -514,7 +514,7 @@ def test_it_says_when_it_begins_to_act_also_where_all_is_waited_for_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 3600.0)
-    _finished, said = run_aloud(same(3, "Stopping"), action="resume", ids=numbered(3), wait_timeout=5.0)
+    _finished, said = run_aloud(same(3, "Stopping"), action="resume", ids=workload_ids(3), wait_timeout=5.0)
     assert said == [
         "runai resume: reading the state of 3 workloads",
         "runai resume: waiting for 3 workloads to stop before they are resumed",
@@ -534,8 +534,8 @@ def test_it_says_how_far_a_long_read_is_and_what_keeps_it(monkeypatch: pytest.Mo
         return count(client)
 
     monkeypatch.setattr(FleetClient, "count", count_late)
-    ids = numbered(20)
-    fleet = Fleet({**dict.fromkeys(ids), **dict.fromkeys(numbered(30)[20:], "Running")})
+    ids = workload_ids(20)
+    fleet = Fleet({**dict.fromkeys(ids), **dict.fromkeys(workload_ids(30)[20:], "Running")})
     _finished, said = run_aloud(fleet, action="delete", ids=ids)
     assert said[1].endswith("control plane unavailable (HTTP 503); retrying for up to 90 s")
     assert "runai delete: reading the state from the list: 10 of 10" in said
@@ -546,7 +546,7 @@ def test_it_says_how_far_a_long_read_is_and_what_keeps_it(monkeypatch: pytest.Mo
 def test_the_looks_of_a_wait_are_no_reading_of_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 0.0)
     monkeypatch.setattr(_progress, "_READING_SHARE", 0.0)
-    _finished, said = run_aloud(same(3, "Running"), ids=numbered(3), wait=True)
+    _finished, said = run_aloud(same(3, "Running"), ids=workload_ids(3), wait=True)
     acting = said.index("runai suspend: acting on 3 workloads")
     assert "runai suspend: reading the state one by one: 3 of 3" in said[:acting]
     assert not [line for line in said[acting:] if "reading the state" in line]

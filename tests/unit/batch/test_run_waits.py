@@ -22,11 +22,11 @@ from ansible_collections.gpuops.runai.tests.support.fake_fleet import (
     Fleet,
     FleetClient,
     fleet_as_control_plane,
-    numbered,
     run,
     same,
     told,
 )
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -36,7 +36,7 @@ def no_network() -> Iterator[None]:
 
 
 def test_what_changed_is_waited_for_also_after_a_breaker() -> None:
-    ids = numbered(3)
+    ids = workload_ids(3)
     finished = run(
         same(3, "Running", refused=ids[:1]), ids=ids, batch_size=1, concurrency=1, max_failures="1", wait=True
     )
@@ -45,7 +45,7 @@ def test_what_changed_is_waited_for_also_after_a_breaker() -> None:
 
 
 def test_a_resume_of_what_is_stopping_is_sent_once_it_has_stopped() -> None:
-    ids = numbered(6)
+    ids = workload_ids(6)
     fleet = Fleet(dict(zip(ids, ["Stopping", "Stopped"] * 3)))
     finished = run(fleet, action="resume", ids=ids, wait_timeout=5.0, wait=False)
     assert fleet.batches == [ids[1::2], ids[0::2]]
@@ -54,7 +54,7 @@ def test_a_resume_of_what_is_stopping_is_sent_once_it_has_stopped() -> None:
 
 
 def test_what_never_stops_is_not_resumed_and_fails() -> None:
-    ids = numbered(2)
+    ids = workload_ids(2)
     fleet = same(2, "Stopping", frozen=ids[:1])
     finished = run(fleet, action="resume", ids=ids, wait_timeout=0.05)
     assert fleet.batches == [ids[1:]]
@@ -63,7 +63,7 @@ def test_what_never_stops_is_not_resumed_and_fails() -> None:
 
 
 def test_what_finishes_while_it_is_waited_for_is_settled_like_any_finished_one() -> None:
-    ids = numbered(1)
+    ids = workload_ids(1)
     fleet = same(1, "Stopping", frozen=ids)
     row = fleet.row
 
@@ -90,7 +90,7 @@ def test_what_finishes_while_it_is_waited_for_is_settled_like_any_finished_one()
 def test_what_was_on_its_way_already_is_waited_for(
     action: str, phase: str, wait_for: str, reached: bool
 ) -> None:
-    ids = numbered(1)
+    ids = workload_ids(1)
     finished = run(same(1, phase), action=action, ids=ids, wait=True, wait_for=wait_for)
     assert finished.result["outcomes"]["unchanged"] == ids
     assert finished.result["not_reached"] == ([] if reached else ids)
@@ -99,12 +99,12 @@ def test_what_was_on_its_way_already_is_waited_for(
 
 
 def test_without_wait_nobody_waits() -> None:
-    finished = run(same(1, "Deleting"), action="delete", ids=numbered(1), wait=False)
+    finished = run(same(1, "Deleting"), action="delete", ids=workload_ids(1), wait=False)
     assert (finished.failed, finished.result["not_reached"]) == (False, [])
 
 
 def test_waiting_ends_where_nothing_can_come_of_it() -> None:
-    ids = numbered(1)
+    ids = workload_ids(1)
     fleet = same(1, "Running")
     fleet.apply = lambda action, one: fleet.phases.update({one: "Failed"})  # type: ignore[method-assign]
     began = time.monotonic()
@@ -114,7 +114,7 @@ def test_waiting_ends_where_nothing_can_come_of_it() -> None:
 
 
 def test_after_a_breaker_nobody_waits_for_what_is_still_stopping() -> None:
-    ids = numbered(4)
+    ids = workload_ids(4)
     fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), refused=ids[:2])
     finished = run(fleet, action="resume", ids=ids, max_failures="0", wait_timeout=600.0)
     assert fleet.batches == [ids[:2]]
@@ -124,7 +124,7 @@ def test_after_a_breaker_nobody_waits_for_what_is_still_stopping() -> None:
 
 
 def test_a_state_that_can_not_be_read_any_more_ends_all_waiting() -> None:
-    ids = numbered(4)
+    ids = workload_ids(4)
     fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), frozen=ids)
     row, asked = fleet.row, list[str]()
 
@@ -146,7 +146,7 @@ def test_a_state_that_can_not_be_read_any_more_ends_all_waiting() -> None:
 
 
 def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
-    ids = numbered(7)
+    ids = workload_ids(7)
     after = dict(zip(ids, ["Running", "Pending", "Pending", "Failed", None, "Completed"]))
     fleet = Fleet({**dict.fromkeys(ids, "Stopped"), ids[6]: "Pending"})
     fleet.apply = lambda action, one: fleet.phases.update({one: after[one]})  # type: ignore[method-assign]
@@ -174,7 +174,7 @@ def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
 
 
 def test_what_is_not_awaited_is_told_as_not_seen_again() -> None:
-    ids = numbered(20)
+    ids = workload_ids(20)
     fleet = same(20, "Running")
     send = FleetClient.batch
 

@@ -23,8 +23,8 @@ from ansible_collections.gpuops.runai.tests.support.memory_control_plane import 
     Simulated,
     crash_while_writing,
     run_against,
-    workload_id,
 )
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 

@@ -41,7 +41,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record.record import
     Record,
     RecordedWorkload,
 )
-from ansible_collections.gpuops.runai.tests.support.memory_control_plane import workload_id
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
 IDS = [workload_id(number) for number in range(4)]
 BEFORE, SENT, AT, LATER = (f"2026-01-01T00:{minute:02d}:00Z" for minute in (0, 1, 2, 3))

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable
 
@@ -24,14 +23,15 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.server_fil
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import PHASES
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.row import allocated_gpus
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
 Row = dict[str, Any]
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
-IDS = [str(uuid.UUID(int=number)) for number in range(1, 30)]
-CLUSTERS = [str(uuid.UUID(int=number)) for number in (901, 902)]
+IDS = workload_ids(29, first=1)
+CLUSTERS = workload_ids(2, first=901)
 # Names that a filter may hold, and such as it may not.
 NAMES = ["vision", "Vision", "nlp-2", "a,b", "team x", "=odd", "umläut"]
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timezone
 from typing import Any
 
@@ -26,13 +25,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.fields imp
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.order import SORT_KEYS
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.row import USED_KEYS
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
-WEST = str(uuid.UUID(int=1))
-EAST = str(uuid.UUID(int=2))
-AROUND = RenderContext({WEST: "west"}, NOW, {str(uuid.UUID(int=10)): 0.5})
+WEST = workload_id(1)
+EAST = workload_id(2)
+AROUND = RenderContext({WEST: "west"}, NOW, {workload_id(10): 0.5})
 ROW: dict[str, Any] = {
-    "id": str(uuid.UUID(int=10)).upper(),
+    "id": workload_id(10).upper(),
     "name": "llama\x1b[31m-3",
     "projectName": "vision",
     "projectId": "4",
@@ -68,7 +68,7 @@ def test_shown_rows_default_fields_are_readable() -> None:
     (measured,) = shown_rows([ROW], DEFAULT_FIELDS, AROUND)
     assert measured == {**row, "peak_gpu_utilization": 0.5}
     assert row == {
-        "id": str(uuid.UUID(int=10)),
+        "id": workload_id(10),
         "name": "llama [31m-3",
         "project": "vision",
         "department": "research",
@@ -123,7 +123,7 @@ def test_shown_rows_missing_value_is_null_or_empty() -> None:
     (row,) = shown_rows([{"id": ROW["id"], "clusterId": EAST}], list(FIELDS), AROUND._replace(peaks={}))
     told = {field: value for field, value in row.items() if value is not None}
     assert told == {
-        "id": str(uuid.UUID(int=10)),
+        "id": workload_id(10),
         "cluster": EAST,
         "cluster_id": EAST,
         "node_pools": [],

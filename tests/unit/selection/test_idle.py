@@ -19,6 +19,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.idle impor
     judge,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.order import newest
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -148,20 +149,16 @@ def test_parse_measurements_odd_values_are_no_samples(values: Any, expected: lis
     assert parse_measurements("/x", answer, "GPU_UTILIZATION", False) == Measurements([expected], False)
 
 
-def row(number: int, **fields: Any) -> dict[str, Any]:
-    return {"id": "00000000-0000-4000-8000-{0:012d}".format(number), **fields}
-
-
 def test_newest_rows_are_counted_in_each_project_of_each_cluster() -> None:
-    west, east = (row(number)["id"] for number in (901, 902))
+    west, east = (workload_row(number)["id"] for number in (901, 902))
     rows = [
-        row(1, clusterId=west, projectName="a", createdAt="2026-01-01", completedAt="2026-01-09"),
-        row(2, clusterId=west, projectName="a", createdAt="2026-01-02", completedAt="2026-01-05"),
-        row(3, clusterId=west, projectName="a", createdAt="2026-01-06"),
-        row(4, clusterId=east, projectName="a", createdAt="2026-01-01"),
-        row(5, clusterId=west, projectName="b"),
-        row(6, clusterId=west, projectName="b", createdAt="2025-01-01"),
+        workload_row(1, clusterId=west, projectName="a", createdAt="2026-01-01", completedAt="2026-01-09"),
+        workload_row(2, clusterId=west, projectName="a", createdAt="2026-01-02", completedAt="2026-01-05"),
+        workload_row(3, clusterId=west, projectName="a", createdAt="2026-01-06"),
+        workload_row(4, clusterId=east, projectName="a", createdAt="2026-01-01"),
+        workload_row(5, clusterId=west, projectName="b"),
+        workload_row(6, clusterId=west, projectName="b", createdAt="2025-01-01"),
     ]
     for number, expected in ((0, []), (1, [1, 4, 6]), (2, [1, 3, 4, 5, 6]), (9, [1, 2, 3, 4, 5, 6])):
-        assert newest(rows, number) == {row(one)["id"] for one in expected}
+        assert newest(rows, number) == {workload_row(one)["id"] for one in expected}
         assert newest(rows[::-1], number) == newest(rows, number)

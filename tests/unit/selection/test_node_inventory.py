@@ -21,7 +21,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.node_inven
 )
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
 
 WEST, EAST = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
 CLUSTERS = [{"uuid": WEST, "name": "west"}, {"uuid": EAST, "name": "east"}]

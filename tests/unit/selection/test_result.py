@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from datetime import datetime, timezone
 from typing import Any
 
@@ -15,6 +14,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.result imp
     empty_result,
     make_result,
 )
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ def result_of(chosen: Selection, limit: int | None = None) -> dict[str, Any]:
 
 
 def selection(count: int, width: int = 0) -> Selection:
-    ids = [str(uuid.UUID(int=number)) for number in range(count)]
+    ids = workload_ids(count)
     rows: list[dict[str, Any]] = [{"id": one, "phaseReason": "x" * width} for one in ids]
     return EMPTY._replace(rows=rows, gpus=2.5)
 

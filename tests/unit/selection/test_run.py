@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -24,11 +23,11 @@ from ansible_collections.gpuops.runai.tests.support.http_control_plane import (
     ListingPlane,
     pod,
     workload,
-    workload_id,
 )
+from ansible_collections.gpuops.runai.tests.support.workloads import number_of, workload_id
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def control_plane(loopback: Loopback) -> ListingPlane:
 def numbers(finished: ModuleResult) -> list[int]:
     """Which workloads were selected; the task must have ended well."""
     assert not finished.failed, finished.result["msg"]
-    return [uuid.UUID(one).int - 2**127 for one in finished.result["ids"]]
+    return [number_of(one) for one in finished.result["ids"]]
 
 
 def is_unfiltered(asked: Asked) -> bool:
@@ -251,7 +250,7 @@ def test_select_list_shrinking_between_pages_is_complete(control_plane: ListingP
 
     change_once(control_plane, LIST, 500, change)
     finished = control_plane.select(all=True, fields=["id"], concurrency=1)
-    assert set(numbers(finished)) >= {uuid.UUID(one["id"]).int - 2**127 for one in control_plane.workloads}
+    assert set(numbers(finished)) >= {number_of(one["id"]) for one in control_plane.workloads}
     assert finished.warnings == []
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Optional
@@ -19,15 +18,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import St
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.state import StateReader
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import MISSING, SEEN
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
 
 WORKERS = 4
-
-
-def numbered(size: int) -> list[str]:
-    return [str(uuid.UUID(int=number)) for number in range(size)]
 
 
 @contextmanager
@@ -69,7 +65,7 @@ def test_after_a_read_that_failed_no_other_begins(
 
     loopback.answer = answer
     with client_of(loopback.url) as client, pytest.raises(StatusError) as fault:
-        StateReader(client, WORKERS).read(numbered(asked_for))
+        StateReader(client, WORKERS).read(workload_ids(asked_for))
     assert fault.value.status == status
     # The count is one that may fail: who asked for it goes on to a page.
     failed = [asked for asked in loopback.asked if not asked.path.endswith("/count")]
@@ -78,7 +74,7 @@ def test_after_a_read_that_failed_no_other_begins(
 
 def test_it_tells_how_much_it_has_read_and_in_which_way(loopback: Loopback) -> None:
     """Of a hundred ids the list shows sixty, in two pages; the others have to be asked for one by one."""
-    ids = numbered(100)
+    ids = workload_ids(100)
 
     def answer(asked: Asked) -> Reply:
         if asked.path.endswith("/count"):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,20 +42,6 @@ DONE = {
     "resume": ("Resuming", "Pending", "Initializing", "Running"),
     "delete": ("Deleting", None),
 }
-
-
-def workload_id(number: int) -> str:
-    """A valid id, the same for the same number."""
-    return str(uuid.UUID(int=number + (4 << 76) + (8 << 60)))
-
-
-def fleet(count: int, phase: str = "Running", **fields: Any) -> dict[str, Any]:
-    """A fleet file's content: so many workloads in one phase."""
-    rows = [
-        {"id": workload_id(number), "name": f"workload-{number}", "phase": phase, **fields}
-        for number in range(count)
-    ]
-    return {"workloads": rows}
 
 
 @dataclass(frozen=True)
@@ -124,5 +109,5 @@ def select(simulator: Handle, **options: Any) -> ModuleResult:
 
 
 def is_acted_on(simulator: Handle, action: str, one: str) -> bool:
-    """Whether the control plane's own books say that the workload was acted on."""
+    """Whether the control plane's ground truth shows that the workload was acted on."""
     return simulator.state.phase(one) in DONE[action]
