@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -195,7 +196,12 @@ class Operations(RuleBasedStateMachine):
                 assert len(before & refused) * (100 if "%" in max_failures else 1) <= accepted
 
 
+# More of them, at random: RANDOM_FAULTS=2000 pytest tests/component/test_random_faults.py
+EXAMPLES = int(os.environ.get("RANDOM_FAULTS", "0"))
 Operations.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=25, suppress_health_check=list(HealthCheck)
+    max_examples=EXAMPLES or 50,
+    derandomize=not EXAMPLES,
+    stateful_step_count=25,
+    suppress_health_check=list(HealthCheck),
 )
 TestOperations = Operations.TestCase
