@@ -37,7 +37,9 @@ def run_turn(control_plane: ControlPlane) -> dict[str, Run]:
     control_plane.prepare()
     for batch, action in STEPS.values():
         more = {"url": control_plane.url, "ids_file": str(ids_file), "action_of_batch": action}
-        runs[batch] = _play(str(HERE / "contenders" / "batch_wait.yml"), connection | more, control_plane, action)
+        runs[batch] = _play(
+            str(HERE / "contenders" / "batch_wait.yml"), connection | more, control_plane, action
+        )
     said: dict[str, Any] = {
         "name": "bench",
         "reason": "a benchmark",

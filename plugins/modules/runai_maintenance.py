@@ -187,8 +187,9 @@ options:
   concurrency:
     description:
       - Number of batches in flight, from 1 to 16.
+      - By default, the number follows the control plane. It starts at 4, grows up to 16 while responses stay as fast as
+        before, and halves after HTTP 429 or 503, a time-out, or slower responses.
     type: int
-    default: 4
   wait_timeout:
     description:
       - Seconds to wait until the workloads reach the target phase.

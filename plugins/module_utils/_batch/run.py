@@ -31,6 +31,7 @@ from .._system.processes import watch_ancestors
 from .._system.signals import heeded_interrupts
 from .._workload.phases import DELETE, RESUME, SEND, WAIT
 from .._workload.state import StateReader
+from .._workload.workload import Workload
 from .concurrency import ConcurrencyLimit
 from .delivery import DeliveryContext, deliver
 from .dispatch import Dispatcher
@@ -71,12 +72,14 @@ class BatchHooks(NamedTuple):
 
     ``on_send`` gets the ids of each batch before it is sent; a RunaiError of it stops the batches.
     ``on_settled`` gets outcomes as soon as they are settled. ``send_anyway`` are ids that are sent even
-    where their phase says that there is nothing to do: it may not show an earlier call yet.
+    where their phase says that there is nothing to do: it may not show an earlier call yet. ``state`` are
+    workloads that the caller has just read, which are not read again before the first batch.
     """
 
     on_send: Callable[[Sequence[str]], None] = lambda ids: None
     on_settled: Callable[[Sequence[Outcome]], None] = lambda outcomes: None
     send_anyway: Collection[str] = ()
+    state: Mapping[str, Workload] = {}
 
 
 NO_HOOKS = BatchHooks()
@@ -218,9 +221,8 @@ class _Run:
         )
         try:
             reader = StateReader(client, workers)
-            self._progress.phase("reading the state of {0}".format(counted(len(run_state.ids), "workload")))
             self._read_at = time.monotonic()
-            run_state.state = reader.read(run_state.ids, on_read=self._progress.reading)
+            run_state.state = {**self._hooks.state, **self._read_missing(reader)}
             plan = make_plan(options.action, run_state.ids, run_state.state, options.rules)
             plan = send_anyway(plan, self._hooks.send_anyway)
             run_state.settle(settled_by(plan.items))
@@ -236,6 +238,14 @@ class _Run:
             run_state.stop_for(fault)
         finally:
             client.close()
+
+    def _read_missing(self, reader: StateReader) -> Mapping[str, Workload]:
+        """Read the state of the workloads that the caller does not know."""
+        ids = [one for one in self._run_state.ids if one not in self._hooks.state]
+        if not ids:
+            return {}
+        self._progress.phase("reading the state of {0}".format(counted(len(ids), "workload")))
+        return reader.read(ids, on_read=self._progress.reading)
 
     def _act(self, plan: Plan, client: Client, reader: StateReader) -> None:
         """Send what the plan says, and wait for it where that is asked for."""

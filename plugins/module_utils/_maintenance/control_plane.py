@@ -44,13 +44,15 @@ from .._selection.places import (
 from .._selection.result import Selection
 from .._selection.select import select
 from .._system.processes import watch_ancestors
-from .._workload.phases import canonical
+from .._workload.phases import canonical, is_suspendable
 from .._workload.row import Row
-from .seen import Identity, PodsOnNode, Seen, Selected, workload_from_row
+from .._workload.state import Found, StateReader
+from .seen import Identity, PodsOnNode, Seen, Selected, phase_of, workload_from_row
 
 _BETWEEN_TRIES = 2.0
 _SHORT_RETRY = 5.0
 _HISTORIES_AT_ONCE = 4
+_WORKERS = 4
 
 _Read = TypeVar("_Read")
 
@@ -92,12 +94,18 @@ class ControlPlaneReader:
                 "the control plane lists {0} of {1} workloads that it counts; nothing was done. Run the task "
                 "again, or ask for help with the control plane if it happens again".format(*found.shortfall)
             )
-        active = {one.id for one in _seen(found.scope or ()).values() if one.is_active}
-        return Selected(list(_seen(found.rows).values()), found.unmatched, frozenset(active))
+        return Selected(list(_seen(found.rows).values()), found.unmatched, _active(found.scope or ()))
 
     def look(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Return those of ``ids`` that are there and visible."""
-        return _seen(self._rows({"ids": list(ids)}, quiet=True).rows)
+        if self._wait:
+            self.identity()
+
+        def read(client: Client) -> dict[str, Found]:
+            return StateReader(client, _WORKERS, needed_keys(())).read_rows(ids)
+
+        found = self._with_client(connect_options(self._params, self._environ), read, _WORKERS)
+        return {one: workload_from_row(one, row) for one, row in found.items() if not isinstance(row, str)}
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that the list of deleted workloads shows."""
@@ -264,6 +272,11 @@ def _seen(rows: Iterable[Row]) -> dict[str, Seen]:
         if workload_id is not None:
             found[workload_id] = workload_from_row(workload_id, row)
     return found
+
+
+def _active(rows: Iterable[Row]) -> frozenset[str]:
+    ids = (fold_id(row.get("id")) for row in rows if is_suspendable(phase_of(row)))
+    return frozenset(one for one in ids if one is not None)
 
 
 def _pods_of(

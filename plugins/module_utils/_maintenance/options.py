@@ -135,7 +135,7 @@ def maintenance_argument_spec() -> dict[str, dict[str, Any]]:
         "resume_touched": {"type": "bool", "default": False},
         "attempts": {"type": "int", "default": 2},
         "max_failures": {"type": "str", "default": "10%"},
-        "concurrency": {"type": "int", "default": 4},
+        "concurrency": {"type": "int"},
         "wait_timeout": {"type": "float", "default": 1800.0},
         "wait_interval": {"type": "float", "default": 5.0},
         "wait_for_api": {"type": "float", "default": 0.0},
@@ -162,7 +162,7 @@ def maintenance_options(
     age = parse_age(params["record_max_age"])
     if age is None:
         raise OptionError("record_max_age", "not an age such as 12h or 7d")
-    attempts = params["attempts"]
+    attempts, concurrency = params["attempts"], params["concurrency"]
     if not 1 <= attempts <= _MOST_ATTEMPTS:
         raise OptionError("attempts", "must be from 1 to {0}".format(_MOST_ATTEMPTS))
     version = _unless_none(params["crosses_version"])
@@ -198,7 +198,9 @@ def maintenance_options(
         workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,
         batch={
             "max_failures": params["max_failures"],
-            "concurrency": within("concurrency", params["concurrency"], MOST_CONCURRENT),
+            "concurrency": None
+            if concurrency is None
+            else within("concurrency", concurrency, MOST_CONCURRENT),
             "wait_timeout": seconds("wait_timeout", params["wait_timeout"], 0),
             "wait_interval": seconds("wait_interval", params["wait_interval"], 0.01),
             "deadline": params["deadline"],

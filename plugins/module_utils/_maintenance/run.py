@@ -98,7 +98,7 @@ _INFO_DEFAULTS: dict[str, Any] = {
     "resume_touched": False,
     "attempts": 1,
     "max_failures": "10%",
-    "concurrency": 4,
+    "concurrency": None,
     "wait_timeout": 0,
     "wait_interval": 5,
     "settle_time": 0,

@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional
 from .._common.text import NAME_LENGTH, clean
 from .._workload.phases import UNKNOWN, canonical, is_suspendable
 from .._workload.row import Row, allocated_gpus, suspendable, text
+from .._workload.workload import SEEN, Workload
 
 # What people work in by hand: a workspace, or whatever the control plane files under "Build".
 _INTERACTIVE_TYPES = ("workspace", "interactive")
@@ -57,11 +58,30 @@ def workload_from_row(workload_id: str, row: Row) -> Seen:
         type=kind,
         interactive=any(word in words for word in _INTERACTIVE_TYPES)
         or (_short(row, "category") or "").lower() == _INTERACTIVE_CATEGORY,
-        phase=canonical(clean(row.get("phase"), 40) or UNKNOWN),
+        phase=phase_of(row),
         phase_since=_short(row, "phaseUpdatedAt"),
         completed_at=_short(row, "completedAt"),
         gpus=allocated_gpus(row) or 0.0,
         suspendable=suspendable(row),
+    )
+
+
+def phase_of(row: Row) -> str:
+    """Return the phase of one of the API's rows."""
+    return canonical(clean(row.get("phase"), 40) or UNKNOWN)
+
+
+def as_state(seen: Seen) -> Workload:
+    """Return what acting on a workload needs to know."""
+    return Workload(
+        seen.id,
+        SEEN,
+        name=seen.name or "",
+        project=seen.project or "",
+        cluster=seen.cluster_id or "",
+        submitted_by=seen.owner or "",
+        phase=seen.phase,
+        can_suspend=seen.suspendable,
     )
 
 

@@ -43,7 +43,7 @@ from .._record.record import (
 )
 from .._selection.places import Unlisted
 from .options import MaintenanceOptions
-from .seen import Identity, PodsOnNode, Seen, Selected
+from .seen import Identity, PodsOnNode, Seen, Selected, as_state
 
 _BATCH_DEFAULTS = {
     "protect": [],
@@ -56,6 +56,8 @@ _BATCH_DEFAULTS = {
     "report_path": None,
     "workloads_limit": 0,
 }
+_FRESH_SECONDS = 5.0
+_NONE: Mapping[str, Seen] = {}
 
 
 class Reader(Protocol):
@@ -119,6 +121,7 @@ class Session:
         self.secrets: set[str] = set()
         self.has_sent = False
         self.was_handed = False
+        self._just_read: tuple[float, Mapping[str, Seen]] = (float("-inf"), {})
         # Of the record that ended under this name.
         self.told_before: dict[str, str] = {}
 
@@ -210,11 +213,11 @@ class Session:
         if self.file is not None and not self.check_mode:
             self.file.append(events)
 
-    def write(self, *events: Event) -> None:
+    def write(self, *events: Event, is_durable: bool = True) -> None:
         """Write lines, and move the record on by them."""
         record = self.need()
         if self.file is not None and not self.check_mode:
-            self.file.append(events)
+            self.file.append(events, is_durable)
         for event in events:
             apply(record, event)
 
@@ -295,8 +298,15 @@ class Session:
 
     def look(self) -> dict[str, Seen]:
         """Read the workloads of the record."""
-        ids = [one.id for one in self.need().workloads.values()]
-        return self.reader.look(ids) if ids else {}
+        return self.look_at(self.need().workloads)
+
+    def look_at(self, ids: Collection[str], known: Mapping[str, Seen] = _NONE) -> dict[str, Seen]:
+        """Read workloads, but for those that were just read."""
+        missing = [one for one in ids if one not in known]
+        read = self.reader.look(missing) if missing else {}
+        now = {**{one: known[one] for one in ids if one in known}, **read}
+        self._just_read = time.monotonic(), now
+        return now
 
     def note(self, now: Mapping[str, Seen]) -> None:
         """Write down what is seen of the workloads that this record may have stopped."""
@@ -318,6 +328,11 @@ class Session:
     ) -> None:
         """Send ids, several times at most; each batch is in the record before it is sent."""
         left = list(ids)
+        read_at, seen = self._just_read
+        # What is older than that is read again.
+        is_fresh = time.monotonic() - read_at < _FRESH_SECONDS
+        state = {one: as_state(seen[one]) for one in left if one in seen} if is_fresh else {}
+        self._just_read = float("-inf"), {}
         for _attempt in range(self.options.attempts):
             seconds = self._seconds_left()
             if not left or seconds == 0:
@@ -335,7 +350,8 @@ class Session:
                 mine = [one for one in outcomes if one.id in asked]
                 self.left.update((one.id, one.message) for one in outcomes if one.id not in asked)
                 if mine:
-                    self.write(answered_event(action, mine))
+                    # Without an answer a request counts as in doubt, so a lost line does no harm.
+                    self.write(answered_event(action, mine), is_durable=False)
 
             params = {
                 **self._connection,
@@ -352,8 +368,9 @@ class Session:
                 False,
                 False,
                 say=self.say,
-                hooks=BatchHooks(write_asked, write_answered, frozenset(anyway)),
+                hooks=BatchHooks(write_asked, write_answered, frozenset(anyway), state),
             )
+            state = {}
             self.secrets |= finished.secrets
             for warning in finished.warnings:
                 self.reader.warn_once(warning)

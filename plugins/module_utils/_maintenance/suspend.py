@@ -44,7 +44,7 @@ from .plan_rules import (
     row_of,
 )
 from .results import Outcome, Problem, as_names
-from .seen import Identity, Seen
+from .seen import Identity, Seen, Selected
 from .session import Session, age_of, as_now
 
 _LISTED = {
@@ -107,9 +107,10 @@ def begin(session: Session, identity: Identity) -> Outcome:
     session.check_same_plane(identity)
     _check_same_selection(session, record)
     _check_fence(session, record.select)
-    now = session.look()
+    selected = _select_again(session, record)
+    now = session.look_at(record.workloads, {seen.id: seen for seen in selected.workloads})
     _check_handed(session, record, now)
-    drift, left_alone = _compare_with_selection(session, record, now)
+    drift, left_alone = _compare_with_selection(session, record, now, selected)
     notes = as_names("new since the plan, never acted on", [seen.name or seen.id for seen in drift])
     if left_alone:
         notes.append("{0} left alone: not selected any more".format(counted(len(left_alone), "workload")))
@@ -359,27 +360,39 @@ def _check_handed(session: Session, record: Record, now: dict[str, Seen]) -> Non
         )
 
 
+def _percent(session: Session, record: Record) -> Optional[float]:
+    """Return the ceiling in percent, where it is counted now."""
+    if "max_percent" in session.options.given:
+        return session.options.max_percent
+    percent: Optional[float] = record.limits["max_percent"]
+    return percent if record.state == PLANNED else None
+
+
+def _select_again(session: Session, record: Record) -> Selected:
+    """Return what the record's selection selects now; nothing where that is not asked for."""
+    counts_percent = _percent(session, record) is not None
+    if not (record.state == PLANNED or session.options.recheck or counts_percent):
+        return Selected([], {})
+    scope = {option: value for option, value in record.select.items() if option not in CUTS}
+    return session.reader.select(scope, with_scope=counts_percent)
+
+
 def _compare_with_selection(
-    session: Session, record: Record, now: dict[str, Seen]
+    session: Session, record: Record, now: dict[str, Seen], selected: Selected
 ) -> tuple[list[Seen], set[str]]:
     """Return what is active and selected now and was not planned, and what was and is not selected any more.
 
     Neither is acted on. The ceiling in percent is counted from the same read.
     """
     options, is_new = session.options, record.state == PLANNED
-    percent = options.max_percent if "max_percent" in options.given else record.limits["max_percent"]
-    counts_percent = percent is not None and (is_new or "max_percent" in options.given)
-    if not (is_new or options.recheck or counts_percent):
-        return [], set()
-    scope = {option: value for option, value in record.select.items() if option not in CUTS}
-    selected = session.reader.select(scope, with_scope=counts_percent)
+    percent = _percent(session, record)
     ids = {seen.id for seen in selected.workloads}
     left_alone = {
         one.id for one in record.concerned() if one.id not in ids and not one.is_ours and one.id in now
     }
     if not options.recheck:
         left_alone = set()
-    if counts_percent:
+    if percent is not None:
         to_ask = [
             one
             for one in record.concerned()

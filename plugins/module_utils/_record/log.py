@@ -210,13 +210,17 @@ class RecordFile:
             # A killed process left an incomplete line.
             os.ftruncate(descriptor, whole)
 
-    def append(self, events: Sequence[Event]) -> None:
-        """Add lines. They are on disk when this returns. Raises RecordError where they can't be written."""
+    def append(self, events: Sequence[Event], is_durable: bool = True) -> None:
+        """Add lines. Raises RecordError where they can't be written.
+
+        They outlast this process. With ``is_durable`` they also outlast the machine when this returns.
+        """
         data = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in events).encode()
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
-            os.fsync(self._descriptor)
+            if is_durable:
+                os.fsync(self._descriptor)
         except OSError as fault:
             raise RecordError(
                 "record_dir: the record cannot be written: {0}".format(fault.strerror)
@@ -234,7 +238,7 @@ class RecordInMemory:
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = list(events)
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event], is_durable: bool = True) -> None:
         """Add lines."""
         self.events += events
 
