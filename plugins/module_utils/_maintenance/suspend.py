@@ -349,7 +349,7 @@ def _check_handed(session: Session, record: Record, now: dict[str, Seen]) -> Non
     ran = [
         one
         for one in record.concerned()
-        if one.phase == RUNNING and one.since and one.id in now and now[one.id].phase == RUNNING
+        if one.phase == RUNNING and one.since and one.id in now and now[one.id].is_active
     ]
     moved = [one for one in ran if now[one.id].phase_since != one.since]
     if len(moved) * 2 > len(ran):
