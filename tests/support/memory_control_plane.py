@@ -258,14 +258,14 @@ def crash_while_writing(number: int, share: float) -> Iterator[None]:
     append = RecordFile.append
     written = 0
 
-    def append_and_crash(file: RecordFile, events: Sequence[Any]) -> None:
+    def append_and_crash(file: RecordFile, events: Sequence[Any], is_durable: bool = True) -> None:
         nonlocal written
         written += 1
         if written == number:
             data = "".join(json.dumps(one) + "\n" for one in events).encode()
             os.write(file._descriptor, data[: int(share * len(data))])
             raise CrashError
-        append(file, events)
+        append(file, events, is_durable)
 
     with mock.patch.object(RecordFile, "append", append_and_crash):
         yield
