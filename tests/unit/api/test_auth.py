@@ -162,7 +162,7 @@ def test_a_token_without_a_known_end_is_kept(clock: FakeClock) -> None:
 def test_a_given_token_is_final() -> None:
     source = TokenSource(GivenToken("given"), Mint())
     assert source.bearer() == "given"
-    assert source.refused("given", keep_fresh=False, keep_fresh=False) is False
+    assert source.refused("given", keep_fresh=False) is False
     source.accepted("given", is_success=True)
     assert source.may_be_accepted_later() is False
     assert source.bearer() == "given"
@@ -170,10 +170,10 @@ def test_a_given_token_is_final() -> None:
 
 def test_a_refused_token_is_renewed_once() -> None:
     source = TokenSource(ACCOUNT, Mint())
-    assert source.refused(source.bearer(), keep_fresh=False, keep_fresh=False) is True
+    assert source.refused(source.bearer(), keep_fresh=False) is True
     assert source.bearer() == "t2"
     # The new one is refused as well: there is no third.
-    assert source.refused("t2", keep_fresh=False, keep_fresh=False) is False
+    assert source.refused("t2", keep_fresh=False) is False
     assert source.bearer() == "t2"
 
 
@@ -183,35 +183,7 @@ def test_a_token_that_was_accepted_may_die_again() -> None:
         token = source.bearer()
         assert token == "t{0}".format(number)
         source.accepted(token, is_success=True)
-        assert source.refused(token, keep_fresh=False, keep_fresh=False) is True
-
-
-def test_token_source_fresh_replacement_refused_keeps_it_while_it_is_fresh(clock: Clock) -> None:
-    source = TokenSource(ACCOUNT, Mint())
-    assert source.refused(source.bearer(), keep_fresh=True, keep_fresh=False) is True
-    assert source.bearer() == "t2"
-    # One replica accepts it, another one does not yet.
-    source.accepted("t2", is_success=True)
-    clock.now += 10
-    assert source.refused("t2", keep_fresh=True, keep_fresh=False) is False
-    assert source.bearer() == "t2"
-    clock.now += 1
-    assert source.refused("t2", keep_fresh=True, keep_fresh=False) is True
-    assert source.bearer() == "t3"
-
-
-@pytest.mark.parametrize(
-    ("is_success", "age", "expected"),
-    [(False, 10, True), (False, 11, False), (True, 11, True)],
-    ids=["fresh", "old", "old, account accepted"],
-)
-def test_token_source_refused_token_may_be_accepted_later(
-    clock: Clock, is_success: bool, age: float, expected: bool
-) -> None:
-    source = TokenSource(ACCOUNT, Mint())
-    source.accepted(source.bearer(), is_success)
-    clock.now += age
-    assert source.may_be_accepted_later() is expected
+        assert source.refused(token, keep_fresh=False) is True
 
 
 def test_token_source_fresh_replacement_refused_keeps_it_while_it_is_fresh(clock: FakeClock) -> None:
@@ -247,9 +219,9 @@ def test_those_whose_older_token_was_refused_take_the_new_one() -> None:
     source = TokenSource(ACCOUNT, mint)
     old = source.bearer()
     assert [
-        source.refused(old, keep_fresh=False, keep_fresh=False),
+        source.refused(old, keep_fresh=False),
         source.bearer(),
-        source.refused(old, keep_fresh=False, keep_fresh=False),
+        source.refused(old, keep_fresh=False),
         source.bearer(),
     ] == [
         True,
