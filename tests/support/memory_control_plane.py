@@ -86,6 +86,7 @@ class MemoryControlPlane:
     reads: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     secrets: set[str] = dataclasses.field(default_factory=set)
+    deleted_ids: set[str] = dataclasses.field(default_factory=set)
     by: str = ""
 
     # What goes on in the cluster, and what owners do there.
@@ -146,7 +147,7 @@ class MemoryControlPlane:
         return {one: self._seen(one) for one in ids if one in self.workloads}
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
-        return set()
+        return self.deleted_ids.intersection(ids)
 
     def histories(self, ids: Sequence[str]) -> dict[str, list[PhaseChange]]:
         self.reads += ["history"] * len(ids)

@@ -22,7 +22,7 @@ from .._common.text import some_of
 from .._common.times import parse_timestamp
 from .._record.handover import unpack
 from .._record.log import RecordFile, RecordFolder, RecordInMemory
-from .._record.ownership import Now, PhaseChange, doubtful, held_by, stopped_by, verdict, verdicts
+from .._record.ownership import Holder, Now, PhaseChange, doubtful, held_by, stopped_by, verdict, verdicts
 from .._record.record import (
     BEGUN,
     PLANNED,
@@ -268,9 +268,13 @@ class Session:
         tenant_id = self.reader.identity().tenant_id
         return not then or not tenant_id or then == tenant_id
 
+    def holders(self, now: Mapping[str, Seen]) -> dict[str, Holder]:
+        """Return the workloads that other open records hold stopped."""
+        return held_by(self.others(), as_now(now))
+
     def held(self, now: Mapping[str, Seen]) -> dict[str, str]:
         """Return the workloads that other open records hold stopped, and the name of one of these."""
-        return held_by(self.others(), as_now(now))
+        return {one: holder.name for one, holder in self.holders(now).items()}
 
     def verdicts(self, now: Mapping[str, Seen], held: Collection[str]) -> dict[str, str]:
         """Return where each workload stands; the history of a few that are in doubt is read."""
@@ -318,10 +322,10 @@ class Session:
         if rows:
             self.write(seen_event(rows))
 
-    def share(self, ids: Sequence[str]) -> None:
+    def share(self, holders: Mapping[str, Holder]) -> None:
         """Write down that another record stopped these, and that this one holds them as well."""
-        if ids:
-            self.write(shared_event(ids))
+        if holders:
+            self.write(shared_event((one, held.stopped_since, held.sent_at) for one, held in holders.items()))
 
     def send(
         self, action: str, ids: Sequence[str], anyway: Sequence[str] = (), wait_for: str = "target"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._common.text import counted
 from .._common.times import format_age
-from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN
+from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
 from .._record.record import (
     ACTING,
     BEGUN,
@@ -242,7 +242,7 @@ def _suspend(
     )
 
 
-def _to_share(session: Session, record: Record, now: dict[str, Seen], spared: set[str]) -> list[str]:
+def _to_share(session: Session, record: Record, now: dict[str, Seen], spared: set[str]) -> dict[str, Holder]:
     """Return what is stopped, and not by this record, but by another open one."""
     stopped = [
         one.id
@@ -252,8 +252,8 @@ def _to_share(session: Session, record: Record, now: dict[str, Seen], spared: se
         and one.id in now
         and now[one.id].phase in (STOPPED, STOPPING)
     ]
-    held = session.held(now) if stopped else {}
-    return [one for one in stopped if one in held]
+    holders = session.holders(now) if stopped else {}
+    return {one: holders[one] for one in stopped if one in holders}
 
 
 def _check_again(

@@ -159,8 +159,11 @@ def stopped_by(one: RecordedWorkload, now: Now, history: Iterable[PhaseChange]) 
         border = parse_timestamp(one.stopped_since)
         if border is None or not any(change.at <= border for change in changes):
             return ""
-        is_other = any(change.at > border and is_active(change.phase) for change in changes)
-        return OTHERS if is_other else US
+        if any(change.at > border and is_active(change.phase) for change in changes):
+            return OTHERS
+        # It is the stop that was seen first.
+        if one.stopped_by or not one.was_stopped_before:
+            return one.stopped_by or US
     sent = parse_timestamp(one.sent_at)
     active = [number for number, change in enumerate(changes) if is_active(change.phase)]
     stops = changes[active[-1] + 1 if active else 0 :]
@@ -169,13 +172,25 @@ def stopped_by(one: RecordedWorkload, now: Now, history: Iterable[PhaseChange]) 
     return OTHERS if stops[0].at < sent else US
 
 
-def held_by(others: Iterable[Record], now: Mapping[str, Now]) -> dict[str, str]:
-    """Return the workloads that open records hold, stopped or about to be, each with the name of a record."""
-    found: dict[str, str] = {}
+class Holder(NamedTuple):
+    """An open record that holds a workload, and what it knows of the stop."""
+
+    name: str
+    stopped_since: str
+    sent_at: str
+
+
+def held_by(others: Iterable[Record], now: Mapping[str, Now]) -> dict[str, Holder]:
+    """Return the workloads that open records hold, stopped or about to be.
+
+    Of several records that hold a workload, one counts that surely stopped it.
+    """
+    found: dict[str, Holder] = {}
     for other in others:
         if not other.is_open:
             continue
         for workload_id, word in verdicts(other, now).items():
-            if word in (OURS, LATE, UNCERTAIN):
-                found[workload_id] = other.name
+            one = other.workloads[workload_id]
+            if word in TO_RESUME or (word == UNCERTAIN and workload_id not in found):
+                found[workload_id] = Holder(other.name, one.stopped_since, one.sent_at)
     return found

@@ -120,7 +120,7 @@ class RecordedWorkload:
         """Whether the stop that was seen is older than the suspend: of somebody else, or clocks differ."""
         stopped, sent = parse_timestamp(self.stopped_since), parse_timestamp(self.sent_at)
         is_early = stopped is not None and sent is not None and stopped < sent - _CLOCK_TOLERANCE
-        return self.was_stopped and not self.is_shared and is_early
+        return self.was_stopped and is_early
 
     def ask(self, action: str, at: str, sent_at: str) -> None:
         """Note that ``action`` is about to be sent."""
@@ -157,6 +157,11 @@ class RecordedWorkload:
             self.was_stopped, self.stopped_since = True, since
         elif self.is_resumed and is_suspendable(phase):
             self.was_back = True
+
+    def share(self, stopped_since: str, sent_at: str) -> None:
+        """Note that another record stopped it; what makes that stop uncertain there does so here."""
+        self.is_shared, self.sent_at = True, sent_at
+        self.was_stopped, self.stopped_since = bool(stopped_since), stopped_since
 
     def attribute(self, since: str, to: str) -> None:
         """Note who made the stop with this time stamp."""
@@ -267,9 +272,9 @@ def seen_event(rows: Iterable[tuple[str, str, str]]) -> Event:
     return {"event": "seen", "rows": [list(row) for row in rows]}
 
 
-def shared_event(ids: Sequence[str]) -> Event:
-    """Return the line of stops that another record made."""
-    return {"event": "shared", "ids": list(ids)}
+def shared_event(rows: Iterable[tuple[str, str, str]]) -> Event:
+    """Return the line of stops that another record made: id, and ``stopped_since`` and ``sent_at`` there."""
+    return {"event": "shared", "rows": [list(row) for row in rows]}
 
 
 def attributed_event(rows: Iterable[tuple[str, str, str]]) -> Event:
@@ -368,8 +373,8 @@ def _seen(record: Record, event: Event) -> None:
 
 
 def _shared(record: Record, event: Event) -> None:
-    for workload_id in event["ids"]:
-        record.workloads[workload_id].is_shared = True
+    for workload_id, stopped_since, sent_at in event["rows"]:
+        record.workloads[workload_id].share(stopped_since, sent_at)
 
 
 def _attributed(record: Record, event: Event) -> None:

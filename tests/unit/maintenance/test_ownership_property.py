@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFolder
@@ -145,11 +146,13 @@ class World:
 
 
 KILL = st.one_of(st.none(), st.tuples(st.integers(1, 8), st.sampled_from([0.0, 0.4, 0.9, 1.0])))
-ACTS = st.one_of(
+RUNS = st.one_of(
+    st.tuples(st.just("run"), st.sampled_from(["begun", "ended"]), st.sampled_from(NAMES), st.none()),
     st.tuples(
         st.just("run"), st.sampled_from(["planned", "begun", "begun", "ended"]), st.sampled_from(NAMES), KILL
     ),
-    st.tuples(st.just("run"), st.sampled_from(["begun", "ended"]), st.sampled_from(NAMES), st.none()),
+)
+TROUBLES = st.one_of(
     st.tuples(st.just("owner"), st.sampled_from(IDS), st.sampled_from(["Running", "Stopped"])),
     st.tuples(st.just("race"), st.sampled_from(IDS)),
     st.tuples(st.just("crash_in"), st.integers(1, 4)),
@@ -161,6 +164,7 @@ ACTS = st.one_of(
     st.tuples(st.just("refuse"), st.booleans()),
     st.tuples(st.just("history"), st.booleans()),
 )
+ACTS = st.one_of(RUNS, TROUBLES)
 
 
 def _play(world: World, act: tuple[Any, ...]) -> None:
@@ -204,15 +208,15 @@ def _has_state(world: World, name: str) -> bool:
 
 
 @settings(
-    max_examples=int(os.environ.get("RUNAI_OWNERSHIP_EXAMPLES", "80")),
+    max_examples=int(os.environ.get("OWNERSHIP_EXAMPLES", "60")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(st.lists(ACTS, max_size=14))
+@given(st.lists(ACTS, min_size=5, max_size=16))
 def test_nothing_stays_stopped_after_all_have_ended_and_nothing_of_owners_is_resumed(
     acts: list[tuple[Any, ...]],
 ) -> None:
-    with TemporaryDirectory() as place:
+    with TemporaryDirectory() as place, mock.patch("os.fsync"):
         world = World(Path(place))
         for act in acts:
             _play(world, act)

@@ -24,6 +24,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership imp
     TOUCHED,
     UNCERTAIN,
     UNCLEAR,
+    Holder,
     Now,
     PhaseChange,
     doubtful,
@@ -187,6 +188,14 @@ def test_stopped_by_decides_on_a_moved_time_stamp(changes: list[tuple[str, str]]
     assert stopped_by(_stopped(), Now("Stopped", LATER), _history(*changes)) == expected
 
 
+def test_stopped_by_of_a_moved_time_stamp_keeps_what_is_known_of_the_stop() -> None:
+    one = _stopped(since=BEFORE)
+    assert stopped_by(one, Now("Stopped", LATER), _history((BEFORE, "Stopped"))) == OTHERS
+    one = _stopped()
+    one.attribute(AT, OTHERS)
+    assert stopped_by(one, Now("Stopped", LATER), _history(*STOP)) == OTHERS
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -215,7 +224,22 @@ def test_stopped_by_decides_on_a_stop_before_the_suspend(
 )
 def test_held_by_names_an_open_record_that_stopped_it(state: str, now: Now, is_held: bool) -> None:
     held = held_by([_record(_stopped(), state=state)], {IDS[0]: now})
-    assert held == ({IDS[0]: "night"} if is_held else {})
+    assert held == ({IDS[0]: Holder("night", AT, SENT)} if is_held else {})
+
+
+def test_held_by_prefers_a_record_that_surely_stopped_it() -> None:
+    sure, unsure = _record(_stopped()), _record(_stopped(since=BEFORE))
+    unsure.name = "unsure"
+    for records in ([sure, unsure], [unsure, sure]):
+        assert held_by(records, {IDS[0]: Now("Stopped", AT)})[IDS[0]].name == "night"
+
+
+@pytest.mark.parametrize(("since", "now"), [(AT, LATER), (BEFORE, BEFORE)])
+def test_verdict_of_a_shared_stop_is_as_uncertain_as_that_of_its_holder(since: str, now: str) -> None:
+    one = RecordedWorkload(IDS[0], "share", phase="Stopped")
+    one.share(since, SENT)
+    one.see("Stopped", now)
+    assert verdict(one, Now("Stopped", now), False, False) == UNCERTAIN
 
 
 def test_held_by_leaves_out_what_somebody_else_stopped_since() -> None:
