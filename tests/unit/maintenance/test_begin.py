@@ -20,8 +20,8 @@ from ansible_collections.gpuops.runai.tests.support.memory_control_plane import 
     MemoryControlPlane,
     Simulated,
     run_against,
-    workload_id,
 )
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
 IDS = [workload_id(number) for number in range(3)]
 

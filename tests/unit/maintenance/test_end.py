@@ -17,8 +17,8 @@ from ansible_collections.gpuops.runai.tests.support.memory_control_plane import 
     MemoryControlPlane,
     Simulated,
     run_against,
-    workload_id,
 )
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
 IDS = [workload_id(number) for number in range(3)]
 
@@ -134,8 +134,8 @@ def test_end_after_moved_time_stamps_of_many_is_red_and_resumes_them_on_request_
 ) -> None:
     _good(run_against(plane, folder, "begun"))
     plane.touch(IDS)
-    for options in ({}, {"resume_touched": False}):
-        found = _bad(run_against(plane, folder, "ended", **options))
+    for is_resumed in (None, False):
+        found = _bad(run_against(plane, folder, "ended", resume_touched=is_resumed))
         assert found["summary"]["uncertain"] == 3
     assert "history" not in plane.reads
     _good(run_against(plane, folder, "ended", resume_touched=True))
