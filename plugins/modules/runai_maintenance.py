@@ -418,10 +418,7 @@ summary:
       type: int
       sample: 0
     ours: {description: "Workloads that this maintenance stopped and that are still stopped.", type: int, sample: 0}
-    stamps_moved:
-      description: Workloads that are stopped, probably by this maintenance. Time stamps moved on many at once and prove nothing.
-      type: int
-      sample: 0
+    uncertain: {description: "Workloads that are stopped. The time stamps do not show by whom.", type: int, sample: 0}
     unclear: {description: "Workloads in an indeterminate phase.", type: int, sample: 0}
     not_visible: {description: "Workloads that are not visible and not listed as deleted.", type: int, sample: 0}
     held: {description: "Workloads that another open maintenance holds.", type: int, sample: 0}

@@ -152,7 +152,7 @@ def make_result(
         "state": record.state or None,
         "control_plane": dict(control_plane),
         "simulator": bool(control_plane.get("simulator")),
-        "summary": _summary(outcome),
+        "summary": summary_of(outcome),
         "lines": lines,
         "next": next_command,
     }
@@ -331,7 +331,8 @@ def _pods_words(outcome: Outcome) -> str:
     return ""
 
 
-def _summary(outcome: Outcome) -> dict[str, int]:
+def summary_of(outcome: Outcome) -> dict[str, int]:
+    """Return the counts of the workloads."""
     entries = list(outcome.record.workloads.values())
     return {
         "planned": sum(one.plan == ACT for one in entries),

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from .._common.errors import RunaiError, no_request
-from .._common.result import LARGEST_RESULT, ModuleResult
+from .._common.result import LARGEST_RESULT, ModuleResult, fitting
+from .._common.text import counted
 from .._record.handover import pack
 from .._record.log import RecordFolder
 from .._record.record import BEGUN, ENDED, PLANNED, Record, RecordError, record_of
@@ -29,6 +30,8 @@ from .session import Reader, Session, plane_of
 from .suspend import begin, plan
 
 _RUNS = {PLANNED: plan, TOLD: tell, BEGUN: begin, ENDED: end, STATUS: status}
+# In lines for people.
+_MOST_LISTED = 200
 
 
 def run_maintenance(
@@ -66,6 +69,17 @@ def run_maintenance_info(
 ) -> ModuleResult:
     """List the records of a folder, or compare one with the control plane."""
     ask = Ask(STATUS, check_mode, verbosity, NextCommand(given, environ, check_mode, typed))
+    finished = _info(params, given, environ, ask)
+    for key in ("record", "to_tell"):
+        # A task that only reads has none.
+        finished.result.pop(key)
+    return finished
+
+
+def _info(
+    params: Mapping[str, Any], given: Mapping[str, Any], environ: Mapping[str, str], ask: Ask
+) -> ModuleResult:
+    check_mode = ask.is_check
     try:
         if params["name"] is None:
             return ModuleResult({**empty_result(check_mode), **_listed(params, environ)}, False, [], set())
@@ -209,19 +223,15 @@ def _listed(params: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
         rows = [_listed_row(folder, name) for name in folder.names()]
     finally:
         folder.close()
-    words = "{0} records in {1}".format(len(rows), folder.path)
+    words = "{0} in {1}".format(counted(len(rows), "record"), folder.path)
     lines = [
-        words,
-        *(
-            "{name}: {state} since {since}, {reason}{0}".format(
-                ", at work now" if one["at_work"] else "", **one
-            )
-            for one in rows
-        ),
+        "{name}: {state} since {since}, {reason}{0}".format(", at work now" if one["at_work"] else "", **one)
+        for one in rows[:_MOST_LISTED]
     ]
-    while len(str(rows)) > LARGEST_RESULT:
-        rows = rows[: len(rows) // 2]
-    return {"msg": words, "records": rows, "lines": lines}
+    if len(rows) > _MOST_LISTED:
+        lines.append("and {0} more".format(len(rows) - _MOST_LISTED))
+    shown, _taken = fitting(rows, LARGEST_RESULT // 2)
+    return {"msg": words, "records": shown, "lines": [words, *lines]}
 
 
 def _listed_row(folder: RecordFolder, name: str) -> dict[str, Any]:
