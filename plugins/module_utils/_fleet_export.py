@@ -26,7 +26,7 @@ from ._common.errors import OptionError, RunaiError
 from ._common.ids import fold_id
 from ._common.result import ModuleResult
 from ._common.text import counted
-from ._record.record import utc_now
+from ._common.times import utc_now
 from ._selection.nodes import read_nodes, read_pods
 from ._system.files import check_output, write_whole
 from ._system.processes import watch_ancestors
@@ -70,7 +70,7 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         path = _checked_path(params["path"])
         connection = connect_options(params, environ)
     except OptionError as fault:
-        return refused(str(fault), fault=fault)
+        return rejected(str(fault), fault=fault)
     client = Client(connection, Cancellation(is_cancelled=watch_ancestors()), stats, connections=_WORKERS)
     try:
         document = _read(client, warnings.append)
@@ -78,7 +78,7 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         if not check_mode:
             write_whole(path, text)
     except RunaiError as fault:
-        return refused(str(fault), {*connection.secrets, *stats.secrets}, fault)
+        return rejected(str(fault), {*connection.secrets, *stats.secrets}, fault)
     finally:
         client.close()
     result = {
@@ -101,11 +101,11 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
     )
 
 
-def refused(
-    words: str, secrets: Optional[set[str]] = None, fault: Optional[RunaiError] = None
+def rejected(
+    message: str, secrets: Optional[set[str]] = None, fault: Optional[RunaiError] = None
 ) -> ModuleResult:
     """Return the result of a task that could not do it, in the usual shape."""
-    result = {"changed": False, "msg": words, "path": None, "workloads": 0, "nodes": 0}
+    result = {"changed": False, "msg": message, "path": None, "workloads": 0, "nodes": 0}
     return ModuleResult(result, True, [], secrets or set(), fault)
 
 

@@ -54,11 +54,11 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
         super().exit_json(**result, invocation=self._invocation())
 
     def fail_json(self, msg: str, **result: Any) -> None:
-        """End badly. Ansible's own words may repeat a value, however long it is."""
+        """End badly. Ansible's own message may repeat a value, however long it is."""
         # Half a secret would not be recognised as one any more.
-        words = shortened(remove_values(msg, self.no_log_values), _LONGEST_MESSAGE)
-        result.setdefault("error", no_request(words))
-        super().fail_json(words, **result, invocation=self._invocation())
+        message = shortened(remove_values(msg, self.no_log_values), _LONGEST_MESSAGE)
+        result.setdefault("error", no_request(message))
+        super().fail_json(message, **result, invocation=self._invocation())
 
     def run(self, run: Callable[[], ModuleResult], refused: Callable[[str], ModuleResult]) -> None:
         """End as ``run`` does. Where it needs requests and that is missing, end with what is ``refused``."""

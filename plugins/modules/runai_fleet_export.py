@@ -107,7 +107,7 @@ nodes:
 import os
 
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import refused, run_export
+from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import rejected, run_export
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 
 ARGUMENT_SPEC = {**connection_argument_spec(), "path": {"type": "path", "required": True}}
@@ -116,7 +116,7 @@ ARGUMENT_SPEC = {**connection_argument_spec(), "path": {"type": "path", "require
 def main() -> None:
     """Run the module."""
     module = RunaiModule(ARGUMENT_SPEC)
-    module.run(lambda: run_export(module.params, os.environ, module.check_mode), refused)
+    module.run(lambda: run_export(module.params, os.environ, module.check_mode), rejected)
 
 
 if __name__ == "__main__":

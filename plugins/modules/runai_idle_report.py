@@ -192,7 +192,7 @@ import os
 
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.idle_report import (
     idle_report_argument_spec,
-    refused,
+    rejected,
     run_idle_report,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
@@ -203,7 +203,7 @@ def main() -> None:
     module = RunaiModule(idle_report_argument_spec(), shown=("select", "paths"))
     module.run(
         lambda: run_idle_report(module.params, module.given, os.environ, module.check_mode),
-        refused,
+        rejected,
     )
 
 

@@ -21,7 +21,7 @@ description:
   - The control plane is asynchronous. A changed id is one whose action was accepted; use O(wait) to wait until it
     has taken effect.
   - While it works, it reports its progress in the output of the play. The batches make about 50 lines at most, and a
-    wait about as many; a long read of the state, and a control plane that does not answer, add a few. There are no
+    wait about as many; a long read of the state, and a control plane that does not respond, add a few. There are no
     such lines under C(no_log), in asynchronous tasks, when the module runs on another host or as another user, or when
     the output callback writes JSON.
   - The batch endpoint needs Run:ai 2.19 or later.
@@ -433,14 +433,14 @@ workloads_truncated:
   sample: false
 batches:
   description:
-    - One object for each batch that was answered. There are fewer if the result would otherwise be too large for job
+    - One object for each batch that got a response. There are fewer if the result would otherwise be too large for job
       viewers; RV(summary.batches) counts all batches sent.
   returned: always
   type: list
   elements: dict
   contains:
     id:
-      description: UUID of the batch in the control plane's logs; empty if the answer had none.
+      description: UUID of the batch in the control plane's logs; empty if the response had none.
       type: str
       sample: 5e0ae0c5-7b5c-4a5c-9c3f-2f1c7a2f9d11
     size:
@@ -478,7 +478,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.connection impor
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.options import DEFAULT_WORKLOADS_LIMIT
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import TOLERABLE, TOLERATED
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress_pipe import progress_sink
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import refused, run_batch
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import rejected, run_batch
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import ACTIONS
 
@@ -510,7 +510,7 @@ def main() -> None:
     say = progress_sink(os.environ)
     module.run(
         lambda: run_batch(params, os.environ, module.check_mode, with_diff, say, verbosity, module.given),
-        lambda words: refused(params, words, with_diff, verbosity),
+        lambda message: rejected(params, message, with_diff, verbosity),
     )
 
 

@@ -342,7 +342,7 @@ import os
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import selection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import refused, run_info
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import rejected, run_info
 
 ARGUMENT_SPEC = {**connection_argument_spec(), **selection_argument_spec()}
 
@@ -350,7 +350,7 @@ ARGUMENT_SPEC = {**connection_argument_spec(), **selection_argument_spec()}
 def main() -> None:
     """Run the module."""
     module = RunaiModule(ARGUMENT_SPEC)
-    module.run(lambda: run_info(module.params, module.given, os.environ), refused)
+    module.run(lambda: run_info(module.params, module.given, os.environ), rejected)
 
 
 if __name__ == "__main__":

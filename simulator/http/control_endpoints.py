@@ -137,7 +137,7 @@ def _post(
 ) -> Handler:
     """Reads a JSON body (or none) and answers; 400 or, for what is not there, 404 with the reason.
 
-    `afterwards` is for what must wait until the answer is on its way.
+    `afterwards` is for what must wait until the response is on its way.
     """
     shape = Shape(schema)
 

@@ -22,8 +22,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _
 from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api import client as _client
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AnswerLost, NotDelivered
-from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import Answer
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import NotDelivered, ResponseLost
+from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import Response
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import wait as _wait
@@ -46,7 +46,7 @@ DEFINITE = (400, 401, 403, 404, 405, 413, 429, 501)
 class Fault:
     """What becomes of one request.
 
-    kind: refused, timeout, cut, status, text (an answer of another shape); of a batch also omit, refuse,
+    kind: refused, timeout, cut, status, text (a response of another shape); of a batch also omit, refuse,
     both_lists, foreign, orphan (the play dies while the call is under way), which concern its first
     `share` ids. applied: the batch, or that share of it, is carried out all the same.
     """
@@ -141,12 +141,12 @@ class ControlPlane:
         json_body: Mapping[str, Any] | None = None,
         form: Mapping[str, str] | None = None,
         bearer: str | None = None,
-    ) -> Answer:
+    ) -> Response:
         """As Transport has it."""
         with self._lock:
             return self._exchange(method, path, json_body)
 
-    def _exchange(self, method: str, path: str, json_body: Mapping[str, Any] | None) -> Answer:
+    def _exchange(self, method: str, path: str, json_body: Mapping[str, Any] | None) -> Response:
         if self.is_cancelled or self.clock.now() >= self.deadline:
             self.ground_truth.called_late.append(path)
         self.clock.advance(0.01)
@@ -160,7 +160,7 @@ class ControlPlane:
         fault = faults.popleft() if faults else None
         return answer(path) if fault is None else self._fail(fault, method, path)
 
-    def _batch(self, path: str, ids: list[str]) -> Answer:
+    def _batch(self, path: str, ids: list[str]) -> Response:
         assert 1 <= len(ids) <= 100
         assert len(set(ids)) == len(ids)
         truth = self.ground_truth
@@ -200,7 +200,7 @@ class ControlPlane:
         failed = [{"id": one.id, "code": one.code, "message": one.message} for one in result.failed]
         return {"id": BATCH_ID, "succeeded": result.succeeded, "failed": failed}
 
-    def _answer_oddly(self, fault: Fault, path: str, ids: list[str]) -> Answer:
+    def _answer_oddly(self, fault: Fault, path: str, ids: list[str]) -> Response:
         truth, chosen = self.ground_truth, set(ids[: fault.share])
         kept = ids if fault.applied else [one for one in ids if one not in chosen]
         body = self._carry_out(kept)
@@ -225,10 +225,10 @@ class ControlPlane:
         truth.shown.update(body["succeeded"])
         return _json(path, 200, body)
 
-    def _token(self, path: str) -> Answer:
+    def _token(self, path: str) -> Response:
         return _json(path, 200, {"access_token": "made", "expires_in": 3600})
 
-    def _read(self, path: str) -> Answer:
+    def _read(self, path: str) -> Response:
         one = path.rpartition("/")[2]
         if one == "count":
             return _json(path, 200, {"count": len(self.fleet.live())})
@@ -245,20 +245,20 @@ class ControlPlane:
     def _row(self, one: str) -> dict[str, Any]:
         return {"id": one.upper(), "name": "{{ 7 * 7 }}", "phase": self.fleet.phase(one)}
 
-    def _fail(self, fault: Fault, method: str, path: str) -> Answer:
+    def _fail(self, fault: Fault, method: str, path: str) -> Response:
         if fault.kind == "refused":
             raise NotDelivered(method, path, "connection refused", "connection refused")
         if fault.kind in ("timeout", "cut"):
             self.clock.advance(30.0 if fault.kind == "timeout" else 0.0)
-            raise AnswerLost(method, path, "a " + fault.kind, "no answer")
+            raise ResponseLost(method, path, "a " + fault.kind, "no answer")
         if fault.kind == "text":
-            return Answer(method, path, 200, {}, fault.text.encode("utf-8", "surrogatepass"))
+            return Response(method, path, 200, {}, fault.text.encode("utf-8", "surrogatepass"))
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         if fault.is_page:
-            return Answer(method, path, fault.status, headers, b"<html><title>Sorry</title></html>")
+            return Response(method, path, fault.status, headers, b"<html><title>Sorry</title></html>")
         return _json(path, fault.status, {"code": fault.status, "message": "injected fault"}, headers)
 
 
-def _json(path: str, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
+def _json(path: str, status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
     method = "POST" if path.endswith(("/batch", "/token")) else "GET"
-    return Answer(method, path, status, headers or {}, json.dumps(body).encode())
+    return Response(method, path, status, headers or {}, json.dumps(body).encode())

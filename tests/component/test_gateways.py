@@ -183,7 +183,7 @@ def test_client_error_shapes_are_reported(
     gateway.answer = lambda path, head: http(403, body, *headers)
     with pytest.raises(AccessDenied) as fault:
         connect().list_page(0)
-    assert fault.value.words == told
+    assert fault.value.message == told
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -258,7 +258,7 @@ def test_client_socks_proxy_of_the_environment_is_named_at_once(
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
     with pytest.raises(RequestError, match="needs the Python library PySocks") as caught:
         connect(retry_timeout=3600.0).list_page(0)
-    assert not caught.value.passing
+    assert not caught.value.is_transient
     assert gateway.heads == []
 
 

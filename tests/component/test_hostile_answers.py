@@ -16,9 +16,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api import client as
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedAnswer, RequestError
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedResponse, RequestError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
-from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import Answer
+from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import Response
 from ansible_collections.gpuops.runai.plugins.module_utils._common.text import SHORTEST_SECRET
 
 from tests.component.conftest import Start
@@ -58,10 +58,10 @@ class Mouthpiece:
         self.body = b""
         self.bearers: set[str] = set()
 
-    def exchange(self, method: str, path: str, bearer: str | None = None, **_request: Any) -> Answer:
+    def exchange(self, method: str, path: str, bearer: str | None = None, **_request: Any) -> Response:
         """As Transport has it."""
         self.bearers |= set() if bearer is None else {bearer}
-        return Answer(method, path, self.status, self.headers, self.body)
+        return Response(method, path, self.status, self.headers, self.body)
 
 
 def loaded(body: bytes) -> Any:
@@ -87,7 +87,7 @@ def check_batch(client: Client, body: bytes) -> None:
     value = loaded(body)
     try:
         answer = client.batch("suspend", IDS)
-    except MalformedAnswer:
+    except MalformedResponse:
         assert not (
             isinstance(value, dict)
             and all(isinstance(value.get(key), (list, type(None))) for key in ("succeeded", "failed"))
@@ -108,7 +108,7 @@ def check_page(client: Client, body: bytes) -> None:
     value = loaded(body)
     try:
         page = client.list_page(0)
-    except MalformedAnswer:
+    except MalformedResponse:
         return
     assert page.next is None or page.next > 0
     assert len(page.rows) == len([row for row in value["workloads"] or () if isinstance(row, dict)])
@@ -119,7 +119,7 @@ def check_one(client: Client, body: bytes) -> None:
     value = loaded(body)
     try:
         row = client.workload(IDS[0])
-    except MalformedAnswer:
+    except MalformedResponse:
         return
     assert str(row["id"]).lower() == IDS[0]
     assert value["id"].lower() == IDS[0]
@@ -187,7 +187,7 @@ def test_broken_tokens_give_no_traceback(mouthpiece: Mouthpiece) -> None:
             client.workload(IDS[0])
         except RequestError as fault:
             kinds[type(fault).__name__] += 1
-    assert set(kinds) == {"NoToken", "MalformedAnswer"}
+    assert set(kinds) == {"NoToken", "MalformedResponse"}
     assert min(len(bearer) for bearer in mouthpiece.bearers) >= SHORTEST_SECRET
 
 

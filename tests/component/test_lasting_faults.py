@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
 
 from simulator.server import Handle
 from tests.component.conftest import Start
@@ -204,7 +204,7 @@ def answered_together(monkeypatch: pytest.MonkeyPatch) -> Callable[[Handle, int]
     def hold(simulator: Handle, number: int) -> None:
         send = Client.batch
 
-        def send_and_await_the_others(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
+        def send_and_await_the_others(client: Client, action: str, ids: Sequence[str]) -> BatchResponse:
             answer = send(client, action, ids)
             wait_until(lambda: writes(simulator) >= number, f"{number} batches")
             return answer

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
 
 from tests.component.conftest import Start
@@ -58,7 +58,7 @@ def short_of_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     send = Client.batch
     seconds = iter([0.5])
 
-    def send_and_wait_for_less(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
+    def send_and_wait_for_less(client: Client, action: str, ids: Sequence[str]) -> BatchResponse:
         transport = client._transport
         usual = transport._connection
         transport._connection = usual._replace(timeout=next(seconds, usual.timeout))
@@ -236,7 +236,7 @@ def test_what_another_deleted_first_has_not_failed_to_be_deleted(
     simulator.faults({"match": BATCH, "fault": refuse, "times": "always"})
     send = Client.batch
 
-    def send_after_another(client: Client, action: str, ids: Sequence[str]) -> BatchAnswer:
+    def send_after_another(client: Client, action: str, ids: Sequence[str]) -> BatchResponse:
         simulator.state.remove(IDS[0])
         return send(client, action, ids)
 
@@ -335,7 +335,7 @@ def test_what_can_not_be_read_again_is_unknown(start: Start, apply: bool) -> Non
     ("fault", "lost"),
     [
         ({"kind": "status", "status": 502, "body": "html"}, "HTTP 502"),
-        ({"kind": "cut"}, "the connection was cut before an answer"),
+        ({"kind": "cut"}, "the connection was cut before a response"),
         ({"kind": "status", "status": 503}, "HTTP 503"),
         ({"kind": "omit_ids", "count": "all"}, "the response omitted it"),
     ],
@@ -368,7 +368,7 @@ def test_what_may_not_be_read_any_more_is_told_with_what_lost_the_answer(start: 
     )
     run = rehearse(simulator, "suspend", IDS)
     assert run.counts == {"unknown": 3}
-    words = "the connection was cut before an answer; its state can no longer be read (403)"
+    words = "the connection was cut before a response; its state can no longer be read (403)"
     assert {row["message"] for row in run.rows("unknown")} == {words}
     assert run.warnings == []
 

@@ -145,7 +145,7 @@ def test_each_kind_of_fault_is_told_once_with_a_count(start: Start) -> None:
         [
             told.format(2, "HTTP 502"),
             told.format(5, "HTTP 429"),
-            told.format(2, "an answer that is not JSON"),
+            told.format(2, "a response that is not JSON"),
         ]
     )
     assert run.result["summary"]["retries"] == 9

@@ -180,7 +180,7 @@ def test_plain_http_to_a_tls_server(simulator: Handle) -> None:
         simulator, "suspend", IDS, base_url=simulator.url.replace("https:", "http:"), retry_timeout=0.2
     )
     assert run.counts == {"not_attempted": 3}
-    assert "the connection was cut before an answer; is base_url's scheme right?" in run.result["msg"]
+    assert "the connection was cut before a response; is base_url's scheme right?" in run.result["msg"]
     assert simulator.requests() == []
 
 
@@ -188,7 +188,7 @@ def test_a_cut_of_what_answered_before_is_no_matter_of_the_scheme(start: Start) 
     simulator = start()
     simulator.faults({"match": BATCH, "times": "always", "fault": "cut"})
     run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
-    assert "cut before an answer" in run.result["msg"]
+    assert "cut before a response" in run.result["msg"]
     assert "scheme" not in run.result["msg"]
 
 

@@ -20,7 +20,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     NotFound,
     RequestError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer, Page, Refusal
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse, Page, Refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import RetryBudget
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
@@ -154,7 +154,7 @@ class FleetClient:
                 raise NotFound("GET", "/" + one, 404, "no such workload")
             return fleet.row(one)
 
-    def batch(self, action: str, ids: Sequence[str]) -> BatchAnswer:
+    def batch(self, action: str, ids: Sequence[str]) -> BatchResponse:
         self._cancellation.check_write()
         self._stats.count_request()
         fleet = self.fleet
@@ -166,7 +166,7 @@ class FleetClient:
             succeeded = [one for one in ids if one not in refused]
             for one in succeeded:
                 fleet.apply(action, one)
-            return BatchAnswer(
+            return BatchResponse(
                 str(uuid.UUID(int=len(fleet.batches))),
                 [one for one in succeeded if one not in fleet.omitted],
                 {one: refusal for one, refusal in refused.items() if one not in fleet.omitted},

@@ -17,7 +17,7 @@ from typing import Any, Callable, NamedTuple, Optional, cast
 from .._common.errors import RunaiError
 from .._common.text import is_hideable
 from .connection import GivenToken, ServiceAccount
-from .errors import MalformedAnswer, NoToken
+from .errors import MalformedResponse, NoToken
 
 _V2_PATH = "/api/v2/token"
 _V1_PATH = "/api/v1/token"
@@ -69,18 +69,20 @@ def token_request_v1(account: ServiceAccount) -> TokenRequest:
     return TokenRequest(_V1_PATH, None, body)
 
 
-def parse_token(path: str, answer: object) -> AccessToken:
-    """Return the token in an answer of either endpoint; raise MalformedAnswer when there is none.
+def parse_token(path: str, response: object) -> AccessToken:
+    """Return the token in a response of either endpoint; raise MalformedResponse when there is none.
 
     A token that is too short to be masked in messages is rejected too.
     """
     token: object = None
     lifetime: object = None
-    if isinstance(answer, dict):
-        token = answer.get("access_token") or answer.get("accessToken")
-        lifetime = answer.get("expires_in", answer.get("expiresIn"))
+    if isinstance(response, dict):
+        token = response.get("access_token") or response.get("accessToken")
+        lifetime = response.get("expires_in", response.get("expiresIn"))
     if not isinstance(token, str) or not _is_usable(token):
-        raise MalformedAnswer("POST", path, "an answer without a token", "the answer holds no usable token")
+        raise MalformedResponse(
+            "POST", path, "a response without a token", "the response holds no usable token"
+        )
     return AccessToken(token, _positive(lifetime) or _jwt_lifetime(token))
 
 
@@ -115,7 +117,7 @@ def _lasts(failure: RunaiError) -> bool:
 class TokenSource:
     """Hands out one bearer to all threads; one of them renews it while the others wait.
 
-    ``mint`` makes a new token and raises what the control plane answered when it can't.
+    ``mint`` makes a new token and raises what the control plane responded when it can't.
     """
 
     def __init__(self, credentials: object, mint: Callable[[ServiceAccount], AccessToken]) -> None:

@@ -4,7 +4,7 @@
 
 """The control plane's endpoints, a method each; knows HTTP, and nothing of actions or outcomes.
 
-Reads are repeated until they answer or ``retry_timeout`` is over. A write is sent once: whether it
+Reads are repeated until they response or ``retry_timeout`` is over. A write is sent once: whether it
 may be sent again is for the caller to decide, who knows what it was.
 """
 
@@ -27,11 +27,11 @@ from .auth import (
 )
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
-from .errors import NOT_JSON, AccessDenied, MalformedAnswer, NotFound, NoToken, RequestError, StatusError
+from .errors import NOT_JSON, AccessDenied, MalformedResponse, NotFound, NoToken, RequestError, StatusError
 from .page_size import PageSize
 from .paging import PAGE_SIZE, assume_next
 from .responses import (
-    BatchAnswer,
+    BatchResponse,
     Measurements,
     Page,
     is_oauth_error,
@@ -47,7 +47,7 @@ from .responses import (
 )
 from .retry import RetryBudget, parse_retry_after
 from .stats import RequestStats
-from .transport import Answer, Transport
+from .transport import Response, Transport
 
 WORKLOADS = "/api/v1/workloads"
 PODS = WORKLOADS + "/pods"
@@ -142,29 +142,29 @@ class Client:
             self._connection.retry_timeout, self._cancellation, self._stats, is_optional, self._on_trouble
         )
 
-    def batch(self, action: str, ids: Sequence[str]) -> BatchAnswer:
+    def batch(self, action: str, ids: Sequence[str]) -> BatchResponse:
         """Ask once for ``action`` on at most 100 ids; the caller decides about sending again.
 
-        Raises NotDelivered, AnswerLost, MalformedAnswer, StatusError, AccessDenied, Interrupted.
+        Raises NotDelivered, ResponseLost, MalformedResponse, StatusError, AccessDenied, Interrupted.
         """
-        answer = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
-        return parse_batch(_BATCH, answer.json(), ids, self._stats.warn_once, self._secrets())
+        response = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
+        return parse_batch(_BATCH, response.json(), ids, self._stats.warn_once, self._secrets())
 
     def count(self, query: ListQuery = EVERYTHING) -> Optional[int]:
         """Return how many workloads the list would show; ``None`` where the control plane does not say.
 
         The count only saves time, so that one that is refused or makes no sense is none. Raises
-        RequestError where the control plane does not answer, or not to this account.
+        RequestError where the control plane does not response, or not to this account.
         """
         try:
             return self._read(
                 _COUNT,
                 query.parameters(),
-                lambda answer: parse_count(_COUNT, answer),
+                lambda response: parse_count(_COUNT, response),
                 self.retry_budget(is_optional=True),
             )
         except RequestError as fault:
-            if not fault.is_of_the_endpoint:
+            if not fault.is_from_endpoint:
                 raise
             found = fault.ended_on
             # Without the endpoint, "count" is taken for a workload's id, which is a bad request.
@@ -194,7 +194,7 @@ class Client:
     def workload(self, workload_id: str, retry_budget: Optional[RetryBudget] = None) -> dict[str, Any]:
         """Return one workload as the API gives it. Raises NotFound, AccessDenied and other RequestErrors."""
         path = "{0}/{1}".format(WORKLOADS, workload_id)
-        return self._read(path, {}, lambda answer: parse_one(path, answer, workload_id), retry_budget)
+        return self._read(path, {}, lambda response: parse_one(path, response, workload_id), retry_budget)
 
     def gpu_utilization(self, workload_id: str, start: datetime, end: datetime, samples: int) -> Measurements:
         """Return how much of each GPU of a workload was used, in percent. Raises RequestError."""
@@ -209,8 +209,8 @@ class Client:
         retry_budget = self.retry_budget(is_optional=True)
         while True:
             try:
-                answer = self._send("GET", path, query=query, retry_budget=retry_budget)
-                return parse_measurements(path, answer.json(), _GPU_UTILIZATION, answer.status == 207)
+                response = self._send("GET", path, query=query, retry_budget=retry_budget)
+                return parse_measurements(path, response.json(), _GPU_UTILIZATION, response.status == 207)
             except RequestError as fault:
                 retry_budget.pause(fault)
 
@@ -223,7 +223,7 @@ class Client:
         return self._read(
             path,
             {"limit": str(_HISTORY_RECORDS)},
-            lambda answer: parse_phase_changes(path, answer),
+            lambda response: parse_phase_changes(path, response),
             self.retry_budget(is_optional=True),
         )
 
@@ -252,18 +252,18 @@ class Client:
         return self._read(
             _CLUSTERS,
             {"verbosity": "metadata"},
-            lambda answer: parse_objects(_CLUSTERS, answer),
+            lambda response: parse_objects(_CLUSTERS, response),
             retry_budget,
         )
 
     def is_simulator(self) -> bool:
         """Tell whether this is the collection's simulator: only that one has such a page. Asks once."""
         try:
-            answer = self._transport.exchange("GET", _SIMULATOR)
-            body = answer.json()
+            response = self._transport.exchange("GET", _SIMULATOR)
+            body = response.json()
         except RequestError:
             return False
-        return answer.status == 200 and isinstance(body, dict) and body.get("simulator") is True
+        return response.status == 200 and isinstance(body, dict) and body.get("simulator") is True
 
     def projects_page(self, offset: int) -> Page:
         """Return one page of projects. Raises RequestError."""
@@ -289,10 +289,10 @@ class Client:
         """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint. Raises RequestError."""
         path = "{0}/{1}/nodes".format(_CLUSTERS, cluster_id)
 
-        def parse(answer: Any) -> list[dict[str, Any]]:
+        def parse(response: Any) -> list[dict[str, Any]]:
             # Some gateways write {} or null for [].
-            is_array = isinstance(answer, list) or not answer
-            return parse_objects(path, answer) if is_array else parse_page(path, answer, "nodes", 0).rows
+            is_array = isinstance(response, list) or not response
+            return parse_objects(path, response) if is_array else parse_page(path, response, "nodes", 0).rows
 
         return self._read(path, {}, parse)
 
@@ -360,7 +360,7 @@ class Client:
         json_body: Optional[Mapping[str, Any]] = None,
         is_write: bool = False,
         retry_budget: Optional[RetryBudget] = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request with a bearer, once more if the bearer had to be renewed.
 
         If the new bearer is refused too, the request is sent again with pauses, as long as the bearer may be
@@ -374,25 +374,25 @@ class Client:
                 self._cancellation.check_write()
             else:
                 self._cancellation.check()
-            answer = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
-            if answer.status != 401:
-                self._tokens.accepted(token, 200 <= answer.status < 300)
-                return _successful(answer, self._secrets())
+            response = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
+            if response.status != 401:
+                self._tokens.accepted(token, 200 <= response.status < 300)
+                return _successful(response, self._secrets())
             if self._tokens.refused(token, keep_fresh=retry_budget.seconds > 0) and not is_renewed:
                 is_renewed = True
                 self._stats.count_retry(_RENEWED_BEARER)
                 continue
-            self._pause_for_token(answer, retry_budget, is_write)
+            self._pause_for_token(response, retry_budget, is_write)
 
-    def _pause_for_token(self, answer: Answer, retry_budget: RetryBudget, is_write: bool) -> None:
+    def _pause_for_token(self, response: Response, retry_budget: RetryBudget, is_write: bool) -> None:
         """Pause before a refused token is tried again, or raise AccessDenied."""
         try:
-            _successful(answer, self._secrets(), self._credential())
+            _successful(response, self._secrets(), self._credential())
         except AccessDenied as fault:
             if not self._tokens.may_be_accepted_later():
                 raise
             try:
-                retry_budget.pause(fault, before_write=is_write, is_passing=True)
+                retry_budget.pause(fault, before_write=is_write, is_transient=True)
             except RequestError:
                 raise fault from None
 
@@ -436,10 +436,10 @@ class Client:
         while True:
             self._cancellation.check()
             try:
-                answer = self._transport.exchange(
+                response = self._transport.exchange(
                     "POST", request.path, form=request.form, json_body=request.json_body
                 )
-                minted = parse_token(request.path, _unquoted_json(_successful(answer, self._secrets())))
+                minted = parse_token(request.path, _unquoted_json(_successful(response, self._secrets())))
             except RequestError as fault:
                 retry_budget.pause(fault)
             else:
@@ -453,49 +453,51 @@ def _is_absent(fault: RequestError) -> bool:
 
 
 def _may_lack_token_v2(fault: RequestError) -> bool:
-    """Return whether there may be no v2, as before Run:ai 2.24: what answered is not OAuth2's endpoint.
+    """Return whether there may be no v2, as before Run:ai 2.24: what responded is not OAuth2's endpoint.
 
-    Some gateways answer 401, or with a page, to a path that they do not know.
+    Some gateways response 401, or with a page, to a path that they do not know.
     """
     found = fault.ended_on
     if isinstance(found, StatusError):
-        return found.status >= 400 and not (found.passing or found.is_of_oauth)
-    return isinstance(found, MalformedAnswer) and found.kind == NOT_JSON
+        return found.status >= 400 and not (found.is_transient or found.is_of_oauth)
+    return isinstance(found, MalformedResponse) and found.kind == NOT_JSON
 
 
-def _successful(answer: Answer, secrets: Collection[str], about: str = "") -> Answer:
-    """Return the answer if it is a success; raise what it says otherwise, without ``secrets``.
+def _successful(response: Response, secrets: Collection[str], about: str = "") -> Response:
+    """Return the response if it is a success; raise what it says otherwise, without ``secrets``.
 
     ``about`` is what we add to it.
     """
-    if 200 <= answer.status < 300:
-        return answer
+    if 200 <= response.status < 300:
+        return response
     body: Any = None
-    with contextlib.suppress(MalformedAnswer):
-        body = answer.json()
+    with contextlib.suppress(MalformedResponse):
+        body = response.json()
     code, text = parse_error(body, secrets)
-    text = text or parse_challenge(answer.headers.get("WWW-Authenticate"), secrets)
+    text = text or parse_challenge(response.headers.get("WWW-Authenticate"), secrets)
     if not text and not (isinstance(body, (dict, list)) and not body):
-        text = first_line(answer.body if body is None else json.dumps(body).encode())
+        text = first_line(response.body if body is None else json.dumps(body).encode())
     text = "; ".join(filter(None, (text, about)))
-    kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(answer.status, StatusError)
-    retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
-    raise kind(answer.method, answer.path, answer.status, text, code, retry_after, is_oauth_error(body))
+    kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(response.status, StatusError)
+    retry_after = parse_retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
+    raise kind(response.method, response.path, response.status, text, code, retry_after, is_oauth_error(body))
 
 
 def _api_time(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _unquoted_json(answer: Answer) -> Any:
-    """Return the decoded body of an answer that should hold a token.
+def _unquoted_json(response: Response) -> Any:
+    """Return the decoded body of a response that should hold a token.
 
-    Raises MalformedAnswer that quotes nothing but a page: anything else may be a token, or half of one.
+    Raises MalformedResponse that quotes nothing but a page: anything else may be a token, or half of one.
     """
     try:
-        return answer.json()
-    except MalformedAnswer as fault:
-        body = answer.body.lstrip()
+        return response.json()
+    except MalformedResponse as fault:
+        body = response.body.lstrip()
         if not body or body.startswith(b"<"):
             raise
-        raise MalformedAnswer(answer.method, answer.path, fault.kind, "the answer is not JSON") from None
+        raise MalformedResponse(
+            response.method, response.path, fault.kind, "the response is not JSON"
+        ) from None

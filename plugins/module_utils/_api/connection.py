@@ -239,7 +239,7 @@ def _checked_base_url(value: str, warnings: list[str]) -> str:
         raise OptionError("base_url", "must be an address without a query or a fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         warnings.append(
-            "base_url is plain http to another machine: credentials and answers can be read on the way"
+            "base_url is plain http to another machine: credentials and responses can be read on the way"
         )
     return "{0}://{1}{2}".format(parts.scheme, parts.netloc, parts.path.rstrip("/"))
 

@@ -17,8 +17,11 @@ from .._common.errors import RunaiError
 # Statuses with which a request is rejected unexecuted, by a proxy or by the control plane.
 _REFUSALS = (400, 404, 405, 409, 411, 413, 414, 415, 422, 431)
 
-# The kind of a MalformedAnswer.
-NOT_JSON = "an answer that is not JSON"
+# No response to a bad filter is documented, so that a server's error may be one as well.
+_REFUSES_FILTER = (400, 422, 500, 501)
+
+# The kind of a MalformedResponse.
+NOT_JSON = "a response that is not JSON"
 
 
 class Interrupted(RunaiError):
@@ -33,7 +36,7 @@ class Interrupted(RunaiError):
 
 
 class RequestError(RunaiError):
-    """A request that did not give a usable answer.
+    """A request that did not give a usable response.
 
     ``kind`` is a short phrase for counting alike faults, e.g. ``connection refused``.
     """
@@ -43,19 +46,19 @@ class RequestError(RunaiError):
         self.method = method
         self.path = path
         self.kind = kind
-        self.words = message
+        self.message = message
 
     @property
     def shown(self) -> dict[str, Any]:
         """The key ``error`` of a failed result: neither headers nor bodies."""
         found = self.ended_on
-        answer = (found.status, found.code) if isinstance(found, StatusError) else (None, None)
+        status, code = (found.status, found.code) if isinstance(found, StatusError) else (None, None)
         return {
             "method": self.method,
             "path": self.path,
-            "status": answer[0],
-            "code": answer[1],
-            "message": self.words,
+            "status": status,
+            "code": code,
+            "message": self.message,
         }
 
     @property
@@ -64,13 +67,13 @@ class RequestError(RunaiError):
         return self
 
     @property
-    def passing(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether the same request may get through later."""
         return True
 
     @property
-    def is_of_the_endpoint(self) -> bool:
-        """Whether the control plane answered, so that others of its endpoints may well do better."""
+    def is_from_endpoint(self) -> bool:
+        """Whether the control plane responded, so that others of its endpoints may well do better."""
         return False
 
     @property
@@ -87,38 +90,38 @@ class NotDelivered(RequestError):
         self._lasting = lasting
 
     @property
-    def passing(self) -> bool:
+    def is_transient(self) -> bool:
         return not self._lasting
 
 
-class AnswerLost(RequestError):
-    """The request may have been carried out, but its answer did not arrive whole."""
+class ResponseLost(RequestError):
+    """The request may have been carried out, but its response did not arrive whole."""
 
     @property
     def may_be_applied(self) -> bool:
         return True
 
 
-class MalformedAnswer(AnswerLost):
-    """An answer arrived that is not what the API describes."""
+class MalformedResponse(ResponseLost):
+    """A response arrived that is not what the API describes."""
 
     @property
-    def is_of_the_endpoint(self) -> bool:
+    def is_from_endpoint(self) -> bool:
         return True
 
 
-class UndecodableAnswer(MalformedAnswer):
-    """An answer whose body is not encoded as its header says. The same read gets it again."""
+class UndecodableResponse(MalformedResponse):
+    """A response whose body is not encoded as its header says. The same read gets it again."""
 
     @property
-    def passing(self) -> bool:
+    def is_transient(self) -> bool:
         return False
 
 
 class StatusError(RequestError):
-    """The control plane, or something before it, answered with a status that is no success.
+    """The control plane, or something before it, responded with a status that is no success.
 
-    ``code`` is the number in the answer's body (the API's ``Error.code``) or the HTTP status,
+    ``code`` is the number in the response's body (the API's ``Error.code``) or the HTTP status,
     ``text`` what it said, ``retry_after`` seconds asked for or ``None``.
     """
 
@@ -132,12 +135,12 @@ class StatusError(RequestError):
         retry_after: Optional[float] = None,
         is_of_oauth: bool = False,
     ) -> None:
-        words = "HTTP {0}{1}".format(status, ", " + text if text else "")
+        message = "HTTP {0}{1}".format(status, ", " + text if text else "")
         if code is not None and code != status:
-            words = "HTTP {0} (code {1}){2}".format(status, code, ", " + text if text else "")
-        super().__init__(method, path, "HTTP {0}".format(status), words)
+            message = "HTTP {0} (code {1}){2}".format(status, code, ", " + text if text else "")
+        super().__init__(method, path, "HTTP {0}".format(status), message)
         # Proxies know nothing of the API's own shape of an error.
-        self.is_of_the_api = code is not None
+        self.is_from_api = code is not None
         self.status = status
         self.code = status if code is None else code
         self.text = text
@@ -155,16 +158,16 @@ class StatusError(RequestError):
         return self.status in (429, 503)
 
     @property
-    def may_be_a_proxys(self) -> bool:
+    def may_be_from_proxy(self) -> bool:
         """Whether something before the control plane may have said it, after the write was passed on."""
-        return self.status >= 500 or not (self.is_of_the_api or self.status in _REFUSALS)
+        return self.status >= 500 or not (self.is_from_api or self.status in _REFUSALS)
 
     @property
-    def is_of_the_endpoint(self) -> bool:
+    def is_from_endpoint(self) -> bool:
         return self.status != 401
 
     @property
-    def passing(self) -> bool:
+    def is_transient(self) -> bool:
         return (
             self.refused_for_now
             or self.status == 408
@@ -173,7 +176,7 @@ class StatusError(RequestError):
 
     @property
     def may_be_applied(self) -> bool:
-        return self.passing and not self.refused_for_now
+        return self.is_transient and not self.refused_for_now
 
 
 class NoToken(RequestError):
@@ -183,23 +186,23 @@ class NoToken(RequestError):
     """
 
     def __init__(self, fault: RequestError, client: str, address: str) -> None:
-        words = fault.words
+        message = fault.message
         if isinstance(fault, NotFound):
-            words += "; is base_url the address of a control plane?"
-        words = "no token for the client '{0}' from {1}: {2}".format(client, address, words)
-        super().__init__(fault.method, fault.path, fault.kind, words)
+            message += "; is base_url the address of a control plane?"
+        message = "no token for the client '{0}' from {1}: {2}".format(client, address, message)
+        super().__init__(fault.method, fault.path, fault.kind, message)
         self._fault = fault
         # Whether asking again later would end in the same way.
-        self.is_lasting = not fault.ended_on.passing
+        self.is_lasting = not fault.ended_on.is_transient
         # Whether the client itself was refused: its secret is wrong, or it may not have a token.
         self.is_denied = isinstance(fault.ended_on, AccessDenied)
 
     @property
     def shown(self) -> dict[str, Any]:
-        return {**self._fault.shown, "message": self.words}
+        return {**self._fault.shown, "message": self.message}
 
     @property
-    def passing(self) -> bool:
+    def is_transient(self) -> bool:
         return False
 
 
@@ -207,7 +210,7 @@ class AccessDenied(StatusError):
     """A 401 that a new token did not mend, or a 403."""
 
     @property
-    def passing(self) -> bool:
+    def is_transient(self) -> bool:
         return False
 
 
@@ -219,33 +222,26 @@ class RetriesExhausted(RequestError):
     """Retrying did not help within ``retry_timeout``."""
 
     def __init__(self, last: RequestError, seconds: float, tries: int) -> None:
-        words = "{0} (tried {1}, for {2:.0f} s)".format(
-            last.words, "once" if tries == 1 else "{0} times".format(tries), seconds
+        message = "{0} (tried {1}, for {2:.0f} s)".format(
+            last.message, "once" if tries == 1 else "{0} times".format(tries), seconds
         )
-        super().__init__(last.method, last.path, last.kind, words)
+        super().__init__(last.method, last.path, last.kind, message)
         self._last = last
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """The key ``error`` of a failed result: neither headers nor bodies."""
-        found = self.ended_on
-        answer = (found.status, found.code) if isinstance(found, StatusError) else (None, None)
-        return {
-            "method": self.method,
-            "path": self.path,
-            "status": answer[0],
-            "code": answer[1],
-            "message": self.words,
-        }
 
     @property
     def ended_on(self) -> RequestError:
         return self._last
 
     @property
-    def is_of_the_endpoint(self) -> bool:
-        return self._last.is_of_the_endpoint
+    def is_from_endpoint(self) -> bool:
+        return self._last.is_from_endpoint
 
     @property
-    def passing(self) -> bool:
+    def is_transient(self) -> bool:
         return False
+
+
+def is_refused_filter(fault: RequestError) -> bool:
+    """Return whether a request with a filter may have failed because of it."""
+    found = fault.ended_on
+    return isinstance(found, StatusError) and found.status in _REFUSES_FILTER

@@ -13,7 +13,7 @@ from .errors import RequestError, StatusError
 
 # No size below it is tried: a failure of such a page has another reason.
 _SMALLEST = 15
-_SIZE_WORDS = re.compile(
+_SIZE_TEXT = re.compile(
     r"larger than (the )?max|too (large|big)\b|(message|response|body|payload) size", re.IGNORECASE
 )
 
@@ -75,7 +75,7 @@ def _names_size(fault: RequestError) -> bool:
     return isinstance(fault, StatusError) and (
         fault.status == 413
         # gRPC gateways report a message that is too large as 429.
-        or ((fault.status == 429 or fault.status >= 500) and bool(_SIZE_WORDS.search(fault.text)))
+        or ((fault.status == 429 or fault.status >= 500) and bool(_SIZE_TEXT.search(fault.text)))
     )
 
 

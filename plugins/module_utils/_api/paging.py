@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Callable, Optional, TypeVar
 
 from .._common.ids import fold_id
-from .errors import MalformedAnswer
+from .errors import MalformedResponse
 from .responses import Page
 
 # The most that the API gives at once (limit 1..500 in Run:ai API 2.18 to 2.25).
@@ -86,7 +86,7 @@ def read_pages(
 
     ``fetch`` gets an offset and returns that page; ``workers`` run at once. No new page is begun once
     ``is_enough`` says so of the rows so far. Rows without an ``identity`` are left out. Raises what
-    ``fetch`` raised first, and MalformedAnswer for a list that repeats or never ends.
+    ``fetch`` raised first, and MalformedResponse for a list that repeats or never ends.
     """
     fetch = until_an_error(fetch)
     rows: dict[str, dict[str, Any]] = {}
@@ -119,7 +119,7 @@ def read_pages(
                         pool.shutdown(wait=True, cancel_futures=True)
                         return rows
                     if repeated > _MOST_REPEATED or len(known) > _MOST_PAGES:
-                        raise MalformedAnswer(
+                        raise MalformedResponse(
                             "GET",
                             path,
                             "a list that never ends",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers that are whole within their time, or given up; and the final ones, not the interim ones.
+"""Responses that are whole within their time, or given up; and the final ones, not the interim ones.
 
 The timeout of a socket counts anew for each piece that comes in. A server that sends a byte now and
 then, of the head or of the body, would hold its client for as long as it likes.
@@ -63,7 +63,7 @@ class _WholeInTime(io.RawIOBase):
 
 
 class _Buffered(io.BufferedReader):
-    """Ends the connection where bytes are left that belong to no answer that was asked for."""
+    """Ends the connection where bytes are left that belong to no response that was asked for."""
 
     def __init__(self, raw: _WholeInTime) -> None:
         super().__init__(raw)
@@ -77,8 +77,8 @@ class _Buffered(io.BufferedReader):
         super().close()
 
 
-class AnswerInTime(http.client.HTTPResponse):
-    """An answer for which the timeout of its socket counts as a whole, from when it is first awaited."""
+class TimedResponse(http.client.HTTPResponse):
+    """A response for which the timeout of its socket counts as a whole, from when it is first awaited."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -87,22 +87,22 @@ class AnswerInTime(http.client.HTTPResponse):
             self.fp = _Buffered(_WholeInTime(sock, self.fp.detach(), timeout))
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Return the status line of the final answer: interim ones (RFC 9110, 15.2) are read past."""
+        """Return the status line of the final response: interim ones (RFC 9110, 15.2) are read past."""
         for _number in range(_MOST_INTERIM):
             # Its name is Python's own since 2.7; there is no public way to read past a 103.
             found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
             if not 100 <= found[1] < 200 or found[1] == http.client.SWITCHING_PROTOCOLS:
                 return found
             http.client.parse_headers(self.fp)
-        raise http.client.HTTPException("too many interim answers")
+        raise http.client.HTTPException("too many interim responses")
 
 
 def pools_in_time(pool_classes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return urllib3's classes of connection pools, by scheme, such that their answers come in time."""
+    """Return urllib3's classes of connection pools, by scheme, such that their responses come in time."""
     found = {}
     for scheme, pool in pool_classes.items():
         connection = type(
-            pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": AnswerInTime}
+            pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": TimedResponse}
         )
         found[scheme] = type(pool.__name__, (pool,), {"ConnectionCls": connection})
     return found

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers of the control plane, checked before anything is decided by them.
+"""Responses of the control plane, checked before anything is decided by them.
 
 Nothing here trusts the other side: a proxy, an older version or a fault may have written the
-answer. What can't be used as a whole raises MalformedAnswer; what is odd in part is dropped and
+response. What can't be used as a whole raises MalformedResponse; what is odd in part is dropped and
 told through ``warn_once``.
 """
 
@@ -20,7 +20,7 @@ from typing import Any, Callable, NamedTuple, Optional
 from .._common.ids import fold_id
 from .._common.text import clean, hide
 from .._common.times import parse_timestamp
-from .errors import MalformedAnswer
+from .errors import MalformedResponse
 
 WarnOnce = Callable[[str], None]
 
@@ -49,7 +49,7 @@ class Refusal(NamedTuple):
     message: str
 
 
-class BatchAnswer(NamedTuple):
+class BatchResponse(NamedTuple):
     """What a batch call said, about the ids asked and no others.
 
     Every id asked is in exactly one of ``succeeded``, ``refused`` and ``omitted``.
@@ -87,13 +87,13 @@ class Measurements(NamedTuple):
 
 
 def parse_batch(
-    path: str, answer: object, asked: Sequence[str], warn_once: WarnOnce, secrets: Iterable[str] = ()
-) -> BatchAnswer:
-    """Return what an answer of the batch endpoint says about the ids in ``asked``, without ``secrets``.
+    path: str, response: object, asked: Sequence[str], warn_once: WarnOnce, secrets: Iterable[str] = ()
+) -> BatchResponse:
+    """Return what a response of the batch endpoint says about the ids in ``asked``, without ``secrets``.
 
     ``succeeded`` and ``failed`` are both optional (Run:ai API 2.24, workloads batch).
     """
-    body = _mapping("POST", path, answer)
+    body = _mapping("POST", path, response)
     succeeded = _ids_of(_list("POST", path, body, "succeeded"), asked, warn_once)
     refused: dict[str, Refusal] = {}
     for item in _list("POST", path, body, "failed"):
@@ -103,7 +103,7 @@ def parse_batch(
     if any(workload_id in refused for workload_id in succeeded):
         warn_once("the control plane named a workload both as succeeded and as failed; it counts as failed")
     done = {workload_id for workload_id in succeeded if workload_id not in refused}
-    return BatchAnswer(
+    return BatchResponse(
         fold_id(body.get("id")),
         [workload_id for workload_id in asked if workload_id in done],
         refused,
@@ -111,17 +111,17 @@ def parse_batch(
     )
 
 
-def parse_page(path: str, answer: object, key: str, offset: int) -> Page:
+def parse_page(path: str, response: object, key: str, offset: int) -> Page:
     """Return the rows under ``key`` and where the list goes on.
 
     ``next`` is the offset of the following page; absent, null, empty or 0 ends the list (Run:ai
     API, pagination), and so does a page without rows that names itself. One that does not move on
-    behind rows raises MalformedAnswer: it would never end.
+    behind rows raises MalformedResponse: it would never end.
     """
-    body = _mapping("GET", path, answer)
+    body = _mapping("GET", path, response)
     if key not in body:
-        raise MalformedAnswer(
-            "GET", path, "an answer of another shape", "the answer holds no '{0}'".format(key)
+        raise MalformedResponse(
+            "GET", path, "a response of another shape", "the response holds no '{0}'".format(key)
         )
     rows = [row for row in _list("GET", path, body, key) if isinstance(row, dict)]
     following = body.get("next")
@@ -130,7 +130,7 @@ def parse_page(path: str, answer: object, key: str, offset: int) -> Page:
     if following in (None, "", 0) or (not rows and following == offset):
         return Page(rows, None)
     if isinstance(following, bool) or not isinstance(following, int) or not offset < following < _NO_OFFSET:
-        raise MalformedAnswer(
+        raise MalformedResponse(
             "GET",
             path,
             "a list that does not move on",
@@ -139,15 +139,15 @@ def parse_page(path: str, answer: object, key: str, offset: int) -> Page:
     return Page(rows, following)
 
 
-def parse_count(path: str, answer: object) -> int:
-    """Return the number in an answer of a count endpoint."""
-    count = _mapping("GET", path, answer).get("count")
+def parse_count(path: str, response: object) -> int:
+    """Return the number in a response of a count endpoint."""
+    count = _mapping("GET", path, response).get("count")
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise MalformedAnswer("GET", path, "an answer of another shape", "the answer holds no count")
+        raise MalformedResponse("GET", path, "a response of another shape", "the response holds no count")
     return count
 
 
-def parse_measurements(path: str, answer: object, metric: str, is_partial: bool) -> Measurements:
+def parse_measurements(path: str, response: object, metric: str, is_partial: bool) -> Measurements:
     """Return the series of ``metric``; a value that is no number, or has no time, is no sample."""
     times: dict[str, Optional[datetime]] = {}
 
@@ -164,16 +164,16 @@ def parse_measurements(path: str, answer: object, metric: str, is_partial: bool)
 
     series = [
         [found for found in map(sample, _list("GET", path, one, "values")) if found is not None]
-        for one in _list("GET", path, _mapping("GET", path, answer), "measurements")
+        for one in _list("GET", path, _mapping("GET", path, response), "measurements")
         if isinstance(one, dict) and one.get("type") == metric
     ]
     return Measurements(series, is_partial)
 
 
-def parse_phase_changes(path: str, answer: object) -> list[tuple[datetime, str]]:
+def parse_phase_changes(path: str, response: object) -> list[tuple[datetime, str]]:
     """Return the phases that a page of a workload's history shows, each with its time; events are none."""
     found = []
-    for record in _list("GET", path, _mapping("GET", path, answer), "records"):
+    for record in _list("GET", path, _mapping("GET", path, response), "records"):
         fields = record if isinstance(record, dict) else {}
         meta, spec = fields.get("meta"), fields.get("spec")
         update = spec.get("phaseUpdate") if isinstance(spec, dict) else None
@@ -185,40 +185,40 @@ def parse_phase_changes(path: str, answer: object) -> list[tuple[datetime, str]]
     return found
 
 
-def parse_objects(path: str, answer: object) -> list[dict[str, Any]]:
-    """Return the objects of an answer that is a bare array; some gateways write ``{}`` or null for ``[]``."""
-    if answer is None or answer == {}:
+def parse_objects(path: str, response: object) -> list[dict[str, Any]]:
+    """Return the objects of a bare array; some gateways write ``{}`` or null for ``[]``."""
+    if response is None or response == {}:
         return []
-    if not isinstance(answer, list):
-        raise MalformedAnswer("GET", path, "an answer of another shape", "the answer is not a list")
-    return [item for item in answer if isinstance(item, dict)]
+    if not isinstance(response, list):
+        raise MalformedResponse("GET", path, "a response of another shape", "the response is not a list")
+    return [item for item in response if isinstance(item, dict)]
 
 
-def parse_one(path: str, answer: object, workload_id: str) -> dict[str, Any]:
-    """Return the workload that was asked for; raise MalformedAnswer for another one."""
-    body = _mapping("GET", path, answer)
+def parse_one(path: str, response: object, workload_id: str) -> dict[str, Any]:
+    """Return the workload that was asked for; raise MalformedResponse for another one."""
+    body = _mapping("GET", path, response)
     if fold_id(body.get("id")) != workload_id:
-        raise MalformedAnswer(
-            "GET", path, "an answer of another shape", "the answer is not the workload asked for"
+        raise MalformedResponse(
+            "GET", path, "a response of another shape", "the response is not the workload asked for"
         )
     return body
 
 
 def parse_error(body: object, secrets: Iterable[str] = ()) -> tuple[Optional[int], str]:
-    """Return the code and the words, without ``secrets``, of an error answer.
+    """Return the code and the text, without ``secrets``, of an error response.
 
     Known are the shapes of the API, of OAuth2, of problem details (RFC 9457) and of common frameworks.
     """
-    words = [_shown(word, secrets) for word in _error_words(body, _DEEPEST_ERROR)]
+    texts = [_shown(text, secrets) for text in _error_texts(body, _DEEPEST_ERROR)]
     code = _error_code(body)
-    return code, clean(": ".join(dict.fromkeys(word for word in words if word)))
+    return code, clean(": ".join(dict.fromkeys(text for text in texts if text)))
 
 
 def parse_challenge(header: Optional[str], secrets: Iterable[str] = ()) -> str:
     """Return the reason in a ``WWW-Authenticate`` header (RFC 6750), without ``secrets``."""
     found = dict(_CHALLENGE.findall((header or "")[:4096]))
-    words = [_shown(found.get(key), secrets) for key in ("error", "error_description")]
-    return clean(": ".join(word for word in words if word))
+    texts = [_shown(found.get(key), secrets) for key in ("error", "error_description")]
+    return clean(": ".join(text for text in texts if text))
 
 
 def is_oauth_error(body: object) -> bool:
@@ -226,15 +226,15 @@ def is_oauth_error(body: object) -> bool:
     return isinstance(body, dict) and body.get("error") in _OAUTH_ERRORS
 
 
-def _error_words(body: object, depth: int) -> Iterator[object]:
+def _error_texts(body: object, depth: int) -> Iterator[object]:
     if isinstance(body, str):
         yield body
     elif isinstance(body, list) and depth:
         for item in body[:_MOST_ERRORS]:
-            yield from _error_words(item, depth - 1)
+            yield from _error_texts(item, depth - 1)
     elif isinstance(body, dict) and depth:
         for key in _ERROR_KEYS:
-            yield from _error_words(body.get(key), depth - 1)
+            yield from _error_texts(body.get(key), depth - 1)
 
 
 def _error_code(body: object) -> Optional[int]:
@@ -245,15 +245,17 @@ def _error_code(body: object) -> Optional[int]:
     return _code(inner.get("code")) if code is None and isinstance(inner, dict) else code
 
 
-def _shown(words: object, secrets: Iterable[str]) -> str:
+def _shown(text: object, secrets: Iterable[str]) -> str:
     # Hidden before it is cut: half a secret is not recognised.
-    return clean(hide(words, secrets) if isinstance(words, str) else None)
+    return clean(hide(text, secrets) if isinstance(text, str) else None)
 
 
-def _mapping(method: str, path: str, answer: object) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise MalformedAnswer(method, path, "an answer of another shape", "the answer is not a JSON object")
-    return answer
+def _mapping(method: str, path: str, response: object) -> dict[str, Any]:
+    if not isinstance(response, dict):
+        raise MalformedResponse(
+            method, path, "a response of another shape", "the response is not a JSON object"
+        )
+    return response
 
 
 def _list(method: str, path: str, body: dict[str, Any], key: str) -> list[Any]:
@@ -262,8 +264,8 @@ def _list(method: str, path: str, body: dict[str, Any], key: str) -> list[Any]:
     if value is None or value == {}:
         return []
     if not isinstance(value, list):
-        raise MalformedAnswer(
-            method, path, "an answer of another shape", "'{0}' in the answer is not a list".format(key)
+        raise MalformedResponse(
+            method, path, "a response of another shape", "'{0}' in the response is not a list".format(key)
         )
     return value
 
@@ -274,9 +276,9 @@ def _ids_of(values: Sequence[object], asked: Sequence[str], warn_once: WarnOnce)
     for value in values:
         workload_id = fold_id(value)
         if workload_id is None:
-            warn_once("the control plane's answer held something that is not a workload id; it was ignored")
+            warn_once("the control plane's response held something that is not a workload id; it was ignored")
         elif workload_id not in wanted:
-            warn_once("the control plane's answer named a workload that was not asked for; it was ignored")
+            warn_once("the control plane's response named a workload that was not asked for; it was ignored")
         else:
             found.append(workload_id)
     return found

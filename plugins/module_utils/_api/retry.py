@@ -14,17 +14,17 @@ from typing import Callable, Optional
 
 from .._common.times import parse_http_date
 from .cancellation import Cancellation
-from .errors import MalformedAnswer, RequestError, RetriesExhausted, StatusError
+from .errors import MalformedResponse, RequestError, RetriesExhausted, StatusError
 from .stats import RequestStats
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _LONGEST_ASKED = 365 * 86_400.0
-# An answer of another shape rarely mends itself: most often base_url is not a control plane.
+# A response of another shape rarely mends itself: most often base_url is not a control plane.
 _MALFORMED_TRIES = 3
 # Retries that go on for so many seconds are told while they do.
 _LONG = 30.0
-# A control plane may answer an endpoint that it does not have with a server error: few tries are enough.
+# A control plane may response an endpoint that it does not have with a server error: few tries are enough.
 _OPTIONAL_TRIES = 3
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
@@ -33,7 +33,7 @@ _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 def parse_retry_after(value: Optional[str], date: Optional[str]) -> Optional[float]:
     """Return the seconds that a Retry-After header asks for, or ``None``.
 
-    The header holds seconds or an HTTP date; a date is compared with the answer's own ``date``
+    The header holds seconds or an HTTP date; a date is compared with the response's own ``date``
     header where there is one, so that the clocks of two machines need not agree. What asks for
     longer than a year asks for a year.
     """
@@ -51,7 +51,7 @@ class RetryBudget:
     """What is left of ``retry_timeout`` (seconds) for one request and all its retries.
 
     The time counts from the first fault. Several calls that settle the same question, e.g. the
-    reads after a lost answer, share one. ``is_optional``: what is asked can be done without or asked
+    reads after a lost response, share one. ``is_optional``: what is asked can be done without or asked
     otherwise, so that a 500 is not waited out. ``on_trouble`` is called once if the retries take long, with
     the kind of the fault and the seconds that are left.
     """
@@ -87,20 +87,20 @@ class RetryBudget:
         if self._since is None:
             self._since = time.monotonic()
 
-    def pause(self, fault: RequestError, before_write: bool = False, is_passing: bool = False) -> None:
+    def pause(self, fault: RequestError, before_write: bool = False, is_transient: bool = False) -> None:
         """Sleep before the next try, or raise: the fault itself if it lasts, or RetriesExhausted.
 
         Sleeps for as long as Retry-After asks, but never less than without it: a server that asks for
         no pause, again and again, would be asked without end. One that asks for more than is left is
         tried once more when the time is over, since it may be back earlier than it said.
-        Raises Interrupted when the cancellation forbids the next call. ``is_passing`` is for a fault that
+        Raises Interrupted when the cancellation forbids the next call. ``is_transient`` is for a fault that
         lasts in general, but not here.
         """
-        if not (fault.passing or is_passing):
+        if not (fault.is_transient or is_transient):
             raise fault
         self.start()
         self._tries += 1
-        self._malformed += isinstance(fault, MalformedAnswer)
+        self._malformed += isinstance(fault, MalformedResponse)
         self._server_errors += isinstance(fault, StatusError) and fault.status == 500
         is_pointless = self._malformed >= _MALFORMED_TRIES or (
             self._is_optional and self._server_errors >= _OPTIONAL_TRIES

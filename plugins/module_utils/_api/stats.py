@@ -40,7 +40,7 @@ class RequestStats:
             self._faults[kind] += 1
 
     def compare_clocks(self, date: Optional[str]) -> None:
-        """Compare the date of an answer that came in now with the clock here. It lacks the fraction."""
+        """Compare the date of a response that came in now with the clock here. It lacks the fraction."""
         sent = parse_http_date(date or "")
         if sent is not None:
             ahead = (sent - datetime.now(timezone.utc)).total_seconds()
@@ -48,7 +48,7 @@ class RequestStats:
                 self.clock_ahead = ahead if self.clock_ahead is None else max(self.clock_ahead, ahead)
 
     def warn_once(self, text: str) -> None:
-        """Note something odd in an answer; alike remarks are told once, with a count."""
+        """Note something odd in a response; alike remarks are told once, with a count."""
         with self._lock:
             self._remarks[text] += 1
 

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from .._common.text import clean, first_line, hide
 from .connection import Connection
-from .errors import NOT_JSON, AnswerLost, MalformedAnswer, NotDelivered, StatusError, UndecodableAnswer
+from .errors import NOT_JSON, MalformedResponse, NotDelivered, ResponseLost, StatusError, UndecodableResponse
 from .response_deadline import pools_in_time
 from .stats import RequestStats
 from .transport_errors import (
@@ -43,8 +43,8 @@ _SWITCHING_PROTOCOLS = 101
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _CHUNK = 256 * 1024
-# A page of 500 workloads is about 2 MB; what is far larger is not an answer of the control plane.
-_LARGEST_ANSWER = 64 * 1024 * 1024
+# A page of 500 workloads is about 2 MB; what is far larger is not a response of the control plane.
+_LARGEST_RESPONSE = 64 * 1024 * 1024
 
 
 class RequestsMissing(Exception):
@@ -57,7 +57,7 @@ def require_requests() -> None:
         raise RequestsMissing(REQUESTS_IMPORT_ERROR)
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What came back. ``headers`` are looked up without regard to case."""
 
     method: str
@@ -67,14 +67,14 @@ class Answer(NamedTuple):
     body: bytes
 
     def json(self) -> Any:
-        """Return the decoded body; raise MalformedAnswer when it is not JSON."""
+        """Return the decoded body; raise MalformedResponse when it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             said = first_line(self.body)
-            words = "the answer is not JSON" if self.body.strip() else "the answer is empty"
-            words += " but '{0}'".format(said) if said else ""
-            raise MalformedAnswer(self.method, self.path, NOT_JSON, words) from None
+            message = "the response is not JSON" if self.body.strip() else "the response is empty"
+            message += " but '{0}'".format(said) if said else ""
+            raise MalformedResponse(self.method, self.path, NOT_JSON, message) from None
 
 
 class _Bearer:
@@ -131,25 +131,25 @@ class Transport:
         json_body: Optional[Mapping[str, Any]] = None,
         form: Optional[Mapping[str, str]] = None,
         bearer: Optional[str] = None,
-    ) -> Answer:
-        """Send one request and return its answer, whatever its status but for a redirect elsewhere.
+    ) -> Response:
+        """Send one request and return its response, whatever its status but for a redirect elsewhere.
 
         Redirects are followed for GET and on the same host, scheme and port only. Raises
-        NotDelivered, AnswerLost, or StatusError for a redirect that is not followed.
+        NotDelivered, ResponseLost, or StatusError for a redirect that is not followed.
         """
         url = self._connection.base_url + path
         for _hop in range(_MOST_REDIRECTS + 1):
-            answer = self._send(method, path, url, query, json_body, form, bearer)
-            if answer.status == 407:
-                # Over plain http a proxy answers itself, and has passed nothing on.
+            response = self._send(method, path, url, query, json_body, form, bearer)
+            if response.status == 407:
+                # Over plain http a proxy responds itself, and has passed nothing on.
                 raise NotDelivered(method, path, WANTED_BY_PROXY, WANTED_BY_PROXY, lasting=True)
-            if answer.status not in _REDIRECTS:
-                return answer
-            target = _redirect_target(url, answer.headers.get("Location", ""))
+            if response.status not in _REDIRECTS:
+                return response
+            target = _redirect_target(url, response.headers.get("Location", ""))
             if method != "GET" or not _same_origin(url, target):
-                raise StatusError(method, path, answer.status, _redirect_words(url, target))
+                raise StatusError(method, path, response.status, _describe_redirect(url, target))
             url, query = target, None
-        raise StatusError(method, path, answer.status, "redirected again and again")
+        raise StatusError(method, path, response.status, "redirected again and again")
 
     def _send(
         self,
@@ -160,7 +160,7 @@ class Transport:
         json_body: Optional[Mapping[str, Any]],
         form: Optional[Mapping[str, str]],
         bearer: Optional[str],
-    ) -> Answer:
+    ) -> Response:
         timeout = self._connection.timeout
         self._stats.count_request()
         try:
@@ -185,7 +185,7 @@ class Transport:
         if response.status_code == _SWITCHING_PROTOCOLS:
             # What follows on this connection is no HTTP.
             response.close()
-            raise MalformedAnswer(
+            raise MalformedResponse(
                 method, path, "HTTP 101", "HTTP 101, a switch to another protocol, which was not requested"
             )
         with response:
@@ -193,7 +193,7 @@ class Transport:
         if response.status_code >= 400 or not body.lstrip().startswith((b"{", b"[")):
             # What will be quoted, and cut: it may repeat what it was sent.
             body = self._without_secrets(body)
-        return Answer(method, path, response.status_code, response.headers, body)
+        return Response(method, path, response.status_code, response.headers, body)
 
     def _without_secrets(self, body: bytes) -> bytes:
         secrets = {*self._connection.secrets, *self._stats.secrets}
@@ -211,7 +211,7 @@ def _session() -> requests.Session:
 
 
 def _adapter(connections: int) -> requests.adapters.HTTPAdapter:
-    """Return what keeps ``connections`` to each host, and gives up answers that do not come in time."""
+    """Return what keeps ``connections`` to each host, and gives up responses that do not come in time."""
 
     class Adapter(requests.adapters.HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -229,21 +229,23 @@ def _adapter(connections: int) -> requests.adapters.HTTPAdapter:
 
 
 def _body(response: Any, method: str, path: str, timeout: float) -> bytes:
-    """Return the whole body; raise AnswerLost or MalformedAnswer, whatever keeps it from coming in."""
+    """Return the whole body; raise ResponseLost or MalformedResponse, whatever keeps it from coming in."""
     body = bytearray()
     try:
         for piece in response.iter_content(_CHUNK):
             body += piece
-            if len(body) > _LARGEST_ANSWER:
-                raise MalformedAnswer(method, path, "an endless answer", "the answer is larger than 64 MiB")
+            if len(body) > _LARGEST_RESPONSE:
+                raise MalformedResponse(
+                    method, path, "an endless response", "the response is larger than 64 MiB"
+                )
     except FAULTS as fault:
         if among(list(causes_of(fault)), socket.timeout):
-            words = "the answer was not complete after {0:g} s".format(timeout)
-            raise AnswerLost(method, path, "a timeout", words) from None
+            message = "the response was not complete after {0:g} s".format(timeout)
+            raise ResponseLost(method, path, "a timeout", message) from None
         if isinstance(fault, requests.exceptions.ContentDecodingError):
-            raise UndecodableAnswer(method, path, "an answer that can't be decoded", UNDECODABLE) from None
-        words = "the connection was cut within the answer"
-        raise AnswerLost(method, path, "half an answer", words) from None
+            raise UndecodableResponse(method, path, "a response that can't be decoded", UNDECODABLE) from None
+        message = "the connection was cut within the response"
+        raise ResponseLost(method, path, "half a response", message) from None
     return bytes(body)
 
 
@@ -267,7 +269,7 @@ def _same_origin(url: str, target: str) -> bool:
         return False
 
 
-def _redirect_words(url: str, target: str) -> str:
+def _describe_redirect(url: str, target: str) -> str:
     if _same_origin(url, target):
         return "redirected within the host, which is not followed for a POST; is the path in base_url right?"
     try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What went wrong with an exchange, in our own words and with what to do about it."""
+"""What went wrong with an exchange, in the terms of the collection, with what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 from .._common.text import clean
-from .errors import AnswerLost, NotDelivered, RequestError
+from .errors import NotDelivered, RequestError, ResponseLost
 
 REQUESTS_IMPORT_ERROR: Optional[str]
 # All that sending and reading can raise.
@@ -46,7 +46,7 @@ _UNKNOWN_PROXY = (
     "the proxy's scheme is not supported. Set proxy, or the environment's ALL_PROXY or HTTPS_PROXY, to an "
     "address that begins with http://, https:// or socks5h://"
 )
-# What Python 3.13 and later refuse by default (ssl.VERIFY_X509_STRICT), in OpenSSL's words.
+# What Python 3.13 and later refuse by default (ssl.VERIFY_X509_STRICT), as OpenSSL names it.
 _STRICT = re.compile(
     r"Missing (Authority|Subject) Key Identifier|Basic Constraints of CA cert not marked critical"
     r"|CA cert does not include key usage extension",
@@ -73,52 +73,52 @@ def causes_of(fault: BaseException) -> Iterator[BaseException]:
 def explained(
     fault: BaseException, method: str, path: str, timeout: float, is_encrypted: bool, is_proven: bool
 ) -> RequestError:
-    """Say in our own words what requests raised: its own texts can hold a proxy's password.
+    """Return what requests raised in the terms of the collection: its own texts can hold a proxy's password.
 
-    What is not surely known to have stopped before the control plane counts as a lost answer.
+    What is not surely known to have stopped before the control plane counts as a lost response.
     ``is_proven`` tells that this way to the control plane has worked before: what is wrong with it
     now may pass.
     """
     causes = list(causes_of(fault))
-    words = _lasting_words(fault, causes)
-    if words is None and not is_proven:
+    message = _describe_lasting(fault, causes)
+    if message is None and not is_proven:
         # Later on, TLS may also fail after the request was sent.
-        words = _handshake_words(causes)
-    if words is not None:
-        return NotDelivered(method, path, words, words, lasting=not is_proven)
+        message = _describe_handshake(causes)
+    if message is not None:
+        return NotDelivered(method, path, message, message, lasting=not is_proven)
     if isinstance(fault, requests.exceptions.ConnectTimeout):
         return NotDelivered(
             method, path, "no connection in time", "no connection within {0:g} s".format(timeout)
         )
     if isinstance(fault, requests.exceptions.ReadTimeout) or among(causes, socket.timeout):
-        return AnswerLost(method, path, "a timeout", "no answer within {0:g} s".format(timeout))
+        return ResponseLost(method, path, "a timeout", "no response within {0:g} s".format(timeout))
     at = " by the proxy" if isinstance(fault, requests.exceptions.ProxyError) else ""
     if among(causes, ConnectionRefusedError):
         return NotDelivered(method, path, "connection refused", "connection refused" + at)
     if among(causes, socket.gaierror):
-        words = "the host name can't be resolved at the moment"
-        return NotDelivered(method, path, "a host name that can't be resolved", words)
+        message = "the host name can't be resolved at the moment"
+        return NotDelivered(method, path, "a host name that can't be resolved", message)
     # urllib3 blames the proxy for a connection that is cut behind it, too, after the request was sent.
     if among(causes, urllib3.exceptions.NewConnectionError) or _tunnel_status(causes) is not None:
         return NotDelivered(
-            method, path, "no connection", "no connection{0}: {1}".format(at, _system_words(causes))
+            method, path, "no connection", "no connection{0}: {1}".format(at, _describe_system_error(causes))
         )
     if isinstance(fault, requests.exceptions.ConnectionError):
-        words = "the connection was cut before an answer"
+        message = "the connection was cut before a response"
         if not is_proven and not is_encrypted:
-            words += "; is base_url's scheme right?"
-        return AnswerLost(method, path, "a cut connection", words)
-    return AnswerLost(
+            message += "; is base_url's scheme right?"
+        return ResponseLost(method, path, "a cut connection", message)
+    return ResponseLost(
         method, path, "a failed request", "the request failed ({0})".format(type(fault).__name__)
     )
 
 
-def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optional[str]:
+def _describe_lasting(fault: BaseException, causes: list[BaseException]) -> Optional[str]:
     """Return what is wrong where no retry would mend it, and nothing was sent; ``None`` otherwise."""
     # urllib3 1.26 compares the name itself, and some versions of it raise an error of their own.
     certificate = among(causes, ssl.SSLCertVerificationError, CertificateError)
     if certificate is not None:
-        return _certificate_words(certificate)
+        return _describe_certificate(certificate)
     through_proxy = isinstance(fault, requests.exceptions.ProxyError)
     tunnel = _tunnel_status(causes)
     if tunnel == 407:
@@ -141,12 +141,12 @@ def _lasting_words(fault: BaseException, causes: list[BaseException]) -> Optiona
 
 
 def _tunnel_status(causes: list[BaseException]) -> Optional[int]:
-    """Return what a proxy answered instead of connecting; only the text of the error tells."""
+    """Return what a proxy replied instead of connecting; only the text of the error tells."""
     found = [_TUNNEL_FAILED.match(str(cause)) for cause in causes if isinstance(cause, OSError)]
     return next((int(match.group(1)) for match in found if match), None)
 
 
-def _handshake_words(causes: list[BaseException]) -> Optional[str]:
+def _describe_handshake(causes: list[BaseException]) -> Optional[str]:
     handshake = among(causes, ssl.SSLError)
     if handshake is None or among(causes, ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return None
@@ -159,13 +159,13 @@ def among(causes: list[BaseException], *kinds: type[BaseException]) -> Any:
     return next((cause for cause in causes if isinstance(cause, kinds)), None)
 
 
-def _certificate_words(fault: Exception) -> str:
+def _describe_certificate(fault: Exception) -> str:
     said = clean(getattr(fault, "verify_message", "") or str(fault.args[-1] if fault.args else ""), 120)
     if "expired" in said:
         advice = "renew the control plane's certificate"
     elif "not yet valid" in said:
         advice = "check the clock of this machine, and from when on the certificate holds"
-    elif any(words in said for words in _OTHER_NAME):
+    elif any(text in said for text in _OTHER_NAME):
         advice = "set base_url to a name that the certificate holds"
     elif _STRICT.search(said):
         advice = (
@@ -177,7 +177,7 @@ def _certificate_words(fault: Exception) -> str:
     return "the certificate is not trusted: {0}; {1}".format(said or "verification failed", advice)
 
 
-def _system_words(causes: list[BaseException]) -> str:
+def _describe_system_error(causes: list[BaseException]) -> str:
     tunnel = _tunnel_status(causes)
     if tunnel is not None:
         return "HTTP {0}".format(tunnel)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many batches may be in flight: a number that follows the answers of the control plane."""
+"""How many batches may be in flight: a number that follows the responses of the control plane."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Callable, Optional
 # Multiples of the fastest response: as fast as before up to the first, slower above the second.
 _AS_FAST = 1.5
 _SLOWER = 2.0
-# Answers at the ceiling before one more batch is tried, as a multiple of the ceiling. Each failed try
+# Responses at the ceiling before one more batch is tried, as a multiple of the ceiling. Each failed try
 # doubles it.
 _PROBE_AFTER = 8
 
@@ -23,7 +23,7 @@ _PROBE_AFTER = 8
 class ConcurrencyLimit:
     """The limit of batches in flight, from ``least`` to ``most``. Safe to use from several threads.
 
-    It grows by one with each fast answer and halves when the control plane is overloaded. It then grows
+    It grows by one with each fast response and halves when the control plane is overloaded. It then grows
     back to the number of batches that the control plane accepted, and tries one more from time to time.
     A limit whose ``least`` equals its ``most`` is fixed.
     """
@@ -41,7 +41,7 @@ class ConcurrencyLimit:
         self._halved_at: Optional[float] = None
         self._fastest: Optional[float] = None
         self._recent: deque[float] = deque(maxlen=start)
-        self._answers_at_ceiling = 0
+        self._responses_at_ceiling = 0
         self._probe_after = _PROBE_AFTER
 
     @property
@@ -49,8 +49,8 @@ class ConcurrencyLimit:
         """Number of batches that may be in flight now."""
         return self._limit
 
-    def record_answer(self, seconds: float) -> None:
-        """Take in that a batch of full size was answered at its first call, after ``seconds``."""
+    def record_response(self, seconds: float) -> None:
+        """Take in that a batch of full size got a response at its first call, after ``seconds``."""
         with self._lock:
             if self._is_before_halving(self._clock() - seconds):
                 return
@@ -66,7 +66,7 @@ class ConcurrencyLimit:
                 self._grow()
 
     def record_overload(self, began: float) -> None:
-        """Take in that the first call of a batch, made at ``began``, got a 429, a 503 or no answer."""
+        """Take in that the first call of a batch, made at ``began``, got a 429, a 503 or no response."""
         with self._lock:
             if not self._is_before_halving(began):
                 self._refused = 0
@@ -82,8 +82,8 @@ class ConcurrencyLimit:
         if self._limit < self._ceiling:
             self._set_limit(self._limit + 1)
             return
-        self._answers_at_ceiling += 1
-        if self._ceiling < self.most and self._answers_at_ceiling >= self._probe_after * self._ceiling:
+        self._responses_at_ceiling += 1
+        if self._ceiling < self.most and self._responses_at_ceiling >= self._probe_after * self._ceiling:
             self._ceiling += 1
             self._set_limit(self._ceiling)
             self._probe_after *= 2
@@ -95,5 +95,5 @@ class ConcurrencyLimit:
 
     def _set_limit(self, limit: int) -> None:
         self._limit = limit
-        self._answers_at_ceiling = 0
+        self._responses_at_ceiling = 0
         self._recent = deque(maxlen=limit)

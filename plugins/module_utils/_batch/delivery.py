@@ -18,7 +18,7 @@ from typing import Callable, NamedTuple, Optional
 from .._api.cancellation import Cancellation
 from .._api.client import Client
 from .._api.errors import AccessDenied, Interrupted, RequestError, StatusError
-from .._api.responses import BatchAnswer, Refusal
+from .._api.responses import BatchResponse, Refusal
 from .._api.retry import RetryBudget
 from .._api.stats import RequestStats
 from .._workload.phases import (
@@ -123,7 +123,7 @@ class _Batch:
         self._outcomes: dict[str, Outcome] = {}
         self._retry_budget: RetryBudget = context.client.retry_budget()
         self._calls = 0
-        self._answered = False
+        self._has_response = False
         self._batch_id: Optional[str] = None
         # An earlier call may have reached the control plane.
         self._may_have_arrived = False
@@ -145,7 +145,7 @@ class _Batch:
             self._cancel_remaining(stop)
         outcomes = [self._outcomes[workload_id] for workload_id in self._ids]
         record = None
-        if self._answered:
+        if self._has_response:
             record = BatchRecord(
                 self._batch_id,
                 len(outcomes),
@@ -171,7 +171,7 @@ class _Batch:
     def _call(self) -> None:
         began = time.monotonic()
         try:
-            answer = self._context.client.batch(self._context.action, list(self._owed))
+            response = self._context.client.batch(self._context.action, list(self._owed))
         except RequestError as fault:
             self._calls += 1
             if self._calls == 1 and is_overload(fault):
@@ -179,16 +179,16 @@ class _Batch:
             self._react(fault, decide_on_fault(fault))
         else:
             self._calls += 1
-            self._take(answer)
+            self._take(response)
 
-    def _take(self, answer: BatchAnswer) -> None:
-        self._answered = True
+    def _take(self, response: BatchResponse) -> None:
+        self._has_response = True
         self._is_in_doubt = False
-        self._batch_id = answer.batch_id
+        self._batch_id = response.batch_id
         self._settle(
-            [Outcome(workload_id, CHANGED, batch_id=answer.batch_id) for workload_id in answer.succeeded]
+            [Outcome(workload_id, CHANGED, batch_id=response.batch_id) for workload_id in response.succeeded]
         )
-        self._refuse(answer.refused)
+        self._refuse(response.refused)
         if self._owed:
             self._context.stats.warn_once("a batch response omitted a workload; its state was read instead")
             self._handle_omitted()
@@ -201,7 +201,7 @@ class _Batch:
         elif fault_decision.refusal is None:
             self._handle_not_delivered(fault, fault_decision.state_check)
         else:
-            self._answered = True
+            self._has_response = True
             self._stop = fault_decision.stop
             self._handle_refusal(fault, fault_decision.refusal, fault_decision.state_check)
 
@@ -255,7 +255,7 @@ class _Batch:
         self._is_in_doubt = True
         self._retry_budget.start()
         sent = list(self._owed)
-        problem = self._resolve_from_state(self._lag_left(), fault.words)
+        problem = self._resolve_from_state(self._lag_left(), fault.message)
         if not self._owed:
             if any(self._outcomes[one].outcome != UNKNOWN_OUTCOME for one in sent):
                 self._warn_settled_by_state(fault)
@@ -284,7 +284,7 @@ class _Batch:
             return
         if state_check != NOT_APPLIED:
             lag = max(0.0, lag_ends - time.monotonic())
-            problem = self._resolve_from_state(min(lag, self._lag_left()), fault.words)
+            problem = self._resolve_from_state(min(lag, self._lag_left()), fault.message)
             if self._is_in_doubt or (self._owed and self._retry_budget.left <= 0 < lag):
                 self._end_unknown(fault, problem)
 
@@ -293,14 +293,14 @@ class _Batch:
         if self._may_have_arrived:
             # Without retries, the state is not read for long either.
             lag = min(_LAG_SECONDS, self._retry_budget.seconds)
-            problem = self._resolve_from_state(lag, end.words)
+            problem = self._resolve_from_state(lag, end.message)
             self._is_in_doubt = self._is_in_doubt or (state_check == READ_REPEATEDLY and lag < _LAG_SECONDS)
         self._stop = _with_problem(str(end), problem)
         if isinstance(fault, StatusError) and fault.status != 401:
             in_doubt, outcome, code = self._is_in_doubt, FAILED, fault.code
         else:
             in_doubt, outcome, code = self._may_have_arrived, NOT_ATTEMPTED, None
-        text = _with_problem(end.words, problem)
+        text = _with_problem(end.message, problem)
         self._settle(
             [
                 self._unknown(workload_id, text)
@@ -313,7 +313,7 @@ class _Batch:
     def _end_unknown(self, fault: RequestError, problem: str) -> None:
         """Settle the remaining ids, which the state does not decide, as unknown. No further batch is sent."""
         self._stop = _with_problem(str(fault), problem)
-        self._settle_unknown(_with_problem(fault.words, problem))
+        self._settle_unknown(_with_problem(fault.message, problem))
 
     def _handle_omitted(self) -> None:
         self._omissions += 1

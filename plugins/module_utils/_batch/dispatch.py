@@ -46,7 +46,7 @@ class MaxFailures(NamedTuple):
 class Dispatcher:
     """Sends ids in batches through ``deliver`` and collects their outcomes.
 
-    ``concurrency`` limits the batches in flight and takes in how fast they are answered. ``planned`` is the
+    ``concurrency`` limits the batches in flight and follows the responses. ``planned`` is the
     number of ids that the plan acts on, for ``max_failures``. In the caller's thread ``on_begin`` is called
     before the first batch, ``on_send`` with the ids of each batch before it is sent, and ``on_settled`` with
     the outcomes of each batch. A RunaiError of ``on_send`` ends the batches: ids that can't be recorded are
@@ -147,7 +147,7 @@ class Dispatcher:
         if result.record is not None:
             self.batches.append(result.record)
             if result.record.attempts == 1 and result.record.size == self._batch_size:
-                self._concurrency.record_answer(result.record.seconds)
+                self._concurrency.record_response(result.record.seconds)
         self._refused += sum(
             outcome.outcome == FAILED and outcome.reason == REFUSED for outcome in result.outcomes
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .._api.errors import AccessDenied, AnswerLost, MalformedAnswer, RequestError, StatusError
+from .._api.errors import AccessDenied, MalformedResponse, RequestError, ResponseLost, StatusError
 from .._api.responses import Refusal
 
 # The response is lost: the state shows the result of the batch.
@@ -48,25 +48,25 @@ def decide_on_fault(fault: RequestError) -> FaultDecision:
     if not isinstance(fault, StatusError):
         return FaultDecision(NOT_DELIVERED, NOT_APPLIED)
     if fault.status == 503:
-        # After a 503 of the control plane nothing was done. A proxy that answers 503 may have
+        # After a 503 of the control plane nothing was done. A proxy that responds with 503 may have
         # forwarded the batch.
-        return FaultDecision(NOT_DELIVERED, READ_ONCE if fault.is_of_the_api else READ_REPEATEDLY)
+        return FaultDecision(NOT_DELIVERED, READ_ONCE if fault.is_from_api else READ_REPEATEDLY)
     # After a 401 nothing was done. The client has retried it already.
     if fault.refused_for_now or fault.status == 401:
         return FaultDecision(NOT_DELIVERED, NOT_APPLIED)
-    refusal = Refusal(fault.code, fault.text or fault.words)
+    refusal = Refusal(fault.code, fault.text or fault.message)
     if isinstance(fault, AccessDenied):
         return FaultDecision(REFUSED, NOT_APPLIED, refusal, str(fault))
     stop = None
     if fault.is_no_such_endpoint:
         # A 404 of the API may also mean a workload.
-        reason = _NOT_THERE if fault.status == 404 and fault.is_of_the_api else _NO_BATCHES
+        reason = _NOT_THERE if fault.status == 404 and fault.is_from_api else _NO_BATCHES
         stop = "{0}; {1}".format(fault, reason)
-    return FaultDecision(REFUSED, READ_REPEATEDLY if fault.may_be_a_proxys else NOT_APPLIED, refusal, stop)
+    return FaultDecision(REFUSED, READ_REPEATEDLY if fault.may_be_from_proxy else NOT_APPLIED, refusal, stop)
 
 
 def is_overload(fault: RequestError) -> bool:
     """Return whether fewer calls in flight may prevent this fault: a 429, a 503 or a time-out."""
     if isinstance(fault, StatusError):
         return fault.status in (408, 429, 503, 504)
-    return isinstance(fault, AnswerLost) and not isinstance(fault, MalformedAnswer)
+    return isinstance(fault, ResponseLost) and not isinstance(fault, MalformedResponse)

@@ -43,7 +43,7 @@ _MAX_FAILURES = re.compile(r"(\d{1,9})\s*(%?)")
 
 
 class BatchOptions(NamedTuple):
-    """The checked options. Times are seconds. Without ``concurrency`` it follows the answers."""
+    """The checked options. Times are seconds. Without ``concurrency`` it follows the responses."""
 
     action: str
     ids: Ids

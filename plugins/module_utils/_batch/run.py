@@ -63,7 +63,7 @@ from .run_state import RunState
 from .wait import Waiter, WaitTarget, resume_after_stop, wait_until_reached
 
 _LEAST_READERS = 4
-# Where concurrency is not given, the number of batches in flight follows the answers of the control plane.
+# Where concurrency is not given, the number of batches in flight follows the responses of the control plane.
 _FIRST_CONCURRENCY = 4
 
 
@@ -109,7 +109,7 @@ def run_batch(
         connect = connect_options if options.ids.ids else no_connection
         connection = connect(params, environ)
     except OptionError as fault:
-        return refused(params, str(fault), with_diff, verbosity)
+        return rejected(params, str(fault), with_diff, verbosity)
     if options.ids.ids:
         require_requests()
     with heeded_interrupts() as is_interrupted:
@@ -117,13 +117,13 @@ def run_batch(
         return run.finish(with_diff, verbosity)
 
 
-def refused(params: Mapping[str, Any], words: str, with_diff: bool, verbosity: int) -> ModuleResult:
+def rejected(params: Mapping[str, Any], message: str, with_diff: bool, verbosity: int) -> ModuleResult:
     """Return the result of a task that is refused before anything is sent, in the usual shape."""
     ids = well_formed_ids(params["ids"])
     run_summary = RunSummary(
         action=params["action"],
         check_mode=False,
-        outcomes=[Outcome(workload_id, NOT_ATTEMPTED, STOPPED_EARLY, words) for workload_id in ids.ids],
+        outcomes=[Outcome(workload_id, NOT_ATTEMPTED, STOPPED_EARLY, message) for workload_id in ids.ids],
         state={},
         not_reached=[],
         batches=[],
@@ -135,7 +135,7 @@ def refused(params: Mapping[str, Any], words: str, with_diff: bool, verbosity: i
     if limit is None or limit < 0:
         limit = DEFAULT_WORKLOADS_LIMIT
     result = make_result(run_summary, limit, with_diff, verbosity)
-    return ModuleResult({**result, "msg": words}, True, [], set())
+    return ModuleResult({**result, "msg": message}, True, [], set())
 
 
 class _Run:

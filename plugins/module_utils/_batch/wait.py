@@ -113,7 +113,7 @@ class Waiter:
 def wait_until_reached(target: WaitTarget, waiter: Waiter, run_state: RunState, can_read: bool) -> None:
     """Wait until all workloads that changed, or were on their way, reach the target.
 
-    Without ``can_read``, where the control plane no longer answers, all of them count as not reached at once.
+    Without ``can_read``, where the control plane no longer responds, all count as not reached at once.
     """
     ids = [
         workload_id

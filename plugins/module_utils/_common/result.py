@@ -17,7 +17,7 @@ LARGEST_RESULT = 460_000
 # From so many ``v`` on, results are printed at length: with a line for each of their values.
 AT_LENGTH = 3
 # An event holds the result and, where it is printed, its text. What is left of a million characters is
-# for the options and the words around them.
+# for the options and the text around them.
 _LARGEST_EVENT = 990_000
 _INDENT = 4
 # Most viewers ask for colour, and each line has its own.

@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 MESSAGE_LENGTH = 500
 NAME_LENGTH = 253
 HIDDEN = "********"
-# What is shorter stands in ids and words by chance: to hide it would spoil them and keep no secret.
+# A shorter secret occurs in ids and texts by chance: hiding it would spoil them.
 SHORTEST_SECRET = 4
 
 _PERCENT_CODE = re.compile("%[0-9A-F]{2}")
@@ -74,7 +74,7 @@ def _shapes(secret: str) -> Iterator[str]:
 
 
 def first_line(body: bytes) -> str:
-    """Return the first line of an answer that is not JSON; of a page its title or heading, if it has one."""
+    """Return the first line of a response that is not JSON; of a page its title or heading, if it has one."""
     text = body[:4096].decode("utf-8", "replace")
     lines = text.splitlines()
     if text.lstrip().startswith("<"):

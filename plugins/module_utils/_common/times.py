@@ -117,3 +117,9 @@ def _offset(zone: str) -> timedelta:
         raise ValueError(zone)
     offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     return -offset if zone.startswith("-") else offset
+
+
+def utc_now(ahead: float = 0.0) -> str:
+    """Return the time as events carry it, by a clock that is ``ahead`` of this one by so many seconds."""
+    moment = datetime.now(timezone.utc) + timedelta(seconds=ahead)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -17,7 +17,7 @@ from .._selection.fields import PEAK, RenderContext, shown_rows
 from .._selection.keep import Keep, keep_argument_spec, keep_of
 from .._selection.options import info_options, selection_argument_spec
 from .._selection.result import Selection, make_result
-from .._selection.run import refused as refused_selection
+from .._selection.run import rejected as rejected_selection
 from .._selection.run import run_info
 from .._system.files import check_output, write_whole
 from .idle_report_files import as_csv, as_html, as_markdown
@@ -70,7 +70,7 @@ def run_idle_report(
         for path in params["paths"]:
             check_output(path)
     except RunaiError as fault:
-        return refused(str(fault))
+        return rejected(str(fault))
     reports: list[IdleReport] = []
 
     def render(selection: Selection, base_url: str, *more: Any) -> dict[str, Any]:
@@ -101,9 +101,9 @@ def run_idle_report(
     return finished._replace(result=result)
 
 
-def refused(message: str) -> ModuleResult:
+def rejected(message: str) -> ModuleResult:
     """Return the result of a task that is rejected before any request, with the usual keys."""
-    result = {**_EMPTY, **refused_selection(message).result, "lines": [message]}
+    result = {**_EMPTY, **rejected_selection(message).result, "lines": [message]}
     return ModuleResult(result, True, [], set())
 
 

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Optional
 
 from .._common.text import counted
-from .._common.times import format_age, parse_timestamp
-from .._record.record import ACTING, BEGUN, PLANNED, RecordedWorkload, RecordError, told_event, utc_now
+from .._common.times import format_age, parse_timestamp, utc_now
+from .._record.record import ACTING, BEGUN, PLANNED, RecordedWorkload, RecordError, told_event
 from .._selection.keep import Keep
 from .results import Outcome, Problem
 from .seen import Identity

@@ -19,7 +19,7 @@ from uuid import uuid4
 from .._batch.outcome import NOT_ATTEMPTED, Outcome
 from .._batch.run import BatchHooks, run_batch
 from .._common.text import some_of
-from .._common.times import parse_timestamp
+from .._common.times import parse_timestamp, utc_now
 from .._record.handover import unpack
 from .._record.log import RecordFile, RecordFolder, RecordInMemory
 from .._record.ownership import Holder, Now, PhaseChange, doubtful, held_by, stopped_by, verdict, verdicts
@@ -39,7 +39,6 @@ from .._record.record import (
     shared_event,
     state_event,
     told_event,
-    utc_now,
 )
 from .._selection.places import Unlisted
 from .options import MaintenanceOptions

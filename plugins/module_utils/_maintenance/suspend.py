@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
 from .._common.text import counted
-from .._common.times import format_age
+from .._common.times import format_age, utc_now
 from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
 from .._record.record import (
     ACTING,
@@ -25,7 +25,6 @@ from .._record.record import (
     RecordError,
     plan_events,
     untold_event,
-    utc_now,
 )
 from .._selection.places import unlisted_message
 from .._workload.phases import RUNNING, STOPPED, STOPPING, SUSPEND

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any, Optional
 
 from .._batch.outcome import CHANGED, UNKNOWN_OUTCOME, Outcome
@@ -53,12 +53,6 @@ class RecordError(RunaiError):
 def is_name(text: str) -> bool:
     """Tell whether a record may have this name."""
     return _NAME.fullmatch(text) is not None
-
-
-def utc_now(ahead: float = 0.0) -> str:
-    """Return the time as events carry it, by a clock that is ``ahead`` of this one by so many seconds."""
-    moment = datetime.now(timezone.utc) + timedelta(seconds=ahead)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclasses.dataclass

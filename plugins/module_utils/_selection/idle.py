@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Union
 
 from .._api.client import Client
-from .._api.errors import MalformedAnswer, NotFound, RequestError, StatusError
+from .._api.errors import MalformedResponse, NotFound, RequestError, StatusError
 from .._api.paging import map_parallel
 from .._api.responses import Measurements
 from .._common.ids import fold_id
@@ -132,7 +132,7 @@ def _is_of_this_workload(fault: RequestError) -> bool:
     found = fault.ended_on
     if isinstance(found, StatusError):
         return isinstance(found, NotFound) or (found.status >= 500 and not found.refused_for_now)
-    return isinstance(found, MalformedAnswer)
+    return isinstance(found, MalformedResponse)
 
 
 def _longest_hole(times: Sequence[datetime], window: IdleWindow) -> timedelta:

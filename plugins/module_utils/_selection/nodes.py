@@ -11,12 +11,11 @@ from functools import partial
 from typing import Any, Callable, Optional
 
 from .._api.client import NODES, PODS, Client
-from .._api.errors import RequestError, StatusError
+from .._api.errors import RequestError, StatusError, is_refused_filter
 from .._api.paging import map_parallel, read_pages
 from .._api.responses import Page
 from .._common.ids import fold_id
 from .._workload.row import Row, moment, text
-from .rows import is_refused_filter
 from .server_filter import is_plain
 
 # A pod in one of these has ended, also where its completedAt is missing.

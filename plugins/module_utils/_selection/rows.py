@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional
 
 from .._api.client import CREATION, NAME, WORKLOADS, Client, ListQuery
-from .._api.errors import RequestError, StatusError
+from .._api.errors import RequestError, is_refused_filter
 from .._api.paging import (
     PAGE_SIZE,
     assume_next,
@@ -32,8 +32,6 @@ from .server_filter import contradicts
 Rows = dict[str, dict[str, Any]]
 IsEnough = Callable[[Rows], bool]
 
-# No answer to a bad filter is documented, so that a server's error may be one as well.
-_REFUSES_FILTER = (400, 422, 500, 501)
 # How often a list that shows fewer rows than were counted is read.
 _MOST_READS = 3
 
@@ -63,12 +61,6 @@ class Observation(NamedTuple):
     rows: Rows
     total: Optional[int]
     began: datetime
-
-
-def is_refused_filter(fault: RequestError) -> bool:
-    """Return whether a request with a filter may have failed because of it."""
-    found = fault.ended_on
-    return isinstance(found, StatusError) and found.status in _REFUSES_FILTER
 
 
 class RowReader:

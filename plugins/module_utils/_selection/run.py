@@ -53,7 +53,7 @@ def run_info(
         connect = no_connection if options.selects_nothing else connect_options
         connection = connect(params, environ)
     except OptionError as refusal:
-        return refused(str(refusal))
+        return rejected(str(refusal))
     warnings = [*connection.warnings, *options.warnings]
     if options.selects_nothing:
         return ModuleResult(empty_result(), False, warnings, set(connection.secrets))
@@ -83,6 +83,6 @@ def run_info(
     return ModuleResult(result, fault is not None, [*warnings, *stats.warnings()], secrets, fault)
 
 
-def refused(message: str) -> ModuleResult:
+def rejected(message: str) -> ModuleResult:
     """Return the result of a task that is rejected before any request, with the usual keys."""
     return ModuleResult({**empty_result(), "msg": message}, True, [], set())

@@ -103,7 +103,7 @@ class _Selecting:
         try:
             return read_clusters(self._client, is_optional=not is_needed)
         except RequestError as fault:
-            if is_needed or not fault.is_of_the_endpoint:
+            if is_needed or not fault.is_from_endpoint:
                 raise
             self._warn("the clusters could not be listed, so their names are not known ({0})".format(fault))
             return None

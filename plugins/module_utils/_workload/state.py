@@ -153,7 +153,7 @@ class StateReader:
 
         found = map_parallel(read, ids, self._workers) if ids else []
         if not is_proven and found and all(one == MISSING for one in found):
-            # Any web server answers 404 to what it does not know: make sure that this one is a
+            # Any web server responds with 404 to an unknown path: make sure that this one is a
             # control plane before "not there" is believed, and a delete called done.
             self._client.list_page(0, limit=1, retry_budget=retry_budget)
         return dict(zip(ids, found))

@@ -25,7 +25,7 @@ class Workload(NamedTuple):
     """What the control plane shows of one id.
 
     ``presence`` is SEEN, MISSING (a 404, or a row that says it was deleted: gone, or not visible to
-    this account) or FORBIDDEN (its GET answered 403); but for SEEN the other fields are empty.
+    this account) or FORBIDDEN (403 for its GET); but for SEEN the other fields are empty.
     ``can_suspend`` (it covers resume as well) and ``can_delete`` are ``None`` where the control plane
     does not say.
     """

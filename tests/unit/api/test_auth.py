@@ -22,7 +22,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import (
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import GivenToken, ServiceAccount
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     AccessDenied,
-    MalformedAnswer,
+    MalformedResponse,
     NoToken,
     RequestError,
     RetriesExhausted,
@@ -106,7 +106,7 @@ def test_tokens_and_how_long_they_live(answer: object, minted: AccessToken) -> N
     ],
 )
 def test_what_is_no_token(answer: object) -> None:
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(MalformedResponse):
         parse_token("/t", answer)
 
 

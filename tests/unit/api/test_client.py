@@ -25,12 +25,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Cl
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     AccessDenied,
-    AnswerLost,
     Interrupted,
-    MalformedAnswer,
+    MalformedResponse,
     NotDelivered,
     NotFound,
     RequestError,
+    ResponseLost,
     RetriesExhausted,
     StatusError,
 )
@@ -174,7 +174,7 @@ def test_a_count_that_makes_no_sense_is_none(loopback: Loopback, connect: Connec
         loopback.asked.clear()
         made = connect(retry_timeout=retry_timeout)
         assert made.client.count() is None
-        # It may have been half an answer: that is asked for again, like any other.
+        # It may have been half a response: that is asked for again, like any other.
         assert len(loopback.asked) == asked
         assert any("the list was read without it" in warning for warning in made.stats.warnings())
 
@@ -288,10 +288,10 @@ def test_an_older_control_plane_is_asked_for_a_token_the_older_way(
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b'{"access_token": "fresh-from-the-mint", "expi', "the answer is not JSON"),
-        (b"fresh-from-the-mint", "the answer is not JSON"),
-        (b"<html>Sign in</html>", "the answer is not JSON but 'Sign in'"),
-        (b"", "the answer is empty"),
+        (b'{"access_token": "fresh-from-the-mint", "expi', "the response is not JSON"),
+        (b"fresh-from-the-mint", "the response is not JSON"),
+        (b"<html>Sign in</html>", "the response is not JSON but 'Sign in'"),
+        (b"", "the response is empty"),
     ],
 )
 def test_of_a_broken_answer_with_a_token_only_a_page_is_quoted(
@@ -551,26 +551,26 @@ def test_a_proxy_that_wants_another_password_is_told_without_it(loopback: Loopba
         client = connect(base_url=base_url, proxy=proxy, retry_timeout=60.0).client
         fault = fault_of(lambda client=client: client.list_page(0))  # type: ignore[misc]
         assert "the proxy wants a user name and password, or refused the ones in proxy (407)" in str(fault)
-        assert not fault.passing
+        assert not fault.is_transient
         assert not fault.may_be_applied
         assert "p4ss" not in str(fault)
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "passing"),
+    ("status", "told", "is_transient"),
     [
         (403, "the proxy refuses to connect to base_url (HTTP 403)", False),
         (502, "no connection by the proxy: HTTP 502", True),
     ],
 )
 def test_what_a_proxy_answers_instead_of_connecting_is_told(
-    loopback: Loopback, connect: Connect, status: int, told: str, passing: bool
+    loopback: Loopback, connect: Connect, status: int, told: str, is_transient: bool
 ) -> None:
     loopback.answer = lambda asked: loopback.reply(status, b"the policy says no")
     client = connect(base_url="https://control-plane.example", proxy=loopback.url).client
     fault = fault_of(lambda: client.batch("suspend", [ID]))
     assert str(fault) == "POST /api/v1/workloads/batch: " + told
-    assert (fault.passing, fault.may_be_applied) == (passing, False)
+    assert (fault.is_transient, fault.may_be_applied) == (is_transient, False)
 
 
 # Certificates
@@ -666,8 +666,8 @@ def test_what_is_wrong_with_a_certificate_is_told_whoever_found_it(fault: Except
         is_encrypted=True,
         is_proven=False,
     )
-    assert told.words == "the certificate is not trusted: " + words
-    assert not told.passing
+    assert told.message == "the certificate is not trusted: " + words
+    assert not told.is_transient
     assert not told.may_be_applied
 
 
@@ -705,10 +705,10 @@ def test_an_answer_may_take_no_longer_than_the_timeout(loopback: Loopback, conne
     client = connect(timeout=0.2).client
     try:
         fault = fault_of(lambda: client.batch("suspend", [ID]))
-        assert isinstance(fault, AnswerLost)
+        assert isinstance(fault, ResponseLost)
         assert fault.may_be_applied
-        assert "no answer within 0.2 s" in str(fault)
-        assert "no answer within 0.2 s" in str(fault_of(lambda: client.list_page(0)))
+        assert "no response within 0.2 s" in str(fault)
+        assert "no response within 0.2 s" in str(fault_of(lambda: client.list_page(0)))
     finally:
         over.set()
 
@@ -763,7 +763,7 @@ def test_an_answer_in_drops_may_take_no_longer_as_a_whole(
         client = connect(base_url="http://127.0.0.1:{0}".format(port), timeout=0.5).client
         fault = fault_of(lambda: client.batch("suspend", [ID]))
         client.close()
-    assert isinstance(fault, AnswerLost)
+    assert isinstance(fault, ResponseLost)
     assert fault.kind == "a timeout"
     assert str(fault).endswith(" 0.5 s")
 
@@ -836,7 +836,7 @@ def test_nothing_is_sent_once_the_guard_says_so(loopback: Loopback, connect: Con
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "passing", "may_be_applied"),
+    ("status", "kind", "is_transient", "may_be_applied"),
     [
         (400, StatusError, False, False),
         (403, AccessDenied, False, False),
@@ -856,7 +856,7 @@ def test_what_a_status_means(
     connect: Connect,
     status: int,
     kind: type[RequestError],
-    passing: bool,
+    is_transient: bool,
     may_be_applied: bool,
 ) -> None:
     said = {"code": status, "message": "such and such", "details": "more of it"}
@@ -864,7 +864,7 @@ def test_what_a_status_means(
     fault = fault_of(lambda: connect().client.batch("suspend", [ID]))
     assert fault.__class__ is kind
     assert str(fault) == "POST /api/v1/workloads/batch: HTTP {0}, such and such: more of it".format(status)
-    assert (fault.passing, fault.may_be_applied) == (passing, may_be_applied)
+    assert (fault.is_transient, fault.may_be_applied) == (is_transient, may_be_applied)
 
 
 def test_another_code_of_the_api_is_told_beside_the_status(loopback: Loopback, connect: Connect) -> None:
@@ -876,7 +876,7 @@ def test_another_code_of_the_api_is_told_beside_the_status(loopback: Loopback, c
 
 
 def test_no_part_of_a_secret_is_left_where_an_error_is_cut(loopback: Loopback, connect: Connect) -> None:
-    # With such escapes it is recognised only once the answer is decoded.
+    # With such escapes it is recognised only once the response is decoded.
     echo = "x" * 490 + TOKEN.replace("-", "\\u002d")
     script(loopback, batch=[loopback.reply(400, b'{"message": "%s"}' % echo.encode())])
     words = str(fault_of(lambda: connect().client.batch("suspend", [ID])))
@@ -905,12 +905,12 @@ def test_of_what_is_no_json_the_first_line_is_told(
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"<html>Sign in</html>", "the answer is not JSON but 'Sign in'"),
-        (b"<html></html>", "the answer is not JSON"),
-        (b"", "the answer is empty"),
-        (b'{"id": ', "the answer is not JSON but '{\"id\":'"),
-        (b"[]", "the answer is not a JSON object"),
-        (b'{"succeeded": "all"}', "'succeeded' in the answer is not a list"),
+        (b"<html>Sign in</html>", "the response is not JSON but 'Sign in'"),
+        (b"<html></html>", "the response is not JSON"),
+        (b"", "the response is empty"),
+        (b'{"id": ', "the response is not JSON but '{\"id\":'"),
+        (b"[]", "the response is not a JSON object"),
+        (b'{"succeeded": "all"}', "'succeeded' in the response is not a list"),
     ],
 )
 def test_a_success_of_another_shape_is_a_lost_answer(
@@ -918,14 +918,14 @@ def test_a_success_of_another_shape_is_a_lost_answer(
 ) -> None:
     script(loopback, batch=[loopback.reply(200, body)])
     fault = fault_of(lambda: connect().client.batch("suspend", [ID]))
-    assert isinstance(fault, MalformedAnswer)
+    assert isinstance(fault, MalformedResponse)
     assert fault.may_be_applied
     assert told in str(fault)
 
 
 def test_another_workload_than_the_one_asked_for_is_no_answer(loopback: Loopback, connect: Connect) -> None:
     script(loopback, one=[loopback.reply(200, {"id": OTHER})])
-    assert isinstance(fault_of(lambda: connect().client.workload(ID)), MalformedAnswer)
+    assert isinstance(fault_of(lambda: connect().client.workload(ID)), MalformedResponse)
 
 
 def test_a_404_is_understood_whatever_its_body(loopback: Loopback, connect: Connect) -> None:
@@ -938,7 +938,7 @@ def test_a_404_is_understood_whatever_its_body(loopback: Loopback, connect: Conn
 def test_a_connection_that_is_cut_may_have_been_served(loopback: Loopback, connect: Connect) -> None:
     script(loopback, batch=[None])
     fault = fault_of(lambda: connect().client.batch("suspend", [ID]))
-    assert isinstance(fault, AnswerLost)
+    assert isinstance(fault, ResponseLost)
     assert fault.may_be_applied
 
 
@@ -949,7 +949,7 @@ def test_a_refused_connection_was_not_served(connect: Connect) -> None:
         fault = fault_of(lambda: connect(base_url=base_url).client.batch("suspend", [ID]))
     assert isinstance(fault, NotDelivered)
     assert not fault.may_be_applied
-    assert fault.passing
+    assert fault.is_transient
     assert str(fault) == "POST /api/v1/workloads/batch: connection refused"
 
 

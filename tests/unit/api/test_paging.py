@@ -8,7 +8,7 @@ import threading
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedAnswer, StatusError
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedResponse, StatusError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.paging import (
     PAGE_SIZE,
     assume_next,
@@ -106,7 +106,7 @@ def test_a_list_that_repeats_itself_is_given_up() -> None:
         asked.append(offset)
         return Page([row(1)], offset + 1)
 
-    with pytest.raises(MalformedAnswer, match=ENDLESS):
+    with pytest.raises(MalformedResponse, match=ENDLESS):
         read_pages(PATH, same, [0], 1)
     assert len(asked) < 10
 
@@ -134,9 +134,9 @@ def test_read_pages_assumed_next_repeats_the_rows_ends_the_list() -> None:
 
 
 def test_a_list_without_end_is_given_up() -> None:
-    with pytest.raises(MalformedAnswer, match=ENDLESS):
+    with pytest.raises(MalformedResponse, match=ENDLESS):
         read_pages(PATH, lambda offset: Page([row(offset)], offset + 1), [0], 2)
-    with pytest.raises(MalformedAnswer, match=ENDLESS):
+    with pytest.raises(MalformedResponse, match=ENDLESS):
         read_pages(PATH, lambda offset: Page([], offset + 1), [0], 2)
 
 

@@ -10,7 +10,7 @@ import socket
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import response_deadline as _read_deadline
-from ansible_collections.gpuops.runai.plugins.module_utils._api.response_deadline import AnswerInTime
+from ansible_collections.gpuops.runai.plugins.module_utils._api.response_deadline import TimedResponse
 from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
@@ -22,7 +22,7 @@ def test_the_time_is_for_head_and_body_together(monkeypatch: pytest.MonkeyPatch)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(30.0)
-        answer = AnswerInTime(ours)
+        answer = TimedResponse(ours)
         theirs.sendall(HEAD)
         clock.advance(29.0)
         answer.begin()
@@ -40,7 +40,7 @@ def test_the_time_of_one_answer_is_not_that_of_the_next(monkeypatch: pytest.Monk
     with ours, theirs:
         ours.settimeout(30.0)
         for _answer in range(3):
-            answer = AnswerInTime(ours)
+            answer = TimedResponse(ours)
             theirs.sendall(HEAD + b"{}")
             clock.advance(29.0)
             answer.begin()
@@ -51,7 +51,7 @@ def test_the_time_of_one_answer_is_not_that_of_the_next(monkeypatch: pytest.Monk
 def test_without_a_timeout_there_is_none() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        answer = AnswerInTime(ours)
+        answer = TimedResponse(ours)
         theirs.sendall(HEAD + b"{}")
         answer.begin()
         assert answer.read() == b"{}"

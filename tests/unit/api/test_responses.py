@@ -9,7 +9,7 @@ import uuid
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedAnswer
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedResponse
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import (
     Page,
     Refusal,
@@ -99,7 +99,7 @@ def test_messages_are_made_safe_and_short() -> None:
     "answer", [None, [], "text", 7, True, {"succeeded": "x"}, {"failed": {"a": 1}}, {"failed": 1}]
 )
 def test_what_is_no_answer_at_all(answer: object) -> None:
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(MalformedResponse):
         batch(answer)
 
 
@@ -121,7 +121,7 @@ def test_what_is_no_answer_at_all(answer: object) -> None:
 def test_every_id_asked_is_in_one_place_whatever_comes(body: dict[str, Any], asked: list[str]) -> None:
     try:
         answer, _remarks = batch(body, asked)
-    except MalformedAnswer:
+    except MalformedResponse:
         return
     assert sorted([*answer.succeeded, *answer.refused, *answer.omitted]) == sorted(asked)
     assert answer.succeeded == [one for one in asked if one in answer.succeeded]
@@ -145,20 +145,20 @@ def test_a_page_that_goes_on(following: Any) -> None:
     "following", [500, 499, -1, "500", "x", True, 1000.5, [], {"offset": 1000}, "9" * 5000, 10**9, 10**400]
 )
 def test_a_page_that_does_not_move_on(following: object) -> None:
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(MalformedResponse):
         parse_page("/w", {"workloads": [{"id": 1}], "next": following}, "workloads", 500)
 
 
 @pytest.mark.parametrize("following", [500, "500"])
 def test_a_page_without_rows_that_names_itself_is_the_end(following: object) -> None:
     assert parse_page("/w", {"workloads": [], "next": following}, "workloads", 500) == Page([], None)
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(MalformedResponse):
         parse_page("/w", {"workloads": [], "next": 499}, "workloads", 500)
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"workloads": {"a": 1}}, {"workloads": "x"}, {"pods": []}])
 def test_what_is_no_page(body: object) -> None:
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(MalformedResponse):
         parse_page("/w", body, "workloads", 0)
 
 
@@ -167,7 +167,7 @@ def test_what_is_no_page(body: object) -> None:
 )
 def test_counts(body: object, count: Optional[int]) -> None:
     if count is None:
-        with pytest.raises(MalformedAnswer):
+        with pytest.raises(MalformedResponse):
             parse_count("/count", body)
     else:
         assert parse_count("/count", body) == count
@@ -175,7 +175,7 @@ def test_counts(body: object, count: Optional[int]) -> None:
 
 @pytest.mark.parametrize("body", [None, [], {}, {"count": "7"}, {"count": 7.5}, 7])
 def test_what_is_no_count(body: object) -> None:
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(MalformedResponse):
         parse_count("/count", body)
 
 
@@ -183,7 +183,7 @@ def test_one_workload_is_the_one_asked_for() -> None:
     assert parse_one("/w", {"id": IDS[0].upper(), "phase": "Running"}, IDS[0])["phase"] == "Running"
     others: list[object] = [{"id": IDS[1]}, {"id": None}, {}, [], None]
     for body in others:
-        with pytest.raises(MalformedAnswer):
+        with pytest.raises(MalformedResponse):
             parse_one("/w", body, IDS[0])
 
 
@@ -196,7 +196,7 @@ def test_parse_empty_object_for_a_list_returns_an_empty_list(empty: object) -> N
 def test_bare_arrays() -> None:
     assert parse_objects("/c", [{"uuid": 1}, 2, None]) == [{"uuid": 1}]
     assert parse_objects("/c", {}) == parse_objects("/c", None) == []
-    with pytest.raises(MalformedAnswer):
+    with pytest.raises(MalformedResponse):
         parse_objects("/c", {"uuid": 1})
 
 
@@ -225,7 +225,7 @@ def test_errors_of_the_api_and_of_oauth(body: object, told: tuple[Optional[int],
 
 @pytest.mark.parametrize("key", ["message", "details", "error", "error_description"])
 def test_no_part_of_a_secret_is_left_where_an_error_is_cut(key: str) -> None:
-    # Written with escapes as a Go server writes them, the secret is not found before the answer is decoded.
+    # Written with escapes as a Go server writes them, the secret is not found before the response is decoded.
     secret = "pa<ss&w>or-0123456789abcdef"
     body = json.loads(json.dumps({key: "x" * 490 + secret}))
     _code, words = parse_error(body, [secret])

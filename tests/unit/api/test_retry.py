@@ -11,10 +11,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as 
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     AccessDenied,
-    AnswerLost,
-    MalformedAnswer,
+    MalformedResponse,
     NotDelivered,
     RequestError,
+    ResponseLost,
     RetriesExhausted,
     StatusError,
 )
@@ -193,7 +193,7 @@ def test_what_lasts_is_raised_at_once(clock: FakeClock, fault: RequestError) -> 
     [
         *(status(number) for number in (408, 429, 500, 502, 503, 504, 520)),
         NotDelivered("GET", "/x", "connection refused", "connection refused"),
-        AnswerLost("GET", "/x", "a timeout", "no answer"),
+        ResponseLost("GET", "/x", "a timeout", "no answer"),
     ],
 )
 def test_what_may_pass_is_tried_again_and_told_once_with_a_count(
@@ -209,7 +209,7 @@ def test_what_may_pass_is_tried_again_and_told_once_with_a_count(
 
 
 def test_an_answer_of_another_shape_is_not_asked_for_for_long(clock: FakeClock) -> None:
-    exhaust(retry_budget(clock, 600.0), MalformedAnswer("GET", "/x", "not JSON", "html"))
+    exhaust(retry_budget(clock, 600.0), MalformedResponse("GET", "/x", "not JSON", "html"))
     assert len(clock.slept) == 2
 
 

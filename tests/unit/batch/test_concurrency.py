@@ -24,7 +24,7 @@ class Rounds:
             in_flight = self.limit.limit
             self.clock.seconds += seconds
             for _answer in range(in_flight):
-                self.limit.record_answer(seconds)
+                self.limit.record_response(seconds)
             self.clock.seconds += 0.001
         return self.limit.limit
 
@@ -94,7 +94,7 @@ def test_limit_with_one_slow_answer_goes_on() -> None:
     rounds = Rounds(start=8)
     rounds.answer()
     rounds.clock.seconds += 30.0
-    rounds.limit.record_answer(30.0)
+    rounds.limit.record_response(30.0)
     assert rounds.limit.limit == 16
 
 
@@ -141,7 +141,7 @@ def seconds_of(limit: ConcurrencyLimit, clock: FakeClock, batches: int, accepted
             continue
         active, served = active - 1, served - 1
         if is_first:
-            limit.record_answer(1.0)
+            limit.record_response(1.0)
     return clock.seconds
 
 

@@ -9,12 +9,12 @@ from typing import Optional
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     AccessDenied,
-    AnswerLost,
-    MalformedAnswer,
+    MalformedResponse,
     NotDelivered,
     NotFound,
     NoToken,
     RequestError,
+    ResponseLost,
     StatusError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Refusal
@@ -38,8 +38,8 @@ def status(number: int, code: Optional[int] = None) -> StatusError:
 @pytest.mark.parametrize(
     ("fault", "result", "state_check"),
     [
-        (AnswerLost("POST", "/b", "a timeout", "no answer"), UNKNOWN_RESULT, READ_REPEATEDLY),
-        (MalformedAnswer("POST", "/b", "not JSON", "html"), UNKNOWN_RESULT, READ_REPEATEDLY),
+        (ResponseLost("POST", "/b", "a timeout", "no answer"), UNKNOWN_RESULT, READ_REPEATEDLY),
+        (MalformedResponse("POST", "/b", "not JSON", "html"), UNKNOWN_RESULT, READ_REPEATEDLY),
         *((status(number, number), UNKNOWN_RESULT, READ_REPEATEDLY) for number in (408, 500, 502, 504)),
         *((status(number), UNKNOWN_RESULT, READ_REPEATEDLY) for number in (408, 500, 502, 504, 520)),
         (NotDelivered("POST", "/b", "refused", "connection refused"), NOT_DELIVERED, NOT_APPLIED),

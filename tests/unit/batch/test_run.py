@@ -22,7 +22,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     RequestError,
     StatusError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import progress as _progress
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
 from ansible_collections.gpuops.runai.tests.support.fake_fleet import (
@@ -316,14 +316,14 @@ def test_a_batch_that_is_refused_as_a_whole_fails_its_ids_and_the_others_go_on(s
     apply = fleet.apply
     fleet.fault = StatusError("POST", "/batch", status, "too much", code=status)
 
-    def batch(client: FleetClient, action: str, sent: Sequence[str]) -> BatchAnswer:
+    def batch(client: FleetClient, action: str, sent: Sequence[str]) -> BatchResponse:
         if ids[0] in sent:
             fleet.batches.append(list(sent))
             raise StatusError("POST", "/batch", status, "too much", code=status)
         fleet.batches.append(list(sent))
         for one in sent:
             apply(action, one)
-        return BatchAnswer(None, list(sent), {}, [])
+        return BatchResponse(None, list(sent), {}, [])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FleetClient, "batch", batch)

@@ -17,7 +17,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     AccessDenied,
     StatusError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchAnswer
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
 from ansible_collections.gpuops.runai.tests.support.fake_fleet import (
     Fleet,
     FleetClient,
@@ -178,7 +178,7 @@ def test_what_is_not_awaited_is_told_as_not_seen_again() -> None:
     fleet = same(20, "Running")
     send = FleetClient.batch
 
-    def batch(client: FleetClient, action: str, sent: Sequence[str]) -> BatchAnswer:
+    def batch(client: FleetClient, action: str, sent: Sequence[str]) -> BatchResponse:
         if ids[0] not in sent:
             raise AccessDenied("POST", "/batch", 403, "no more")
         return send(client, action, sent)
