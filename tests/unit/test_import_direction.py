@@ -32,6 +32,12 @@ def test_imports_of_each_room_lead_to_rooms_before_it() -> None:
     assert wrong == []
 
 
+def test_fleet_export_imports_only_rooms_below_the_records() -> None:
+    text = (MODULE_UTILS / "_fleet_export.py").read_text(encoding="utf-8")
+    rooms = set(re.findall(r"^from \.(\w+)", text, re.MULTILINE))
+    assert rooms - {"_common", "_system", "_api", "_workload", "_selection"} == set()
+
+
 def test_rooms_have_no_other_way_to_each_other_than_relative_imports() -> None:
     absolute = [
         file.name for file in MODULE_UTILS.rglob("*.py") if "import ansible_collections" in file.read_text()
