@@ -384,11 +384,11 @@ REFUSED_BY_ANSIBLE = """
     - name: of the module that selects
       gpuops.runai.runai_workload_info: {ids: "{{ ids }}", maximum: 3}
     - name: of the module that keeps records
-      gpuops.runai.runai_maintenance_record:
+      gpuops.runai.runai_maintenance:
         base_url: https://somebody:not-to-be-seen@runai.example.com
-        role: workload_maintenance
-        step: plan
-        variables: {workload_maintenance_ids: "{{ ids }}"}
+        name: night
+        state: planned
+        select: {ids: "{{ ids }}"}
         maximum: 3
 """
 
