@@ -57,7 +57,8 @@ class ActionModule(runai_workload_batch.ActionModule):
         merged = {**defaults, **self._module_defaults(action), **found, **options}
         self._task.args = {name: value for name, value in merged.items() if value is not None}
         self._task.action = action
-        return super().run(tmp, task_vars)
+        # Variables that hold a time of day have another value later on.
+        return {**super().run(tmp, task_vars), "report_path": self._task.args.get("report_path")}
 
     def _role_values(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of the role's variables without its prefix, checked."""

@@ -24,7 +24,7 @@ options:
     description: Name of the module to run, without the collection.
     type: str
     required: true
-    choices: [runai_maintenance, runai_maintenance_info, runai_workload_batch, runai_workload_info]
+    choices: [runai_idle_report, runai_maintenance, runai_maintenance_info, runai_workload_batch, runai_workload_info]
   options:
     description:
       - Options of the module. They override the variables of the role. A null removes an option.
@@ -60,4 +60,9 @@ msg:
   returned: always
   type: str
   sample: "workload_cleanup_keep_projects: is empty, or has an empty element. Omit it, or set a value. Nothing was sent."
+report_path:
+  description: Option C(report_path) of the module; null if it has none.
+  returned: always, unless a variable is rejected
+  type: str
+  sample: /srv/runai/records/cleanup-20261130T020000Z.jsonl
 """
