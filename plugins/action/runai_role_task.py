@@ -55,7 +55,7 @@ class ActionModule(runai_workload_batch.ActionModule):
         if "select" in options:
             found["select"] = {**found.get("select", {}), **(options.pop("select") or {})}
         merged = {**defaults, **self._module_defaults(action), **found, **options}
-        self._task.args = {name: value for name, value in merged.items() if value is not None}
+        self._task.args = {name: value for name, value in merged.items() if value not in (None, "")}
         self._task.action = action
         # Variables that hold a time of day have another value later on.
         return {**super().run(tmp, task_vars), "report_path": self._task.args.get("report_path")}

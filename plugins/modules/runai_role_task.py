@@ -27,7 +27,7 @@ options:
     choices: [runai_idle_report, runai_maintenance, runai_maintenance_info, runai_workload_batch, runai_workload_info]
   options:
     description:
-      - Options of the module. They override the variables of the role. A null removes an option.
+      - Options of the module. They override the variables of the role. A null or an empty text removes an option.
       - The keys of O(ignore:select) are merged with the criteria of the variables.
     type: dict
   rejected:

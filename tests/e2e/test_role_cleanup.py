@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import re
-import shlex
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +15,10 @@ import pytest
 
 from simulator.server import running
 from simulator.settings import Settings
-from tests.e2e.playbook import PlaybookRunner
-from tests.e2e.site import Site, told, workload
+from tests.e2e.playbook import PlaybookRun, PlaybookRunner
+from tests.e2e.site import Site, killed, told, wait_for_play, workload
 
-SAID: dict[str, Any] = {"older_than": "7d", "max_affected": 5, "max_percent": "60"}
+SAID: dict[str, Any] = {"older_than": "7d", "max_affected": 5, "max_percent": "none"}
 
 
 def finished(number: int, days: float, phase: str = "Completed", **fields: Any) -> dict[str, Any]:
@@ -41,79 +40,156 @@ OLD = [row["id"] for row in (FLEET[0], FLEET[1], FLEET[2], FLEET[4])]
 
 @pytest.fixture
 def site(run_playbook: PlaybookRunner, tmp_path: Path) -> Iterator[Site]:
-    settings = Settings(fleet={"workloads": FLEET}, transition_seconds=0.05)
-    with running(settings) as simulator:
-        yield Site(simulator, run_playbook, tmp_path / "records")
+    with running(Settings(fleet={"workloads": FLEET}, transition_seconds=0.05)) as simulator:
+        yield Site(simulator, run_playbook, tmp_path)
 
 
-def test_what_finished_long_ago_is_deleted_but_for_what_is_kept(site: Site) -> None:
+@pytest.fixture
+def site_of_each_core(run_playbook_on_each_core: PlaybookRunner, tmp_path: Path) -> Iterator[Site]:
+    with running(Settings(fleet={"workloads": FLEET}, transition_seconds=0.05)) as simulator:
+        yield Site(simulator, run_playbook_on_each_core, tmp_path)
+
+
+def result(run: PlaybookRun) -> dict[str, Any]:
+    """The fact that the role returned."""
+    found: dict[str, Any] = run.one("set_fact")["ansible_facts"]["workload_cleanup_result"]
+    return found
+
+
+def trail(run: PlaybookRun) -> dict[str, str]:
+    """The outcome of each workload by the trail that the result names."""
+    rows = [json.loads(line) for line in Path(result(run)["record_path"]).read_text().splitlines()]
+    return {row["id"]: row["outcome"] for row in rows if "id" in row}
+
+
+def test_cleanup_each_run_under_one_name_decides_anew(site_of_each_core: Site) -> None:
+    site = site_of_each_core
     said: dict[str, Any] = {
         **SAID,
         "record_dir": str(site.folder),
+        "name": "night",
         "phases": "completed, FAILED",
         "keep_names": "prod-*",
         "keep_newest": 1,
     }
     checked = site.play("cleanup", check=True, **said)
     assert checked.rc == 0, checked.output
-    assert "deletes 2 workloads" in checked.stdout
+    assert "2 would change of 2" in result(checked)["lines"][0]
+    assert result(checked)["record_path"] == ""
     assert site.writes() == []
-    assert not site.folder.exists()
     done = site.play("cleanup", **said)
     assert done.rc == 0, done.output
     assert done.warnings == []
+    assert len(done.tasks) == 6
     # The newest of each project stays: new in nlp, and last-but-one in vision.
     assert sorted(site.sent("delete")) == sorted([FLEET[0]["id"], FLEET[1]["id"]])
-    (path,) = site.folder.glob("cleanup-*.record.json")
-    assert site.record(path.name.removesuffix(".record.json"))["state"] == "ended"
-    again = site.play("cleanup", **said)
+    assert trail(done) == {FLEET[0]["id"]: "changed", FLEET[1]["id"]: "changed"}
+    assert result(done)["owners"] == [
+        {
+            "owner": "ada@example.com",
+            "gpus": 0.0,
+            "count": 2,
+            "projects": "nlp, vision",
+            "workloads": ["old", "old-failed"],
+        }
+    ]
+    # One that was kept before is not any more, and one that was old enough runs again.
+    site.simulator.state.set_phase(FLEET[4]["id"], "Running")
+    again = site.play("cleanup", **{**said, "keep_names": "none", "keep_newest": "none"})
     assert again.rc == 0, again.output
-    assert "changed=0" in again.stdout
-    assert len(list(site.folder.glob("*.record.json"))) == 1
+    assert set(trail(again)) == {FLEET[2]["id"]}
+    assert site.phases()[FLEET[4]["id"]] == "Running"
+    assert result(again)["record_path"] != result(done)["record_path"]
 
 
-def test_only_what_is_still_finished_is_deleted(site: Site) -> None:
+def test_cleanup_workload_that_runs_again_is_spared_and_green(site: Site) -> None:
     lives_again = {"kind": "change_phase", "ids": [OLD[0]], "phase": "Running"}
     site.simulator.faults({"match": {"path": f"/api/v1/workloads/{OLD[0]}"}, "fault": lives_again})
-    said: dict[str, Any] = {**SAID, "max_percent": "none", "record_dir": str(site.folder), "name": "tonight"}
-    run = site.play("cleanup", **said)
+    run = site.play("cleanup", record_dir=str(site.folder), **SAID)
     assert run.rc == 0, run.output
     assert site.phases()[OLD[0]] == "Running"
-    assert sorted(site.sent("delete")) == sorted(OLD[1:])
-    outcomes = {one["id"]: one["act"]["outcome"] for one in site.record("tonight")["workloads"]}
-    assert outcomes == {OLD[0]: "skipped", **dict.fromkeys(OLD[1:], "changed")}
+    assert trail(run) == {OLD[0]: "skipped", **dict.fromkeys(OLD[1:], "changed")}
 
 
 @pytest.mark.parametrize(
-    ("said", "words", "rows"),
+    ("said", "words"),
     [
-        ({"max_affected": 3}, "max_affected is 3, but 4 would be acted on", 2),
-        ({"max_percent": 50}, "max_percent is 50, but 4 of 5 in scope would be acted on", 2),
-        ({"keep_names": "prdo-*"}, "matches no selected workload: prdo-*", 0),
-        ({"keep_projects": ""}, "blank", 0),
-        ({"phases": "Running"}, "can only hold Completed and Failed", 0),
+        ({"max_affected": 3}, "max_affected is 3, but 4 would be acted on"),
+        ({"max_percent": "50%"}, "workload_cleanup_max_percent: 4 of 5 finished workloads would be deleted"),
+        ({"keep_projects": ["nlp", "audti"]}, "audti matches no finished workload"),
+        ({"keep_newst": 3}, "workload_cleanup_keep_newst: not a variable of this role. Did you mean "),
+        ({"phases": "Running"}, "workload_cleanup_phases: only Completed and Failed workloads are deleted."),
+        ({"older_than": ...}, "workload_cleanup_older_than: not set. Set it."),
     ],
 )
-def test_what_would_go_too_far_is_refused(site: Site, said: dict[str, Any], words: str, rows: int) -> None:
-    run = site.play("cleanup", **{**SAID, "max_percent": "none", "record_dir": str(site.folder), **said})
-    assert words in told(run)
-    (fact,) = [task for task in run.of("set_fact") if task.task.endswith("Return that it was refused")]
-    assert fact.result["ansible_facts"]["workload_cleanup_result"]["trouble"]["sentence"] in told(run)
-    assert len(re.findall(r"[13] workloads? \| (vision|nlp) \| ada@example.com \| - \|", run.stdout)) == rows
+def test_cleanup_that_would_go_too_far_is_rejected(site: Site, said: dict[str, Any], words: str) -> None:
+    run = site.play("cleanup", record_dir=str(site.folder), **{**SAID, **said})
+    assert words in str(told(run))
     assert site.writes() == []
 
 
-def test_a_refusal_stops_it_and_is_told(site: Site) -> None:
+def test_cleanup_projects_cut_at_a_space_are_rejected_before_any_request(site: Site) -> None:
+    run = site.play("cleanup", "-e", "workload_cleanup_keep_projects=vision, nlp", **SAID)
+    assert "Ansible cut a value at the space before 'nlp'" in told(run)
+    assert site.simulator.requests(0) == []
+
+
+def test_cleanup_incomplete_list_deletes_nothing(site: Site) -> None:
+    site.simulator.faults(
+        {
+            "match": {"path": "/api/v1/workloads/count"},
+            "times": "always",
+            "fault": {"kind": "wrong_count", "count": 99},
+        }
+    )
+    run = site.play("cleanup", **SAID)
+    assert "workloads: the list of the control plane is incomplete (" in told(run)
+    assert site.writes() == []
+
+
+def test_cleanup_refused_workload_is_red_until_a_repeat_deletes_it(site: Site) -> None:
     refuse = {"kind": "refuse_ids", "ids": [OLD[1]], "message": "owned by another"}
     site.simulator.faults({"match": {"action": "delete"}, "times": "always", "fault": refuse})
-    said: dict[str, Any] = {**SAID, "record_dir": str(site.folder), "max_percent": "none", "name": "tonight"}
+    said: dict[str, Any] = {**SAID, "record_dir": str(site.folder)}
     run = site.play("cleanup", **said)
-    sentence, _nothing, following = told(run).partition(" Next: ansible-playbook ")
-    assert sentence == "1 of 4 workloads did not get there: 1 failed."
-    assert "owned by another" in run.stdout
+    assert run.rc == 2
+    assert result(run)["trouble"]["rows"] == ["old-failed | nlp | ada@example.com | 409 | owned by another"]
     site.simulator.faults()
-    connection = {"base_url": site.simulator.url, "token": "rehearsal-token", "wait_interval": "0.1"}
-    variables = {f"workload_cleanup_{key}": value for key, value in connection.items()}
-    assert site.run(*shlex.split(following), extra_vars=variables).rc == 0
-    assert site.record("tonight")["state"] == "ended"
+    assert site.play("cleanup", **said).rc == 0
     assert not set(OLD) & set(site.phases())
+
+
+MANY = [finished(number, 30) for number in range(1, 102)]
+
+
+def test_cleanup_state_is_read_again_right_before_each_batch(
+    run_playbook: PlaybookRunner, tmp_path: Path
+) -> None:
+    with running(Settings(fleet={"workloads": MANY}, transition_seconds=0.05)) as simulator:
+        site = Site(simulator, run_playbook, tmp_path)
+        # State that was read more than five seconds ago is read again.
+        simulator.faults({"match": {"action": "delete"}, "fault": {"kind": "slow", "seconds": 6}})
+        play = site.start("cleanup", **{**SAID, "max_affected": "none"})
+        wait_for_play(lambda: len(site.writes()) == 1, play)
+        (last,) = {row["id"] for row in MANY} - set(site.sent("delete"))
+        simulator.state.set_phase(last, "Running")
+        output, _nothing = play.communicate(timeout=120)
+        assert play.returncode == 0, output
+        assert site.phases() == {last: "Running"}
+        assert last not in site.sent("delete")
+
+
+def test_cleanup_that_is_killed_leaves_what_was_known(run_playbook: PlaybookRunner, tmp_path: Path) -> None:
+    folder = tmp_path / "trails"
+    folder.mkdir(mode=0o700)
+    with running(Settings(fleet={"workloads": MANY}, transition_seconds=0.05)) as simulator:
+        site = Site(simulator, run_playbook, folder)
+        hang = {"kind": "hang", "seconds": 3600, "apply": True}
+        simulator.faults({"match": {"action": "delete"}, "nth": 2, "fault": hang})
+        play = site.start("cleanup", record_dir=str(folder), **{**SAID, "max_affected": "none"})
+        wait_for_play(lambda: len(site.writes()) == 2, play)
+        with killed(play):
+            (part,) = folder.glob("cleanup-*.jsonl.part")
+            rows = [json.loads(line) for line in part.read_text().splitlines()]
+        first = site.writes()[0]["ids"]
+        assert {row["id"]: row["outcome"] for row in rows if "id" in row} == dict.fromkeys(first, "changed")
