@@ -254,7 +254,10 @@ def main() -> int:
     options = parser.parse_args()
     failed, kills = 0, Counter[str]()
     for number, trial in enumerate(
-        run_trials(options.trials, options.seed, options.ways.split(","), CACHE / "kill_trials"), start=1
+        run_trials(
+            options.trials, options.seed, options.ways.split(","), CACHE / f"kill_trials-{os.getpid()}"
+        ),
+        start=1,
     ):
         kills += trial.kills
         failed += bool(trial.problems)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 from benchmarks.control_plane import ControlPlane
@@ -71,8 +70,3 @@ def _play(playbook: str, variables: dict[str, Any], control_plane: ControlPlane,
     if action and (set(sent.values()) != {1} or len(sent) != len(control_plane.ids)):
         raise RunFailed(f"{playbook} did not do what it is measured for: {summary['batches']}")
     return Run(cost, summary["requests"] - before)
-
-
-def output() -> str:
-    """What the last playbook printed."""
-    return Path(WORK / "output.txt").read_text()

@@ -9,8 +9,9 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.control_plane import BUSY_ABOVE, LATENCY, LATENCY_PER_ID
+from benchmarks.maintenance import STEPS, TITLES
 from benchmarks.results import Results
-from benchmarks.runs import BUSY_CONTENDERS, CONTENDERS
+from benchmarks.runs import BUSY_CONTENDERS, BUSY_SIZE, CONTENDERS
 
 # What the times are compared with, by the heading of the column.
 _REFERENCES = {
@@ -59,6 +60,27 @@ def busy_rows(results: Results) -> list[list[str]]:
     return rows
 
 
+def maintenance_rows(results: Results) -> list[list[str]]:
+    """A heading, then a row for each number of ids and step."""
+    rows = [["Workloads", "What", "Seconds", "To the batch module", "Memory, MB", "Requests", "Runs"]]
+    for size in sorted({size for runs in results.maintenance.values() for size in runs}):
+        for key, title in TITLES.items():
+            runs = results.maintenance.get(key, {}).get(size)
+            if runs:
+                rows.append(
+                    [
+                        f"{size:,}",
+                        title,
+                        f"{median(run.cost.seconds for run in runs):.2f}",
+                        _ratio(results.maintenance_ratio(key, size) if key in STEPS else None),
+                        f"{max(run.cost.megabytes for run in runs):.0f}",
+                        str(runs[-1].requests),
+                        str(len(runs)),
+                    ]
+                )
+    return rows
+
+
 def _ratio(number: float | None) -> str:
     return "" if number is None else f"{number:.2f}"
 
@@ -91,6 +113,8 @@ def page(results: Results) -> str:
         growth=_list_table(growth_rows(results)),
         busy=_list_table(busy_rows(results)),
         busy_above=BUSY_ABOVE,
+        busy_size=f"{BUSY_SIZE:,}",
+        maintenance=_list_table(maintenance_rows(results)),
     )
 
 

@@ -18,6 +18,7 @@ from matplotlib import pyplot
 LINES = {
     "uri": ("#D55E00", "s"),
     "runapy": ("#E69F00", "^"),
+    "module": ("#000000", "D"),
     "module 4": ("#56B4E9", "o"),
     "module 8": ("#0072B2", "o"),
     "module 16": ("#CC79A7", "o"),

@@ -11,17 +11,19 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.cost import Cost
+from benchmarks.maintenance import STEPS
 from benchmarks.runs import CONTENDERS, Run
 
 
 @dataclass
 class Results:
-    """Runs by contender and number of ids, those of the module alone, and those of a busy control plane."""
+    """Runs by contender and number of ids, of the module alone, of a busy control plane, of maintenances."""
 
     machine: str
     runs: dict[str, dict[int, list[Run]]] = field(default_factory=dict)
     alone: dict[int, list[Run]] = field(default_factory=dict)
     busy: dict[str, list[Run]] = field(default_factory=dict)
+    maintenance: dict[str, dict[int, list[Run]]] = field(default_factory=dict)
 
     @property
     def sizes(self) -> list[int]:
@@ -41,6 +43,14 @@ class Results:
     def busy_seconds(self) -> dict[str, float]:
         """The median of each contender against a busy control plane."""
         return {key: median(run.cost.seconds for run in runs) for key, runs in self.busy.items() if runs}
+
+    def maintenance_ratio(self, step: str, size: int) -> float | None:
+        """How many times as long a step takes as the batch module that sends and awaits the same."""
+        runs = [self.maintenance.get(key, {}).get(size, []) for key in (step, STEPS[step][0])]
+        if not all(runs):
+            return None
+        mine, other = (median(run.cost.seconds for run in some) for some in runs)
+        return mine / other
 
     def save(self, path: Path) -> None:
         """Keep them in a file, with the titles of all contenders for whoever draws them."""
@@ -63,4 +73,5 @@ def load(path: Path) -> Results:
         {name: runs(found) for name, found in saved["runs"].items()},
         runs(saved["alone"]),
         {name: some_runs(found) for name, found in saved.get("busy", {}).items()},
+        {name: runs(found) for name, found in saved.get("maintenance", {}).items()},
     )
