@@ -340,6 +340,7 @@ def summary_of(outcome: Outcome) -> dict[str, int]:
         "left": sum(one.plan == LEAVE for one in entries),
         "stopped": sum(one.was_stopped and not one.is_resumed for one in entries),
         "problems": len(outcome.problems),
+        "workload_problems": sum(bool(problem.workload_id) for problem in outcome.problems),
         **dict.fromkeys(VERDICTS, 0),
         **Counter(outcome.verdicts.values()),
     }
