@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +23,15 @@ from simulator.server import Handle, running
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, Settings
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
 from tests.e2e.site import workload
+from tests.e2e.test_role_runbooks import commands
 from tests.support.kubernetes import kubernetes
+from tests.support.waiting import PATIENCE
 from tools.cores import OLDEST, environment_with, kubernetes_environment
+from tools.paths import CHECKOUT
 
+RUNBOOK = CHECKOUT / "docs" / "docsite" / "rst" / "runbook_node_maintenance.rst"
+VARIABLES = CHECKOUT / "playbooks" / "vars" / "node_maintenance.yml"
+KUBECTL = '#!/bin/sh\necho kubectl "$@" >> $KUBECTL_LOG\n'
 WEST = "11111111-0000-4000-8000-000000000001"
 ON_BOTH = ["gpu-17", "gpu-18"]
 FLEET = {
@@ -214,22 +223,12 @@ def test_roll_with_the_real_kubernetes_core_cordons_and_uncordons_the_node(
     assert roll.log() == ["gpu-17"]
 
 
-def test_roll_in_check_mode_foretells_and_changes_nothing(roll: Roll) -> None:
-    run = roll("--check", fence="manual")
-    assert run.rc == 0, run.output
-    plans = [task.result["msg"] for task in run.tasks if task.task == "Plan"]
-    assert len(plans) == 2
-    assert all("suspends 2 workloads" in one for one in plans)
-    assert roll.sent() == []
-    assert not (roll.run.folder / "records").exists()
-
-
 def test_roll_with_a_manual_fence_and_no_terminal_wants_attestations_on_the_oldest_core(
     collections: Path, tmp_path: Path, simulator: Handle
 ) -> None:
     core = environment_with(OLDEST)
     roll = Roll(PlaybookRunner(collections, core, tmp_path), simulator)
-    manual = {"fence": "manual", "serial": 2}
+    manual: dict[str, Any] = {"fence": "manual", "serial": 2}
     unsaid = roll(**manual, fenced="gpu-17")
     assert unsaid.rc == 2, unsaid.output
     assert "node_maintenance_fenced=gpu-18" in said(unsaid)[0]
@@ -292,3 +291,56 @@ def test_roll_without_kubernetes_core_names_it_and_touches_nothing(roll: Roll) -
     assert "kubernetes.core.k8s_drain" in run.output
     assert roll.sent() == []
     assert not (roll.run.folder / "records").exists()
+
+
+def test_runbook_lists_each_variable_of_the_playbook() -> None:
+    known = re.findall(r"'(\w+)'", VARIABLES.read_text().partition("__node_maintenance_names")[0])
+    required = re.findall(r"__node_maintenance_required: \[(.+)\]", VARIABLES.read_text())[0].split(", ")
+    table = re.findall(r"(?m)^   \* - (``.+``)$", RUNBOOK.read_text())
+    listed = re.findall(r"``node_maintenance_(\w+)``", " ".join(table))
+    assert sorted(listed) == sorted([*known, *required])
+
+
+def test_runbook_commands_work_as_typed(roll_with_recorded_fences: Roll, tmp_path: Path) -> None:
+    roll, page = roll_with_recorded_fences, RUNBOOK.read_text()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "kubectl").write_text(KUBECTL)
+    (tmp_path / "bin" / "kubectl").chmod(0o755)
+    for block in re.findall(r"\.\. code-block:: yaml\n\n((?:    .*\n|\n)+)", page):
+        text = textwrap.dedent(block).replace("/srv/runai", str(tmp_path))
+        (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text)
+    environment = {**roll.run.environment(tmp_path / "record"), **roll.environment()}
+    environment |= {
+        "PATH": os.pathsep.join([str(tmp_path / "bin"), environment["PATH"]]),
+        "KUBECTL_LOG": str(tmp_path / "kubectl.log"),
+        "ANSIBLE_TRANSPORT": "local",
+    }
+    typed = [command.replace("/srv/runai", str(tmp_path)) for command in commands(RUNBOOK)]
+    assert "--check" in typed[0]
+    for command in typed:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            check=False,
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, command + done.stdout + done.stderr
+        if "--check" in command:
+            assert "suspends 2 workloads" in done.stdout
+            assert roll.sent() == []
+            assert not (tmp_path / "records").exists()
+            assert not (tmp_path / "fences").exists()
+    nodes = ["gpu-17", "gpu-18"]
+    assert roll.fences() == [f"{node} {state}" for node in nodes for state in ("cordon", "uncordon")]
+    assert set(roll.states().values()) == {"ended"}
+    actions = roll.sent()
+    assert [action for action, _ids in actions] == ["suspend", "resume"] * 3
+    # Nothing is evicted before it is suspended, and the node is open before it is resumed.
+    by_hand = "\n".join(typed).partition("@gpu-17.yml")[2]
+    marks = ("maintenance_begin", ":NoExecute\n", ":NoExecute-", "kubectl uncordon", "maintenance_end")
+    at = [by_hand.index(mark) for mark in marks]
+    assert at == sorted(at)
