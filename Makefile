@@ -26,8 +26,8 @@ help: ## Say what can be made
 
 setup: .venv/.ready ## Make the virtual environment in .venv (the others do this by themselves)
 
-demo: .venv/.ready ## Play a maintenance of 250 workloads with ansible-playbook against the simulator
-	@python -m demo --workloads $(WORKLOADS)
+demo: .venv/.ready ## Play the maintenance of a node with ansible-playbook against the simulator
+	@python -m demo
 
 check: .venv/.ready ## The fast checks, under two minutes: ruff, mypy, licences, spelling, unit tests
 	@python -m tools.run_suite --fast

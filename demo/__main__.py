@@ -1,128 +1,272 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Play a maintenance with ansible-playbook against the simulator: python -m demo"""
+"""Play the maintenance of a node with ansible-playbook against the simulator: python -m demo"""
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from simulator.server import running
-from simulator.settings import Settings
+from simulator.server import Handle, running
+from simulator.settings import TOKEN, Settings
 from tools.build_tarball import build
-from tools.paths import CACHE, CHECKOUT, command, environment
+from tools.paths import CACHE, command, environment
 
 HERE = Path(__file__).parent
 FOLDER = Path(os.environ.get("DEMO_FOLDER", CACHE / "demo"))
-COLLECTIONS = FOLDER / "collections"
-# Lies in each folder that the demo made: no other one is replaced.
-MARKER = FOLDER / ".made-by-the-demo"
-# In a smaller fleet there may be nothing to suspend, and nothing to see.
-SMALLEST = 10
+ACTIVE, STOPPED_BEFORE = 15, 3
+BATCH = {"path": "/api/v1/workloads/batch", "action": "suspend"}
+# Seconds for which a lost answer is looked up, after which the workloads must still be stopping.
+LOOKUP = 10.0
+# Seconds, far above what a step takes.
+LONGEST = 300
 
 
-def run_quietly(*arguments: str) -> None:
-    """Run a command whose output only matters if it fails; then exit with it."""
+@dataclass(frozen=True)
+class Stage:
+    """A folder with the installed collection, and a simulator for one of the two ways."""
+
+    folder: Path
+    simulator: Handle
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start ansible-playbook in a session of its own, so that an interrupt reaches only the demo."""
+        env = environment(self.folder / "collections") | {
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
+            "ANSIBLE_STDOUT_CALLBACK": "brief",
+            "RUNAI_BASE_URL": self.simulator.url,
+            "RUNAI_BEARER_TOKEN": TOKEN,
+            "RUNAI_RECORD_DIR": str(self.folder / "records"),
+        }
+        return subprocess.Popen(
+            [command("ansible-playbook"), *arguments],
+            cwd=HERE,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def play(self, *arguments: str) -> None:
+        """Run ansible-playbook to its end, and show verdicts; an interrupt ends it, too."""
+        process = self.start(*arguments)
+        try:
+            output, _nothing = process.communicate(timeout=LONGEST)
+        finally:
+            kill(process)
+        for line in output.splitlines():
+            if line.startswith("   "):
+                say(line)
+
+    def play_and_kill(self, is_time: Callable[[], bool], *arguments: str) -> None:
+        """Run ansible-playbook, and kill it with all its processes as soon as it is time."""
+        process = self.start(*arguments)
+        try:
+            wait_until(lambda: is_time() or process.poll() is not None)
+        finally:
+            kill(process)
+
+    def sent(self, action: str) -> list[list[str]]:
+        """The batches that the control plane got, as the numbers of their workloads."""
+        return [sorted(one["ids"]) for one in self.simulator.requests() if one["action"] == action]
+
+    def phase(self, phase: str) -> set[str]:
+        """Workloads in a phase."""
+        return {one.id for one in self.simulator.state.live() if one.phase == phase}
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a process and all that it started, in sessions of their own too; return once it is gone."""
+    ids = [process.pid]
+    for one in ids:
+        with contextlib.suppress(OSError):
+            ids += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
+    for one in ids if process.poll() is None else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+    process.wait()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + LONGEST
+    while not is_so():
+        if time.monotonic() > until:
+            sys.exit("The demo waited in vain.")
+        time.sleep(0.02)
+
+
+def workload_id(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+REFUSED = workload_id(ACTIVE)
+OWNERS = {workload_id(number) for number in range(ACTIVE + 1, ACTIVE + STOPPED_BEFORE + 1)}
+
+
+def fleet() -> dict[str, Any]:
+    """One node with work on it, and workloads that their owners had stopped."""
+    rows = [
+        {
+            "id": workload_id(number),
+            "name": f"train-{number:02d}",
+            "projectName": "vision",
+            "submittedBy": f"{'ada' if number % 2 else 'bob'}@example.com",
+            **({"phase": "Running", "nodes": ["gpu-17"]} if number <= ACTIVE else {"phase": "Stopped"}),
+            "allocatedResources": {"gpu": 0.5 if number <= ACTIVE else 0},
+        }
+        for number in range(1, ACTIVE + STOPPED_BEFORE + 1)
+    ]
+    return {"workloads": rows}
+
+
+def settings() -> Settings:
+    """The first answer to a suspend is lost, and one workload is refused each time."""
+    refuse = {"kind": "refuse_ids", "ids": [REFUSED], "message": "conflict, try later"}
+    rules = [
+        {"match": BATCH, "fault": {**refuse, "cut": True}},
+        {"match": BATCH, "times": "always", "fault": refuse},
+    ]
+    return Settings(fleet=fleet(), faults=rules, transition_seconds=LOOKUP + 4.0)
+
+
+def install_collection(folder: Path) -> str:
+    """Build the tarball and install it where only the demo looks; return the tarball's name."""
+    tarball = build(folder)
+    collections = folder / "collections"
+    install = ["collection", "install", "--offline", "--collections-path", str(collections), str(tarball)]
     done = subprocess.run(
-        arguments,
-        cwd=CHECKOUT,
-        env=environment(COLLECTIONS),
+        [command("ansible-galaxy"), *install],
+        env=environment(collections),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
     if done.returncode:
-        sys.exit(f"{' '.join(arguments)}:\n{done.stdout}")
+        sys.exit(done.stdout)
+    return tarball.name
 
 
-def make_folder() -> None:
-    """Make the demo's folder anew. Exits with an error if something else than a demo's folder is there."""
-    is_empty = FOLDER.is_dir() and not any(FOLDER.iterdir())
-    if FOLDER.exists() and not MARKER.exists() and not is_empty:
-        sys.exit(f"DEMO_FOLDER: {FOLDER} was not made by the demo. Name an empty folder or a new one.")
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    MARKER.touch()
+EXPLANATION = """
+The loop sent its whole batch again, since the answer was lost. The process was killed, and with it went the
+list of workloads: the next run found only the one that still ran, and resumed no other. It took the refusal
+for a success, since the status of a batch is 202 even where workloads are refused."""
 
 
-def install_collection() -> Path:
-    """Build the tarball and install it where only the demo looks; return the tarball."""
-    make_folder()
-    tarball = build(FOLDER)
-    run_quietly(
-        *(command("ansible-galaxy"), "collection", "install", "--offline"),
-        *("--collections-path", str(COLLECTIONS), str(tarball)),
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the control plane's own log and phases show of one way."""
+
+    sent_again: int
+    still_stopped: int
+    resumed: set[str]
+
+
+def measure(stage: Stage) -> Measured:
+    """Count once nothing is on its way any more."""
+    wait_until(lambda: not stage.phase("Stopping") and not stage.phase("Resuming"))
+    times = Counter(one for ids in stage.sent("suspend") for one in ids if one != REFUSED)
+    return Measured(
+        sent_again=sum(count - 1 for count in times.values()),
+        still_stopped=len(stage.phase("Stopped") - OWNERS),
+        resumed={one for ids in stage.sent("resume") for one in ids},
     )
-    return tarball
 
 
-def play(playbook: Path, env: Mapping[str, str]) -> int:
-    """Run a playbook, its output shown as it comes; an interrupt is passed on to it and waited for."""
-    # In a session of its own, so that an interrupt reaches ansible-playbook alone, which ends its workers.
-    with subprocess.Popen(
-        [command("ansible-playbook"), str(playbook)], cwd=FOLDER, env=env, start_new_session=True
-    ) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            raise
+def play_maintenance(stage: Stage) -> Measured:
+    """Plan, begin, be killed, go on, end."""
+    variables = ("-e", f"@{HERE / 'gpu-17.yml'}")
+    record = stage.folder / "records" / "gpu-17.record.jsonl"
+    say("1. Plan: nothing is sent")
+    stage.play("gpuops.runai.maintenance_plan", *variables)
+    say("\n2. Begin, and kill -9 while it waits for the workloads to stop")
+    stage.play_and_kill(
+        lambda: '"answered"' in record.read_text(), "gpuops.runai.maintenance_begin", *variables
+    )
+    [first, second, *_more] = stage.sent("suspend")
+    say(
+        f"   {len(first)} suspends were sent, and the answer was lost. The phases showed {len(first) - 1} as carried"
+    )
+    say(f"   out. The other {len(second)} was sent again, and refused. Then the process was killed.")
+    stage.simulator.configure(transition_seconds=0.5)
+    say("\n3. Begin again: it goes on from its record")
+    stage.play("gpuops.runai.maintenance_begin", *variables)
+    stopped = stage.phase("Stopped") - OWNERS
+    say("\n4. End")
+    stage.play("gpuops.runai.maintenance_end", *variables)
+    found = measure(stage)
+    if found.resumed == stopped and not found.still_stopped:
+        say(f"   resumed: exactly the {len(stopped)} it stopped")
+    return found
 
 
-def rehearse(settings: Settings) -> int:
-    """Install, start the simulator, play, stop the simulator; return the playbook's exit status."""
-    print(f"Installed {install_collection().name} for this demo only.", flush=True)
-    with running(settings) as simulator:
-        print(f"A simulated control plane has {settings.workloads} workloads at {simulator.url}", flush=True)
-        env = environment(COLLECTIONS) | {
-            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
-            "ANSIBLE_STDOUT_CALLBACK": "brief",
-            "RUNAI_BASE_URL": simulator.url,
-            "RUNAI_CLIENT_ID": settings.client_id,
-            "RUNAI_CLIENT_SECRET": settings.client_secret,
-        }
-        return play(HERE / "maintenance.yml", env)
+def play_plain_loop(stage: Stage) -> Measured:
+    """The same faults, and a kill in the middle, for a loop over ansible.builtin.uri."""
+    loop = str(HERE / "plain_loop.yml")
+    say("\n5. The same with a plain loop over ansible.builtin.uri, demo/plain_loop.yml, killed and run again")
+    stage.simulator.configure(transition_seconds=0.5)
+    stage.play_and_kill(lambda: len(stage.sent("suspend")) > 1, loop)
+    wait_until(lambda: not stage.phase("Stopping"))
+    stage.play(loop)
+    return measure(stage)
 
 
-def fleet_size(text: str) -> int:
-    """The number of workloads that was asked for. Raises ArgumentTypeError: too few, or no number."""
-    if not text.isdecimal() or int(text) < SMALLEST:
-        raise argparse.ArgumentTypeError(f"a fleet has {SMALLEST} workloads or more, not {text}")
-    return int(text)
-
-
-def take_as_interrupt(*numbers: signal.Signals) -> None:
-    """Let these signals end the demo as Ctrl-C does, unless whoever started it has them ignored."""
-    for number in numbers:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+def rehearse(folder: Path) -> int:
+    """Play both ways; return the exit status."""
+    say(f"Installed {install_collection(folder)} for this demo only.")
+    started = time.monotonic()
+    say(
+        f"On a simulated control plane, {ACTIVE} workloads run on node gpu-17. {STOPPED_BEFORE} more were stopped"
+    )
+    say("by their owners. The control plane loses its first answer, and refuses to suspend one workload.\n")
+    with running(settings()) as simulator:
+        ours = play_maintenance(Stage(folder, simulator))
+    with running(settings()) as simulator:
+        plain = play_plain_loop(Stage(folder, simulator))
+    rows = [
+        ("Counted in the log and the phases of the control plane", "gpuops.runai", "plain loop"),
+        ("Suspends sent again after they had been carried out", ours.sent_again, plain.sent_again),
+        ("Workloads suspended and never resumed", ours.still_stopped, plain.still_stopped),
+    ]
+    say()
+    for words, first, second in rows:
+        say(f"{words:56}{first:>14}{second:>12}")
+    say(EXPLANATION)
+    is_right = ours == Measured(0, 0, {workload_id(number) for number in range(1, ACTIVE)})
+    outcome = "Done" if is_right else "FAILED"
+    say(f"\n{outcome} after {time.monotonic() - started:.0f} s; the simulator is stopped.")
+    return 0 if is_right else 1
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Play a maintenance against the simulator.")
-    parser.add_argument(
-        "--workloads", type=fleet_size, default=250, help="size of the fleet, from 10 (default: 250)"
-    )
-    options = parser.parse_args()
-    take_as_interrupt(signal.SIGTERM, signal.SIGHUP)
-    started = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     try:
-        status = rehearse(Settings(workloads=options.workloads, transition_seconds=1.0))
-        outcome = "FAILED" if status else "Done"
+        # A new folder each time: nothing that was there before is touched.
+        with tempfile.TemporaryDirectory(prefix="demo-", dir=FOLDER) as folder:
+            return rehearse(Path(folder))
     except KeyboardInterrupt:
-        status, outcome = 130, "Interrupted"
-    print(f"\n{outcome} after {time.monotonic() - started:.0f} s; the simulator is stopped.")
-    return status
+        say("\nInterrupted; the simulator is stopped.")
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shows a playbook as a person wants to follow it: what is done, and the one sentence that came of it."""
+"""Shows the verdict of a maintenance and its rows of problems, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,17 +12,9 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = """
 name: brief
 type: stdout
-short_description: Show tasks' names and messages
-description: Shows the names of tasks and the C(msg) that they return, and failures.
+short_description: Show verdicts
+description: Shows the verdict of runai_maintenance with the rows of its problems.
 """
-
-# The batch module says by itself, while it works, what the others return as `msg`.
-WITHOUT_MESSAGE = ("include_tasks", "runai_workload_batch", "uri")
-WITHOUT_NAME = ("assert", "include_tasks", "uri")
-
-
-def module(task: Any) -> str:
-    return str(task.action.rpartition(".")[2])
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core is not typed
@@ -30,13 +22,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core is not 
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "brief"
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        if module(task) not in WITHOUT_NAME:
-            self._display.display(f"\n{task.get_name()}")
-
     def v2_runner_on_ok(self, result: Any) -> None:
-        if module(result._task) not in WITHOUT_MESSAGE:
-            self._display.display(result._result["msg"])
+        found = result._result
+        if "control_plane" in found:
+            rows = (found["error"] or {}).get("rows", [])
+            self._display.display("\n".join(f"   {line}" for line in (found["msg"], *rows)))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._display.display(f"\nFAILED: {result._task.get_name()}: {result._result.get('msg')}")
+        self.v2_runner_on_ok(result)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from ..http.exchange import Reply
-from .strike import APPLY, CODE, COUNT, IDS, TEXT, Strike, kind
+from .strike import APPLY, CODE, COUNT, IDS, SWITCH, TEXT, Strike, kind
 
 LISTS = ("succeeded", "failed")
 MESSAGES = {
@@ -99,6 +99,7 @@ async def _both_lists(strike: Strike) -> None:
     code=CODE | {"default": 409},
     message=TEXT | {"default": "conflict, try later"},
     shape={"enum": [*MESSAGES, None], "default": None},
+    cut=SWITCH,
     count=COUNT,
     ids=IDS,
 )
@@ -108,6 +109,9 @@ async def _refuse_ids(strike: Strike) -> None:
         await strike.exchange.pass_on()
         return
     reply = await _answer_without(strike, chosen)
+    if strike.fault["cut"]:
+        await strike.exchange.cut()
+        return
     answer = reply.json()
     if answer is not None:
         shape = strike.fault["shape"]

@@ -45,7 +45,7 @@ FLEET = {
         workload(2, nodes=ON_BOTH, clusterId=WEST),
         workload(3, nodes=["gpu-18"], clusterId=WEST),
         workload(4, "Stopped", clusterId=WEST),
-        workload(5, nodes=["gpu-19"], clusterId=WEST),
+        *(workload(number, nodes=["gpu-19"], clusterId=WEST) for number in range(5, 20)),
     ],
 }
 INVENTORY = """\
@@ -243,9 +243,9 @@ def test_roll_with_a_manual_fence_and_no_terminal_wants_attestations_on_the_olde
     # What ran on both nodes is suspended once.
     assert [one for one in roll.sent() if one[0] == "suspend"] == [("suspend", [1, 2]), ("suspend", [3])]
     assert roll.states() == dict.fromkeys(["fans-gpu-17", "fans-gpu-18"], "ended")
-    phases = {one.id[-1]: one.phase for one in simulator.state.live()}
-    assert phases["4"] == "Stopped"
-    assert {phases[number] for number in "123"} <= {"Running", "Resuming", "Initializing", "Pending"}
+    phases = {int(one.id[-4:]): one.phase for one in simulator.state.live()}
+    assert phases[4] == "Stopped"
+    assert {phases[number] for number in (1, 2, 3)} <= {"Running", "Resuming", "Initializing", "Pending"}
 
 
 def test_roll_over_its_ceiling_fails_before_the_first_node(roll: Roll) -> None:

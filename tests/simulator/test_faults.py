@@ -344,6 +344,15 @@ def test_refuse_ids_fault_fails_them_untouched(
     assert stopped(simulator) == IDS[3:]
 
 
+def test_refuse_ids_fault_with_cut_carries_out_the_others_and_loses_the_response(
+    simulator: Handle, client: Client
+) -> None:
+    simulator.faults({"fault": {"kind": "refuse_ids", "count": 3, "cut": True}})
+    with pytest.raises(requests.ConnectionError):
+        client.batch("suspend", IDS)
+    assert stopped(simulator) == IDS[3:]
+
+
 def test_upper_case_ids_fault_changes_every_id(start: Start, connect: Connect) -> None:
     one = "abcdefab-0000-4000-8000-000000000001"
     simulator = start(fleet={"workloads": [{"id": one}]})
