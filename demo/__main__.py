@@ -135,7 +135,7 @@ def fleet() -> dict[str, Any]:
 def settings() -> Settings:
     """The first answer to a suspend is lost, and one workload is refused each time."""
     refuse = {"kind": "refuse_ids", "ids": [REFUSED], "message": "conflict, try later"}
-    rules = [
+    rules: list[dict[str, Any]] = [
         {"match": BATCH, "fault": {**refuse, "cut": True}},
         {"match": BATCH, "times": "always", "fault": refuse},
     ]
@@ -163,7 +163,7 @@ def install_collection(folder: Path) -> str:
 EXPLANATION = """
 The loop sent its whole batch again, since the answer was lost. The process was killed, and with it went the
 list of workloads: the next run found only the one that still ran, and resumed no other. It took the refusal
-for a success, since the status of a batch is 202 even where workloads are refused."""
+for a success, since the status of a batch is 207 whether workloads are refused or not."""
 
 
 def say(text: str = "") -> None:
@@ -201,10 +201,8 @@ def play_maintenance(stage: Stage) -> Measured:
         lambda: '"answered"' in record.read_text(), "gpuops.runai.maintenance_begin", *variables
     )
     [first, second, *_more] = stage.sent("suspend")
-    say(
-        f"   {len(first)} suspends were sent, and the answer was lost. The phases showed {len(first) - 1} as carried"
-    )
-    say(f"   out. The other {len(second)} was sent again, and refused. Then the process was killed.")
+    say(f"   {len(first)} suspends were sent, and the answer was lost. The phases showed {len(first) - 1} as")
+    say(f"   carried out. The other {len(second)} was sent again, and refused. Then the process was killed.")
     stage.simulator.configure(transition_seconds=0.5)
     say("\n3. Begin again: it goes on from its record")
     stage.play("gpuops.runai.maintenance_begin", *variables)
@@ -232,10 +230,8 @@ def rehearse(folder: Path) -> int:
     """Play both ways; return the exit status."""
     say(f"Installed {install_collection(folder)} for this demo only.")
     started = time.monotonic()
-    say(
-        f"On a simulated control plane, {ACTIVE} workloads run on node gpu-17. {STOPPED_BEFORE} more were stopped"
-    )
-    say("by their owners. The control plane loses its first answer, and refuses to suspend one workload.\n")
+    say(f"On a simulated control plane, {ACTIVE} workloads run on node gpu-17. {STOPPED_BEFORE} more were")
+    say("stopped by their owners. The control plane loses its first answer, and refuses one workload.\n")
     with running(settings()) as simulator:
         ours = play_maintenance(Stage(folder, simulator))
     with running(settings()) as simulator:
