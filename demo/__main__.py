@@ -163,7 +163,7 @@ def install_collection(folder: Path) -> str:
 EXPLANATION = """
 The loop sent its whole batch again, since the answer was lost. The process was killed, and with it went the
 list of workloads: the next run found only the one that still ran, and resumed no other. It took the refusal
-for a success, since the status of a batch is 207 whether workloads are refused or not."""
+for a success, since the status of a batch is 200 whether workloads are refused or not."""
 
 
 def say(text: str = "") -> None:
