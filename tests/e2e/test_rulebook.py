@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +67,26 @@ def launches(requests: list[dict[str, Any]], folder: Path) -> list[tuple[str, di
     return standing.launched
 
 
-def test_rulebook_meets_the_schema_and_its_conditions_parse() -> None:
+def plain_actions() -> list[dict[str, Any]]:
+    """The commented actions that need no controller, in the order of their rules."""
+    lines = re.findall(
+        r"(?m)^      # ( *run_playbook:| *name: .*| *extra_vars:| *\w+_maintenance_\w+: .*|action:)$",
+        RULEBOOK.read_text(),
+    )
+    blocks = "\n".join(lines).split("action:\n")[1:]
+    return [yaml.safe_load(textwrap.dedent(block)) for block in blocks]
+
+
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_rulebook_meets_the_schema_and_its_conditions_parse(tmp_path: Path, is_plain: bool) -> None:
     venv = rulebook_environment()
+    [ruleset] = yaml.safe_load(RULEBOOK.read_text())
+    if is_plain:
+        for rule, action in zip(ruleset["rules"][:3], plain_actions(), strict=True):
+            rule["action"] = action
+    (tmp_path / "rulebook.yml").write_text(yaml.safe_dump([ruleset]))
     done = subprocess.run(
-        [str(venv / "bin" / "python"), "-c", SCHEMA_CHECK, str(RULEBOOK)],
+        [str(venv / "bin" / "python"), "-c", SCHEMA_CHECK, str(tmp_path / "rulebook.yml")],
         env=environment(CHECKOUT, venv),
         capture_output=True,
         text=True,
@@ -76,6 +94,22 @@ def test_rulebook_meets_the_schema_and_its_conditions_parse() -> None:
         timeout=PATIENCE,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "4"), done.stderr
+
+
+def test_rulebook_names_playbooks_and_variables_that_there_are() -> None:
+    [ruleset] = yaml.safe_load(RULEBOOK.read_text())
+    plain = [one["run_playbook"] for one in plain_actions()]
+    playbooks = [one["name"].rpartition(".")[2] for one in plain]
+    assert playbooks == ["maintenance_plan", "node_maintenance", "maintenance_status"]
+    assert all((CHECKOUT / "playbooks" / f"{name}.yml").is_file() for name in playbooks)
+    templates = [next(iter(rule["action"].values())) for rule in ruleset["rules"]]
+    named = {name for one in plain for name in one["extra_vars"]}
+    named |= {name for one in templates for name in one["job_args"]["extra_vars"]}
+    specs = yaml.safe_load((CHECKOUT / "roles/workload_maintenance/meta/argument_specs.yml").read_text())
+    known = {name for one in specs["argument_specs"].values() for name in one.get("options", {})}
+    table = (CHECKOUT / "docs/docsite/rst/runbook_node_maintenance.rst").read_text()
+    known |= set(re.findall(r"``(node_maintenance_\w+)``", table))
+    assert {name for name in named if "_maintenance_" in name} <= known
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="ansible-rulebook needs Java")
