@@ -211,10 +211,8 @@ def play_maintenance(stage: Stage) -> Measured:
     stage.play("gpuops.runai.maintenance_end", *variables)
     found = measure(stage)
     if found == Measured(0, 0, STOPPED_BEFORE):
-        say(
-            f"   resumed: exactly the {len(stopped)} it stopped. The lost request may still stop the refused one,"
-        )
-        say("   so that was asked to resume, too. What the owners had stopped is still stopped.")
+        say(f"   resumed: exactly the {len(stopped)} it stopped. The lost request may still stop the refused")
+        say("   one, so that was asked to resume, too. What the owners had stopped is still stopped.")
     return found
 
 

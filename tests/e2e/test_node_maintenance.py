@@ -82,7 +82,13 @@ class Roll:
     run: PlaybookRunner
     simulator: Handle
 
-    def __call__(self, *arguments: str, limit: str = "gpu-17,gpu-18", **options: Any) -> PlaybookRun:
+    def __call__(
+        self,
+        *arguments: str,
+        limit: str = "gpu-17,gpu-18",
+        inventory: str = "runai_nodes.yml",
+        **options: Any,
+    ) -> PlaybookRun:
         """Run it; variables come without their prefix, one that is ``...`` is left out."""
         folder = self.run.folder
         (folder / "runai_nodes.yml").write_text(INVENTORY)
@@ -100,7 +106,7 @@ class Roll:
         named = {f"node_maintenance_{key}": value for key, value in given.items() if value is not ...}
         return self.run(
             "gpuops.runai.node_maintenance",
-            *("-i", "runai_nodes.yml", *(["-l", limit] if limit else []), *arguments),
+            *("-i", inventory, *(["-l", limit] if limit else []), *arguments),
             extra_vars={**named, "playbook_log": str(folder / "log")},
             env=self.environment(),
         )
@@ -187,6 +193,7 @@ def test_roll_whose_second_node_fails_stops_and_the_printed_command_goes_on(
     assert roll.fences() == ["gpu-17 cordon", "gpu-17 uncordon", "gpu-18 cordon"]
     assert roll.states() == {"fans-gpu-17": "ended", "fans-gpu-18": "begun"}
     words, _open, _to_go_on, again, _to_give_up, uncordon, end = said(first)
+    assert '"' not in again + end  # As typed: callbacks that show JSON would escape it.
     assert words.startswith("gpu-18 failed. Note that the node is repaired: non-zero return code")
     assert uncordon == "kubectl uncordon gpu-18"
     assert "workload_maintenance_name=fans-gpu-18" in shlex.split(end)
@@ -280,9 +287,20 @@ def test_roll_with_wrong_variables_names_each_and_touches_nothing(roll: Roll) ->
 
 @pytest.mark.parametrize("inventory", ["runai_nodes.yml", "/dev/null"])
 def test_roll_without_a_matching_host_fails(roll: Roll, inventory: str) -> None:
-    run = roll("-i", inventory, limit="", hosts="gpu-99")
+    run = roll(inventory=inventory, limit="", hosts="gpu-99")
     assert run.rc == 2, run.output
     assert said(run)[0].startswith("node_maintenance_hosts: no host of the inventory matches.")
+
+
+def test_roll_over_two_clusters_with_one_context_is_rejected(roll: Roll) -> None:
+    nodes = {
+        f"{cluster}_gpu-17": {"runai_name": "gpu-17", "runai_cluster": cluster}
+        for cluster in ("east", "west")
+    }
+    (roll.run.folder / "two.yml").write_text(json.dumps({"all": {"hosts": nodes}}))
+    run = roll(limit="", inventory="two.yml", hosts="all", context="kind")
+    assert run.rc == 2, run.output
+    assert said(run)[0].startswith("node_maintenance_context: nodes of several clusters")
 
 
 def test_roll_without_kubernetes_core_names_it_and_touches_nothing(roll: Roll) -> None:
