@@ -1,0 +1,74 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A client of a server on loopback, and what that one replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Optional
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
+    RequestError,
+)
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
+
+if TYPE_CHECKING:
+    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+
+ID, OTHER = workload_ids(2, first=1)
+BATCH = "/api/v1/workloads/batch"
+LIST = "/api/v1/workloads"
+COUNT = "/api/v1/workloads/count"
+TOKEN_V1 = "/api/v1/token"
+TOKEN_V2 = "/api/v2/token"
+TOKEN = "a-given-token"
+SECRET = "a-client-secret"
+DONE = {"id": OTHER, "succeeded": [ID]}
+
+Connect = Callable[..., "Made"]
+
+
+class Made:
+    """A client, and what it was made with for a look at it."""
+
+    def __init__(self, client: Client, cancellation: Cancellation, stats: RequestStats) -> None:
+        self.client = client
+        self.cancellation = cancellation
+        self.stats = stats
+
+
+def account(connect: Connect, **options: Any) -> Made:
+    return connect(client_id="an-id", client_secret=SECRET, **options)
+
+
+def script(loopback: Loopback, **replies: list[Reply]) -> None:
+    """Answer with ``v1``, ``v2``, ``list``, ``batch``, ``count`` and ``one`` in turn; the last stays."""
+    names = {TOKEN_V1: "v1", TOKEN_V2: "v2", LIST: "list", BATCH: "batch", COUNT: "count"}
+
+    def answer(asked: Asked) -> Reply:
+        turn = replies.get(
+            names.get(asked.path, "one"), [loopback.reply(404, {"code": 404, "message": "not there"})]
+        )
+        return turn.pop(0) if len(turn) > 1 else turn[0]
+
+    loopback.answer = answer
+
+
+def page(loopback: Loopback) -> Reply:
+    return loopback.reply(200, {"workloads": [{"id": ID}]})
+
+
+def minted(loopback: Loopback, *tokens: str, lifetime: Optional[int] = None) -> list[Reply]:
+    return [loopback.reply(200, {"access_token": token, "expires_in": lifetime}) for token in tokens]
+
+
+def fault_of(call: Callable[[], object]) -> RequestError:
+    with pytest.raises(RequestError) as fault:
+        call()
+    return fault.value

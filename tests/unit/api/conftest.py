@@ -1,0 +1,51 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Clients that are closed at the end of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Optional
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
+from ansible_collections.gpuops.runai.tests.support.client_calls import (
+    TOKEN,
+    Connect,
+    Made,
+)
+
+if TYPE_CHECKING:
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback
+
+
+@pytest.fixture
+def connect(loopback: Loopback) -> Iterator[Connect]:
+    """Make clients of the server, with a given token unless told otherwise."""
+    clients: list[Client] = []
+
+    def make(environ: Optional[dict[str, str]] = None, **options: Any) -> Made:
+        params: dict[str, Any] = {
+            "base_url": loopback.url,
+            "client_id": None,
+            "client_secret": None,
+            "token": None if "client_id" in options else TOKEN,
+            "validate_certs": True,
+            "ca_path": None,
+            "proxy": None,
+            "timeout": 20.0,
+            "retry_timeout": 0.0,
+            **options,
+        }
+        cancellation, stats = Cancellation(), RequestStats()
+        clients.append(Client(connect_options(params, environ or {}), cancellation, stats, connections=8))
+        return Made(clients[-1], cancellation, stats)
+
+    yield make
+    for client in clients:
+        client.close()

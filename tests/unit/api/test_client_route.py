@@ -1,0 +1,289 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The client against an HTTP server: redirects, proxies and certificates."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Optional
+
+import pytest
+import requests
+import urllib3.exceptions
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.transport_errors import explained
+from ansible_collections.gpuops.runai.tests.support.client_calls import (
+    BATCH,
+    DONE,
+    ID,
+    LIST,
+    TOKEN,
+    TOKEN_V2,
+    Connect,
+    account,
+    fault_of,
+    minted,
+    page,
+    script,
+)
+from urllib3.connection import CertificateError  # type: ignore[attr-defined]
+
+if TYPE_CHECKING:
+    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("call", ["list", "batch", "token"])
+def test_a_redirect_to_another_host_never_carries_the_token(
+    loopback: Loopback, loopbacks: Callable[..., Loopback], connect: Connect, status: int, call: str
+) -> None:
+    elsewhere = loopbacks()
+    elsewhere.answer = lambda asked: page(elsewhere)
+    away = loopback.reply(status, None, Location=elsewhere.url + "/somewhere?secret=1")
+    script(loopback, v2=[away], list=[away], batch=[away])
+    made = account(connect) if call == "token" else connect()
+    fault = fault_of(
+        lambda: made.client.batch("suspend", [ID]) if call == "batch" else made.client.list_page(0)
+    )
+    assert elsewhere.asked == []
+    assert len(loopback.asked) == 1
+    assert "redirected to http://127.0.0.1:{0}, which is not followed".format(elsewhere.port) in str(fault)
+    assert "secret" not in str(fault)
+    assert not fault.may_be_applied
+
+
+def test_a_redirect_of_a_read_on_the_same_host_is_followed(loopback: Loopback, connect: Connect) -> None:
+    def answer(asked: Asked) -> Reply:
+        if asked.path == LIST:
+            return loopback.reply(308, None, Location="/moved?offset=0")
+        return page(loopback)
+
+    loopback.answer = answer
+    assert connect().client.list_page(0).rows == [{"id": ID}]
+    assert [asked.target for asked in loopback.asked][1] == "/moved?offset=0"
+    assert loopback.asked[1].bearer == "Bearer " + TOKEN
+
+
+def test_a_redirect_in_a_circle_ends(loopback: Loopback, connect: Connect) -> None:
+    script(loopback, list=[loopback.reply(302, None, Location=LIST)])
+    assert "again and again" in str(fault_of(lambda: connect().client.list_page(0)))
+    assert len(loopback.asked) < 10
+
+
+@pytest.mark.parametrize(
+    "location", [None, "", "http://[::1/x", "http://127.0.0.1:99999999/x", "mailto:nobody"]
+)
+def test_a_redirect_without_an_address_is_final(
+    loopback: Loopback, connect: Connect, location: Optional[str]
+) -> None:
+    headers = {} if location is None else {"Location": location}
+    script(loopback, list=[loopback.reply(302, None, **headers)])
+    fault = fault_of(lambda: connect(retry_timeout=5.0).client.list_page(0))
+    assert "HTTP 302, redirected without an address to go to" in str(fault)
+    assert len(loopback.asked) == 1
+
+
+def test_a_write_is_never_redirected(loopback: Loopback, connect: Connect) -> None:
+    script(loopback, batch=[loopback.reply(307, None, Location=BATCH)])
+    fault_of(lambda: connect().client.batch("delete", [ID]))
+    assert loopback.paths() == [BATCH]
+
+
+ABROAD = "http://control-plane.example"
+
+
+def test_a_proxy_by_option_is_used_for_all_calls(
+    loopback: Loopback, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    replies: dict[str, Reply] = {
+        TOKEN_V2: minted(loopback, "minted-1")[0],
+        LIST: page(loopback),
+        BATCH: loopback.reply(200, DONE),
+    }
+    loopback.answer = lambda asked: replies[asked.path]
+    proxy = loopback.url.replace("//", "//somebody:p%40ss@")
+    client = account(connect, base_url=ABROAD, proxy=proxy).client
+    client.list_page(0)
+    client.batch("suspend", [ID])
+    assert [asked.target.partition("?")[0] for asked in loopback.asked] == [
+        ABROAD + TOKEN_V2,
+        ABROAD + LIST,
+        ABROAD + BATCH,
+    ]
+    # somebody:p@ss
+    assert {asked.headers["Proxy-Authorization"] for asked in loopback.asked} == {
+        "Basic c29tZWJvZHk6cEBzcw=="
+    }
+    assert [asked.bearer for asked in loopback.asked] == [None, "Bearer minted-1", "Bearer minted-1"]
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_proxy_of_the_environment_is_used(
+    loopback: Loopback, connect: Connect, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, loopback.url)
+    loopback.answer = lambda asked: page(loopback)
+    connect(base_url=ABROAD).client.list_page(0)
+    assert loopback.asked[0].target.startswith(ABROAD)
+
+
+def test_what_the_environment_excepts_goes_straight_there(
+    loopback: Loopback, loopbacks: Callable[..., Loopback], connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = loopbacks()
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    loopback.answer = lambda asked: page(loopback)
+    connect().client.list_page(0)
+    assert proxy.asked == []
+    assert loopback.asked[0].target.startswith(LIST)
+
+
+def test_a_proxy_that_wants_another_password_is_told_without_it(loopback: Loopback, connect: Connect) -> None:
+    loopback.answer = lambda asked: loopback.reply(407, b"who are you?")
+    proxy = loopback.url.replace("//", "//somebody:p4ss@")
+    for base_url in (ABROAD, ABROAD.replace("http:", "https:")):
+        client = connect(base_url=base_url, proxy=proxy, retry_timeout=60.0).client
+        fault = fault_of(lambda client=client: client.list_page(0))  # type: ignore[misc]
+        assert "the proxy wants a user name and password, or refused the ones in proxy (407)" in str(fault)
+        assert not fault.is_transient
+        assert not fault.may_be_applied
+        assert "p4ss" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "is_transient"),
+    [
+        (403, "the proxy refuses to connect to base_url (HTTP 403)", False),
+        (502, "no connection by the proxy: HTTP 502", True),
+    ],
+)
+def test_what_a_proxy_answers_instead_of_connecting_is_told(
+    loopback: Loopback, connect: Connect, status: int, told: str, is_transient: bool
+) -> None:
+    loopback.answer = lambda asked: loopback.reply(status, b"the policy says no")
+    client = connect(base_url="https://control-plane.example", proxy=loopback.url).client
+    fault = fault_of(lambda: client.batch("suspend", [ID]))
+    assert str(fault) == "POST /api/v1/workloads/batch: " + told
+    assert (fault.is_transient, fault.may_be_applied) == (is_transient, False)
+
+
+@pytest.fixture
+def tls(loopbacks: Callable[..., Loopback], tmp_path: Path) -> tuple[Loopback, str]:
+    """A TLS server of the name 127.0.0.1, and the path of its authority."""
+    import trustme
+
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    server = loopbacks(context)
+    script(
+        server,
+        v2=minted(server, "minted-1", "minted-2"),
+        list=[page(server), server.reply(401), page(server)],
+        batch=[server.reply(200, DONE)],
+        one=[server.reply(200, {"id": ID})],
+    )
+    return server, str(path)
+
+
+def every_call(client: Client) -> None:
+    client.list_page(0)
+    client.list_page(0)
+    client.workload(ID)
+    client.batch("suspend", [ID])
+
+
+def test_the_certificate_is_checked_on_every_request(
+    tls: tuple[Loopback, str], connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, authority = tls
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    every_call(account(connect, base_url=server.url, ca_path=authority).client)
+    assert server.paths() == [TOKEN_V2, LIST, LIST, TOKEN_V2, LIST, LIST + "/" + ID, BATCH]
+    server.asked.clear()
+    for client in (account(connect, base_url=server.url).client, connect(base_url=server.url).client):
+        fault = fault_of(lambda client=client: client.list_page(0))  # type: ignore[misc]
+        assert "the certificate is not trusted" in str(fault)
+        assert "set ca_path to the CA that signed it" in str(fault)
+        assert not fault.may_be_applied
+    assert server.asked == []
+
+
+class OpenSslError(ssl.SSLCertVerificationError):
+    """What the interpreter raises; it has no way to make one from Python."""
+
+    def __init__(self, verify_message: str) -> None:
+        super().__init__(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+        self.verify_message = verify_message
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (
+            OpenSslError("Hostname mismatch, certificate is not valid for 'runai'."),
+            "Hostname mismatch, certificate is not valid for 'runai'.; set base_url to a name that the "
+            "certificate holds",
+        ),
+        # As urllib3 1.26.5 says it, and later ones up to 2.0.
+        (
+            ssl.CertificateError("hostname 'runai' doesn't match 'runai.example.com'"),
+            "hostname 'runai' doesn't match 'runai.example.com'; set base_url to a name that the "
+            "certificate holds",
+        ),
+        (
+            CertificateError("hostname 'runai' doesn't match either of 'a', 'b'"),
+            "hostname 'runai' doesn't match either of 'a', 'b'; set base_url to a name that the "
+            "certificate holds",
+        ),
+        (
+            OpenSslError("unable to get local issuer certificate"),
+            "unable to get local issuer certificate; set ca_path to the CA that signed it",
+        ),
+        (
+            OpenSslError("certificate has expired"),
+            "certificate has expired; renew the control plane's certificate",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told_whoever_found_it(fault: Exception, words: str) -> None:
+    told = explained(
+        requests.exceptions.SSLError(urllib3.exceptions.SSLError(fault)),
+        "GET",
+        LIST,
+        timeout=30.0,
+        is_encrypted=True,
+        is_proven=False,
+    )
+    assert told.message == "the certificate is not trusted: " + words
+    assert not told.is_transient
+    assert not told.may_be_applied
+
+
+def test_an_unchecked_certificate_stays_unchecked_whatever_the_environment_names(
+    tls: tuple[Loopback, str], connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, _authority = tls
+    import trustme
+
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(other))
+    every_call(account(connect, base_url=server.url, validate_certs=False).client)
+    assert len(server.asked) == 7
+
+
+def test_the_authority_of_the_environment_is_taken(tls: tuple[Loopback, str], connect: Connect) -> None:
+    server, authority = tls
+    made = connect({"REQUESTS_CA_BUNDLE": authority}, base_url=server.url)
+    assert made.client.workload(ID) == {"id": ID}

@@ -1,0 +1,239 @@
+# Copyright (c) 2026, gpuops.runai contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The client against an HTTP server: the bearer, made and renewed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
+    AccessDenied,
+)
+from ansible_collections.gpuops.runai.tests.support.client_calls import (
+    BATCH,
+    DONE,
+    ID,
+    LIST,
+    SECRET,
+    TOKEN,
+    TOKEN_V1,
+    TOKEN_V2,
+    Connect,
+    account,
+    fault_of,
+    minted,
+    page,
+    script,
+)
+from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
+
+if TYPE_CHECKING:
+    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+
+
+def test_a_netrc_never_replaces_the_bearer_nor_adds_to_the_token_call(
+    loopback: Loopback, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login some password other\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    script(loopback, v2=minted(loopback, "minted-1"), list=[page(loopback)])
+    account(connect).client.list_page(0)
+    connect().client.list_page(0)
+    assert [asked.bearer for asked in loopback.asked] == [None, "Bearer minted-1", "Bearer " + TOKEN]
+
+
+def test_a_token_is_made_of_client_credentials_once(loopback: Loopback, connect: Connect) -> None:
+    script(loopback, v2=minted(loopback, "minted-1", lifetime=3600), list=[page(loopback)])
+    made = account(connect)
+    for _call in range(3):
+        made.client.list_page(0)
+    assert loopback.paths() == [TOKEN_V2, LIST, LIST, LIST]
+    asked = loopback.asked[0]
+    assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert parse_qs(asked.body.decode()) == {
+        "grant_type": ["client_credentials"],
+        "client_id": ["an-id"],
+        "client_secret": [SECRET],
+    }
+    # So that it can be kept out of everything that is shown.
+    assert made.stats.secrets == {"minted-1"}
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_an_older_control_plane_is_asked_for_a_token_the_older_way(
+    loopback: Loopback, connect: Connect, status: int
+) -> None:
+    script(
+        loopback,
+        v2=[loopback.reply(status, b"<html>no such page</html>")],
+        v1=[loopback.reply(200, {"accessToken": name}) for name in ("minted-1", "minted-2")],
+        list=[page(loopback), loopback.reply(401), page(loopback)],
+    )
+    client = account(connect).client
+    client.list_page(0)
+    client.list_page(0)
+    # Version 2 is not asked for again when the token is renewed.
+    assert loopback.paths() == [TOKEN_V2, TOKEN_V1, LIST, LIST, TOKEN_V1, LIST]
+    assert json.loads(loopback.asked[1].body) == {
+        "grantType": "client_credentials",
+        "clientId": "an-id",
+        "clientID": "an-id",
+        "clientSecret": SECRET,
+    }
+    assert loopback.asked[-1].bearer == "Bearer minted-2"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"access_token": "fresh-from-the-mint", "expi', "the response is not JSON"),
+        (b"fresh-from-the-mint", "the response is not JSON"),
+        (b"<html>Sign in</html>", "the response is not JSON but 'Sign in'"),
+        (b"", "the response is empty"),
+    ],
+)
+def test_of_a_broken_answer_with_a_token_only_a_page_is_quoted(
+    loopback: Loopback, connect: Connect, body: bytes, told: str
+) -> None:
+    script(loopback, v2=[loopback.reply(200, body)])
+    words = str(fault_of(lambda: account(connect).client.list_page(0)))
+    assert words.startswith("POST {0}: no token for the client '".format(TOKEN_V2))
+    assert words.endswith(" from {0}: {1}".format(loopback.url, told))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+def test_a_refused_client_is_not_tried_the_older_way(
+    loopback: Loopback, connect: Connect, status: int
+) -> None:
+    said = {"error": "invalid_client", "error_description": "no such client"}
+    script(loopback, v2=[loopback.reply(status, said)])
+    words = str(fault_of(lambda: account(connect).client.list_page(0)))
+    assert loopback.paths() == [TOKEN_V2]
+    assert "{0}: HTTP {1}, invalid_client: no such client".format(loopback.url, status) in words
+    assert SECRET not in words
+
+
+def test_a_token_is_renewed_once_on_a_401(loopback: Loopback, connect: Connect) -> None:
+    script(
+        loopback,
+        v2=minted(loopback, "minted-1", "minted-2"),
+        list=[page(loopback), loopback.reply(401, {"code": 401, "message": "token expired"}), page(loopback)],
+    )
+    made = account(connect)
+    made.client.list_page(0)
+    made.client.list_page(0)
+    assert loopback.paths() == [TOKEN_V2, LIST, LIST, TOKEN_V2, LIST]
+    assert [asked.bearer for asked in loopback.asked if asked.path == LIST] == [
+        "Bearer minted-1",
+        "Bearer minted-1",
+        "Bearer minted-2",
+    ]
+    assert made.stats.retries == 1
+
+
+def test_a_batch_that_met_a_dead_token_is_sent_again_with_the_new_one(
+    loopback: Loopback, connect: Connect
+) -> None:
+    script(
+        loopback,
+        v2=minted(loopback, "minted-1", "minted-2"),
+        batch=[loopback.reply(401), loopback.reply(200, DONE)],
+    )
+    assert account(connect).client.batch("suspend", [ID]).succeeded == [ID]
+    assert loopback.paths() == [TOKEN_V2, BATCH, TOKEN_V2, BATCH]
+
+
+def test_a_new_token_that_is_refused_as_well_is_the_end(loopback: Loopback, connect: Connect) -> None:
+    script(
+        loopback,
+        v2=minted(loopback, "minted-1", "minted-2", "minted-3"),
+        list=[loopback.reply(401, {"message": "go away"})],
+    )
+    client = account(connect).client
+    fault = fault_of(lambda: client.list_page(0))
+    assert isinstance(fault, AccessDenied)
+    assert fault.status == 401
+    assert loopback.paths() == [TOKEN_V2, LIST, TOKEN_V2, LIST]
+
+
+def test_what_refuses_every_token_ends_though_other_calls_get_through(
+    loopback: Loopback, connect: Connect
+) -> None:
+    names = iter("minted-{0}".format(number) for number in range(1, 100))
+    made = account(connect)
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == TOKEN_V2:
+            return minted(loopback, next(names))[0]
+        if asked.path != LIST:
+            return loopback.reply(200, {"id": ID})
+        if loopback.paths().count(LIST) > 5:
+            return loopback.reply(418)
+        # Meanwhile the same token does for somebody else.
+        made.client.workload(ID)
+        return loopback.reply(401)
+
+    loopback.answer = answer
+    assert isinstance(fault_of(lambda: made.client.list_page(0)), AccessDenied)
+    assert loopback.paths().count(LIST) == 2
+
+
+def test_a_given_token_is_final(loopback: Loopback, connect: Connect) -> None:
+    script(loopback, list=[loopback.reply(401, {"code": 401, "message": "bad token"})])
+    fault = fault_of(lambda: connect(retry_timeout=5.0).client.list_page(0))
+    assert isinstance(fault, AccessDenied)
+    assert str(fault) == (
+        "GET /api/v1/workloads: HTTP 401, bad token; the token set by token was refused, nothing was done"
+    )
+    assert loopback.paths() == [LIST]
+
+
+def test_one_thread_renews_while_the_others_wait(loopback: Loopback, connect: Connect) -> None:
+    threads = 8
+    refused = threading.Barrier(threads)
+    names = iter("minted-{0}".format(number) for number in range(1, 100))
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == TOKEN_V2:
+            return minted(loopback, next(names))[0]
+        if asked.bearer == "Bearer minted-1":
+            # All of them learn at the same time that their token is dead.
+            refused.wait(timeout=300)
+            return loopback.reply(401)
+        return page(loopback)
+
+    loopback.answer = answer
+    client = account(connect).client
+    with ThreadPoolExecutor(threads) as pool:
+        pages = list(pool.map(lambda _call: client.list_page(0), range(threads)))
+    assert len(pages) == threads
+    assert loopback.paths("POST") == [TOKEN_V2, TOKEN_V2]
+
+
+def test_a_token_is_renewed_ahead_of_its_end(
+    loopback: Loopback, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
+
+    clock = FakeClock(0.0)
+    monkeypatch.setattr(_token, "time", clock)
+    script(loopback, v2=minted(loopback, "minted-1", "minted-2", lifetime=3600), list=[page(loopback)])
+    client = account(connect).client
+    for now in (0.0, 3539.0, 3541.0):
+        clock.seconds = now
+        client.list_page(0)
+    assert [asked.bearer for asked in loopback.asked if asked.path == LIST] == [
+        "Bearer minted-1",
+        "Bearer minted-1",
+        "Bearer minted-2",
+    ]
