@@ -41,6 +41,9 @@ attributes:
   diff_mode:
     support: full
     details: As the module that it runs.
+  idempotent:
+    support: full
+    details: As the module that it runs.
 seealso:
   - module: gpuops.runai.runai_maintenance
   - module: gpuops.runai.runai_workload_batch

@@ -101,6 +101,13 @@ def test_templates_and_nodes_name_objects_of_the_kit(kit: dict[str, Any]) -> Non
         assert one["unified_job_template"] in names["controller_templates"]
 
 
+def test_maintenance_stops_by_itself_before_awx_kills_its_job(kit: dict[str, Any]) -> None:
+    for one in kit["controller_templates"]:
+        deadline = one.get("extra_vars", {}).get("workload_maintenance_deadline", one["timeout"] - 60)
+        assert deadline == one["timeout"] - 60
+        assert one["playbook"] != "maintenance.yml" or "workload_maintenance_deadline" in one["extra_vars"]
+
+
 def test_waiting_in_a_job_ends_long_before_its_timeout(kit: dict[str, Any]) -> None:
     for one in kit["controller_templates"]:
         waits = [value for key, value in one.get("extra_vars", {}).items() if key.endswith("_wait_timeout")]
