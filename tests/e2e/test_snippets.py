@@ -31,6 +31,8 @@ PLAYED = {
     (RST + "guide_alert_to_node.rst", "yaml"): "e2e/test_pages.py",
     (RST + "guide_connection.rst", "yaml"): "e2e/test_pages.py",
     (RST + "guide_select.rst", "yaml"): "e2e/test_info_guide.py",
+    (RST + "guide_maintenance.rst", "shell"): "e2e/test_maintenance_guide.py",
+    (RST + "guide_maintenance.rst", "yaml"): "e2e/test_maintenance_guide.py",
     (RST + "guide_outcomes.rst", "yaml"): "e2e/test_outcomes_guide.py",
     (RST + "guide_faults.rst", "yaml"): "e2e/test_faults_guide.py",
     **{(page, "shell"): "e2e/test_role_runbooks.py" for page in PAGES if "/runbook_" in page},
