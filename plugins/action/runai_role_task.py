@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible import constants as C  # noqa: N812
 from ansible.errors import AnsibleError
 from ansible_collections.gpuops.runai.plugins.action import runai_workload_batch
 from ansible_collections.gpuops.runai.plugins.plugin_utils.role_variables import (
@@ -78,8 +80,11 @@ class ActionModule(runai_workload_batch.ActionModule):
         }
         check_blanks(given, documented)
         check_types(given, documented)
-        # A rehearsal reaches neither the real control plane nor the real folder.
+        # A rehearsal reaches neither the real control plane nor the real folder. Its own one is removed with
+        # the temporary files of the play.
         instead = self._value(task_vars, "__{0}instead".format(prefix)) or {}
+        if instead:
+            instead["record_dir"] = os.path.join(C.DEFAULT_LOCAL_TMP, "runai-rehearsal")
         return {**{name[len(prefix) :]: value for name, value in given.items()}, **instead}
 
     def _module_defaults(self, action: str) -> dict[str, Any]:
