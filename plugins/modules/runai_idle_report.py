@@ -197,10 +197,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.idle_rep
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 
+ARGUMENT_SPEC = idle_report_argument_spec()
+
 
 def main() -> None:
     """Run the module."""
-    module = RunaiModule(idle_report_argument_spec(), shown=("select", "paths"))
+    module = RunaiModule(ARGUMENT_SPEC, shown=("select", "paths"))
     module.run(
         lambda: run_idle_report(module.params, module.given, os.environ, module.check_mode),
         rejected,

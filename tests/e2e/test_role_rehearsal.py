@@ -183,7 +183,7 @@ def test_rehearsal_of_nothing_says_so(run_playbook: PlaybookRunner) -> None:
         ("cleanup", {"older_than": "7d"}, {"delete"}),
         (
             "reclaim",
-            {"name": "weekend-47", "reason": "idle", "min_idle_gpus": 1, "idle_for": "2h"},
+            {"name": "weekend", "reason": "idle", "idle_for": "2h", "notice": "24h"},
             {"suspend", "resume"},
         ),
     ],
@@ -192,7 +192,8 @@ def test_a_clean_up_and_a_reclaim_are_rehearsed_too(
     run_playbook: PlaybookRunner, kind: str, said: dict[str, Any], actions: set[str]
 ) -> None:
     long_ago = "2020-01-01T00:00:00Z"
-    rows = [workload(1, "Completed", completedAt=long_ago), workload(2, idleAllocatedGpus=2)]
+    idle = workload(2, idleAllocatedGpus=2, createdAt=long_ago, phaseUpdatedAt=long_ago)
+    rows = [workload(1, "Completed", completedAt=long_ago), idle]
     with running(Settings(fleet={"workloads": rows}, transition_seconds=0.05)) as simulator:
         variables = {"max_affected": "none", "max_percent": "none", "wait_interval": 0.1, **said}
         run = run_playbook(

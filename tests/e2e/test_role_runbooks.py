@@ -25,12 +25,13 @@ from tests.e2e.site import workload
 from tests.support.waiting import PATIENCE
 from tools.paths import CHECKOUT
 
-# The one of nodes has a test of its own.
-PAGES = sorted(
+# These have tests of their own.
+OTHERS = ("runbook_node_maintenance", "runbook_off_hours", "runbook_weekend_reclaim")
+PAGES = [
     page
-    for page in (CHECKOUT / "docs" / "docsite" / "rst").glob("runbook_*.rst")
-    if page.stem != "runbook_node_maintenance"
-)
+    for page in sorted((CHECKOUT / "docs" / "docsite" / "rst").glob("runbook_*.rst"))
+    if page.stem not in OTHERS
+]
 LONG_AGO = (datetime.now(UTC) - timedelta(days=20)).isoformat().replace("+00:00", "Z")
 FLEET: dict[str, Any] = {
     "workloads": [
@@ -51,10 +52,9 @@ CUT_OFF_AFTER = {
     "runbook_cluster_upgrade": 1,
     "runbook_quota_emergency": 1,
     "runbook_nightly_cleanup": 1,
-    "runbook_weekend_reclaim": 3,
 }
 BEGINS, HALF_WAY = ("Begin", "Run it each night"), "When it stopped half way"
-ACTS = ("maintenance_begin", "runai.cleanup", "runai.reclaim")
+ACTS = ("maintenance_begin", "runai.cleanup")
 REFUSED = [workload(number)["id"] for number in (3, 7, 8)]
 # The date that stands for the one of a night before.
 THAT_NIGHT = "2026-11-23"
@@ -93,7 +93,7 @@ def told_to_do(page: Path) -> list[tuple[str, str]]:
 
 
 def test_there_are_runbooks_with_commands() -> None:
-    assert len(PAGES) == 5
+    assert len(PAGES) == 4
     assert all(len(commands(page)) >= 3 for page in PAGES)
 
 
@@ -160,11 +160,11 @@ def test_every_command_of_a_runbook_works(page: Path, run_playbook: PlaybookRunn
             }
 
 
-@pytest.mark.parametrize("role", ["workload_maintenance", "workload_cleanup", "workload_reclaim"])
+@pytest.mark.parametrize("role", ["workload_maintenance", "workload_cleanup"])
 def test_the_example_of_a_role_works(role: str, run_playbook: PlaybookRunner, tmp_path: Path) -> None:
     text = (CHECKOUT / "roles" / role / "README.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    example = example.replace("/srv/runai", str(tmp_path)).replace("idle_for: 2h", "idle_for: 2s")
+    example = example.replace("/srv/runai", str(tmp_path))
     with running(Settings(fleet=FLEET, transition_seconds=0.05)) as simulator:
         environment = {"RUNAI_BASE_URL": simulator.url, "RUNAI_BEARER_TOKEN": "rehearsal-token"}
         checked = run_playbook(example, env=environment, check=True)

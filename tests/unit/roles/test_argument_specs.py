@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,32 @@ def test_workload_maintenance_documents_the_defaults_of_the_module() -> None:
     }
 
 
-@pytest.mark.parametrize("role", ["workload_cleanup", "workload_maintenance"])
+def test_workload_reclaim_documents_the_defaults_of_the_module() -> None:
+    options = documented("workload_reclaim")
+    of_the_module = {**ARGUMENT_SPEC["select"]["options"], **ARGUMENT_SPEC}
+    assert {
+        name: option["default"]
+        for name, option in options.items()
+        if "default" in option and name in of_the_module and name != "notice"
+    } == {
+        name: spec["default"]
+        for name, spec in of_the_module.items()
+        if spec.get("default") is not None and name in options
+    }
+
+
+def test_workload_reclaim_documents_each_variable_that_it_reads() -> None:
+    role = ROLES / "workload_reclaim"
+    files = [path for folder in ("tasks", "vars", "defaults") for path in (role / folder).iterdir()]
+    read = {
+        name
+        for path in files
+        for name in re.findall(r"(?<!_)\bworkload_reclaim_(\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert len(read) > 10
+    assert read - set(documented("workload_reclaim")) == {"result"}
+
+
+@pytest.mark.parametrize("role", ["workload_cleanup", "workload_maintenance", "workload_reclaim"])
 def test_role_variables_of_the_connection_are_complete(role: str) -> None:
     assert set(connection_argument_spec()) <= set(documented(role))
