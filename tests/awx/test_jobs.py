@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import ansible_runner
 import pytest
@@ -21,6 +22,7 @@ from simulator.server import Handle, running
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, Settings
 from tests.awx.conftest import KIT
 from tests.e2e.site import workload
+from tests.support.receivers import webhook
 from tests.support.waiting import PATIENCE
 from tools.paths import command, environment
 
@@ -185,12 +187,32 @@ def test_begin_stopped_half_way_is_put_right_by_end_with_its_record(awx: Awx, st
     assert "Stopped" not in awx.phases()
 
 
-def test_repeated_clean_up_reclaim_and_off_hours_begin_succeed_without_a_name(awx: Awx) -> None:
+def test_reclaim_is_told_in_the_chat_and_suspended_in_jobs_of_their_own(awx: Awx) -> None:
+    long_ago = "2026-01-01T00:00:00Z"
+    idle = {"createdAt": long_ago, "phaseUpdatedAt": long_ago, "gpuHistory": {"percent": 0.4}}
+    body = json.dumps({"add": [workload(501, **idle, projectName="vision")]}).encode()
+    urlopen(Request(f"{awx.simulator.url}/_simulator/workloads", body, {"Content-Type": "application/json"}))
+    answers = {"kit_idle_for": "4h", "workload_reclaim_record_dir": str(awx.folder / "records")}
+    page = awx.folder / "idle.html"
+    reported = awx.run("reclaim: report", **answers, workload_reclaim_report_paths=[str(page)])
+    assert reported.rc == 0, output(reported)
+    assert page.is_file()
+    with webhook() as chat:
+        job = awx.job("reclaim: warn", **answers)
+        job["envvars"]["RUNAI_CHAT_WEBHOOK"] = chat.url
+        warned = ansible_runner.run(**job)
+        assert warned.rc == 0, output(warned)
+        assert [body["text"].partition(",")[0] for body in chat.bodies] == ["ada@example.com"]
+    suspended = awx.run("reclaim: suspend", **answers)
+    assert suspended.rc == 0, output(suspended)
+    assert "told less than 6h ago" in output(suspended)
+    assert "Stopped" not in awx.phases()
+
+
+def test_repeated_clean_up_and_off_hours_begin_succeed_without_a_name(awx: Awx) -> None:
     answers = {"kit_older_than": "1d", "kit_name": "", "workload_cleanup_record_dir": str(awx.folder)}
     runs = [awx.run("clean-up", **answers) for _night in range(2)]
     assert [run.rc for run in runs] == [0, 0], output(runs[-1])
-    reclaim = awx.run("reclaim", kit_idle_for="now", kit_name="", workload_reclaim_record_dir=str(awx.folder))
-    assert reclaim.rc == 0, output(reclaim)
     off_hours = awx.run(
         "off-hours: begin", **CEILINGS, kit_projects="vision", workload_maintenance_record_dir=str(awx.folder)
     )
