@@ -218,7 +218,13 @@ def test_a_crash_after_the_request_leaves_notices_that_count(site: Reclaim) -> N
     site.tell(site.warn()["to_tell"])
     site.pass_time(hours=25)
     path = site.folder / "night.record.jsonl"
-    asked = {"event": "asked", "action": "suspend", "ids": [workload_id(0)], "at": LONG_AGO}
+    asked = {
+        "event": "asked",
+        "action": "suspend",
+        "ids": [workload_id(0)],
+        "at": LONG_AGO,
+        "sent_at": LONG_AGO,
+    }
     state = {"event": "state", "state": "acting", "at": LONG_AGO, "by": {}}
     path.write_text(path.read_text() + json.dumps(state) + "\n" + json.dumps(asked) + "\n")
     site.suspend()

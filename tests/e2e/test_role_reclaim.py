@@ -22,7 +22,7 @@ from tests.support.receivers import mail_server, webhook
 from tools.community import community_collection
 
 LONG_AGO = "2026-01-01T00:00:00Z"
-IDLE = {"phaseUpdatedAt": LONG_AGO, "createdAt": LONG_AGO, "gpuHistory": {"percent": 0.4}}
+IDLE: dict[str, Any] = {"phaseUpdatedAt": LONG_AGO, "createdAt": LONG_AGO, "gpuHistory": {"percent": 0.4}}
 FLEET: list[dict[str, Any]] = [
     workload(1, **IDLE),
     workload(2, **IDLE, submittedBy="bob@example.com"),

@@ -29,7 +29,7 @@ from tools.paths import CHECKOUT
 PAGES = CHECKOUT / "docs" / "docsite" / "rst"
 ROLE = CHECKOUT / "roles" / "workload_reclaim"
 LONG_AGO = "2026-01-01T00:00:00Z"
-IDLE = {"phaseUpdatedAt": LONG_AGO, "createdAt": LONG_AGO, "gpuHistory": {"percent": 0.4}}
+IDLE: dict[str, Any] = {"phaseUpdatedAt": LONG_AGO, "createdAt": LONG_AGO, "gpuHistory": {"percent": 0.4}}
 # A night before that the page names.
 THAT_NIGHT = "2026-11-23"
 
