@@ -25,7 +25,7 @@ ROW: dict[str, Any] = {
 }
 
 
-def test_only_what_the_simulator_needs_is_exported() -> None:
+def test_fleet_document_holds_only_what_the_simulator_needs() -> None:
     pods: list[dict[str, Any]] = [
         {"workloadId": "x", "nodeName": "n", "podIp": "10.0.0.1"},
         {"workloadId": "x", "nodeName": None},
@@ -48,13 +48,13 @@ def test_only_what_the_simulator_needs_is_exported() -> None:
         assert word not in json.dumps(found)
 
 
-def test_phases_are_the_ones_that_the_simulator_takes() -> None:
+def test_fleet_document_unknown_phase_becomes_unknown() -> None:
     rows = [{"phase": phase} for phase in ("Running", "Suspending", "Something new", 7)]
     found = fleet_document(rows, [], [], [], "t")["workloads"]
     assert [row["phase"] for row in found] == ["Running", "Stopping", "Unknown", "Unknown"]
 
 
-def test_one_person_has_one_pseudonym() -> None:
+def test_fleet_document_one_owner_has_one_pseudonym() -> None:
     people = ["ada", "bob", "ada", None, 7, ""]
     rows = fleet_document([{"submittedBy": one} for one in people], [], [], [], "t")["workloads"]
     assert [row.get("submittedBy") for row in rows] == [

@@ -49,7 +49,7 @@ def refused(words: str) -> ModuleResult:
 
 
 @pytest.mark.parametrize("failed", [False, True])
-def test_it_ends_as_the_run_does_and_hides_the_secrets_of_both(ended: dict[str, Any], failed: bool) -> None:
+def test_module_ends_as_the_run_and_hides_its_secrets(ended: dict[str, Any], failed: bool) -> None:
     module = RunaiModule({}, shown=["step"])
     with pytest.raises(Ended):
         module.run(lambda: ModuleResult({"msg": "done", "changed": True}, failed, [], {"secret-2"}), refused)
@@ -76,7 +76,7 @@ def test_module_failed_on_a_request_returns_it_as_error(ended: dict[str, Any]) -
     }
 
 
-def test_long_words_are_cut_though_never_within_a_secret(ended: dict[str, Any]) -> None:
+def test_shortened_long_message_is_cut_outside_secrets(ended: dict[str, Any]) -> None:
     with pytest.raises(Ended):
         RunaiModule({}).fail_json("x" * 3997 + "secret-1" + "y" * 400_000)
     assert len(ended["msg"]) < 4100
@@ -84,7 +84,7 @@ def test_long_words_are_cut_though_never_within_a_secret(ended: dict[str, Any]) 
     assert "sec" not in ended["msg"]
 
 
-def test_a_run_without_requests_is_refused_with_the_traceback(
+def test_module_without_requests_is_rejected_with_the_traceback(
     ended: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_transport, "REQUESTS_IMPORT_ERROR", "ImportError: not here")

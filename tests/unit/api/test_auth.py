@@ -40,7 +40,7 @@ def jwt(**claims: Any) -> str:
     return "eyJhbGciOiJub25lIn0." + middle + ".c2ln"
 
 
-def test_how_a_token_is_asked_for() -> None:
+def test_token_request_of_each_version_has_its_shape() -> None:
     assert token_request_v2(ACCOUNT) == (
         "/api/v2/token",
         {"grant_type": "client_credentials", "client_id": "an-id", "client_secret": "a-secret"},
@@ -83,7 +83,7 @@ def test_how_a_token_is_asked_for() -> None:
         ({"access_token": "a.!!!.c"}, AccessToken("a.!!!.c", None)),
     ],
 )
-def test_tokens_and_how_long_they_live(answer: object, minted: AccessToken) -> None:
+def test_parse_token_known_shape_returns_token_and_lifetime(answer: object, minted: AccessToken) -> None:
     assert parse_token("/t", answer) == minted
 
 
@@ -105,13 +105,13 @@ def test_tokens_and_how_long_they_live(answer: object, minted: AccessToken) -> N
         {"token": "t"},
     ],
 )
-def test_what_is_no_token(answer: object) -> None:
+def test_parse_token_without_a_usable_token_is_malformed(answer: object) -> None:
     with pytest.raises(MalformedResponse):
         parse_token("/t", answer)
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=4), st.booleans())
-def test_no_token_is_too_odd(token: str, dotted: bool) -> None:
+def test_parse_token_any_printable_token_is_accepted(token: str, dotted: bool) -> None:
     token = "a.{0}.c".format(token) if dotted else token
     assert parse_token("/t", {"access_token": token}).token == token
 
@@ -141,7 +141,9 @@ class Mint:
     # A minute ahead of the end, but of a short life only the last fifth.
     [(3600.0, 3540.0), (300.0, 240.0), (100.0, 80.0), (10.0, 8.0)],
 )
-def test_a_token_is_renewed_ahead_of_its_end(clock: FakeClock, lifetime: float, good_for: float) -> None:
+def test_token_source_token_near_its_end_is_renewed(
+    clock: FakeClock, lifetime: float, good_for: float
+) -> None:
     mint = Mint(lifetime)
     source = TokenSource(ACCOUNT, mint)
     assert source.bearer() == "t1"
@@ -152,14 +154,14 @@ def test_a_token_is_renewed_ahead_of_its_end(clock: FakeClock, lifetime: float, 
     assert mint.made == 2
 
 
-def test_a_token_without_a_known_end_is_kept(clock: FakeClock) -> None:
+def test_token_source_token_without_a_lifetime_is_kept(clock: FakeClock) -> None:
     source = TokenSource(ACCOUNT, Mint(None))
     source.bearer()
     clock.advance(1e6)
     assert source.bearer() == "t1"
 
 
-def test_a_given_token_is_final() -> None:
+def test_token_source_given_token_is_never_renewed() -> None:
     source = TokenSource(GivenToken("given"), Mint())
     assert source.bearer() == "given"
     assert source.refused("given", keep_fresh=False) is False
@@ -168,7 +170,7 @@ def test_a_given_token_is_final() -> None:
     assert source.bearer() == "given"
 
 
-def test_a_refused_token_is_renewed_once() -> None:
+def test_token_source_refused_token_is_renewed_once() -> None:
     source = TokenSource(ACCOUNT, Mint())
     assert source.refused(source.bearer(), keep_fresh=False) is True
     assert source.bearer() == "t2"
@@ -177,7 +179,7 @@ def test_a_refused_token_is_renewed_once() -> None:
     assert source.bearer() == "t2"
 
 
-def test_a_token_that_was_accepted_may_die_again() -> None:
+def test_token_source_accepted_token_refused_later_is_renewed() -> None:
     source = TokenSource(ACCOUNT, Mint())
     for number in range(1, 5):
         token = source.bearer()
@@ -214,7 +216,7 @@ def test_token_source_refused_token_may_be_accepted_later(
     assert source.may_be_accepted_later() is expected
 
 
-def test_those_whose_older_token_was_refused_take_the_new_one() -> None:
+def test_token_source_older_token_refused_returns_the_new_one() -> None:
     mint = Mint()
     source = TokenSource(ACCOUNT, mint)
     old = source.bearer()
@@ -241,7 +243,7 @@ def test_those_whose_older_token_was_refused_take_the_new_one() -> None:
         (StatusError("POST", "/t", 429, ""), 3),
     ],
 )
-def test_a_client_that_is_refused_is_not_tried_again(fault: RequestError, asked: int) -> None:
+def test_token_source_refused_client_is_not_requested_again(fault: RequestError, asked: int) -> None:
     made: list[ServiceAccount] = []
 
     def mint(account: ServiceAccount) -> AccessToken:
@@ -274,7 +276,7 @@ class CountingLock:
 
 
 @pytest.mark.parametrize("fault", [None, AccessDenied("POST", "/t", 401, "no")])
-def test_one_thread_makes_the_token_while_the_others_wait(fault: Optional[AccessDenied]) -> None:
+def test_token_source_many_threads_request_one_token(fault: Optional[AccessDenied]) -> None:
     threads = 8
     lock = CountingLock(threads)
     made: list[str] = []

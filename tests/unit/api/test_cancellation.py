@@ -19,27 +19,27 @@ def reason(check: Callable[[], None]) -> str:
     return stop.value.reason
 
 
-def test_without_limits_everything_may_go_on() -> None:
+def test_cancellation_without_limits_allows_everything() -> None:
     cancellation = Cancellation()
     cancellation.check()
     cancellation.check_write()
     cancellation.sleep(0.0)
 
 
-def test_after_the_deadline_nothing_may() -> None:
+def test_cancellation_after_the_deadline_allows_nothing() -> None:
     cancellation = Cancellation(deadline=1e-9)
     assert reason(cancellation.check) == "deadline"
     assert reason(cancellation.check_write) == "deadline"
 
 
-def test_a_vanished_play_stays_vanished() -> None:
+def test_cancellation_play_gone_once_stays_gone() -> None:
     answers = [True, False, False]
     cancellation = Cancellation(is_cancelled=lambda: answers.pop(0))
     assert reason(cancellation.check) == "orphaned"
     assert reason(cancellation.check) == "orphaned"
 
 
-def test_a_breaker_stops_writes_alone_and_its_first_reason_stays() -> None:
+def test_cancellation_stopped_writes_allow_reads_and_keep_the_first_reason() -> None:
     cancellation = Cancellation()
     cancellation.stop_writing("too many refused")
     cancellation.stop_writing("something else")
@@ -49,12 +49,12 @@ def test_a_breaker_stops_writes_alone_and_its_first_reason_stays() -> None:
     assert told.value.reason == "stopped"
 
 
-def test_a_sleep_ends_with_the_deadline_and_not_later() -> None:
+def test_cancellation_sleep_ends_with_the_deadline() -> None:
     with pytest.raises(Interrupted):
         Cancellation(deadline=0.05).sleep(600.0)
 
 
-def test_a_sleep_before_a_write_ends_when_writing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancellation_sleep_before_a_write_ends_when_writes_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     # It is woken, and does not just look again after a while.
     monkeypatch.setattr(_cancellation, "_SLICE", 3600.0)
     cancellation = Cancellation()
@@ -65,7 +65,7 @@ def test_a_sleep_before_a_write_ends_when_writing_is_stopped(monkeypatch: pytest
     stopper.join()
 
 
-def test_a_sleep_ends_when_the_play_is_gone() -> None:
+def test_cancellation_sleep_ends_when_the_play_is_gone() -> None:
     answers = iter([False, True])
     with pytest.raises(Interrupted):
         Cancellation(is_cancelled=lambda: next(answers)).sleep(600.0)

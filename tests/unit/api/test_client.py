@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
 
 
-def test_a_batch(loopback: Loopback, connect: Connect) -> None:
+def test_client_batch_sends_ids_and_action_and_returns_the_lists(
+    loopback: Loopback, connect: Connect
+) -> None:
     script(loopback, batch=[loopback.reply(200, DONE)])
     answer = connect().client.batch("suspend", [ID])
     assert answer == (OTHER, [ID], {}, [])
@@ -59,9 +61,7 @@ def test_a_batch(loopback: Loopback, connect: Connect) -> None:
     assert asked.headers["Accept"] == "application/json"
 
 
-def test_a_page_of_the_list_is_as_large_as_may_be_and_sorted_by_what_does_not_change(
-    loopback: Loopback, connect: Connect
-) -> None:
+def test_client_list_page_requests_500_rows_by_creation(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[loopback.reply(200, {"workloads": [{"id": ID}], "next": 1000})])
     assert connect().client.list_page(500) == Page([{"id": ID}], 1000)
     (asked,) = loopback.asked
@@ -69,7 +69,7 @@ def test_a_page_of_the_list_is_as_large_as_may_be_and_sorted_by_what_does_not_ch
     assert asked.query == {"offset": "500", "limit": "500", "sortBy": "createdAt", "sortOrder": "asc"}
 
 
-def test_one_workload_and_a_count(loopback: Loopback, connect: Connect) -> None:
+def test_client_workload_and_count_return_their_values(loopback: Loopback, connect: Connect) -> None:
     script(loopback, one=[loopback.reply(200, {"id": ID.upper()})], count=[loopback.reply(200, {"count": 7})])
     client = connect().client
     assert client.workload(ID) == {"id": ID.upper()}
@@ -78,7 +78,7 @@ def test_one_workload_and_a_count(loopback: Loopback, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 501])
-def test_a_control_plane_without_the_count(loopback: Loopback, connect: Connect, status: int) -> None:
+def test_client_count_without_the_endpoint_is_none(loopback: Loopback, connect: Connect, status: int) -> None:
     script(loopback, count=[loopback.reply(status, {"code": status, "message": "no such thing"})])
     assert connect().client.count() is None
 
@@ -86,7 +86,7 @@ def test_a_control_plane_without_the_count(loopback: Loopback, connect: Connect,
 @pytest.mark.parametrize(
     "body", [b"<html>Sign in</html>", b"", b'{"count": ', [], 7, {}, {"count": -1}, {"count": "7"}]
 )
-def test_a_count_that_makes_no_sense_is_none(loopback: Loopback, connect: Connect, body: object) -> None:
+def test_client_count_malformed_is_none(loopback: Loopback, connect: Connect, body: object) -> None:
     script(loopback, count=[loopback.reply(200, body)])
     for retry_timeout, asked in ((0.0, 1), (60.0, 3)):
         loopback.asked.clear()
@@ -98,7 +98,7 @@ def test_a_count_that_makes_no_sense_is_none(loopback: Loopback, connect: Connec
 
 
 @pytest.mark.parametrize("status", [403, 422, 500, 503])
-def test_a_count_that_is_refused_or_fails_is_none(loopback: Loopback, connect: Connect, status: int) -> None:
+def test_client_count_refused_or_failed_is_none(loopback: Loopback, connect: Connect, status: int) -> None:
     script(loopback, count=[loopback.reply(status)])
     made = connect()
     assert made.client.count() is None
@@ -107,18 +107,18 @@ def test_a_count_that_is_refused_or_fails_is_none(loopback: Loopback, connect: C
     ]
 
 
-def test_a_count_for_an_account_that_is_refused_is_a_fault(loopback: Loopback, connect: Connect) -> None:
+def test_client_count_with_a_refused_account_fails(loopback: Loopback, connect: Connect) -> None:
     script(loopback, count=[loopback.reply(401)])
     assert isinstance(fault_of(connect().client.count), AccessDenied)
 
 
-def test_a_path_before_the_endpoints_is_kept(loopback: Loopback, connect: Connect) -> None:
+def test_client_base_url_with_a_path_keeps_it(loopback: Loopback, connect: Connect) -> None:
     loopback.answer = lambda asked: page(loopback)
     connect(base_url=loopback.url + "/gpu/runai/").client.list_page(0)
     assert loopback.paths() == ["/gpu/runai" + LIST]
 
 
-def test_one_connection_is_kept_for_all_calls_of_a_thread(loopback: Loopback, connect: Connect) -> None:
+def test_client_calls_in_turn_use_one_connection(loopback: Loopback, connect: Connect) -> None:
     script(
         loopback, v2=minted(loopback, "minted-1"), list=[page(loopback)], batch=[loopback.reply(200, DONE)]
     )
@@ -132,7 +132,7 @@ def test_one_connection_is_kept_for_all_calls_of_a_thread(loopback: Loopback, co
     assert made.stats.requests == 10
 
 
-def test_several_calls_are_in_flight_at_once(loopback: Loopback, connect: Connect) -> None:
+def test_client_several_threads_have_calls_in_flight(loopback: Loopback, connect: Connect) -> None:
     together = threading.Barrier(4)
 
     def answer(asked: Asked) -> Reply:
@@ -162,7 +162,7 @@ def test_several_calls_are_in_flight_at_once(loopback: Loopback, connect: Connec
         (504, StatusError, True, True),
     ],
 )
-def test_what_a_status_means(
+def test_client_error_status_decides_type_and_retry(
     loopback: Loopback,
     connect: Connect,
     status: int,
@@ -178,7 +178,7 @@ def test_what_a_status_means(
     assert (fault.is_transient, fault.may_be_applied) == (is_transient, may_be_applied)
 
 
-def test_another_code_of_the_api_is_told_beside_the_status(loopback: Loopback, connect: Connect) -> None:
+def test_client_error_code_unlike_the_status_is_shown(loopback: Loopback, connect: Connect) -> None:
     script(loopback, batch=[loopback.reply(400, {"code": 471, "message": "odd"})])
     fault = fault_of(lambda: connect().client.batch("suspend", [ID]))
     assert str(fault).endswith("HTTP 400 (code 471), odd")
@@ -186,7 +186,7 @@ def test_another_code_of_the_api_is_told_beside_the_status(loopback: Loopback, c
     assert (fault.status, fault.code) == (400, 471)
 
 
-def test_no_part_of_a_secret_is_left_where_an_error_is_cut(loopback: Loopback, connect: Connect) -> None:
+def test_client_secret_at_the_cut_is_hidden(loopback: Loopback, connect: Connect) -> None:
     # With such escapes it is recognised only once the response is decoded.
     echo = "x" * 490 + TOKEN.replace("-", "\\u002d")
     script(loopback, batch=[loopback.reply(400, b'{"message": "%s"}' % echo.encode())])
@@ -205,7 +205,7 @@ def test_no_part_of_a_secret_is_left_where_an_error_is_cut(loopback: Loopback, c
         (b'{"message": 7}', '{"message": 7}'),
     ],
 )
-def test_of_what_is_no_json_the_first_line_is_told(
+def test_client_error_without_json_shows_the_first_line(
     loopback: Loopback, connect: Connect, body: bytes, told: str
 ) -> None:
     script(loopback, batch=[loopback.reply(403, body)])
@@ -224,7 +224,7 @@ def test_of_what_is_no_json_the_first_line_is_told(
         (b'{"succeeded": "all"}', "'succeeded' in the response is not a list"),
     ],
 )
-def test_a_success_of_another_shape_is_a_lost_answer(
+def test_client_success_of_another_shape_is_a_lost_response(
     loopback: Loopback, connect: Connect, body: bytes, told: str
 ) -> None:
     script(loopback, batch=[loopback.reply(200, body)])
@@ -234,26 +234,26 @@ def test_a_success_of_another_shape_is_a_lost_answer(
     assert told in str(fault)
 
 
-def test_another_workload_than_the_one_asked_for_is_no_answer(loopback: Loopback, connect: Connect) -> None:
+def test_client_workload_with_another_id_is_malformed(loopback: Loopback, connect: Connect) -> None:
     script(loopback, one=[loopback.reply(200, {"id": OTHER})])
     assert isinstance(fault_of(lambda: connect().client.workload(ID)), MalformedResponse)
 
 
-def test_a_404_is_understood_whatever_its_body(loopback: Loopback, connect: Connect) -> None:
+def test_client_404_with_any_body_is_not_found(loopback: Loopback, connect: Connect) -> None:
     client = connect().client
     for body in (b"", b"not json", b"null", b'"text"', b'{"code": "x"}'):
         script(loopback, one=[loopback.reply(404, body)])
         assert isinstance(fault_of(lambda: client.workload(ID)), NotFound)
 
 
-def test_a_connection_that_is_cut_may_have_been_served(loopback: Loopback, connect: Connect) -> None:
+def test_client_cut_connection_may_be_applied(loopback: Loopback, connect: Connect) -> None:
     script(loopback, batch=[None])
     fault = fault_of(lambda: connect().client.batch("suspend", [ID]))
     assert isinstance(fault, ResponseLost)
     assert fault.may_be_applied
 
 
-def test_a_refused_connection_was_not_served(connect: Connect) -> None:
+def test_client_refused_connection_is_not_delivered(connect: Connect) -> None:
     with socket.socket() as nobody_listens:
         nobody_listens.bind(("127.0.0.1", 0))
         base_url = "http://127.0.0.1:{0}".format(nobody_listens.getsockname()[1])
@@ -264,7 +264,7 @@ def test_a_refused_connection_was_not_served(connect: Connect) -> None:
     assert str(fault) == "POST /api/v1/workloads/batch: connection refused"
 
 
-def test_no_fault_shows_a_header_a_body_or_a_credential(loopback: Loopback, connect: Connect) -> None:
+def test_client_any_error_shows_no_credential(loopback: Loopback, connect: Connect) -> None:
     faults: list[RequestError] = []
     for reply in (None, loopback.reply(500), loopback.reply(400, b"x"), loopback.reply(200, b"x")):
         script(loopback, v2=[reply])
@@ -282,9 +282,7 @@ def test_no_fault_shows_a_header_a_body_or_a_credential(loopback: Loopback, conn
 
 
 @pytest.mark.parametrize("length", [20, 450, 3000])
-def test_a_secret_that_is_echoed_is_not_told_not_even_a_part_of_it(
-    loopback: Loopback, connect: Connect, length: int
-) -> None:
+def test_client_echoed_secret_is_hidden_as_a_whole(loopback: Loopback, connect: Connect, length: int) -> None:
     token = "tok-" + "x" * length
 
     def echo(asked: Asked) -> Reply:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("call", ["list", "batch", "token"])
-def test_a_redirect_to_another_host_never_carries_the_token(
+def test_client_redirect_to_another_host_never_carries_the_token(
     loopback: Loopback, loopbacks: Callable[..., Loopback], connect: Connect, status: int, call: str
 ) -> None:
     elsewhere = loopbacks()
@@ -55,7 +55,7 @@ def test_a_redirect_to_another_host_never_carries_the_token(
     assert not fault.may_be_applied
 
 
-def test_a_redirect_of_a_read_on_the_same_host_is_followed(loopback: Loopback, connect: Connect) -> None:
+def test_client_redirect_of_a_read_on_the_same_host_is_followed(loopback: Loopback, connect: Connect) -> None:
     def answer(asked: Asked) -> Reply:
         if asked.path == LIST:
             return loopback.reply(308, None, Location="/moved?offset=0")
@@ -67,7 +67,7 @@ def test_a_redirect_of_a_read_on_the_same_host_is_followed(loopback: Loopback, c
     assert loopback.asked[1].bearer == "Bearer " + TOKEN
 
 
-def test_a_redirect_in_a_circle_ends(loopback: Loopback, connect: Connect) -> None:
+def test_client_redirect_in_a_circle_fails(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[loopback.reply(302, None, Location=LIST)])
     assert "again and again" in str(fault_of(lambda: connect().client.list_page(0)))
     assert len(loopback.asked) < 10
@@ -76,7 +76,7 @@ def test_a_redirect_in_a_circle_ends(loopback: Loopback, connect: Connect) -> No
 @pytest.mark.parametrize(
     "location", [None, "", "http://[::1/x", "http://127.0.0.1:99999999/x", "mailto:nobody"]
 )
-def test_a_redirect_without_an_address_is_final(
+def test_client_redirect_without_an_address_fails(
     loopback: Loopback, connect: Connect, location: Optional[str]
 ) -> None:
     headers = {} if location is None else {"Location": location}
@@ -86,7 +86,7 @@ def test_a_redirect_without_an_address_is_final(
     assert len(loopback.asked) == 1
 
 
-def test_a_write_is_never_redirected(loopback: Loopback, connect: Connect) -> None:
+def test_client_redirect_of_a_write_fails(loopback: Loopback, connect: Connect) -> None:
     script(loopback, batch=[loopback.reply(307, None, Location=BATCH)])
     fault_of(lambda: connect().client.batch("delete", [ID]))
     assert loopback.paths() == [BATCH]
@@ -95,7 +95,7 @@ def test_a_write_is_never_redirected(loopback: Loopback, connect: Connect) -> No
 ABROAD = "http://control-plane.example"
 
 
-def test_a_proxy_by_option_is_used_for_all_calls(
+def test_client_proxy_option_set_is_used_for_all_requests(
     loopback: Loopback, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "*")
@@ -122,7 +122,7 @@ def test_a_proxy_by_option_is_used_for_all_calls(
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
-def test_a_proxy_of_the_environment_is_used(
+def test_client_proxy_of_the_environment_is_used(
     loopback: Loopback, connect: Connect, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
@@ -133,7 +133,7 @@ def test_a_proxy_of_the_environment_is_used(
     assert loopback.asked[0].target.startswith(ABROAD)
 
 
-def test_what_the_environment_excepts_goes_straight_there(
+def test_client_no_proxy_host_is_called_directly(
     loopback: Loopback, loopbacks: Callable[..., Loopback], connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = loopbacks()
@@ -145,7 +145,7 @@ def test_what_the_environment_excepts_goes_straight_there(
     assert loopback.asked[0].target.startswith(LIST)
 
 
-def test_a_proxy_that_wants_another_password_is_told_without_it(loopback: Loopback, connect: Connect) -> None:
+def test_client_proxy_password_refused_hides_it(loopback: Loopback, connect: Connect) -> None:
     loopback.answer = lambda asked: loopback.reply(407, b"who are you?")
     proxy = loopback.url.replace("//", "//somebody:p4ss@")
     for base_url in (ABROAD, ABROAD.replace("http:", "https:")):
@@ -164,7 +164,7 @@ def test_a_proxy_that_wants_another_password_is_told_without_it(loopback: Loopba
         (502, "no connection by the proxy: HTTP 502", True),
     ],
 )
-def test_what_a_proxy_answers_instead_of_connecting_is_told(
+def test_client_proxy_refusing_the_tunnel_shows_its_status(
     loopback: Loopback, connect: Connect, status: int, told: str, is_transient: bool
 ) -> None:
     loopback.answer = lambda asked: loopback.reply(status, b"the policy says no")
@@ -202,7 +202,7 @@ def every_call(client: Client) -> None:
     client.batch("suspend", [ID])
 
 
-def test_the_certificate_is_checked_on_every_request(
+def test_client_untrusted_certificate_fails_every_request(
     tls: tuple[Loopback, str], connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, authority = tls
@@ -255,7 +255,7 @@ class OpenSslError(ssl.SSLCertVerificationError):
         ),
     ],
 )
-def test_what_is_wrong_with_a_certificate_is_told_whoever_found_it(fault: Exception, words: str) -> None:
+def test_explained_certificate_error_names_the_advice(fault: Exception, words: str) -> None:
     told = explained(
         requests.exceptions.SSLError(urllib3.exceptions.SSLError(fault)),
         "GET",
@@ -269,7 +269,7 @@ def test_what_is_wrong_with_a_certificate_is_told_whoever_found_it(fault: Except
     assert not told.may_be_applied
 
 
-def test_an_unchecked_certificate_stays_unchecked_whatever_the_environment_names(
+def test_client_without_validation_ignores_the_environment_bundle(
     tls: tuple[Loopback, str], connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, _authority = tls
@@ -283,7 +283,7 @@ def test_an_unchecked_certificate_stays_unchecked_whatever_the_environment_names
     assert len(server.asked) == 7
 
 
-def test_the_authority_of_the_environment_is_taken(tls: tuple[Loopback, str], connect: Connect) -> None:
+def test_client_ca_bundle_of_the_environment_is_used(tls: tuple[Loopback, str], connect: Connect) -> None:
     server, authority = tls
     made = connect({"REQUESTS_CA_BUNDLE": authority}, base_url=server.url)
     assert made.client.workload(ID) == {"id": ID}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
 
 
-def test_an_answer_may_take_no_longer_than_the_timeout(loopback: Loopback, connect: Connect) -> None:
+def test_client_response_later_than_the_timeout_fails(loopback: Loopback, connect: Connect) -> None:
     over = threading.Event()
 
     def silent(asked: Asked) -> Reply:
@@ -97,7 +97,7 @@ DRIPPING = {
 
 
 @pytest.mark.parametrize(("answer", "at_once"), DRIPPING.values(), ids=DRIPPING)
-def test_an_answer_in_drops_may_take_no_longer_as_a_whole(
+def test_client_response_in_small_pieces_later_than_the_timeout_fails(
     connect: Connect, answer: bytes, at_once: int
 ) -> None:
     with dripping(answer, at_once) as port:
@@ -109,7 +109,7 @@ def test_an_answer_in_drops_may_take_no_longer_as_a_whole(
     assert str(fault).endswith(" 0.5 s")
 
 
-def test_neither_may_the_answer_of_a_proxy(connect: Connect) -> None:
+def test_client_proxy_response_later_than_the_timeout_fails(connect: Connect) -> None:
     with dripping(b"HTTP/1.1 200 " + b"O" * 400 + b"K\r\n\r\n", 0) as port:
         proxy = "http://127.0.0.1:{0}".format(port)
         client = connect(base_url="https://control-plane.example", proxy=proxy, timeout=0.5).client
@@ -118,7 +118,7 @@ def test_neither_may_the_answer_of_a_proxy(connect: Connect) -> None:
     assert "0.5 s" in str(fault)
 
 
-def test_a_connection_may_take_no_longer_than_the_timeout_either(connect: Connect) -> None:
+def test_client_connection_later_than_the_timeout_fails(connect: Connect) -> None:
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
@@ -134,7 +134,7 @@ def test_a_connection_may_take_no_longer_than_the_timeout_either(connect: Connec
     assert "no connection within 0.2 s" in str(fault)
 
 
-def test_a_write_is_sent_once_and_a_read_again(loopback: Loopback, connect: Connect) -> None:
+def test_client_transient_error_repeats_reads_only(loopback: Loopback, connect: Connect) -> None:
     script(
         loopback,
         batch=[loopback.reply(503, None, Retry_After="0")],
@@ -152,7 +152,7 @@ def test_a_write_is_sent_once_and_a_read_again(loopback: Loopback, connect: Conn
     ]
 
 
-def test_retries_end_with_what_they_ended_on(loopback: Loopback, connect: Connect) -> None:
+def test_client_retries_exhausted_raise_the_last_fault(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[loopback.reply(502, b"<html>\nbad gateway")])
     fault = fault_of(lambda: connect(retry_timeout=0.3).client.list_page(0))
     assert isinstance(fault, RetriesExhausted)
@@ -160,7 +160,7 @@ def test_retries_end_with_what_they_ended_on(loopback: Loopback, connect: Connec
     assert len(loopback.asked) > 1
 
 
-def test_nothing_is_sent_once_the_guard_says_so(loopback: Loopback, connect: Connect) -> None:
+def test_client_cancelled_sends_nothing(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[page(loopback)], batch=[loopback.reply(200, DONE)])
     made = connect()
     made.cancellation.stop_writing("enough")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
 
 
-def test_a_netrc_never_replaces_the_bearer_nor_adds_to_the_token_call(
+def test_client_netrc_present_changes_no_request(
     loopback: Loopback, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -52,7 +52,7 @@ def test_a_netrc_never_replaces_the_bearer_nor_adds_to_the_token_call(
     assert [asked.bearer for asked in loopback.asked] == [None, "Bearer minted-1", "Bearer " + TOKEN]
 
 
-def test_a_token_is_made_of_client_credentials_once(loopback: Loopback, connect: Connect) -> None:
+def test_client_account_requests_one_token_for_all_calls(loopback: Loopback, connect: Connect) -> None:
     script(loopback, v2=minted(loopback, "minted-1", lifetime=3600), list=[page(loopback)])
     made = account(connect)
     for _call in range(3):
@@ -70,9 +70,7 @@ def test_a_token_is_made_of_client_credentials_once(loopback: Loopback, connect:
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_an_older_control_plane_is_asked_for_a_token_the_older_way(
-    loopback: Loopback, connect: Connect, status: int
-) -> None:
+def test_client_account_without_token_v2_uses_v1(loopback: Loopback, connect: Connect, status: int) -> None:
     script(
         loopback,
         v2=[loopback.reply(status, b"<html>no such page</html>")],
@@ -102,7 +100,7 @@ def test_an_older_control_plane_is_asked_for_a_token_the_older_way(
         (b"", "the response is empty"),
     ],
 )
-def test_of_a_broken_answer_with_a_token_only_a_page_is_quoted(
+def test_client_broken_token_response_quotes_pages_only(
     loopback: Loopback, connect: Connect, body: bytes, told: str
 ) -> None:
     script(loopback, v2=[loopback.reply(200, body)])
@@ -112,9 +110,7 @@ def test_of_a_broken_answer_with_a_token_only_a_page_is_quoted(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
-def test_a_refused_client_is_not_tried_the_older_way(
-    loopback: Loopback, connect: Connect, status: int
-) -> None:
+def test_client_refused_by_oauth_does_not_try_v1(loopback: Loopback, connect: Connect, status: int) -> None:
     said = {"error": "invalid_client", "error_description": "no such client"}
     script(loopback, v2=[loopback.reply(status, said)])
     words = str(fault_of(lambda: account(connect).client.list_page(0)))
@@ -123,7 +119,7 @@ def test_a_refused_client_is_not_tried_the_older_way(
     assert SECRET not in words
 
 
-def test_a_token_is_renewed_once_on_a_401(loopback: Loopback, connect: Connect) -> None:
+def test_client_token_refused_is_renewed_once(loopback: Loopback, connect: Connect) -> None:
     script(
         loopback,
         v2=minted(loopback, "minted-1", "minted-2"),
@@ -141,7 +137,7 @@ def test_a_token_is_renewed_once_on_a_401(loopback: Loopback, connect: Connect) 
     assert made.stats.retries == 1
 
 
-def test_a_batch_that_met_a_dead_token_is_sent_again_with_the_new_one(
+def test_client_batch_refused_for_its_token_is_sent_again_with_a_new_one(
     loopback: Loopback, connect: Connect
 ) -> None:
     script(
@@ -153,7 +149,7 @@ def test_a_batch_that_met_a_dead_token_is_sent_again_with_the_new_one(
     assert loopback.paths() == [TOKEN_V2, BATCH, TOKEN_V2, BATCH]
 
 
-def test_a_new_token_that_is_refused_as_well_is_the_end(loopback: Loopback, connect: Connect) -> None:
+def test_client_renewed_token_refused_too_fails(loopback: Loopback, connect: Connect) -> None:
     script(
         loopback,
         v2=minted(loopback, "minted-1", "minted-2", "minted-3"),
@@ -166,9 +162,7 @@ def test_a_new_token_that_is_refused_as_well_is_the_end(loopback: Loopback, conn
     assert loopback.paths() == [TOKEN_V2, LIST, TOKEN_V2, LIST]
 
 
-def test_what_refuses_every_token_ends_though_other_calls_get_through(
-    loopback: Loopback, connect: Connect
-) -> None:
+def test_client_call_refusing_every_token_fails_alone(loopback: Loopback, connect: Connect) -> None:
     names = iter("minted-{0}".format(number) for number in range(1, 100))
     made = account(connect)
 
@@ -188,7 +182,7 @@ def test_what_refuses_every_token_ends_though_other_calls_get_through(
     assert loopback.paths().count(LIST) == 2
 
 
-def test_a_given_token_is_final(loopback: Loopback, connect: Connect) -> None:
+def test_client_given_token_refused_is_not_renewed(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[loopback.reply(401, {"code": 401, "message": "bad token"})])
     fault = fault_of(lambda: connect(retry_timeout=5.0).client.list_page(0))
     assert isinstance(fault, AccessDenied)
@@ -198,7 +192,7 @@ def test_a_given_token_is_final(loopback: Loopback, connect: Connect) -> None:
     assert loopback.paths() == [LIST]
 
 
-def test_one_thread_renews_while_the_others_wait(loopback: Loopback, connect: Connect) -> None:
+def test_client_many_threads_renew_the_token_once(loopback: Loopback, connect: Connect) -> None:
     threads = 8
     refused = threading.Barrier(threads)
     names = iter("minted-{0}".format(number) for number in range(1, 100))
@@ -220,7 +214,7 @@ def test_one_thread_renews_while_the_others_wait(loopback: Loopback, connect: Co
     assert loopback.paths("POST") == [TOKEN_V2, TOKEN_V2]
 
 
-def test_a_token_is_renewed_ahead_of_its_end(
+def test_client_token_near_its_end_is_renewed(
     loopback: Loopback, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token

@@ -50,7 +50,7 @@ def refusal(environ: Optional[dict[str, str]] = None, **params: Any) -> str:
     return str(fault.value)
 
 
-def test_the_options_are_the_same_everywhere() -> None:
+def test_connection_argument_spec_equals_the_fragment() -> None:
     spec = connection_argument_spec()
     assert {name: (option["type"], option.get("default")) for name, option in spec.items()} == {
         "base_url": ("str", None),
@@ -71,9 +71,7 @@ def test_the_options_are_the_same_everywhere() -> None:
 
 
 @pytest.mark.parametrize("option", VARIABLES)
-def test_the_environment_stands_in_for_an_option_that_is_not_given_or_blank(
-    option: str, tmp_path: Path
-) -> None:
+def test_connect_options_blank_option_uses_the_environment(option: str, tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.touch()
     values = {
@@ -118,7 +116,9 @@ ENVIRONMENT = {
     ),
     st.lists(st.sampled_from(sorted(ENVIRONMENT)), unique=True),
 )
-def test_which_credentials_count(task: dict[str, Optional[str]], variables: list[str]) -> None:
+def test_connect_options_credentials_have_an_order(
+    task: dict[str, Optional[str]], variables: list[str]
+) -> None:
     environ = {name: ENVIRONMENT[name] for name in variables}
     expected: object = None
     # The task beats the environment, in which half a pair may lie; then a token beats a client.
@@ -142,7 +142,7 @@ def test_which_credentials_count(task: dict[str, Optional[str]], variables: list
         assert connect(environ, **task).credentials == expected
 
 
-def test_what_is_missing_is_told() -> None:
+def test_connect_options_missing_option_is_named() -> None:
     assert "credentials: not set" in refusal(token=None)
     assert "client_secret: not set. Set both client_id and client_secret (or RUNAI_CLIENT_SECRET" in refusal(
         token=None, client_id="i"
@@ -165,7 +165,7 @@ def test_what_is_missing_is_told() -> None:
         ("http://[::1]:8080", "http://[::1]:8080"),
     ],
 )
-def test_addresses(given_url: str, used: str) -> None:
+def test_connect_options_usable_address_is_normalised(given_url: str, used: str) -> None:
     made = connect(base_url=given_url)
     assert made.base_url == used
     assert not made.warnings
@@ -194,11 +194,11 @@ def test_addresses(given_url: str, used: str) -> None:
         "https://[acme",
     ],
 )
-def test_other_addresses_are_refused_without_repeating_what_may_be_a_secret(address: str) -> None:
+def test_connect_options_unusable_address_is_rejected_without_secrets(address: str) -> None:
     assert "s3cret" not in refusal(base_url=address)
 
 
-def test_plain_http_to_another_machine_is_warned_of() -> None:
+def test_connect_options_plain_http_to_another_host_warns() -> None:
     (warning,) = connect(base_url="http://10.0.0.7").warnings
     assert "plain http" in warning
 
@@ -216,34 +216,34 @@ def test_plain_http_to_another_machine_is_warned_of() -> None:
         (None, False),
     ],
 )
-def test_which_hosts_are_this_machine(host: Optional[str], own: bool) -> None:
+def test_is_loopback_other_host_is_false(host: Optional[str], own: bool) -> None:
     assert is_loopback(host) is own
 
 
 @pytest.mark.parametrize("option", ["timeout", "retry_timeout"])
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
-def test_times_are_numbers_of_seconds(option: str, value: float) -> None:
+def test_connect_options_unusable_seconds_are_rejected(option: str, value: float) -> None:
     wrong: dict[str, Any] = {option: value}
     assert refusal(**wrong).startswith("{0}: must be".format(option))
 
 
-def test_no_time_at_all_is_no_timeout_but_means_no_retries() -> None:
+def test_connect_options_zero_is_no_timeout_but_no_retries() -> None:
     assert refusal(timeout=0.0)
     assert connect(retry_timeout=0.0).retry_timeout == 0
 
 
 @pytest.mark.parametrize("token", ["two words", "new\nline", "ü", "tab\t"])
-def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
+def test_connect_options_token_unfit_for_a_header_is_rejected(token: str) -> None:
     assert "token" in refusal(token="x" + token + "x")
     assert token not in refusal(token="x" + token + "x")
 
 
 @pytest.mark.parametrize("proxy", ["proxy.example:3128", "socks5://p:1", "http://", "http://p:word"])
-def test_a_proxy_that_can_not_be_used_is_refused(proxy: str) -> None:
+def test_connect_options_unusable_proxy_is_rejected(proxy: str) -> None:
     assert refusal(proxy=proxy) == "proxy: must be an address like http://proxy.example.com:3128"
 
 
-def test_certificates_are_checked_unless_told_otherwise(tmp_path: Path) -> None:
+def test_connect_options_certificates_are_checked_by_default(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.touch()
     other = tmp_path / "other.pem"
@@ -260,7 +260,7 @@ def test_certificates_are_checked_unless_told_otherwise(tmp_path: Path) -> None:
     assert connect(validate_certs=False, ca_path=str(bundle)).warnings
 
 
-def test_a_bundle_that_is_not_there_is_told_by_its_option() -> None:
+def test_connect_options_missing_ca_bundle_is_rejected_with_its_option() -> None:
     assert refusal(ca_path="/no/such.pem").startswith("ca_path: ")
     assert refusal({"REQUESTS_CA_BUNDLE": "/no/such.pem"}).startswith("REQUESTS_CA_BUNDLE: ")
 
@@ -270,7 +270,7 @@ def basic(pair: str) -> str:
     return base64.b64encode(pair.encode()).decode()
 
 
-def test_every_secret_is_known_used_or_not() -> None:
+def test_connection_secrets_hold_unused_ones_too() -> None:
     environ = {
         "RUNAI_CLIENT_SECRET": "env-secret",
         "RUNAI_BEARER_TOKEN": "env-token",
@@ -291,12 +291,12 @@ def test_every_secret_is_known_used_or_not() -> None:
     assert set(connect(environ, **params).secrets) == expected
 
 
-def test_what_is_too_short_to_hide_is_no_secret_of_ours() -> None:
+def test_connection_secrets_leave_out_short_ones() -> None:
     environ = {"RUNAI_BEARER_TOKEN": "1", "https_proxy": "http://u:abc@p:1"}
     assert connection_secrets({"client_secret": "", "token": "e7c"}, environ) == {basic("u:abc")}
 
 
-def test_a_password_in_an_address_that_is_refused_is_a_secret_all_the_same() -> None:
+def test_connect_options_rejected_address_with_a_password_hides_it() -> None:
     task, environ = "https://someone:pass%20word@acme.run.ai", "https://someone:other-word@acme.run.ai"
     assert connection_secrets({"base_url": task}, {"RUNAI_BASE_URL": environ}) == {
         *("pass%20word", "pass word", "other-word"),

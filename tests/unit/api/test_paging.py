@@ -12,8 +12,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import Ma
 from ansible_collections.gpuops.runai.plugins.module_utils._api.paging import (
     PAGE_SIZE,
     assume_next,
+    map_parallel,
     page_offsets,
     read_pages,
+    until_an_error,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Page
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
@@ -43,7 +45,7 @@ class Listing:
         return Page(shown, following if following < len(self.rows) else None)
 
 
-def test_the_largest_page_is_asked_for() -> None:
+def test_page_size_is_the_largest_of_the_api() -> None:
     assert PAGE_SIZE == 500
 
 
@@ -51,12 +53,12 @@ def test_the_largest_page_is_asked_for() -> None:
     ("total", "offsets"),
     [(None, [0]), (0, [0]), (1, [0]), (500, [0]), (501, [0, 500]), (1500, [0, 500, 1000]), (10**9, [0])],
 )
-def test_where_the_pages_of_a_list_begin(total: Optional[int], offsets: list[int]) -> None:
+def test_page_offsets_of_a_total_cover_it(total: Optional[int], offsets: list[int]) -> None:
     assert page_offsets(total) == offsets
 
 
 @given(st.integers(0, 2200), st.sampled_from([100, 170, 499, 500]), st.integers(-700, 700), st.integers(1, 5))
-def test_all_rows_are_read_once_whatever_was_counted(total: int, most: int, off: int, workers: int) -> None:
+def test_read_pages_any_count_reads_all_rows_once(total: int, most: int, off: int, workers: int) -> None:
     listing = Listing(total, most)
     rows = read_pages(PATH, listing.page, page_offsets(max(0, total + off)), workers)
     assert {one["number"] for one in rows.values()} == set(range(total))
@@ -64,24 +66,24 @@ def test_all_rows_are_read_once_whatever_was_counted(total: int, most: int, off:
     assert len(listing.asked) == len(set(listing.asked))
 
 
-def test_upper_case_ids_are_folded_and_rows_without_one_left_out() -> None:
+def test_read_pages_upper_case_ids_are_folded() -> None:
     page = Page([{"id": row(1)["id"].upper()}, {"id": None}, {}, {"id": "x"}], None)
     assert list(read_pages(PATH, lambda offset: page, [0], 1)) == [row(1)["id"]]
 
 
-def test_rows_may_be_known_by_something_else_than_a_uuid() -> None:
+def test_read_pages_other_identity_keys_the_rows() -> None:
     pages = {0: Page([{"name": "a"}, {"name": "b"}], 2), 2: Page([{"name": "b"}, {"name": None}], None)}
     rows = read_pages(PATH, pages.__getitem__, [0], 1, identity=lambda row: row["name"])
     assert list(rows) == ["a", "b"]
 
 
-def test_rows_that_move_up_a_place_are_not_told_twice_as_two() -> None:
+def test_read_pages_repeated_row_counts_once() -> None:
     first, second = [row(number) for number in range(500)], [row(number) for number in range(499, 700)]
     pages = {0: Page(first, 500), 500: Page(second, None)}
     assert len(read_pages(PATH, pages.__getitem__, [0, 500], 2)) == 700
 
 
-def test_reading_ends_when_it_is_enough() -> None:
+def test_read_pages_enough_rows_ends_the_read() -> None:
     listing = Listing(100_000, 500)
     looked = threading.Semaphore(2)
 
@@ -99,7 +101,7 @@ def test_reading_ends_when_it_is_enough() -> None:
     assert len(listing.asked) <= 4
 
 
-def test_a_list_that_repeats_itself_is_given_up() -> None:
+def test_read_pages_repeating_list_fails() -> None:
     asked: list[int] = []
 
     def same(offset: int) -> Page:
@@ -133,14 +135,14 @@ def test_read_pages_assumed_next_repeats_the_rows_ends_the_list() -> None:
     assert asked == [0, 60]
 
 
-def test_a_list_without_end_is_given_up() -> None:
+def test_read_pages_endless_list_fails() -> None:
     with pytest.raises(MalformedResponse, match=ENDLESS):
         read_pages(PATH, lambda offset: Page([row(offset)], offset + 1), [0], 2)
     with pytest.raises(MalformedResponse, match=ENDLESS):
         read_pages(PATH, lambda offset: Page([], offset + 1), [0], 2)
 
 
-def test_the_first_fault_is_raised_and_no_page_begun_after_it() -> None:
+def test_read_pages_first_fault_is_raised_and_begins_no_page() -> None:
     asked: list[int] = []
 
     def broken(offset: int) -> Page:
@@ -152,7 +154,7 @@ def test_the_first_fault_is_raised_and_no_page_begun_after_it() -> None:
     assert len(asked) < 50
 
 
-def test_pages_are_read_at_once() -> None:
+def test_read_pages_several_workers_read_at_once() -> None:
     together = threading.Barrier(3)
 
     def page(offset: int) -> Page:
@@ -160,3 +162,56 @@ def test_pages_are_read_at_once() -> None:
         return Page([row(offset)], None)
 
     assert len(read_pages(PATH, page, [0, 500, 1000], 3)) == 3
+
+
+def test_map_parallel_results_keep_the_order_of_the_items() -> None:
+    others_done = threading.Event()
+
+    def call(item: int) -> int:
+        if item == 0:
+            assert others_done.wait(300)
+        if item == 9:
+            others_done.set()
+        return item * item
+
+    assert map_parallel(call, range(10), 2) == [item * item for item in range(10)]
+
+
+def test_map_parallel_without_items_calls_nothing() -> None:
+    assert map_parallel(pytest.fail, [], 4) == []
+
+
+def test_map_parallel_after_the_first_error_begins_no_call() -> None:
+    begun: list[int] = []
+    first_has_begun, failed = threading.Event(), threading.Event()
+
+    def call(item: int) -> int:
+        if item == 1:
+            assert first_has_begun.wait(300)
+        begun.append(item)
+        if item == 0:
+            first_has_begun.set()
+            # Ends well, but only after another has failed.
+            assert failed.wait(300)
+            return item
+        failed.set()
+        raise LookupError(item)
+
+    with pytest.raises(LookupError) as fault:
+        map_parallel(call, range(50), 2)
+    assert begun == [0, 1]
+    assert fault.value.args == (1,)
+
+
+def test_until_an_error_of_several_raises_the_first() -> None:
+    def call(item: int) -> None:
+        if item == 0:
+            # Another fails while this one is under way.
+            with pytest.raises(LookupError):
+                guarded(1)
+            raise ValueError(item)
+        raise LookupError(item)
+
+    guarded = until_an_error(call)
+    with pytest.raises(LookupError):
+        guarded(0)

@@ -16,7 +16,7 @@ from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
 
-def test_the_time_is_for_head_and_body_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timed_response_head_and_body_share_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     monkeypatch.setattr(_read_deadline, "time", clock)
     ours, theirs = socket.socketpair()
@@ -33,7 +33,7 @@ def test_the_time_is_for_head_and_body_together(monkeypatch: pytest.MonkeyPatch)
         answer.close()
 
 
-def test_the_time_of_one_answer_is_not_that_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timed_response_next_one_has_its_own_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     monkeypatch.setattr(_read_deadline, "time", clock)
     ours, theirs = socket.socketpair()
@@ -48,7 +48,7 @@ def test_the_time_of_one_answer_is_not_that_of_the_next(monkeypatch: pytest.Monk
             assert ours.gettimeout() == 30.0
 
 
-def test_without_a_timeout_there_is_none() -> None:
+def test_timed_response_without_a_timeout_has_none() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         answer = TimedResponse(ours)

@@ -41,7 +41,7 @@ def batch(answer: object, asked: Optional[list[str]] = None) -> tuple[Any, list[
     return parse_batch("/batch", answer, IDS if asked is None else asked, remarks.append), remarks
 
 
-def test_both_lists_are_optional() -> None:
+def test_parse_batch_missing_lists_are_empty() -> None:
     answer, remarks = batch({"id": BATCH_ID})
     assert answer == (BATCH_ID, [], {}, IDS)
     assert remarks == []
@@ -49,7 +49,7 @@ def test_both_lists_are_optional() -> None:
     assert batch({"id": BATCH_ID, "succeeded": None, "failed": None})[0].omitted == IDS
 
 
-def test_upper_case_is_folded() -> None:
+def test_parse_batch_upper_case_ids_are_folded() -> None:
     failed = [{"id": one.upper(), "code": 400, "message": "no"} for one in IDS[3:]]
     answer, remarks = batch(
         {"id": BATCH_ID.upper(), "succeeded": [one.upper() for one in IDS[:3]], "failed": failed}
@@ -58,7 +58,7 @@ def test_upper_case_is_folded() -> None:
     assert remarks == []
 
 
-def test_failed_wins_over_succeeded_and_is_remarked_on() -> None:
+def test_parse_batch_id_in_both_lists_is_refused_with_a_warning() -> None:
     answer, remarks = batch({"id": BATCH_ID, "succeeded": IDS, "failed": [{"id": IDS[0]}]})
     assert answer.succeeded == IDS[1:]
     assert answer.refused == {IDS[0]: Refusal(None, "")}
@@ -66,14 +66,14 @@ def test_failed_wins_over_succeeded_and_is_remarked_on() -> None:
     assert "both as succeeded and as failed" in remarks[0]
 
 
-def test_who_was_not_asked_for_is_ignored_and_remarked_on() -> None:
+def test_parse_batch_foreign_id_is_ignored_with_a_warning() -> None:
     answer, remarks = batch({"succeeded": [*IDS, STRANGER], "failed": [{"id": STRANGER, "code": 1}]})
     assert (answer.succeeded, answer.refused, answer.omitted) == (IDS, {}, [])
     assert len(remarks) == 2
     assert all("was not asked for; it was ignored" in warn_once for warn_once in remarks)
 
 
-def test_a_code_is_a_small_number_or_none() -> None:
+def test_parse_batch_code_out_of_range_is_none() -> None:
     for code, told in (
         (409, 409),
         (-1, -1),
@@ -88,7 +88,7 @@ def test_a_code_is_a_small_number_or_none() -> None:
         assert batch({"failed": failed})[0].refused[IDS[0]].code == told
 
 
-def test_messages_are_made_safe_and_short() -> None:
+def test_parse_batch_message_is_cleaned_and_cut() -> None:
     failed = [{"id": IDS[0], "code": 1, "message": "a\x1b[2J\r\nb" + "x" * 10_000}]
     message = batch({"failed": failed})[0].refused[IDS[0]].message
     assert message.startswith("a [2J  bx")
@@ -98,7 +98,7 @@ def test_messages_are_made_safe_and_short() -> None:
 @pytest.mark.parametrize(
     "answer", [None, [], "text", 7, True, {"succeeded": "x"}, {"failed": {"a": 1}}, {"failed": 1}]
 )
-def test_what_is_no_answer_at_all(answer: object) -> None:
+def test_parse_batch_other_shape_is_malformed(answer: object) -> None:
     with pytest.raises(MalformedResponse):
         batch(answer)
 
@@ -118,7 +118,7 @@ def test_what_is_no_answer_at_all(answer: object) -> None:
     ),
     st.lists(st.sampled_from(IDS), unique=True),
 )
-def test_every_id_asked_is_in_one_place_whatever_comes(body: dict[str, Any], asked: list[str]) -> None:
+def test_parse_batch_any_body_places_each_id_once(body: dict[str, Any], asked: list[str]) -> None:
     try:
         answer, _remarks = batch(body, asked)
     except MalformedResponse:
@@ -130,34 +130,34 @@ def test_every_id_asked_is_in_one_place_whatever_comes(body: dict[str, Any], ask
 
 
 @pytest.mark.parametrize("following", [None, "", 0])
-def test_the_last_page(following: object) -> None:
+def test_parse_page_without_next_is_the_last(following: object) -> None:
     body = {"workloads": [{"id": 1}, "x", None], "next": following}
     assert parse_page("/w", body, "workloads", 500) == Page([{"id": 1}], None)
     assert parse_page("/w", {"workloads": []}, "workloads", 500) == Page([], None)
 
 
 @pytest.mark.parametrize("following", [1000, "1000", 501])
-def test_a_page_that_goes_on(following: Any) -> None:
+def test_parse_page_with_next_leads_on(following: Any) -> None:
     assert parse_page("/w", {"workloads": [], "next": following}, "workloads", 500).next == int(following)
 
 
 @pytest.mark.parametrize(
     "following", [500, 499, -1, "500", "x", True, 1000.5, [], {"offset": 1000}, "9" * 5000, 10**9, 10**400]
 )
-def test_a_page_that_does_not_move_on(following: object) -> None:
+def test_parse_page_next_not_beyond_the_offset_fails(following: object) -> None:
     with pytest.raises(MalformedResponse):
         parse_page("/w", {"workloads": [{"id": 1}], "next": following}, "workloads", 500)
 
 
 @pytest.mark.parametrize("following", [500, "500"])
-def test_a_page_without_rows_that_names_itself_is_the_end(following: object) -> None:
+def test_parse_page_empty_naming_itself_is_the_last(following: object) -> None:
     assert parse_page("/w", {"workloads": [], "next": following}, "workloads", 500) == Page([], None)
     with pytest.raises(MalformedResponse):
         parse_page("/w", {"workloads": [], "next": 499}, "workloads", 500)
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"workloads": {"a": 1}}, {"workloads": "x"}, {"pods": []}])
-def test_what_is_no_page(body: object) -> None:
+def test_parse_page_other_shape_is_malformed(body: object) -> None:
     with pytest.raises(MalformedResponse):
         parse_page("/w", body, "workloads", 0)
 
@@ -165,7 +165,7 @@ def test_what_is_no_page(body: object) -> None:
 @pytest.mark.parametrize(
     ("body", "count"), [({"count": 0}, 0), ({"count": 7}, 7), ({"count": -1}, None), ({"count": True}, None)]
 )
-def test_counts(body: object, count: Optional[int]) -> None:
+def test_parse_count_number_is_returned(body: object, count: Optional[int]) -> None:
     if count is None:
         with pytest.raises(MalformedResponse):
             parse_count("/count", body)
@@ -174,12 +174,12 @@ def test_counts(body: object, count: Optional[int]) -> None:
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"count": "7"}, {"count": 7.5}, 7])
-def test_what_is_no_count(body: object) -> None:
+def test_parse_count_other_shape_is_malformed(body: object) -> None:
     with pytest.raises(MalformedResponse):
         parse_count("/count", body)
 
 
-def test_one_workload_is_the_one_asked_for() -> None:
+def test_parse_one_other_id_is_malformed() -> None:
     assert parse_one("/w", {"id": IDS[0].upper(), "phase": "Running"}, IDS[0])["phase"] == "Running"
     others: list[object] = [{"id": IDS[1]}, {"id": None}, {}, [], None]
     for body in others:
@@ -193,7 +193,7 @@ def test_parse_empty_object_for_a_list_returns_an_empty_list(empty: object) -> N
     assert batch({"succeeded": IDS, "failed": empty})[0].succeeded == IDS
 
 
-def test_bare_arrays() -> None:
+def test_parse_objects_bare_array_returns_its_objects() -> None:
     assert parse_objects("/c", [{"uuid": 1}, 2, None]) == [{"uuid": 1}]
     assert parse_objects("/c", {}) == parse_objects("/c", None) == []
     with pytest.raises(MalformedResponse):
@@ -219,12 +219,12 @@ def test_bare_arrays() -> None:
         ("text", (None, "text")),
     ],
 )
-def test_errors_of_the_api_and_of_oauth(body: object, told: tuple[Optional[int], str]) -> None:
+def test_parse_error_known_shape_returns_code_and_text(body: object, told: tuple[Optional[int], str]) -> None:
     assert parse_error(body) == told
 
 
 @pytest.mark.parametrize("key", ["message", "details", "error", "error_description"])
-def test_no_part_of_a_secret_is_left_where_an_error_is_cut(key: str) -> None:
+def test_parse_error_secret_at_the_cut_is_hidden(key: str) -> None:
     # Written with escapes as a Go server writes them, the secret is not found before the response is decoded.
     secret = "pa<ss&w>or-0123456789abcdef"
     body = json.loads(json.dumps({key: "x" * 490 + secret}))
@@ -233,7 +233,7 @@ def test_no_part_of_a_secret_is_left_where_an_error_is_cut(key: str) -> None:
 
 
 @given(json_values, st.dictionaries(st.sampled_from(["code", "message", "details", "error"]), json_values))
-def test_no_error_is_too_odd_to_be_told(value: object, body: dict[str, Any]) -> None:
+def test_parse_error_any_body_returns_a_short_text(value: object, body: dict[str, Any]) -> None:
     for odd in (value, body):
         code, words = parse_error(odd)
         assert code is None or abs(code) <= 2**31

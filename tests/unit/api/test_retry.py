@@ -54,11 +54,11 @@ DATE = "Sun, 01 Mar 2026 12:00:00 GMT"
         ("Sun, 99 Mar 2026 11:00:00 GMT", None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(value: Optional[str], seconds: Optional[float]) -> None:
+def test_parse_retry_after_seconds_or_date_is_seconds(value: Optional[str], seconds: Optional[float]) -> None:
     assert parse_retry_after(value, DATE) == seconds
 
 
-def test_a_date_without_the_answers_own_date_is_compared_with_this_clock() -> None:
+def test_parse_retry_after_date_without_a_date_header_uses_the_local_clock() -> None:
     assert parse_retry_after("Sun, 01 Mar 2020 12:00:00 GMT", None) == 0
     late = parse_retry_after("Thu, 01 Mar 2035 12:00:00 GMT", "no date")
     assert late is not None
@@ -66,7 +66,7 @@ def test_a_date_without_the_answers_own_date_is_compared_with_this_clock() -> No
 
 
 @given(st.text(max_size=40))
-def test_no_header_is_a_fault_of_ours(value: str) -> None:
+def test_parse_retry_after_any_header_is_seconds_or_none(value: str) -> None:
     seconds = parse_retry_after(value, DATE)
     assert seconds is None or 0 <= seconds <= YEAR
 
@@ -96,7 +96,7 @@ def exhaust(mine: RetryBudget, fault: RequestError) -> RequestError:
         return end
 
 
-def test_pauses_grow_and_all_retries_share_the_time(clock: FakeClock) -> None:
+def test_retry_budget_lasting_fault_pauses_grow_within_the_budget(clock: FakeClock) -> None:
     end = exhaust(retry_budget(clock, 60.0), status(502))
     assert isinstance(end, RetriesExhausted)
     assert sum(clock.slept) == pytest.approx(60.0)
@@ -108,7 +108,7 @@ def test_pauses_grow_and_all_retries_share_the_time(clock: FakeClock) -> None:
     assert "for 60 s" in str(end)
 
 
-def test_retries_that_take_long_are_told_once_while_they_do(clock: FakeClock) -> None:
+def test_retry_budget_long_retries_report_once(clock: FakeClock) -> None:
     told: list[tuple[str, float, float]] = []
 
     def tell(kind: str, left: float) -> None:
@@ -133,13 +133,13 @@ def test_retries_that_take_long_are_told_once_while_they_do(clock: FakeClock) ->
     assert [(kind, left) for kind, left, _at in told] == [("HTTP 503", 3600.0)]
 
 
-def test_clients_do_not_come_back_as_one(clock: FakeClock) -> None:
+def test_retry_budget_pauses_differ_between_clients(clock: FakeClock) -> None:
     for _client in range(10):
         retry_budget(clock, 60.0).pause(status(502))
     assert len(set(clock.slept)) > 5
 
 
-def test_the_time_the_control_plane_asks_for_is_given_within_what_is_left(clock: FakeClock) -> None:
+def test_retry_budget_retry_after_is_kept_within_the_budget(clock: FakeClock) -> None:
     mine = retry_budget(clock, 30.0)
     mine.pause(status(503, 7.0))
     mine.pause(status(429, 0.0))
@@ -151,21 +151,19 @@ def test_the_time_the_control_plane_asks_for_is_given_within_what_is_left(clock:
 
 
 @pytest.mark.parametrize("asked", [None, 0.0, 0.2])
-def test_a_server_that_asks_for_no_pause_again_and_again_is_not_asked_without_end(
-    clock: FakeClock, asked: Optional[float]
-) -> None:
+def test_retry_budget_retry_after_zero_still_pauses(clock: FakeClock, asked: Optional[float]) -> None:
     exhaust(retry_budget(clock, 120.0), status(429, asked))
     assert len(clock.slept) < 30
 
 
-def test_what_is_asked_for_is_given_where_it_is_more_than_the_pauses_have_grown_to(clock: FakeClock) -> None:
+def test_retry_budget_retry_after_beyond_the_pause_is_kept(clock: FakeClock) -> None:
     mine = retry_budget(clock, 1000.0)
     for _try in range(12):
         mine.pause(status(503, 30.0))
     assert clock.slept == [30.0] * 12
 
 
-def test_no_time_retries_nothing(clock: FakeClock) -> None:
+def test_retry_budget_of_zero_retries_nothing(clock: FakeClock) -> None:
     fault = status(503, 1.0)
     assert exhaust(retry_budget(clock, 0.0), fault) is fault
     assert clock.slept == []
@@ -183,7 +181,7 @@ def test_no_time_retries_nothing(clock: FakeClock) -> None:
         NotDelivered("GET", "/x", "k", "wrong certificate", lasting=True),
     ],
 )
-def test_what_lasts_is_raised_at_once(clock: FakeClock, fault: RequestError) -> None:
+def test_retry_budget_lasting_fault_is_raised_at_once(clock: FakeClock, fault: RequestError) -> None:
     assert exhaust(retry_budget(clock, 60.0), fault) is fault
     assert clock.slept == []
 
@@ -196,7 +194,7 @@ def test_what_lasts_is_raised_at_once(clock: FakeClock, fault: RequestError) -> 
         ResponseLost("GET", "/x", "a timeout", "no answer"),
     ],
 )
-def test_what_may_pass_is_tried_again_and_told_once_with_a_count(
+def test_retry_budget_transient_fault_is_retried_with_one_warning(
     clock: FakeClock, fault: RequestError
 ) -> None:
     stats = RequestStats()
@@ -208,12 +206,12 @@ def test_what_may_pass_is_tried_again_and_told_once_with_a_count(
     assert "retried 5 times because of: {0}".format(fault.kind) in warning
 
 
-def test_an_answer_of_another_shape_is_not_asked_for_for_long(clock: FakeClock) -> None:
+def test_retry_budget_malformed_response_is_retried_twice(clock: FakeClock) -> None:
     exhaust(retry_budget(clock, 600.0), MalformedResponse("GET", "/x", "not JSON", "html"))
     assert len(clock.slept) == 2
 
 
-def test_the_clock_starts_at_the_first_fault(clock: FakeClock) -> None:
+def test_retry_budget_starts_at_the_first_fault(clock: FakeClock) -> None:
     mine: Any = retry_budget(clock, 10.0)
     clock.advance(1000)
     assert mine.left == 10.0

@@ -103,7 +103,7 @@ def test_without_wait_nobody_waits() -> None:
     assert (finished.failed, finished.result["not_reached"]) == (False, [])
 
 
-def test_waiting_ends_where_nothing_can_come_of_it() -> None:
+def test_wait_for_a_failed_workload_ends() -> None:
     ids = workload_ids(1)
     fleet = same(1, "Running")
     fleet.apply = lambda action, one: fleet.phases.update({one: "Failed"})  # type: ignore[method-assign]

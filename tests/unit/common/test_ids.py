@@ -20,9 +20,7 @@ separators = st.text(" \t\r\n,", min_size=1, max_size=3)
 
 
 @given(st.lists(spelled, max_size=30), st.data())
-def test_the_distinct_ids_stay_in_the_order_given_however_they_are_cut(
-    ids: list[str], data: st.DataObject
-) -> None:
+def test_parse_ids_any_separators_keep_distinct_ids_in_order(ids: list[str], data: st.DataObject) -> None:
     elements = []
     rest = list(ids)
     while rest:
@@ -38,26 +36,26 @@ def test_the_distinct_ids_stay_in_the_order_given_however_they_are_cut(
     assert parsed.duplicates == len(ids) - len(expected)
 
 
-def test_white_space_alone_drops() -> None:
+def test_parse_ids_white_space_alone_is_dropped() -> None:
     assert parse_ids(["  ", "\n", " , ,", ONE], "ids") == ([ONE], 0)
 
 
-def test_no_ids_are_no_fault() -> None:
+def test_parse_ids_empty_list_is_accepted() -> None:
     assert parse_ids([], "ids") == ([], 0)
 
 
 @pytest.mark.parametrize("elements", [[""], [ONE, ""], [ONE, None], ["", "not-a-uuid"]])
-def test_an_element_that_is_empty_refuses_all(elements: list[object]) -> None:
+def test_parse_ids_empty_element_is_rejected(elements: list[object]) -> None:
     with pytest.raises(OptionError, match=r"protect: element \d of \d is empty"):
         parse_ids(elements, "protect")
 
 
-def test_null_is_not_an_empty_list() -> None:
+def test_parse_ids_null_is_rejected() -> None:
     with pytest.raises(OptionError, match="ids: is null"):
         parse_ids(None, "ids")
 
 
-def test_the_bad_ones_are_named() -> None:
+def test_parse_ids_malformed_ids_are_named() -> None:
     with pytest.raises(OptionError) as fault:
         parse_ids([ONE, "train-7, {0}".format(TWO), THREE[:-1]], "ids")
     assert "'train-7'" in str(fault.value)
@@ -74,14 +72,14 @@ def test_the_bad_ones_are_named() -> None:
         (ONE[:-1] + "\0", ONE[:-1] + "\\x00"),
     ],
 )
-def test_what_can_not_be_seen_in_an_id_is_spelt_out(pasted: str, told: str) -> None:
+def test_parse_ids_invisible_character_is_spelt_out(pasted: str, told: str) -> None:
     with pytest.raises(OptionError) as fault:
         parse_ids([pasted], "ids")
     assert str(fault.value) == "ids: not a uuid: '{0}'".format(told)
 
 
 @given(st.lists(st.text(max_size=2000).map(lambda text: "x" + text), min_size=1, max_size=200))
-def test_bad_ones_never_make_a_long_or_unsafe_message(elements: list[str]) -> None:
+def test_parse_ids_malformed_ids_make_a_short_safe_message(elements: list[str]) -> None:
     with pytest.raises(OptionError) as fault:
         parse_ids(elements, "ids")
     words = str(fault.value)
@@ -108,9 +106,9 @@ def test_bad_ones_never_make_a_long_or_unsafe_message(elements: list[str]) -> No
         ONE + "0",
     ],
 )
-def test_only_the_plain_form_is_a_uuid(value: object) -> None:
+def test_fold_id_other_form_is_none(value: object) -> None:
     assert fold_id(value) is None
 
 
-def test_upper_case_is_folded() -> None:
+def test_parse_batch_upper_case_ids_are_folded() -> None:
     assert fold_id(ONE.upper()) == ONE

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 
 @given(st.text(max_size=1500), st.integers(1, 600))
-def test_clean_text_is_one_short_line_that_a_terminal_can_show(text: str, length: int) -> None:
+def test_clean_any_text_is_one_short_printable_line(text: str, length: int) -> None:
     shown = clean(text, length)
     assert len(shown) <= length
     assert len(shown.splitlines()) <= 1
@@ -31,21 +31,21 @@ def test_clean_text_is_one_short_line_that_a_terminal_can_show(text: str, length
 
 
 @given(st.text("abc {}%äöü中🙂", max_size=100))
-def test_ordinary_text_stays(text: str) -> None:
+def test_clean_ordinary_text_is_unchanged(text: str) -> None:
     assert clean(text) == text.strip()
 
 
 @pytest.mark.parametrize("value", [None, 7, 1.5, True, b"bytes", ["list"], {"a": "dict"}])
-def test_what_is_no_text_is_empty(value: object) -> None:
+def test_clean_other_type_is_empty(value: object) -> None:
     assert clean(value) == ""
 
 
-def test_a_cut_is_seen() -> None:
+def test_shortened_long_text_shows_the_cut() -> None:
     assert clean("x" * 501) == "x" * 499 + "…"
     assert clean("x" * 500) == "x" * 500
 
 
-def test_the_first_line_of_a_page() -> None:
+def test_first_line_of_a_page_is_its_title() -> None:
     assert first_line(b"\r\n Sign in, please\r\nmore") == "Sign in, please"
     assert first_line(b"\r\n  <html>\x1b[31m</html>  \r\nmore") == "[31m"
     assert first_line(b"") == ""
@@ -58,12 +58,12 @@ def test_the_first_line_of_a_page() -> None:
     assert first_line(b"\xff\xfe") != ""
 
 
-def test_some_of_many() -> None:
+def test_some_of_many_names_the_rest_by_number() -> None:
     assert some_of(["a", "b"]) == "a, b"
     assert some_of(["a", "b", "c"], most=2) == "a, b and 1 more"
 
 
-def test_counting() -> None:
+def test_counted_number_and_noun_agree() -> None:
     assert [counted(number, "workload") for number in (0, 1, 2)] == [
         "0 workloads",
         "1 workload",
@@ -71,20 +71,20 @@ def test_counting() -> None:
     ]
 
 
-def test_what_is_too_short_to_be_told_from_parts_of_words_and_ids_is_left() -> None:
+def test_hide_short_secret_is_left() -> None:
     text = "suspend: 1 changed of 1, 00000000-0000-4000-8000-000000000001"
     assert hide(text, ["", "1", "000"]) == text
     assert hide("a word1 b", ["word"]) == "a ********1 b"
 
 
 @given(st.lists(st.text(min_size=SHORTEST_SECRET), max_size=5), st.text())
-def test_secrets_are_hidden_also_where_one_is_part_of_another(secrets: list[str], text: str) -> None:
+def test_hide_secret_within_another_is_hidden(secrets: list[str], text: str) -> None:
     parts = [secret[: max(SHORTEST_SECRET, len(secret) // 2 + 1)] for secret in secrets]
     shown = hide(text.join(["", *secrets, *parts, ""]), [*secrets, *parts])
     assert not any(secret in shown.replace("********", "") for secret in secrets if secret not in text)
 
 
-def test_secrets_are_hidden_however_they_are_written() -> None:
+def test_hide_secret_in_any_notation_is_hidden() -> None:
     secret = 'p+w/1=Zq&"x ü'
     for written in (
         secret,

@@ -32,7 +32,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1)),
     ],
 )
-def test_timestamps_are_read_in_utc(text: str, expected: datetime) -> None:
+def test_parse_timestamp_any_zone_is_utc(text: str, expected: datetime) -> None:
     assert parse_timestamp(text) == expected.replace(tzinfo=timezone.utc)
 
 
@@ -49,12 +49,12 @@ def test_timestamps_are_read_in_utc(text: str, expected: datetime) -> None:
         "20260228",
     ],
 )
-def test_what_is_no_timestamp_is_none(text: str) -> None:
+def test_parse_timestamp_other_text_is_none(text: str) -> None:
     assert parse_timestamp(text) is None
 
 
 @given(st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(timezone.utc)))
-def test_every_timestamp_that_python_writes_is_read_back(moment: datetime) -> None:
+def test_parse_timestamp_of_python_is_read_back(moment: datetime) -> None:
     assert parse_timestamp(moment.isoformat()) == moment
 
 
@@ -70,14 +70,14 @@ def test_every_timestamp_that_python_writes_is_read_back(moment: datetime) -> No
         ("30s", timedelta(seconds=30)),
     ],
 )
-def test_ages(text: str, expected: timedelta) -> None:
+def test_parse_age_valid_text_is_a_duration(text: str, expected: timedelta) -> None:
     assert parse_age(text) == expected
 
 
 @pytest.mark.parametrize(
     "text", ["", "7", "d", "7 days", "-7d", "7y", "1e3d", "9" * 400 + "d", "7d,", "6M", "1d6M"]
 )
-def test_what_is_no_age_is_none(text: str) -> None:
+def test_parse_age_other_text_is_none(text: str) -> None:
     assert parse_age(text) is None
 
 
@@ -92,12 +92,12 @@ def test_what_is_no_age_is_none(text: str) -> None:
         ("1D6M", "minutes or months"),
     ],
 )
-def test_what_names_no_moment_in_the_past_is_refused(text: str, words: str) -> None:
+def test_parse_before_other_text_is_rejected(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse_before(text, NOW)
 
 
-def test_a_moment_is_named_by_an_age_or_a_timestamp() -> None:
+def test_parse_before_age_or_timestamp_is_a_time() -> None:
     assert parse_before("12h", NOW) == datetime(2026, 3, 1, tzinfo=timezone.utc)
     assert parse_before("2026-02-01", NOW) == datetime(2026, 2, 1, tzinfo=timezone.utc)
 
@@ -114,5 +114,5 @@ def test_a_moment_is_named_by_an_age_or_a_timestamp() -> None:
         (86460, "1d"),
     ],
 )
-def test_ages_are_shown_in_their_two_largest_units(seconds: int, expected: str) -> None:
+def test_format_age_any_duration_shows_two_units(seconds: int, expected: str) -> None:
     assert format_age(timedelta(seconds=seconds)) == expected

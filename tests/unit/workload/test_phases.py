@@ -55,20 +55,20 @@ ARRIVED = {
 
 
 @pytest.mark.parametrize("phase", PROMISED)
-def test_what_an_action_means_in_a_phase(phase: str) -> None:
+def test_meaning_of_each_action_and_phase_is_as_documented(phase: str) -> None:
     assert tuple(meaning(action, phase) for action in ("suspend", "resume", "delete")) == PROMISED[phase]
 
 
-def test_all_phases_of_the_api_are_known_and_no_others() -> None:
+def test_phases_of_the_api_are_known_and_no_others() -> None:
     assert sorted((*PHASES, "Suspending", "a phase of a later version")) == sorted(PROMISED)
     assert [phase for phase in PROMISED if not is_known(phase)] == ["a phase of a later version"]
 
 
-def test_an_action_for_each_column() -> None:
+def test_actions_of_the_endpoint_are_covered() -> None:
     assert ACTIONS == ("suspend", "resume", "delete")
 
 
-def test_another_name_of_a_phase_is_the_phase() -> None:
+def test_canonical_other_name_is_the_phase() -> None:
     assert canonical("Suspending") == "Stopping"
     assert canonical("SUSPENDING") == "Stopping"
     assert canonical("stopping") == "Stopping"
@@ -76,7 +76,7 @@ def test_another_name_of_a_phase_is_the_phase() -> None:
 
 
 @pytest.mark.parametrize("phase", ARRIVED)
-def test_where_an_action_leads(phase: str) -> None:
+def test_has_arrived_each_phase_is_as_documented(phase: str) -> None:
     assert (
         has_arrived("suspend", phase, False),
         has_arrived("resume", phase, False),
@@ -88,7 +88,7 @@ def test_where_an_action_leads(phase: str) -> None:
 
 
 @pytest.mark.parametrize("phase", PROMISED)
-def test_waiting_ends_where_nothing_can_come_of_it(phase: str) -> None:
+def test_can_still_arrive_final_phase_is_false(phase: str) -> None:
     is_over = phase in ("Completed", "Failed", "Deleting")
     assert can_still_arrive("suspend", phase) is not is_over
     assert can_still_arrive("resume", phase) is not is_over

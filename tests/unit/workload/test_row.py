@@ -35,7 +35,7 @@ ANYTHING = st.recursive(
         ({}, None),
     ],
 )
-def test_allocated_gpus(row: dict[str, Any], expected: float | None) -> None:
+def test_allocated_gpus_of_any_value_is_a_number_or_none(row: dict[str, Any], expected: float | None) -> None:
     assert _row.allocated_gpus(row) == expected
 
 
@@ -49,17 +49,19 @@ def test_allocated_gpus(row: dict[str, Any], expected: float | None) -> None:
         ({}, None),
     ],
 )
-def test_idle_gpus_fall_back_to_the_older_field(row: dict[str, Any], expected: float | None) -> None:
+def test_idle_gpus_without_the_new_field_uses_the_old_one(
+    row: dict[str, Any], expected: float | None
+) -> None:
     assert _row.idle_gpus(row) == expected
 
 
-def test_the_zero_time_of_go_is_no_moment() -> None:
+def test_moment_zero_time_of_go_is_none() -> None:
     assert _row.moment({"completedAt": "0001-01-01T00:00:00Z"}, "completedAt") is None
     assert _row.moment({"completedAt": "2026-01-01T00:00:00Z"}, "completedAt") is not None
 
 
 @given(ANYTHING)
-def test_no_value_breaks_a_reader(value: Any) -> None:
+def test_row_readers_of_any_value_return_their_type(value: Any) -> None:
     row = {"x": value, "allocatedResources": value, "idleGpus": value, "actionsSupport": value}
     for read in (_row.text, _row.texts, _row.flag, _row.number, _row.moment, _row.nested):
         read(row, "x")

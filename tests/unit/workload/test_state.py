@@ -55,7 +55,7 @@ def client_of(url: str) -> Iterator[Client]:
         pytest.param(3000, None, id="by the list, with the count"),
     ],
 )
-def test_after_a_read_that_failed_no_other_begins(
+def test_state_reader_failed_read_begins_no_other(
     loopback: Loopback, asked_for: int, counted: Optional[int], status: int
 ) -> None:
     def answer(asked: Asked) -> Reply:
@@ -72,7 +72,7 @@ def test_after_a_read_that_failed_no_other_begins(
     assert len(failed) <= WORKERS
 
 
-def test_it_tells_how_much_it_has_read_and_in_which_way(loopback: Loopback) -> None:
+def test_state_reader_reports_how_much_it_has_read(loopback: Loopback) -> None:
     """Of a hundred ids the list shows sixty, in two pages; the others have to be asked for one by one."""
     ids = workload_ids(100)
 

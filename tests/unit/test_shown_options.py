@@ -5,34 +5,34 @@
 from __future__ import annotations
 
 import json
-import uuid
 
 from ansible_collections.gpuops.runai.plugins.module_utils._module import shown_options
+from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
-IDS = [str(uuid.UUID(int=number)) for number in range(10_000)]
+IDS = workload_ids(10_000)
 
 
-def test_short_options_stay_as_they_are() -> None:
+def test_shown_options_short_values_are_unchanged() -> None:
     options = {"action": "suspend", "ids": IDS[:4], "only_phases": None, "wait": False, "timeout": 30.0}
     assert shown_options(options) == {"module_args": options}
 
 
-def test_a_long_list_of_ids_is_not_repeated() -> None:
+def test_shown_options_long_list_of_ids_is_cut() -> None:
     shown = shown_options({"ids": IDS, "protect": IDS[:5]})["module_args"]
     assert shown == {"ids": [*IDS[:3], "and 9997 more"], "protect": [*IDS[:3], "and 2 more"]}
 
 
-def test_neither_are_the_ids_of_a_survey() -> None:
+def test_shown_options_ids_in_one_text_are_cut() -> None:
     for elements in (["\n".join(IDS)], [" ".join(IDS[:500])] * 4, ["\n".join(IDS)] * 20, "\n".join(IDS)):
         assert len(json.dumps(shown_options({"ids": elements}))) < 3000
 
 
-def test_nor_a_result_given_in_the_place_of_its_ids() -> None:
+def test_shown_options_dictionary_for_ids_shows_its_keys() -> None:
     shown = shown_options({"ids": {"changed": False, "ids": IDS, "count": 10_000}})["module_args"]
     assert shown == {"ids": "a dictionary: changed, ids, count"}
 
 
-def test_an_address_is_shown_only_if_it_can_hold_no_secret() -> None:
+def test_shown_options_address_that_may_hold_a_secret_is_masked() -> None:
     for usable in ("https://acme.run.ai", " http://127.0.0.1:8080/runai/ ", "", None):
         assert shown_options({"base_url": usable}) == {"module_args": {"base_url": usable}}
     for odd in (
@@ -47,6 +47,6 @@ def test_an_address_is_shown_only_if_it_can_hold_no_secret() -> None:
         assert shown_options({"base_url": odd}) == {"module_args": {"base_url": "********"}}
 
 
-def test_a_secret_is_never_cut_since_it_would_not_be_recognised() -> None:
+def test_shown_options_long_secret_is_not_cut() -> None:
     for option in ("token", "client_secret", "proxy"):
         assert shown_options({option: "x" * 2000}) == {"module_args": {option: "x" * 2000}}
