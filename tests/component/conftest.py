@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,3 +44,11 @@ def start(short_pauses: None) -> Iterator[Start]:
             return stack.enter_context(running(Settings(**settings)))
 
         yield begin
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """The folder of records."""
+    folder = tmp_path / "records"
+    folder.mkdir(mode=0o700)
+    return folder

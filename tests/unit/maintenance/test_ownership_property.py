@@ -74,6 +74,12 @@ class World:
         if phase == "Stopped" and not any(claim.may_stop for claim in claims):
             self.certain.add(one)
 
+    def touch(self, ids: Sequence[str]) -> None:
+        """Move time stamps. What was not seen before may have stopped after the suspend then."""
+        self.plane.touch(ids)
+        claims = [record.workloads.get(one) for one in ids for record in map(self.record, NAMES) if record]
+        self.certain -= {claim.id for claim in claims if claim is not None and claim.may_stop}
+
     def race(self, one: str) -> Callable[[Sequence[str]], None]:
         """Return what stops a workload as its owner, right before a begin sends it."""
 
@@ -186,7 +192,7 @@ def _play(world: World, act: tuple[Any, ...]) -> None:
     elif kind == "arrive":
         plane.arrive()
     elif kind == "touch":
-        plane.touch([one for one in rest[0] if plane.workloads[one].phase == "Stopped"])
+        world.touch([one for one in rest[0] if plane.workloads[one].phase == "Stopped"])
     else:
         setattr(plane, {"refuse": "refuses_redundant", "history": "has_history"}[kind], rest[0])
 
