@@ -171,7 +171,9 @@ options:
     default: none
   resume_touched:
     description:
-      - Whether O(state=ended) also resumes workloads that somebody else stopped again since.
+      - Whether O(state=ended) also resumes workloads that somebody else stopped, and those with an uncertain stop.
+      - Where time stamps and history do not show who stopped a workload, O(state=ended) fails. If V(false) is set on the
+        task, it leaves a few such workloads stopped. Many at once stay in doubt, since an upgrade moves time stamps.
     type: bool
     default: false
   attempts:

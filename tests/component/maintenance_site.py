@@ -30,13 +30,13 @@ PLAN: dict[str, Any] = {
 }
 
 
-def _completed(argument_spec: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def completed(argument_spec: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """The arguments as Ansible completes them."""
     found = {}
     for name, spec in argument_spec.items():
         found[name] = given.get(name, spec.get("default"))
         if spec["type"] == "dict" and found[name] is not None and "options" in spec:
-            found[name] = _completed(spec["options"], found[name])
+            found[name] = completed(spec["options"], found[name])
     return found
 
 
@@ -68,7 +68,7 @@ class Site:
             **options,
         }
         given = {key: value for key, value in given.items() if value is not None}
-        params = _completed(runai_maintenance.ARGUMENT_SPEC, given)
+        params = completed(runai_maintenance.ARGUMENT_SPEC, given)
         return run_maintenance(params, given, environ or {}, check)
 
     def info(
@@ -87,7 +87,7 @@ class Site:
             **options,
         }
         given = {key: value for key, value in given.items() if value is not None}
-        params = _completed(runai_maintenance_info.ARGUMENT_SPEC, given)
+        params = completed(runai_maintenance_info.ARGUMENT_SPEC, given)
         return run_maintenance_info(params, given, environ or {}, check)
 
     def events(self, name: str = "night") -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.idle_rep
 from simulator.server import Handle
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
 from tests.component.conftest import Start
-from tests.component.test_maintenance import _completed
+from tests.component.maintenance_site import completed
 from tests.support.workloads import workload_id
 
 IDLE = {"percent": 0.4}
@@ -59,7 +59,7 @@ def _report(simulator: Handle, check: bool = False, **options: Any) -> ModuleRes
         "select": {"idle_for": "2h"},
         **options,
     }
-    return run_idle_report(_completed(idle_report_argument_spec(), given), given, {}, check)
+    return run_idle_report(completed(idle_report_argument_spec(), given), given, {}, check)
 
 
 def test_report_counts_what_was_measured_idle_alone(simulator: Handle, tmp_path: Path) -> None:

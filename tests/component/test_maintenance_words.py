@@ -14,7 +14,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._common.result import
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import run as maintenance_run
 
 from tests.component.conftest import Start
-from tests.component.test_maintenance import PLAN, Site
+from tests.component.maintenance_site import PLAN, Site
 from tests.support.workloads import workload_id
 
 NODES: dict[str, Any] = {

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.component.conftest import Start
-from tests.component.test_maintenance import Site
+from tests.component.maintenance_site import Site
 from tests.support.workloads import fleet, workload_id
 
 RECLAIM: dict[str, Any] = {
@@ -31,17 +31,17 @@ class Reclaim(Site):
     """One simulator, and the folder of the records."""
 
     def warn(self, **options: Any) -> dict[str, Any]:
-        return self._good("planned", **{**RECLAIM, **options})
+        return self.good("planned", **{**RECLAIM, **options})
 
     def tell(self, owners: list[dict[str, Any]]) -> dict[str, Any]:
         told = [{"owner": one["owner"], "ids": [row["id"] for row in one["workloads"]]} for one in owners]
-        return self._good("told", told=told)
+        return self.good("told", told=told)
 
     def suspend(self, **options: Any) -> dict[str, Any]:
-        return self._good("begun", **{**RECLAIM, **options})
+        return self.good("begun", **{**RECLAIM, **options})
 
     def end(self) -> dict[str, Any]:
-        return self._good("ended")
+        return self.good("ended")
 
     def pass_time(self, **time: float) -> None:
         """Make all notices older."""
@@ -57,7 +57,7 @@ class Reclaim(Site):
         found: dict[str, int] = self.simulator.summary()["ids_sent"].get(action, {})
         return found
 
-    def _good(self, state: str, **options: Any) -> dict[str, Any]:
+    def good(self, state: str, **options: Any) -> dict[str, Any]:
         result = self.run(state, **options)
         assert not result.failed, result.result["lines"]
         return result.result
