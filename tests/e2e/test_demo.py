@@ -45,6 +45,8 @@ def test_demo_resumes_exactly_what_it_stopped_and_a_plain_loop_does_not(tmp_path
     assert rows["Suspends sent again a"] == ["0", "14"]
     assert rows["Workloads suspended a"] == ["0", "14"]
     assert "WARNING" not in output
+    readme = (CHECKOUT / "README.md").read_text().partition("<!-- demo -->\n```text\n")[2].partition("```")[0]
+    assert [line for line in readme.splitlines() if line not in output.splitlines()] == []
     # The folder is the user's: nothing else is left in it, and nothing was taken.
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     assert own.read_text() == "mine"
