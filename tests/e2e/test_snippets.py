@@ -36,6 +36,11 @@ PLAYED = {
     (RST + "guide_outcomes.rst", "yaml"): "e2e/test_outcomes_guide.py",
     (RST + "guide_faults.rst", "yaml"): "e2e/test_faults_guide.py",
     **{(page, "shell"): "e2e/test_role_runbooks.py" for page in PAGES if "/runbook_" in page},
+    (RST + "runbook_node_maintenance.rst", "yaml"): "e2e/test_node_maintenance.py",
+    (RST + "runbook_rehearsal.rst", "yaml"): "e2e/test_role_runbooks.py",
+    (RST + "runbook_weekend_reclaim.rst", "shell"): "e2e/test_runbooks_reclaim.py",
+    (RST + "runbook_weekend_reclaim.rst", "yaml"): "e2e/test_runbooks_reclaim.py",
+    (RST + "runbook_off_hours.rst", "shell"): "e2e/test_runbooks_reclaim.py",
     **{(page, "yaml"): "e2e/test_role_runbooks.py" for page in PAGES if page.startswith("roles/")},
     ("simulator/README.md", "json"): "simulator/test_readme.py",
     ("simulator/README.md", "yaml"): "simulator/test_readme.py",
@@ -45,7 +50,11 @@ NOT_PLAYED: dict[tuple[str, str], tuple[int, str]] = {
     ("README.md", "shell"): (3, "each says so in a comment above it"),
     (RST + "guide_awx.rst", "shell"): (2, "they need podman: no image is built here"),
     (RST + "guide_outcomes.rst", "shell"): (1, "test_role_runbooks.py runs the same for other names"),
-    (RST + "guide_alert_to_node.rst", "shell"): (1, "it needs a controller; test_rulebook.py has a stand-in"),
+    (RST + "guide_alert_to_node.rst", "shell"): (
+        2,
+        "one needs a controller, and test_rulebook.py has a stand-in; the other is in the runbook, too",
+    ),
+    ("roles/workload_reclaim/README.md", "shell"): (1, "the runbook has the same commands, and is played"),
 }
 
 
