@@ -351,7 +351,7 @@ def _state(record: Record, event: Event) -> None:
 
 def _asked(record: Record, event: Event) -> None:
     for workload_id in event["ids"]:
-        record.workloads[workload_id].ask(event["action"], str(event["at"]), str(event["sent_at"]))
+        record.workloads[workload_id].ask(event["action"], str(event["at"]), str(event.get("sent_at", "")))
 
 
 def _answered(record: Record, event: Event) -> None:
