@@ -88,12 +88,7 @@ options:
     default: false
   allow_empty:
     description:
-      - Whether a plan without workloads is accepted.
-    type: bool
-    default: false
-  reuse_name:
-    description:
-      - Whether the name of a record that has ended can be used again. The old record is kept beside the new one.
+      - Whether a plan without workloads is accepted, or the begin of a plan of which no workload is active any more.
     type: bool
     default: false
   notice:

@@ -33,7 +33,7 @@ _PLAYBOOKS = {
 _PREFIX = "workload_maintenance_"
 # Which record of which control plane. The rest belongs to one task.
 _WHERE = ("name", "record_dir", *(one for one in connection_argument_spec() if one not in SECRET_OPTIONS))
-_NEVER_SHOWN = frozenset((*SECRET_OPTIONS, "record", "by", "state", "workloads_limit", "reuse_name"))
+_NEVER_SHOWN = frozenset((*SECRET_OPTIONS, "record", "by", "state", "workloads_limit"))
 _PLAN_ONLY = frozenset(
     ("reason", "select", "max_affected", "max_percent", "unmatched_exemptions", "allow_empty")
 )

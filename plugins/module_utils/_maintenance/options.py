@@ -71,7 +71,6 @@ class MaintenanceOptions(NamedTuple):
     max_drift: Optional[int]
     recheck: bool
     allow_empty: bool
-    reuse_name: bool
     notice: Optional[timedelta]
     keep: Keep
     told: tuple[Told, ...]
@@ -117,7 +116,6 @@ def maintenance_argument_spec() -> dict[str, dict[str, Any]]:
         "max_drift": {"type": "str", "default": NONE},
         "recheck": {"type": "bool", "default": False},
         "allow_empty": {"type": "bool", "default": False},
-        "reuse_name": {"type": "bool", "default": False},
         "notice": {"type": "str"},
         "keep": keep_argument_spec(),
         "told": {
@@ -182,7 +180,6 @@ def maintenance_options(
         max_drift=_count("max_drift", params["max_drift"]),
         recheck=params["recheck"],
         allow_empty=params["allow_empty"],
-        reuse_name=params["reuse_name"],
         notice=_notice(params["notice"]),
         keep=keep_of(params["keep"], datetime.now(timezone.utc)),
         told=_told(params["state"], params["told"]),

@@ -101,7 +101,6 @@ _INFO_DEFAULTS: dict[str, Any] = {
     "max_drift": None,
     "recheck": False,
     "allow_empty": True,
-    "reuse_name": False,
     "notice": None,
     "keep": None,
     "told": None,

@@ -118,9 +118,8 @@ def begin(session: Session, identity: Identity) -> Outcome:
 
 def _reused(session: Session) -> Optional[Record]:
     """Return the record, or none where it has ended and its name may be used again."""
-    record, options = session.record, session.options
-    may_be_used_again = options.is_repeated or (options.reuse_name and options.record is None)
-    if record is not None and record.state == ENDED and may_be_used_again:
+    record = session.record
+    if record is not None and record.state == ENDED and session.options.is_repeated:
         session.renew()
     return session.record
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
+from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFolder
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import record_of
 from ansible_collections.gpuops.runai.tests.support.memory_control_plane import (
     OWNER,
     CrashError,
@@ -180,9 +182,10 @@ def test_record_that_is_handed_over_is_used_once(plane: MemoryControlPlane, fold
     _good(run_against(plane, folder, "begun", record=plan))
     _good(run_against(plane, folder, "ended"))
     _rejected(run_against(plane, folder, "begun", record=plan), "a plan is used once")
-    _rejected(run_against(plane, folder, "begun", record=plan, reuse_name=True), "a plan is used once")
-    # Its name is used again for another one.
-    _good(run_against(plane, folder, "planned", reuse_name=True))
+    # Its name is used again for another one, as a reclaim does.
+    records = RecordFolder(str(folder), may_create=False)
+    records.put_away("night", record_of(records.read("night")).id)
+    _good(run_against(plane, folder, "planned"))
     _rejected(run_against(plane, folder, "begun", record=plan), "the folder holds another record night")
     (folder / "night.record.jsonl").unlink()
     _rejected(run_against(plane, folder, "begun", record=plan), "a plan is used once")

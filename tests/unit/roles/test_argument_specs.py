@@ -17,7 +17,7 @@ from ansible_collections.gpuops.runai.plugins.plugin_utils.role_variables import
 
 ROLES = Path(__file__).parents[3] / "roles"
 # The role sets them itself.
-SET_BY_THE_ROLE = {"state", "by", "select", "reuse_name", "workloads_limit"}
+SET_BY_THE_ROLE = {"state", "by", "select", "workloads_limit"}
 OF_A_RECLAIM = {"keep", "notice", "told"}
 # Nothing active meets it.
 NOT_ACTIVE = {"completed_before"}
