@@ -47,7 +47,7 @@ def writes(simulator: Handle) -> int:
     ],
     ids=lambda fault: str(fault.get("status", fault["kind"])),
 )
-def test_no_state_no_write(start: Start, fault: dict[str, Any], ids: list[str]) -> None:
+def test_batch_without_state_sends_nothing(start: Start, fault: dict[str, Any], ids: list[str]) -> None:
     simulator = start(60)
     path = {"method": "GET", "path": "/api/v1/workloads*"} if fault.get("status") != 404 else LIST
     simulator.faults({"match": path, "times": "always", "fault": fault})
@@ -61,7 +61,7 @@ def test_no_state_no_write(start: Start, fault: dict[str, Any], ids: list[str]) 
     assert "/api/v1/workloads" in run.result["msg"]
 
 
-def test_a_control_plane_that_is_not_there(start: Start, nowhere: str) -> None:
+def test_batch_unreachable_control_plane_attempts_nothing(start: Start, nowhere: str) -> None:
     simulator = start()
     run = rehearse(simulator, "suspend", IDS, base_url=f"http://{nowhere}", retry_timeout=0.2)
     assert run.counts == {"not_attempted": 3}
@@ -69,7 +69,7 @@ def test_a_control_plane_that_is_not_there(start: Start, nowhere: str) -> None:
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_an_outage_in_the_middle_keeps_what_was_done(start: Start, tmp_path: Path, apply: bool) -> None:
+def test_batch_outage_in_the_middle_keeps_the_outcomes(start: Start, tmp_path: Path, apply: bool) -> None:
     simulator = start(50)
     ids = [workload_id(number) for number in range(50)]
     simulator.faults({"match": BATCH, "nth": 3, "fault": {"kind": "down", "seconds": 3600, "apply": apply}})
@@ -88,7 +88,7 @@ def test_an_outage_in_the_middle_keeps_what_was_done(start: Start, tmp_path: Pat
     assert reported == {one: outcome for outcome, found in run.result["outcomes"].items() for one in found}
 
 
-def test_after_an_outage_a_second_run_settles_the_rest(start: Start) -> None:
+def test_batch_second_run_after_an_outage_settles_the_rest(start: Start) -> None:
     simulator = start(50)
     ids = [workload_id(number) for number in range(50)]
     simulator.faults({"match": BATCH, "nth": 3, "fault": {"kind": "down", "seconds": 3600, "apply": True}})
@@ -111,7 +111,7 @@ def test_after_an_outage_a_second_run_settles_the_rest(start: Start) -> None:
     ],
     ids=["token-401", "token-403", "count-401", "list-401", "list-403"],
 )
-def test_a_denial_before_the_first_write_stops_at_once(
+def test_batch_denied_before_the_first_write_sends_nothing(
     start: Start, match: dict[str, Any], ids: list[str], expected: dict[str, int], status: int
 ) -> None:
     simulator = start(60)
@@ -125,7 +125,7 @@ def test_a_denial_before_the_first_write_stops_at_once(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_denied_batch_stops_at_once(start: Start, status: int) -> None:
+def test_batch_denied_stops_the_task(start: Start, status: int) -> None:
     simulator = start(60)
     simulator.faults(
         {"match": BATCH, "nth": 2, "times": "always", "fault": {"kind": "status", "status": status}}
@@ -152,9 +152,7 @@ def test_a_denied_batch_stops_at_once(start: Start, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_token_that_can_not_be_renewed_is_not_taken_for_an_answer_about_workloads(
-    start: Start, status: int
-) -> None:
+def test_batch_token_not_renewable_says_nothing_of_workloads(start: Start, status: int) -> None:
     simulator = start(60)
     simulator.faults(
         {"match": TOKENS, "nth": 2, "times": "always", "fault": {"kind": "status", "status": status}},
@@ -167,7 +165,7 @@ def test_a_token_that_can_not_be_renewed_is_not_taken_for_an_answer_about_worklo
     assert "no token for the client 'rehearsal' from http://127.0.0.1:" in run.result["msg"]
 
 
-def test_a_403_on_one_id_fails_that_id_alone(start: Start) -> None:
+def test_batch_403_on_one_id_fails_it_alone(start: Start) -> None:
     simulator = start(forbidden_ids=frozenset(IDS[:1]))
     run = rehearse(simulator, "suspend", IDS)
     assert run.counts == {"changed": 2, "failed": 1}
@@ -176,7 +174,7 @@ def test_a_403_on_one_id_fails_that_id_alone(start: Start) -> None:
     assert IDS[0] not in run.sent
 
 
-def test_a_bad_batch_fails_its_ids_and_the_others_go_on(start: Start) -> None:
+def test_batch_one_bad_batch_fails_its_ids_only(start: Start) -> None:
     simulator = start(60)
     simulator.faults(
         {
@@ -189,7 +187,7 @@ def test_a_bad_batch_fails_its_ids_and_the_others_go_on(start: Start) -> None:
     assert {(row["code"], row["message"]) for row in run.rows("failed")} == {(413, "too big")}
 
 
-def test_a_control_plane_without_the_batch_endpoint_stops(start: Start) -> None:
+def test_batch_without_the_endpoint_stops_the_task(start: Start) -> None:
     simulator = start(60)
     simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "status", "status": 404}})
     run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=1, max_failures="100%")
@@ -214,7 +212,7 @@ def answered_together(monkeypatch: pytest.MonkeyPatch) -> Callable[[Handle, int]
     return hold
 
 
-def test_the_breaker_awaits_and_counts_what_is_in_flight(
+def test_batch_breaker_counts_batches_in_flight(
     start: Start, answered_together: Callable[[Handle, int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator = start(60)
@@ -239,7 +237,7 @@ def test_the_breaker_awaits_and_counts_what_is_in_flight(
     assert {row["reason"] for row in run.rows("not_attempted")} == {"stopped"}
 
 
-def test_the_breaker_lets_a_lost_answer_in_flight_be_settled(
+def test_batch_breaker_settles_a_lost_response_in_flight(
     start: Start, answered_together: Callable[[Handle, int], None]
 ) -> None:
     simulator = start(60)
@@ -256,9 +254,7 @@ def test_the_breaker_lets_a_lost_answer_in_flight_be_settled(
     assert set(run.sent.values()) == {1}
 
 
-def test_the_deadline_awaits_and_counts_what_is_in_flight(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batch_deadline_counts_batches_in_flight(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = start(60)
     simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "slow", "seconds": 0.2}})
     # The deadline passes as soon as two batches are on their way, however long that takes.
@@ -277,7 +273,7 @@ def test_the_deadline_awaits_and_counts_what_is_in_flight(
     [(429, "not_attempted"), (503, "unknown")],
     ids=["after a 429", "after a 503, which may have been passed on"],
 )
-def test_the_deadline_ends_a_pause(monkeypatch: pytest.MonkeyPatch, status: int, outcome: str) -> None:
+def test_batch_deadline_ends_a_pause(monkeypatch: pytest.MonkeyPatch, status: int, outcome: str) -> None:
     control_plane = ControlPlane(fleet(3))
     control_plane.install(monkeypatch)
     control_plane.batch_faults.append(Fault("status", status=status, retry_after=3600.0))
@@ -290,7 +286,7 @@ def test_the_deadline_ends_a_pause(monkeypatch: pytest.MonkeyPatch, status: int,
     assert 60 <= control_plane.clock.now() - started < 62
 
 
-def test_the_deadline_ends_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_deadline_ends_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     control_plane = ControlPlane(fleet(3), transition_seconds=3600.0)
     control_plane.install(monkeypatch)
     finished = control_plane.run("suspend", IDS, wait=True, wait_timeout=3600.0, deadline=60)
@@ -300,7 +296,7 @@ def test_the_deadline_ends_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert control_plane.ground_truth.called_late == []
 
 
-def test_the_deadline_ends_reading_the_state(start: Start) -> None:
+def test_batch_deadline_ends_a_read(start: Start) -> None:
     simulator = start()
     simulator.faults({"match": READS, "times": "always", "fault": {"kind": "status", "status": 503}})
     run = rehearse(simulator, "suspend", IDS, retry_timeout=3600, deadline=1)
@@ -308,7 +304,7 @@ def test_the_deadline_ends_reading_the_state(start: Start) -> None:
     assert "deadline" in run.result["msg"]
 
 
-def test_an_outage_during_a_wait_keeps_what_was_done(start: Start) -> None:
+def test_batch_outage_during_a_wait_keeps_the_outcomes(start: Start) -> None:
     simulator = start(transition_seconds=3600.0)
     simulator.faults({"match": ONE, "nth": 5, "times": "always", "fault": {"kind": "status", "status": 500}})
     run = rehearse(simulator, "suspend", IDS, wait=True, retry_timeout=0.3)
@@ -318,7 +314,7 @@ def test_an_outage_during_a_wait_keeps_what_was_done(start: Start) -> None:
     assert "HTTP 500" in run.result["msg"]
 
 
-def test_a_redirect_is_not_followed_with_credentials(start: Start) -> None:
+def test_batch_redirect_elsewhere_gets_no_credentials(start: Start) -> None:
     elsewhere = start(fleet=fleet(3))
     simulator = start()
     simulator.faults({"times": "always", "fault": {"kind": "redirect", "location": elsewhere.url}})

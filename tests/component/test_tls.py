@@ -96,30 +96,34 @@ def check_refused(simulator: Handle, *words: str, **options: Any) -> None:
         assert word in run.result["msg"]
 
 
-def test_a_ca_of_ones_own(simulator: Handle, bundle: str) -> None:
+def test_batch_ca_path_of_a_private_ca_is_trusted(simulator: Handle, bundle: str) -> None:
     run = rehearse(simulator, "suspend", IDS, ca_path=bundle)
     assert run.counts == {"changed": 3}
     assert not run.warnings
 
 
-def test_a_ca_in_the_environment(simulator: Handle, bundle: str) -> None:
+def test_batch_ca_of_the_environment_is_trusted(simulator: Handle, bundle: str) -> None:
     for environ in ({"RUNAI_CA_PATH": bundle}, {"REQUESTS_CA_BUNDLE": bundle}, {"CURL_CA_BUNDLE": bundle}):
         assert not rehearse(simulator, "suspend", IDS, environ=environ).failed
 
 
-def test_ca_path_beats_the_environment(simulator: Handle, bundle: str, other_bundle: str) -> None:
+def test_batch_ca_path_has_precedence_over_the_environment(
+    simulator: Handle, bundle: str, other_bundle: str
+) -> None:
     run = rehearse(simulator, "suspend", IDS, ca_path=bundle, environ={"REQUESTS_CA_BUNDLE": other_bundle})
     assert run.counts == {"changed": 3}
 
 
 @pytest.mark.parametrize("where", ["ca_path", "REQUESTS_CA_BUNDLE", "nowhere"])
-def test_a_wrong_ca(simulator: Handle, other_bundle: str, where: str) -> None:
+def test_batch_wrong_ca_fails_at_once(simulator: Handle, other_bundle: str, where: str) -> None:
     ca_path = other_bundle if where == "ca_path" else None
     environ = {where: other_bundle} if where.isupper() else {}
     check_refused(simulator, "not trusted", "set ca_path", ca_path=ca_path, environ=environ)
 
 
-def test_an_expired_certificate(start: Start, authority: trustme.CA, bundle: str, tmp_path: Path) -> None:
+def test_batch_expired_certificate_fails_at_once(
+    start: Start, authority: trustme.CA, bundle: str, tmp_path: Path
+) -> None:
     yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
     old = authority.issue_cert(
         "127.0.0.1", not_before=yesterday - datetime.timedelta(days=9), not_after=yesterday
@@ -127,7 +131,7 @@ def test_an_expired_certificate(start: Start, authority: trustme.CA, bundle: str
     check_refused(start_with(start, old, tmp_path), "expired", "renew", ca_path=bundle)
 
 
-def test_a_certificate_that_is_not_yet_valid(
+def test_batch_certificate_not_yet_valid_fails_at_once(
     start: Start, authority: trustme.CA, bundle: str, tmp_path: Path
 ) -> None:
     tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
@@ -137,13 +141,15 @@ def test_a_certificate_that_is_not_yet_valid(
     check_refused(start_with(start, early, tmp_path), "not yet valid", "clock", ca_path=bundle)
 
 
-def test_a_misnamed_certificate(start: Start, authority: trustme.CA, bundle: str, tmp_path: Path) -> None:
+def test_batch_certificate_of_another_host_fails_at_once(
+    start: Start, authority: trustme.CA, bundle: str, tmp_path: Path
+) -> None:
     misnamed = authority.issue_cert("control-plane.example.com", "10.0.0.1")
     check_refused(start_with(start, misnamed, tmp_path), "127.0.0.1", "base_url", ca_path=bundle)
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_no_validation_holds_whatever_the_environment_says(
+def test_batch_validate_certs_false_ignores_the_environment(
     simulator: Handle, other_bundle: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, other_bundle)
@@ -151,7 +157,7 @@ def test_no_validation_holds_whatever_the_environment_says(
     assert run.counts == {"changed": 3}
 
 
-def test_no_validation_of_an_expired_and_misnamed_certificate(
+def test_batch_validate_certs_false_accepts_any_certificate(
     start: Start, authority: trustme.CA, tmp_path: Path
 ) -> None:
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -160,22 +166,22 @@ def test_no_validation_of_an_expired_and_misnamed_certificate(
     assert rehearse(simulator, "suspend", IDS, validate_certs=False).counts == {"changed": 3}
 
 
-def test_a_ca_path_that_is_not_there(simulator: Handle, tmp_path: Path) -> None:
+def test_batch_missing_ca_path_is_rejected(simulator: Handle, tmp_path: Path) -> None:
     check_refused(simulator, "ca_path", "no readable file", ca_path=str(tmp_path / "nowhere.pem"))
 
 
-def test_a_ca_path_that_is_no_certificate(simulator: Handle, tmp_path: Path) -> None:
+def test_batch_ca_path_without_a_certificate_fails(simulator: Handle, tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.pem"
     garbage.write_text("this is no certificate")
     check_refused(simulator, "ca_path", ca_path=str(garbage))
 
 
-def test_https_to_a_plain_http_server(start: Start) -> None:
+def test_batch_https_to_plain_http_fails_at_once(start: Start) -> None:
     simulator = start()
     check_refused(simulator, "TLS failed", "port", base_url=simulator.url.replace("http:", "https:"))
 
 
-def test_plain_http_to_a_tls_server(simulator: Handle) -> None:
+def test_batch_plain_http_to_tls_names_the_scheme(simulator: Handle) -> None:
     run = rehearse(
         simulator, "suspend", IDS, base_url=simulator.url.replace("https:", "http:"), retry_timeout=0.2
     )
@@ -184,7 +190,7 @@ def test_plain_http_to_a_tls_server(simulator: Handle) -> None:
     assert simulator.requests() == []
 
 
-def test_a_cut_of_what_answered_before_is_no_matter_of_the_scheme(start: Start) -> None:
+def test_batch_cut_after_a_success_does_not_name_the_scheme(start: Start) -> None:
     simulator = start()
     simulator.faults({"match": BATCH, "times": "always", "fault": "cut"})
     run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
@@ -192,7 +198,7 @@ def test_a_cut_of_what_answered_before_is_no_matter_of_the_scheme(start: Start) 
     assert "scheme" not in run.result["msg"]
 
 
-def test_a_lost_answer_over_tls(simulator: Handle, bundle: str) -> None:
+def test_batch_lost_response_over_tls_is_looked_up(simulator: Handle, bundle: str) -> None:
     simulator.faults(
         {"match": BATCH, "fault": "cut_in_body"},
         {"match": ONE, "nth": 5, "fault": "cut"},
@@ -202,7 +208,7 @@ def test_a_lost_answer_over_tls(simulator: Handle, bundle: str) -> None:
     assert set(run.sent.values()) == {1}
 
 
-def test_a_proxy_with_a_password(simulator: Handle, bundle: str, proxy: Proxy) -> None:
+def test_batch_proxy_with_a_password_is_used(simulator: Handle, bundle: str, proxy: Proxy) -> None:
     run = rehearse(simulator, "suspend", IDS, ca_path=bundle, proxy=f"http://ops:{ENCODED}@{proxy.address}")
     assert run.counts == {"changed": 3}
     assert set(proxy.tunnels) == {simulator.url.removeprefix("https://")}
@@ -211,7 +217,7 @@ def test_a_proxy_with_a_password(simulator: Handle, bundle: str, proxy: Proxy) -
 @pytest.mark.parametrize("is_tls", [True, False])
 @pytest.mark.parametrize("fault", [{"kind": "cut"}, {"kind": "cut", "reset": True}, {"kind": "cut_in_body"}])
 @pytest.mark.parametrize("action", ["suspend", "delete"])
-def test_a_lost_answer_behind_a_proxy(
+def test_batch_lost_response_behind_a_proxy_is_looked_up(
     start: Start,
     simulator: Handle,
     bundle: str,
@@ -230,7 +236,7 @@ def test_a_lost_answer_behind_a_proxy(
     assert proxy.tunnels
 
 
-def test_a_proxy_that_always_loses_the_answer(simulator: Handle, bundle: str, proxy: Proxy) -> None:
+def test_batch_proxy_losing_every_response_is_unknown(simulator: Handle, bundle: str, proxy: Proxy) -> None:
     simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "cut", "apply": True}})
     run = rehearse(
         simulator,
@@ -245,7 +251,7 @@ def test_a_proxy_that_always_loses_the_answer(simulator: Handle, bundle: str, pr
 
 
 @pytest.mark.parametrize("variable", ["RUNAI_PROXY", "HTTPS_PROXY", "https_proxy"])
-def test_a_proxy_of_the_environment(
+def test_batch_proxy_of_the_environment_is_used(
     simulator: Handle, bundle: str, proxy: Proxy, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("no_proxy", "NO_PROXY", "https_proxy", "HTTPS_PROXY"):
@@ -258,7 +264,9 @@ def test_a_proxy_of_the_environment(
     assert {PASSWORD, ENCODED} <= run.secrets
 
 
-def test_a_proxy_that_refuses_the_password(simulator: Handle, bundle: str, proxy: Proxy) -> None:
+def test_batch_proxy_refusing_the_password_fails_at_once(
+    simulator: Handle, bundle: str, proxy: Proxy
+) -> None:
     check_refused(
         simulator, "407", "proxy", ca_path=bundle, proxy=f"http://ops:wrong-password@{proxy.address}"
     )
@@ -266,12 +274,14 @@ def test_a_proxy_that_refuses_the_password(simulator: Handle, bundle: str, proxy
     assert proxy.tunnels == []
 
 
-def test_a_proxy_that_refuses_the_password_over_plain_http(start: Start, proxy: Proxy) -> None:
+def test_batch_proxy_refusing_the_password_over_plain_http_fails_at_once(start: Start, proxy: Proxy) -> None:
     address = f"http://ops:wrong-password@{proxy.address}"
     check_refused(start(), "the proxy wants a user name and password", "(407)", proxy=address)
 
 
-def test_a_wrong_ca_behind_a_proxy(simulator: Handle, other_bundle: str, proxy: Proxy) -> None:
+def test_batch_wrong_ca_behind_a_proxy_fails_at_once(
+    simulator: Handle, other_bundle: str, proxy: Proxy
+) -> None:
     check_refused(
         simulator,
         "not trusted",
@@ -281,7 +291,7 @@ def test_a_wrong_ca_behind_a_proxy(simulator: Handle, other_bundle: str, proxy: 
     )
 
 
-def test_a_proxy_that_is_not_there(simulator: Handle, bundle: str, nowhere: str) -> None:
+def test_batch_unreachable_proxy_is_retried(simulator: Handle, bundle: str, nowhere: str) -> None:
     run = rehearse(
         simulator,
         "suspend",
@@ -337,7 +347,7 @@ def chain_without(missing: str, folder: Path) -> tuple[Path, Path, Path]:
         ("critical", "Basic Constraints of CA cert not marked critical"),
     ],
 )
-def test_a_certificate_without_a_wanted_extension_is_named_at_once(
+def test_batch_certificate_without_an_extension_fails_at_once(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, words: str
 ) -> None:
     made: Any = vars(urllib3.connection)["create_urllib3_context"]

@@ -60,7 +60,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     ],
     ids=["count", "page", "single read", "first batch", "later batch"],
 )
-def test_it_dies_in_a_call(start: Start, rule: dict[str, Any], ids: list[str]) -> None:
+def test_token_refused_in_a_call_is_renewed(start: Start, rule: dict[str, Any], ids: list[str]) -> None:
     simulator = start(1200)
     simulator.faults({**rule, "fault": "revoke_tokens"})
     run = rehearse(simulator, "suspend", ids, batch_size=10, concurrency=1)
@@ -73,7 +73,7 @@ def test_it_dies_in_a_call(start: Start, rule: dict[str, Any], ids: list[str]) -
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_it_dies_in_a_rate_limit_sleep(start: Start, status: int) -> None:
+def test_token_refused_after_a_pause_is_renewed(start: Start, status: int) -> None:
     simulator = start()
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "status", "status": status, "retry_after": 0}},
@@ -85,9 +85,7 @@ def test_it_dies_in_a_rate_limit_sleep(start: Start, status: int) -> None:
     assert RENEWED in run.warnings
 
 
-def test_it_ends_in_a_rate_limit_sleep_and_is_renewed_before_it_is_refused(
-    start: Start, clock: FakeClock
-) -> None:
+def test_token_ending_in_a_pause_is_renewed_before_it_is_refused(start: Start, clock: FakeClock) -> None:
     simulator = start(token_seconds=1.0, clock=clock)
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 429, "retry_after": 2}})
     run = rehearse(simulator, "suspend", IDS)
@@ -96,7 +94,7 @@ def test_it_ends_in_a_rate_limit_sleep_and_is_renewed_before_it_is_refused(
     assert refusals(simulator) == 0
 
 
-def test_it_dies_behind_a_lost_answer(start: Start) -> None:
+def test_token_refused_after_a_lost_response_is_renewed(start: Start) -> None:
     simulator = start()
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
@@ -107,7 +105,7 @@ def test_it_dies_behind_a_lost_answer(start: Start) -> None:
     assert set(run.sent.values()) == {1}
 
 
-def test_it_dies_in_a_wait(start: Start) -> None:
+def test_token_refused_in_a_wait_is_renewed(start: Start) -> None:
     simulator = start()
     # The plan reads each of them once, and so does each look of the wait.
     simulator.faults(
@@ -131,7 +129,7 @@ def test_it_dies_in_a_wait(start: Start) -> None:
     ],
     ids=["count", "page", "single read", "batch"],
 )
-def test_a_new_one_that_is_refused_too_is_the_end(
+def test_token_renewed_and_refused_again_ends_the_task(
     start: Start, match: dict[str, Any], ids: list[str], expected: dict[str, int]
 ) -> None:
     simulator = start(60)
@@ -211,7 +209,7 @@ def test_token_account_accepted_before_is_retried_until_the_time_is_over(
     assert seconds <= clock.now() - began <= seconds + 2
 
 
-def test_many_readers_renew_it_once(start: Start) -> None:
+def test_token_refused_for_many_readers_is_renewed_once(start: Start) -> None:
     simulator = start(16)
     simulator.faults({"match": ONE, "fault": "revoke_tokens"})
     run = rehearse(simulator, "suspend", MANY[:8], concurrency=16)
@@ -219,7 +217,7 @@ def test_many_readers_renew_it_once(start: Start) -> None:
     assert tokens_made(simulator) == 2
 
 
-def test_a_given_token_is_never_renewed(start: Start) -> None:
+def test_token_given_is_never_renewed(start: Start) -> None:
     simulator = start(60)
     simulator.faults(
         {"match": BATCH, "nth": 2, "times": "always", "fault": {"kind": "status", "status": 401}}
@@ -230,7 +228,7 @@ def test_a_given_token_is_never_renewed(start: Start) -> None:
     assert run.batches == 2
 
 
-def test_a_token_endpoint_that_fails_in_passing(start: Start) -> None:
+def test_token_endpoint_with_a_transient_fault_is_retried(start: Start) -> None:
     simulator = start()
     simulator.faults(
         {"match": TOKENS, "fault": "html"},
@@ -253,7 +251,7 @@ def test_a_token_endpoint_that_fails_in_passing(start: Start) -> None:
     ],
     ids=repr,
 )
-def test_an_unusable_token_is_never_sent(start: Start, body: Any) -> None:
+def test_token_unusable_is_never_sent(start: Start, body: Any) -> None:
     simulator = start()
     simulator.faults({"match": TOKENS, "times": "always", "fault": {"kind": "other_json", "body": body}})
     run = rehearse(simulator, "suspend", IDS, retry_timeout=0.5)
@@ -262,7 +260,7 @@ def test_an_unusable_token_is_never_sent(start: Start, body: Any) -> None:
 
 
 @pytest.mark.parametrize("lifetime", ["²", "9" * 5000, 10**400, float("nan"), -1, 0, True, None, [], "1e3"])
-def test_a_lifetime_that_makes_no_sense_counts_as_not_told(lifetime: object) -> None:
+def test_token_with_a_malformed_lifetime_is_kept(lifetime: object) -> None:
     assert parse_token("/", {"access_token": "opaque", "expires_in": lifetime}) == ("opaque", None)
 
 
@@ -272,6 +270,6 @@ def test_a_lifetime_that_makes_no_sense_counts_as_not_told(lifetime: object) -> 
      b'{"exp": %d, "iat": 1.5}' % 10**400, b'{"exp": 1, "iat": 2}', b"\xff"],
     ids=lambda claims: repr(claims[:30]),
 )  # fmt: skip
-def test_claims_that_make_no_sense_count_as_not_told(claims: bytes) -> None:
+def test_token_with_malformed_claims_is_kept(claims: bytes) -> None:
     token = "e30." + base64.urlsafe_b64encode(claims).decode().rstrip("=") + ".x"
     assert parse_token("/", {"access_token": token}) == (token, None)

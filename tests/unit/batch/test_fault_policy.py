@@ -58,7 +58,9 @@ def status(number: int, code: Optional[int] = None) -> StatusError:
     ],
     ids=str,
 )
-def test_what_to_do_after_a_fault(fault: RequestError, result: str, state_check: str) -> None:
+def test_decide_on_fault_each_kind_has_its_decision(
+    fault: RequestError, result: str, state_check: str
+) -> None:
     fault_decision = decide_on_fault(fault)
     assert (fault_decision.result, fault_decision.state_check) == (result, state_check)
     assert (fault_decision.refusal is not None) is (result == REFUSED)
@@ -76,16 +78,16 @@ def test_what_to_do_after_a_fault(fault: RequestError, result: str, state_check:
         (413, None),
     ],
 )
-def test_which_refusals_of_a_batch_end_the_task(number: int, stop: Optional[str]) -> None:
+def test_decide_on_fault_access_or_endpoint_refused_stops_the_task(number: int, stop: Optional[str]) -> None:
     assert decide_on_fault(status(number)).stop == stop
 
 
-def test_a_404_of_the_api_may_be_about_a_workload() -> None:
+def test_decide_on_fault_404_of_the_api_does_not_stop_the_task() -> None:
     stop = decide_on_fault(status(404, 404)).stop
     assert stop is not None
     assert "a workload does not exist, or the control plane is older than Run:ai 2.19" in stop
 
 
-def test_what_each_id_of_a_refused_batch_is_told() -> None:
+def test_decide_on_fault_refused_batch_gives_each_id_its_code_and_message() -> None:
     assert decide_on_fault(status(400, 471)).refusal == Refusal(471, "so it says")
     assert decide_on_fault(StatusError("POST", "/b", 400, "")).refusal == Refusal(400, "HTTP 400")

@@ -65,7 +65,7 @@ def test_dispatcher_with_a_failing_on_send_leaves_the_rest_not_attempted() -> No
     assert [settled[one] for one in IDS] == ["changed", "changed", "not_attempted", "not_attempted"]
 
 
-def test_send_anyway_sends_what_shows_the_change_already_and_nothing_that_can_not_be_acted_on() -> None:
+def test_send_anyway_sends_already_done_ids_but_no_impossible_ones() -> None:
     state = {
         one: Workload(one, SEEN, phase=phase)
         for one, phase in zip(IDS, ("Running", "Running", "Completed"), strict=False)

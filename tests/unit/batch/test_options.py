@@ -59,7 +59,7 @@ def test_batch_options_without_concurrency_and_max_failures_default_by_action(
     assert (options.concurrency, options.max_failures) == (concurrency, max_failures)
 
 
-def test_the_user_may_say_otherwise_for_delete() -> None:
+def test_batch_options_delete_with_given_values_keeps_them() -> None:
     options = settle(action="delete", concurrency=16, max_failures="7")
     assert (options.concurrency, options.max_failures) == (16, MaxFailures(7, False))
 
@@ -68,12 +68,14 @@ def test_the_user_may_say_otherwise_for_delete() -> None:
     ("value", "number", "is_percent"),
     [("0", 0, False), ("25", 25, False), ("0%", 0, True), ("100%", 100, True), (" 5 % ", 5, True)],
 )
-def test_max_failures_is_a_number_or_a_percentage(value: str, number: int, is_percent: bool) -> None:
+def test_batch_options_max_failures_number_or_percentage_is_accepted(
+    value: str, number: int, is_percent: bool
+) -> None:
     assert settle(max_failures=value).max_failures == MaxFailures(number, is_percent)
 
 
 @pytest.mark.parametrize("value", ["-1", "ten", "10.5", "101%", "%", "1e3", "5%%", "9" * 30])
-def test_other_max_failures_are_refused(value: str) -> None:
+def test_batch_options_other_max_failures_is_rejected(value: str) -> None:
     with pytest.raises(OptionError, match="max_failures: must be"):
         settle(max_failures=value)
 
@@ -97,7 +99,7 @@ def test_other_max_failures_are_refused(value: str) -> None:
         ("wait_interval", float("nan")),
     ],
 )
-def test_numbers_out_of_bounds_are_refused_by_name(option: str, value: float) -> None:
+def test_batch_options_number_out_of_bounds_is_rejected(option: str, value: float) -> None:
     with pytest.raises(OptionError, match="^{0}: must be".format(option)):
         settle(**{option: value})
 
@@ -115,17 +117,17 @@ def test_numbers_out_of_bounds_are_refused_by_name(option: str, value: float) ->
         ("wait_timeout", 0.0),
     ],
 )
-def test_bounds_themselves_are_allowed(option: str, value: float) -> None:
+def test_batch_options_number_at_its_bound_is_accepted(option: str, value: float) -> None:
     assert getattr(settle(**{option: value}), option) == value
 
 
 @pytest.mark.parametrize("phases", [[], [""], ["  "], ["Running", ""]])
-def test_blank_phases_never_mean_any_phase(phases: list[str]) -> None:
+def test_batch_options_blank_only_phases_is_rejected(phases: list[str]) -> None:
     with pytest.raises(OptionError, match="only_phases"):
         settle(only_phases=phases)
 
 
-def test_phases_are_told_by_any_of_their_names_and_doubtful_ones_are_warned_of() -> None:
+def test_batch_options_unknown_phase_warns_and_is_kept() -> None:
     options = settle(only_phases=[" Completed ", "Suspending", "running\nPENDING\n"])
     assert options.rules.only_phases == frozenset(("Completed", "Stopping", "Running", "Pending"))
     assert options.warnings == ()
@@ -143,42 +145,44 @@ def test_phases_are_told_by_any_of_their_names_and_doubtful_ones_are_warned_of()
 
 
 @pytest.mark.parametrize("option", ["ids", "protect"])
-def test_one_bad_id_refuses_all_and_says_where(option: str) -> None:
+def test_batch_options_one_malformed_id_rejects_all(option: str) -> None:
     with pytest.raises(OptionError, match="^{0}: not a uuid: 'train-7'".format(option)):
         settle(**{option: [ONE, "train-7"]})
 
 
-def test_protected_ids_are_folded_like_the_others() -> None:
+def test_batch_options_protect_upper_case_is_folded() -> None:
     assert settle(protect=[ONE.upper() + "," + ONE]).rules.protect == frozenset((ONE,))
 
 
-def test_a_path_that_no_file_can_have_is_refused() -> None:
+def test_batch_options_impossible_report_path_is_rejected() -> None:
     with pytest.raises(OptionError, match="report_path: holds a null byte"):
         settle(report_path="/srv/runai/\0.jsonl")
 
 
-def test_an_empty_path_is_none() -> None:
+def test_batch_options_empty_report_path_is_none() -> None:
     assert settle(report_path="").report_path is None
 
 
 @given(st.integers(0, 10**6), st.booleans(), st.integers(0, 10**5), st.integers(1, 10**5))
-def test_more_failures_than_accepted(number: int, is_percent: bool, failed: int, planned: int) -> None:
+def test_max_failures_exceeded_is_true_above_the_limit(
+    number: int, is_percent: bool, failed: int, planned: int
+) -> None:
     number = number % 101 if is_percent else number
     exceeded = MaxFailures(number, is_percent).is_exceeded(failed, planned)
     assert exceeded is (failed * 100 > number * planned if is_percent else failed > number)
 
 
-def test_how_it_is_told() -> None:
+def test_max_failures_text_names_the_limit() -> None:
     assert [str(MaxFailures(10, True)), str(MaxFailures(3, False))] == ["10%", "3"]
 
 
 @pytest.mark.parametrize("option", BRAKES)
 @pytest.mark.parametrize("value", [None, "", " ", [""], [" \t"]])
-def test_a_brake_that_was_given_blank_is_refused(option: str, value: Any) -> None:
+def test_batch_options_blank_safeguard_is_rejected(option: str, value: Any) -> None:
     # Ansible hands on what it made of a null: nothing, as if the option had been left out.
     with pytest.raises(OptionError, match=f"^{option}: is empty"):
         batch_options(GIVEN, {option: value})
 
 
-def test_nobody_need_be_protected() -> None:
+def test_batch_options_empty_protect_is_accepted() -> None:
     assert settle(protect=[]).rules.protect == frozenset()

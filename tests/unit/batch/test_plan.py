@@ -90,7 +90,9 @@ def expected(action: str, workload: Workload, given_rules: Rules) -> tuple[str, 
 
 
 @given(st.sampled_from(ACTIONS), workloads, rules)
-def test_the_first_reason_that_holds_is_told(action: str, workload: Workload, given_rules: Rules) -> None:
+def test_plan_one_several_reasons_gives_the_first(
+    action: str, workload: Workload, given_rules: Rules
+) -> None:
     item = plan_one(action, workload, given_rules)
     assert (item.decision, item.reason) == expected(action, workload, given_rules)
     assert bool(item.message) == bool(item.reason)
@@ -101,7 +103,7 @@ def _seen(phase: str, can_suspend: Optional[bool] = None) -> Workload:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_what_is_there_already_is_unchanged_whatever_is_supported(action: str) -> None:
+def test_plan_one_already_done_is_unchanged(action: str) -> None:
     there = {"suspend": "Stopped", "resume": "Running", "delete": "Deleting"}[action]
     assert plan_one(action, _seen(there, can_suspend=False), NOTHING) == PlannedItem(
         _seen(there, False), "unchanged"
@@ -117,19 +119,19 @@ def test_what_is_there_already_is_unchanged_whatever_is_supported(action: str) -
         (_seen("Running", can_suspend=False), "unsupported"),
     ],
 )
-def test_each_tolerated_reason_skips_and_fails_otherwise(workload: Workload, reason: str) -> None:
+def test_plan_one_tolerated_reason_skips_instead_of_failing(workload: Workload, reason: str) -> None:
     assert plan_one("suspend", workload, NOTHING)[1:3] == ("failed", reason)
     assert plan_one("suspend", workload, NOTHING._replace(tolerate=(reason,)))[1:3] == ("skipped", reason)
     others = tuple(other for other in EVERYTHING.tolerate if other != reason)
     assert plan_one("suspend", workload, NOTHING._replace(tolerate=others))[1:3] == ("failed", reason)
 
 
-def test_what_may_not_be_seen_is_never_tolerated() -> None:
+def test_plan_one_forbidden_is_failed() -> None:
     for action in ACTIONS:
         assert plan_one(action, Workload(ID, "forbidden"), EVERYTHING)[1:3] == ("failed", "forbidden")
 
 
-def test_what_can_be_tolerated_and_what_is() -> None:
+def test_tolerable_reasons_and_their_default_are_as_documented() -> None:
     assert sorted(TOLERABLE) == ["deleting", "finished", "missing", "unsupported"]
     assert sorted(TOLERATED) == ["deleting", "finished"]
 
@@ -148,13 +150,13 @@ def test_what_can_be_tolerated_and_what_is() -> None:
         ("Suspending", "Stopping", "send"),
     ],
 )
-def test_only_phases_may_name_a_phase_that_is_not_listed(phase: str, only: str, decision: str) -> None:
+def test_plan_one_only_phases_with_an_unlisted_phase_acts_on_it(phase: str, only: str, decision: str) -> None:
     limited = NOTHING._replace(only_phases=frozenset((only,)))
     assert plan_one("delete", _seen(phase), limited).decision == decision
 
 
 @given(st.lists(st.uuids().map(str), unique=True, max_size=20), st.sampled_from(ACTIONS), st.data())
-def test_a_plan_has_a_step_for_each_id_in_their_order(
+def test_make_plan_any_ids_has_an_item_for_each_in_order(
     ids: list[str], action: str, data: st.DataObject
 ) -> None:
     state = {one: data.draw(workloads)._replace(id=one) for one in ids}
@@ -164,7 +166,7 @@ def test_a_plan_has_a_step_for_each_id_in_their_order(
 
 
 @given(st.integers(0, 40), st.none() | st.integers(0, 45))
-def test_the_ceiling_counts_what_would_be_sent_now_or_later(affected: int, ceiling: Optional[int]) -> None:
+def test_plan_affected_counts_ids_to_send_now_or_later(affected: int, ceiling: Optional[int]) -> None:
     decisions = [*(["send", "wait"] * affected)[:affected], "unchanged", "skipped", "failed"]
     plan = Plan("resume", [PlannedItem(_seen("Stopped"), decision) for decision in decisions])
     words = describe_ceiling(plan, ceiling)
@@ -177,7 +179,7 @@ def test_the_ceiling_counts_what_would_be_sent_now_or_later(affected: int, ceili
 
 
 @given(st.lists(st.integers(), max_size=300), st.integers(1, 100))
-def test_chunks_lose_nothing_and_are_full_but_for_the_last(numbers: list[int], size: int) -> None:
+def test_chunks_any_ids_are_full_but_for_the_last(numbers: list[int], size: int) -> None:
     ids = [str(number) for number in numbers]
     cut = list(chunks(ids, size))
     assert [one for chunk in cut for one in chunk] == ids

@@ -20,7 +20,7 @@ def told(batches: int, batch_size: int = 100) -> list[str]:
     return lines
 
 
-def test_a_batch_is_told_with_all_that_was_not_as_wished() -> None:
+def test_progress_batch_with_failures_shows_their_counts() -> None:
     lines: list[str] = []
     progress = Progress("resume", lines.append)
     counts = {"changed": 390, "unchanged": 6, "failed": 4, "not_attempted": 1, "skipped": 0}
@@ -31,7 +31,7 @@ def test_a_batch_is_told_with_all_that_was_not_as_wished() -> None:
 
 
 @pytest.mark.parametrize("batches", [1, 2, 49, 50, 51, 99, 100, 101, 500, 1234])
-def test_batches_are_thinned_evenly_and_the_last_is_told(batches: int) -> None:
+def test_progress_many_batches_are_thinned_and_the_last_is_shown(batches: int) -> None:
     lines = told(batches)
     assert len(lines) == min(batches, MOST_LINES)
     assert lines[-1].endswith("batch {0} of {0}".format(batches))
@@ -40,7 +40,7 @@ def test_batches_are_thinned_evenly_and_the_last_is_told(batches: int) -> None:
     assert max(steps) <= -(-batches // MOST_LINES)
 
 
-def test_more_batches_than_foreseen_do_not_make_more_lines() -> None:
+def test_progress_more_batches_than_planned_add_no_lines() -> None:
     lines: list[str] = []
     progress = Progress("resume", lines.append)
     for done in range(1, 301):
@@ -48,7 +48,7 @@ def test_more_batches_than_foreseen_do_not_make_more_lines() -> None:
     assert len(lines) <= MOST_LINES
 
 
-def test_slow_batches_are_not_silent_for_long() -> None:
+def test_progress_slow_batches_show_a_line_each_minute() -> None:
     said: list[float] = []
     now = [0.0]
     progress = Progress("delete", lambda line: said.append(now[0]), clock=lambda: now[0])
@@ -59,7 +59,7 @@ def test_slow_batches_are_not_silent_for_long() -> None:
     assert said[-1] == now[0]
 
 
-def test_waiting_is_told_at_once_and_then_by_the_share_of_time_that_is_gone() -> None:
+def test_progress_wait_shows_lines_by_share_of_its_time() -> None:
     lines: list[str] = []
     now = [1000.0]
     progress = Progress("suspend", lines.append, clock=lambda: now[0])
@@ -69,7 +69,7 @@ def test_waiting_is_told_at_once_and_then_by_the_share_of_time_that_is_gone() ->
     assert lines == ["runai suspend: waiting for 7 workloads to be Stopped"] * MOST_LINES
 
 
-def test_no_wait_is_silent_for_long() -> None:
+def test_progress_long_wait_is_not_silent_for_long() -> None:
     told: list[float] = []
     now = [0.0]
     progress = Progress("resume", lambda line: told.append(now[0]), clock=lambda: now[0])
@@ -79,7 +79,7 @@ def test_no_wait_is_silent_for_long() -> None:
     assert max(later - earlier for earlier, later in zip(told, told[1:])) == 300.0
 
 
-def test_another_wait_is_told_at_once() -> None:
+def test_progress_second_wait_is_shown_at_once() -> None:
     lines: list[str] = []
     progress = Progress("resume", lines.append, clock=lambda: 5.0)
     progress.waiting(2, "to stop before they are resumed", 600.0)
@@ -90,7 +90,7 @@ def test_another_wait_is_told_at_once() -> None:
     ]
 
 
-def test_a_long_read_is_told_and_a_short_one_is_not() -> None:
+def test_progress_long_read_is_shown_and_a_short_one_is_not() -> None:
     lines: list[str] = []
     now = [0.0]
     progress = Progress("delete", lines.append, clock=lambda: now[0])
@@ -111,7 +111,7 @@ def test_a_long_read_is_told_and_a_short_one_is_not() -> None:
     assert lines[-1] == "runai delete: reading the state from the list: 100"
 
 
-def test_reads_of_an_hour_make_no_more_lines_than_batches_and_none_is_silent_for_long() -> None:
+def test_progress_reads_of_an_hour_are_thinned_and_never_silent_for_long() -> None:
     told: list[float] = []
     now = [0.0]
     progress = Progress("delete", lambda line: told.append(now[0]), clock=lambda: now[0])
@@ -122,7 +122,7 @@ def test_reads_of_an_hour_make_no_more_lines_than_batches_and_none_is_silent_for
     assert max(later - earlier for earlier, later in zip([0.0, *told], told)) == 300.0
 
 
-def test_trouble_that_many_requests_have_is_told_once() -> None:
+def test_progress_trouble_of_many_requests_is_shown_once() -> None:
     lines: list[str] = []
     now = [0.0]
     progress = Progress("suspend", lines.append, clock=lambda: now[0])
@@ -135,13 +135,13 @@ def test_trouble_that_many_requests_have_is_told_once() -> None:
     assert len(lines) == 2
 
 
-def test_nothing_is_told_of_a_wait_that_is_over() -> None:
+def test_progress_wait_that_is_over_shows_nothing() -> None:
     lines: list[str] = []
     Progress("suspend", lines.append).waiting(0, "to be Stopped", 600.0)
     assert lines == []
 
 
-def test_the_last_line_is_the_message_of_the_result() -> None:
+def test_progress_end_shows_the_message_of_the_result() -> None:
     lines: list[str] = []
     Progress("delete", lines.append).end("delete: 3 changed of 3")
     assert lines == ["runai delete: 3 changed of 3"]

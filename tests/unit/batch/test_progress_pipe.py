@@ -35,7 +35,7 @@ print("done", len(os.environ.get("{0}", "")))
 """.format(VARIABLE)
 
 
-def test_lines_arrive_at_once_from_another_process(tmp_path: Path) -> None:
+def test_progress_pipe_line_of_another_process_arrives_at_once(tmp_path: Path) -> None:
     shown: list[str] = []
     arrived = threading.Event()
 
@@ -60,7 +60,7 @@ def test_lines_arrive_at_once_from_another_process(tmp_path: Path) -> None:
     assert shown == ["first", "second"]
 
 
-def test_lines_stay_lines(tmp_path: Path) -> None:
+def test_progress_pipe_line_with_line_ends_stays_one_line(tmp_path: Path) -> None:
     shown: list[str] = []
     environ: dict[str, str] = {}
     with progress_lines(str(tmp_path), environ, shown.append):
@@ -75,7 +75,7 @@ def test_lines_stay_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("letter", ["x", "ü", "世", "\U0001f5a7"])
-def test_a_line_that_a_pipe_does_not_take_at_once_is_cut_and_says_so(tmp_path: Path, letter: str) -> None:
+def test_progress_pipe_line_beyond_the_buffer_is_cut_visibly(tmp_path: Path, letter: str) -> None:
     shown: list[str] = []
     environ: dict[str, str] = {}
     with progress_lines(str(tmp_path), environ, shown.append):
@@ -87,7 +87,7 @@ def test_a_line_that_a_pipe_does_not_take_at_once_is_cut_and_says_so(tmp_path: P
     assert select.PIPE_BUF - 4 < len(line.encode()) + 1 <= select.PIPE_BUF
 
 
-def test_the_variable_is_gone_after_the_block_even_when_it_fails(tmp_path: Path) -> None:
+def test_progress_pipe_after_a_failed_block_removes_the_variable(tmp_path: Path) -> None:
     environ: dict[str, str] = {}
 
     def fail() -> None:
@@ -103,7 +103,7 @@ def test_the_variable_is_gone_after_the_block_even_when_it_fails(tmp_path: Path)
     assert [thread.name for thread in threading.enumerate() if thread.name == "progress"] == []
 
 
-def test_a_module_that_outlives_the_block_is_not_waited_for_and_not_held_up(tmp_path: Path) -> None:
+def test_progress_pipe_writer_outliving_the_block_is_not_awaited(tmp_path: Path) -> None:
     shown: list[str] = []
     environ: dict[str, str] = {}
     with progress_lines(str(tmp_path), environ, shown.append):
@@ -114,7 +114,7 @@ def test_a_module_that_outlives_the_block_is_not_waited_for_and_not_held_up(tmp_
     assert shown == ["heard"]
 
 
-def test_a_pipe_that_nobody_empties_does_not_block(tmp_path: Path) -> None:
+def test_progress_sink_full_pipe_does_not_block(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -124,7 +124,7 @@ def test_a_pipe_that_nobody_empties_does_not_block(tmp_path: Path) -> None:
     os.close(reader)
 
 
-def test_only_a_pipe_is_written_to(tmp_path: Path) -> None:
+def test_progress_sink_other_file_is_not_written(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("kept")
     os.mkfifo(tmp_path / "pipe")
@@ -135,7 +135,7 @@ def test_only_a_pipe_is_written_to(tmp_path: Path) -> None:
     assert file.read_text() == "kept"
 
 
-def test_without_pipes_the_block_runs_without_lines(tmp_path: Path) -> None:
+def test_progress_pipe_without_fifos_runs_the_block(tmp_path: Path) -> None:
     environ: dict[str, str] = {}
     ran = False
     with progress_lines(str(tmp_path / "missing"), environ, print):
@@ -145,7 +145,7 @@ def test_without_pipes_the_block_runs_without_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("successes", [0, 1])
-def test_without_descriptors_the_block_runs_without_lines_and_nothing_is_left(
+def test_progress_pipe_without_descriptors_runs_the_block_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, successes: int
 ) -> None:
     opened: list[int] = []
@@ -167,7 +167,7 @@ def test_without_descriptors_the_block_runs_without_lines_and_nothing_is_left(
             os.fstat(descriptor)
 
 
-def test_lines_that_can_not_be_shown_end_nothing_but_the_lines(
+def test_progress_pipe_failing_display_ends_only_the_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracebacks: list[object] = []
@@ -196,7 +196,7 @@ def ends() -> Iterator[threading.Event]:
     signal.signal(signal.SIGTERM, before)
 
 
-def test_the_thread_of_the_lines_takes_no_signal_from_the_one_that_handles_them(tmp_path: Path) -> None:
+def test_progress_pipe_thread_takes_no_signals(tmp_path: Path) -> None:
     """Of two in a row it would get one or both, and the main thread would go on waiting for the module."""
     blocked: list[set[int]] = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
@@ -211,7 +211,7 @@ def test_the_thread_of_the_lines_takes_no_signal_from_the_one_that_handles_them(
     assert blocked[0] >= {signal.SIGINT, signal.SIGTERM, signal.SIGALRM}
 
 
-def test_a_process_does_not_end_while_it_shows_a_line(
+def test_progress_pipe_signal_during_a_line_ends_after_it(
     tmp_path: Path, ends: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_progress_pipe, "_LONGEST_DELAY", 300.0)
@@ -230,7 +230,7 @@ def test_a_process_does_not_end_while_it_shows_a_line(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_line_that_is_stuck_does_not_keep_a_process_from_ending(
+def test_progress_pipe_stuck_line_does_not_keep_the_process(
     tmp_path: Path, ends: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_progress_pipe, "_LONGEST_DELAY", 0.01)
@@ -251,7 +251,7 @@ def test_a_line_that_is_stuck_does_not_keep_a_process_from_ending(
     assert went_on == [True]
 
 
-def test_a_handler_that_was_set_meanwhile_stays(tmp_path: Path, ends: threading.Event) -> None:
+def test_progress_pipe_handler_set_meanwhile_stays(tmp_path: Path, ends: threading.Event) -> None:
     def other(number: int, frame: object) -> None:
         pass
 
@@ -260,7 +260,7 @@ def test_a_handler_that_was_set_meanwhile_stays(tmp_path: Path, ends: threading.
     assert signal.getsignal(signal.SIGTERM) is other
 
 
-def test_lines_can_be_had_outside_the_main_thread(tmp_path: Path) -> None:
+def test_progress_pipe_outside_the_main_thread_shows_lines(tmp_path: Path) -> None:
     shown: list[str] = []
 
     def work() -> None:

@@ -90,7 +90,7 @@ def run_summary(outcomes: list[Outcome], **other: Any) -> RunSummary:
 
 
 @given(st.lists(outcome_names, max_size=60), st.integers(0, 70), st.booleans(), st.booleans())
-def test_every_id_is_told_once_in_the_order_asked_and_the_shape_is_constant(
+def test_make_result_any_outcomes_has_each_id_once_and_the_same_keys(
     names: list[str], limit: int, with_diff: bool, check_mode: bool
 ) -> None:
     ids = workload_ids(len(names))
@@ -123,13 +123,13 @@ def test_every_id_is_told_once_in_the_order_asked_and_the_shape_is_constant(
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_which_outcomes_fail_a_task(name: str) -> None:
+def test_is_failed_bad_outcome_is_true(name: str) -> None:
     bad = name in ("failed", "unknown", "not_attempted")
     good = Outcome(workload_ids(2)[1], "changed")
     assert is_failed(run_summary([Outcome(workload_ids(1)[0], name), good])) is bad
 
 
-def test_a_stop_or_a_wait_that_ran_out_fails_a_task() -> None:
+def test_is_failed_stopped_or_not_reached_is_true() -> None:
     outcomes = [Outcome(workload_ids(1)[0], "changed")]
     assert not is_failed(run_summary(outcomes))
     assert is_failed(run_summary(outcomes, stopped=True))
@@ -137,7 +137,7 @@ def test_a_stop_or_a_wait_that_ran_out_fails_a_task() -> None:
     assert not is_failed(run_summary([]))
 
 
-def test_a_row_says_all_that_is_known() -> None:
+def test_report_row_known_workload_has_all_values() -> None:
     one = workload_ids(1)[0]
     workload = Workload(one, "seen", "a name", "a project", "a cluster", "ada", "Running")
     outcome = Outcome(one, "failed", "refused", "busy\x1b[2J\n" + "x" * 600, 409, "batch-id")
@@ -160,14 +160,14 @@ def test_a_row_says_all_that_is_known() -> None:
     assert len(row["message"]) == 500
 
 
-def test_a_row_of_what_was_never_seen_has_the_same_keys() -> None:
+def test_report_row_unseen_workload_has_the_same_keys() -> None:
     row = report_row(Outcome(workload_ids(1)[0], "not_attempted", "deadline"), None)
     assert list(row) == ROW
     assert row["code"] is None
     assert all(isinstance(row[key], str) for key in ROW if key != "code")
 
 
-def test_the_batches_are_told() -> None:
+def test_make_result_batches_are_listed() -> None:
     records = [BatchRecord("an-id", 100, 98, 2, 1, 0.5), BatchRecord(None, 3, 0, 3, 2, 1.5)]
     told = make_result(run_summary([], batches=records), 1000, False)["batches"]
     assert all(list(batch) == BATCH for batch in told)
@@ -177,7 +177,7 @@ def test_the_batches_are_told() -> None:
     ]
 
 
-def test_the_sentence() -> None:
+def test_describe_result_each_outcome_is_counted() -> None:
     ids = workload_ids(250)
     outcomes = [Outcome(one, "changed") for one in ids[:240]]
     outcomes += [Outcome(one, "unchanged") for one in ids[240:248]]
@@ -186,14 +186,14 @@ def test_the_sentence() -> None:
     assert make_result(run_summary(outcomes), 0, False)["msg"] == words
 
 
-def test_the_sentence_in_check_mode_says_would() -> None:
+def test_describe_result_check_mode_says_would() -> None:
     outcomes = [Outcome(one, "changed") for one in workload_ids(2)]
     assert (
         make_result(run_summary(outcomes, check_mode=True), 0, False)["msg"] == "suspend: 2 would change of 2"
     )
 
 
-def test_the_sentence_tells_why_it_stopped_and_what_is_gone() -> None:
+def test_describe_result_stopped_names_the_reason_and_missing_ids() -> None:
     ids = workload_ids(3)
     outcomes = [
         Outcome(ids[0], "changed"),
@@ -207,7 +207,7 @@ def test_the_sentence_tells_why_it_stopped_and_what_is_gone() -> None:
     assert "1 not there: gone, or not visible to this account" in words
 
 
-def test_a_refusal_without_words_and_an_unknown_one_are_told_as_well() -> None:
+def test_describe_result_refusal_without_a_message_names_the_reason() -> None:
     ids = workload_ids(4)
     outcomes = [
         Outcome(ids[0], "failed", "refused", "", None),
@@ -223,14 +223,14 @@ def test_a_refusal_without_words_and_an_unknown_one_are_told_as_well() -> None:
     assert stopped == "suspend: 0 changed, 2 unknown of 2; it was stopped"
 
 
-def test_many_kinds_of_failure_make_no_long_sentence() -> None:
+def test_describe_result_many_kinds_of_failure_stays_short() -> None:
     outcomes = [Outcome(one, "failed", "refused", one + "y" * 400, 400) for one in workload_ids(500)]
     words = make_result(run_summary(outcomes), 0, False)["msg"]
     assert len(words) < 700
     assert "and 497 other reasons" in words
 
 
-def test_the_diff_shows_the_phase_before_and_after_of_what_changes_and_of_nothing_else() -> None:
+def test_make_result_diff_shows_phases_of_changed_ids_only() -> None:
     ids = workload_ids(2)
     outcomes = [Outcome(ids[0], "changed"), Outcome(ids[1], "unchanged")]
     for action, after in (("suspend", "Stopped"), ("resume", "Running"), ("delete", "gone")):
@@ -242,7 +242,7 @@ def test_the_diff_shows_the_phase_before_and_after_of_what_changes_and_of_nothin
         assert ids[1] not in diff["before"] + diff["after"]
 
 
-def test_without_changes_both_sides_of_the_diff_are_alike() -> None:
+def test_make_result_diff_without_changes_has_equal_sides() -> None:
     diff = make_result(run_summary([Outcome(workload_ids(1)[0], "unchanged")]), 1000, True)["diff"]
     assert diff["before"] == diff["after"]
 
@@ -273,7 +273,7 @@ def in_event(result: dict[str, Any], between_lines: str = "\r\n") -> int:
 @pytest.mark.parametrize("with_diff", [False, True])
 @pytest.mark.parametrize(("is_late", "batch_size"), [(False, 100), (True, 1)])
 @pytest.mark.parametrize("failures", [0, 1000, 10_000])
-def test_a_result_of_ten_thousand_ids_is_kept_by_job_viewers(
+def test_make_result_10000_ids_fit_into_job_viewers(
     failures: int, batch_size: int, is_late: bool, with_diff: bool, verbosity: int
 ) -> None:
     whole = large_finding(10_000, failures, batch_size, is_late)
@@ -290,13 +290,13 @@ def test_a_result_of_ten_thousand_ids_is_kept_by_job_viewers(
 
 
 @pytest.mark.parametrize("failures", [0, 1000, 8000])
-def test_an_event_of_eight_thousand_ids_is_not_too_large_in_colour(failures: int) -> None:
+def test_make_result_8000_ids_fit_into_an_event_in_colour(failures: int) -> None:
     result = make_result(large_finding(8000, failures, 1, True), 100_000, True, 3)
     assert in_event(result, "\x1b[0m\r\n\x1b[0;31m") < LARGEST_EVENT
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-def test_a_result_of_fifteen_thousand_ids_is_kept_and_tells_why_the_worst_failed(is_late: bool) -> None:
+def test_make_result_of_batch_15000_ids_fit_with_rows_of_the_worst(is_late: bool) -> None:
     ids = workload_ids(15_000)
     whole = large_finding(15_000, 10, 1, is_late)._replace(state={})
     result = make_result(whole, 1000, True)
@@ -307,7 +307,7 @@ def test_a_result_of_fifteen_thousand_ids_is_kept_and_tells_why_the_worst_failed
 
 
 @pytest.mark.parametrize("verbosity", [0, 3])
-def test_a_result_that_is_not_large_is_whole_however_it_is_printed(verbosity: int) -> None:
+def test_make_result_small_is_complete_at_any_verbosity(verbosity: int) -> None:
     ids = workload_ids(800)
     outcomes = [Outcome(one, "changed", batch_id=one) for one in ids]
     batches = [BatchRecord(one, 100, 100, 0, 1, 0.5) for one in ids[:10]]
@@ -321,9 +321,7 @@ def test_a_result_that_is_not_large_is_whole_however_it_is_printed(verbosity: in
 
 @pytest.mark.parametrize("verbosity", [0, 3])
 @pytest.mark.parametrize("batch_size", [1, 100])
-def test_of_fifty_thousand_ids_only_the_outcomes_grow_and_what_is_cut_is_said(
-    batch_size: int, verbosity: int
-) -> None:
+def test_make_result_50000_ids_cuts_all_but_the_outcomes(batch_size: int, verbosity: int) -> None:
     result = make_result(large_finding(50_000, 100, batch_size, True), 1000, True, verbosity)
     assert result["outcomes"]["failed"] == workload_ids(100)
     assert result["outcomes"]["changed"] == workload_ids(50_000)[100:]

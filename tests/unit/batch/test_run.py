@@ -75,7 +75,7 @@ breakers = st.sampled_from(["0", "1", "3", "0%", "10%", "50%", "100%"])
 
 
 @given(fleets(), tasks, breakers, st.booleans(), st.none() | st.integers(0, 10))
-def test_every_id_is_in_exactly_one_outcome_and_changed_is_honest(
+def test_run_batch_any_fleet_gives_each_id_one_outcome(
     fleet: Fleet, task: dict[str, Any], max_failures: str, wait: bool, max_affected: Optional[int]
 ) -> None:
     finished = run(fleet, **task, max_failures=max_failures, wait=wait, max_affected=max_affected)
@@ -99,7 +99,9 @@ def test_every_id_is_in_exactly_one_outcome_and_changed_is_honest(
 
 
 @given(fleets(), tasks, st.booleans())
-def test_check_mode_and_the_real_run_plan_alike(fleet: Fleet, task: dict[str, Any], obliging: bool) -> None:
+def test_run_batch_check_mode_plans_like_the_real_run(
+    fleet: Fleet, task: dict[str, Any], obliging: bool
+) -> None:
     if obliging:
         fleet.refused, fleet.omitted, fleet.frozen = set(), set(), set()
         task["wait_timeout"] = 5.0
@@ -125,7 +127,7 @@ def test_check_mode_and_the_real_run_plan_alike(fleet: Fleet, task: dict[str, An
 
 
 @given(fleets(), tasks)
-def test_a_second_run_on_the_resulting_state_sends_nothing(fleet: Fleet, task: dict[str, Any]) -> None:
+def test_run_batch_repeated_sends_nothing(fleet: Fleet, task: dict[str, Any]) -> None:
     fleet.refused, fleet.frozen = set(), set()
     task["wait_timeout"] = 5.0
     first = run(fleet, **task)
@@ -137,7 +139,7 @@ def test_a_second_run_on_the_resulting_state_sends_nothing(fleet: Fleet, task: d
     }
 
 
-def test_a_thousand_ids_are_ten_batches_of_a_hundred() -> None:
+def test_run_batch_1000_ids_are_ten_batches() -> None:
     fleet = same(1000, "Running")
     finished = run(fleet, ids=workload_ids(1000))
     assert sorted(map(len, fleet.batches)) == [100] * 10
@@ -146,7 +148,7 @@ def test_a_thousand_ids_are_ten_batches_of_a_hundred() -> None:
     assert not finished.failed
 
 
-def test_no_ids_make_no_call() -> None:
+def test_run_batch_without_ids_makes_no_call() -> None:
     fleet = same(1, "Running")
     finished = run(fleet, ids=[])
     assert (finished.failed, finished.result["changed"]) == (False, False)
@@ -158,7 +160,7 @@ def test_no_ids_make_no_call() -> None:
     ("text", "asked"),
     [("{0},{1},", 2), ("{0},,{1}", 2), (",\n{0}\n", 1), (" , ", 0), ("", None), ("{0}, x", None)],
 )
-def test_a_text_is_one_element_though_ansible_cuts_it_at_its_commas(text: str, asked: Optional[int]) -> None:
+def test_run_batch_ids_in_one_text_are_split(text: str, asked: Optional[int]) -> None:
     ids = workload_ids(2)
     given = text.format(*ids)
     fleet = FleetClient.fleet = same(2, "Running")
@@ -190,9 +192,7 @@ def test_a_text_is_one_element_though_ansible_cuts_it_at_its_commas(text: str, a
         ("only_phases", "", None),
     ],
 )
-def test_so_it_is_for_the_lists_that_hold_an_action_back(
-    option: str, text: str, changed: Optional[int]
-) -> None:
+def test_run_batch_protect_in_one_text_is_split(option: str, text: str, changed: Optional[int]) -> None:
     ids = workload_ids(3)
     text = text.format(*ids)
     fleet = FleetClient.fleet = same(3, "Running")
@@ -205,14 +205,14 @@ def test_so_it_is_for_the_lists_that_hold_an_action_back(
     assert finished.warnings == []
 
 
-def test_no_ids_need_no_library_and_others_say_that_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_batch_without_requests_fails_only_for_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_transport, "REQUESTS_IMPORT_ERROR", "ImportError: not here")
     assert not run(same(1, "Running"), ids=[" "]).failed
     with pytest.raises(_transport.RequestsMissing, match="ImportError: not here"):
         run(same(1, "Running"), ids=workload_ids(1))
 
 
-def test_no_ids_need_no_control_plane(tmp_path: Path) -> None:
+def test_run_batch_without_ids_needs_no_control_plane(tmp_path: Path) -> None:
     report = tmp_path / "report.jsonl"
     nowhere: dict[str, Any] = {"base_url": None, "token": None, "report_path": str(report)}
     for check_mode in (True, False):
@@ -225,7 +225,7 @@ def test_no_ids_need_no_control_plane(tmp_path: Path) -> None:
     assert run(same(1, "Running"), ids=workload_ids(1), **nowhere).failed
 
 
-def test_more_than_max_affected_sends_nothing_in_both_modes() -> None:
+def test_run_batch_above_max_affected_sends_nothing() -> None:
     for check_mode in (True, False):
         fleet = same(12, "Running")
         finished = run(fleet, check_mode, ids=workload_ids(12), max_affected=11)
@@ -236,13 +236,13 @@ def test_more_than_max_affected_sends_nothing_in_both_modes() -> None:
     assert not run(same(12, "Running"), ids=workload_ids(12), max_affected=12).failed
 
 
-def test_max_affected_counts_what_is_still_to_stop() -> None:
+def test_run_batch_max_affected_counts_stopping_workloads() -> None:
     fleet = same(3, "Stopping")
     assert run(fleet, action="resume", ids=workload_ids(3), max_affected=2).failed
     assert not fleet.batches
 
 
-def test_once_more_than_max_failures_are_refused_no_further_batch_is_sent() -> None:
+def test_run_batch_above_max_failures_sends_no_further_batch() -> None:
     ids = workload_ids(50)
     fleet = same(50, "Running", refused=ids[:8])
     finished = run(fleet, ids=ids, batch_size=5, concurrency=1, max_failures="5")
@@ -256,7 +256,7 @@ def test_once_more_than_max_failures_are_refused_no_further_batch_is_sent() -> N
     assert finished.result["changed"]
 
 
-def test_a_percentage_is_one_of_what_is_acted_on() -> None:
+def test_run_batch_max_failures_percentage_counts_planned_ids() -> None:
     ids = workload_ids(40)
     fleet = Fleet(
         {one: "Running" if number < 20 else "Stopped" for number, one in enumerate(ids)}, refused=ids[:3]
@@ -266,7 +266,7 @@ def test_a_percentage_is_one_of_what_is_acted_on() -> None:
     assert finished.result["summary"]["not_attempted"] == 17
 
 
-def test_what_the_plan_settles_as_failed_does_not_count_to_max_failures() -> None:
+def test_run_batch_failed_in_the_plan_does_not_count_to_max_failures() -> None:
     ids = workload_ids(20)
     fleet = Fleet(dict(zip(ids, [None] * 10 + ["Running"] * 10)))
     finished = run(fleet, ids=ids, batch_size=1, max_failures="0")
@@ -274,7 +274,7 @@ def test_what_the_plan_settles_as_failed_does_not_count_to_max_failures() -> Non
     assert finished.result["summary"]["failed"] == 10
 
 
-def test_a_delete_stops_at_the_first_refusal_unless_told_otherwise() -> None:
+def test_run_batch_delete_stops_at_the_first_refusal_by_default() -> None:
     ids = workload_ids(9)
     fleet = same(9, "Running", refused=ids[:1])
     finished = run(fleet, action="delete", ids=ids, batch_size=3, concurrency=None, max_failures=None)
@@ -295,7 +295,7 @@ def test_a_delete_stops_at_the_first_refusal_unless_told_otherwise() -> None:
         (NotFound("POST", "/batch", 404, "no such page"), "failed", "batches need Run:ai 2.19"),
     ],
 )
-def test_what_will_not_get_better_stops_everything(fault: RequestError, outcome: str, said: str) -> None:
+def test_run_batch_lasting_fault_stops_the_task(fault: RequestError, outcome: str, said: str) -> None:
     ids = workload_ids(30)
     fleet = same(30, "Running")
     fleet.fault = fault
@@ -310,7 +310,7 @@ def test_what_will_not_get_better_stops_everything(fault: RequestError, outcome:
 
 
 @pytest.mark.parametrize("status", [400, 413])
-def test_a_batch_that_is_refused_as_a_whole_fails_its_ids_and_the_others_go_on(status: int) -> None:
+def test_run_batch_one_refused_batch_fails_its_ids_only(status: int) -> None:
     ids = workload_ids(30)
     fleet = same(30, "Running")
     apply = fleet.apply
@@ -337,7 +337,7 @@ def test_a_batch_that_is_refused_as_a_whole_fails_its_ids_and_the_others_go_on(s
         assert stopped.result["summary"]["not_attempted"] == 20
 
 
-def test_a_mistake_of_ours_loses_no_other_batch() -> None:
+def test_run_batch_internal_error_keeps_other_batches() -> None:
     ids = workload_ids(30)
     fleet = same(30, "Running")
     apply = fleet.apply
@@ -380,7 +380,7 @@ def test_a_mistake_of_ours_loses_no_other_batch() -> None:
         {"report_path": "/no/such/folder/report"},
     ],
 )
-def test_the_shape_is_the_same_when_the_options_are_wrong(options: dict[str, Any], check_mode: bool) -> None:
+def test_run_batch_wrong_options_keep_the_keys(options: dict[str, Any], check_mode: bool) -> None:
     fleet = same(3, "Running")
     finished = run(fleet, check_mode, **{"ids": workload_ids(3), **options})
     if check_mode and "report_path" in options:
@@ -403,7 +403,7 @@ def test_the_shape_is_the_same_when_the_options_are_wrong(options: dict[str, Any
 
 
 @pytest.mark.parametrize(("limit", "rows"), [(0, 0), (2, 2), (-1, 3), (None, 3)])
-def test_what_is_refused_has_rows_and_a_diff_as_asked(limit: Optional[int], rows: int) -> None:
+def test_run_batch_rejected_has_rows_and_diff(limit: Optional[int], rows: int) -> None:
     options: dict[str, Any] = {"ids": workload_ids(3), "batch_size": 0, "workloads_limit": limit}
     result = run(same(3, "Running"), with_diff=True, **options).result
     assert len(result["workloads"]) == rows
@@ -411,7 +411,7 @@ def test_what_is_refused_has_rows_and_a_diff_as_asked(limit: Optional[int], rows
     assert result["diff"] == {"before": "", "after": ""}
 
 
-def test_what_is_refused_is_kept_by_job_viewers_however_it_is_printed() -> None:
+def test_run_batch_rejected_fits_into_job_viewers() -> None:
     ids = workload_ids(10_000)
     options = {**OPTIONS, "ids": ids, "batch_size": 0, "workloads_limit": 10_000}
     rows = [
@@ -421,7 +421,7 @@ def test_what_is_refused_is_kept_by_job_viewers_however_it_is_printed() -> None:
     assert 0 < rows[1] < rows[0] < 10_000
 
 
-def test_where_some_ids_are_malformed_the_others_are_told_as_not_attempted() -> None:
+def test_run_batch_malformed_ids_leave_the_others_not_attempted() -> None:
     ids = workload_ids(2)
     result = run(same(2, "Running"), ids=[ids[0].upper(), f"train-7, {ids[1]} {ids[0]}", ""]).result
     assert result["outcomes"]["not_attempted"] == ids
@@ -431,7 +431,7 @@ def test_where_some_ids_are_malformed_the_others_are_told_as_not_attempted() -> 
     assert run(same(2, "Running"), ids=None).result["summary"]["requested"] == 0
 
 
-def test_no_state_no_write() -> None:
+def test_run_batch_without_state_sends_nothing() -> None:
     ids = workload_ids(3)
     fleet = same(3, "Running")
 
@@ -446,7 +446,7 @@ def test_no_state_no_write() -> None:
     assert "HTTP 500, out of order" in finished.result["msg"]
 
 
-def test_a_forbidden_id_fails_alone() -> None:
+def test_run_batch_forbidden_id_fails_alone() -> None:
     ids = workload_ids(5)
     finished = run(same(5, "Running", forbidden=ids[:1]), ids=ids)
     assert finished.result["outcomes"]["failed"] == ids[:1]
@@ -454,7 +454,7 @@ def test_a_forbidden_id_fails_alone() -> None:
     assert finished.result["workloads"][0]["reason"] == "forbidden"
 
 
-def test_the_deadline_keeps_what_was_done() -> None:
+def test_run_batch_deadline_keeps_the_outcomes() -> None:
     ids = workload_ids(30)
     fleet = same(30, "Running")
     apply = fleet.apply
@@ -482,7 +482,7 @@ def test_the_deadline_keeps_what_was_done() -> None:
     assert finished.failed
 
 
-def test_the_report_holds_a_line_an_id_and_no_secret(tmp_path: Path) -> None:
+def test_run_batch_report_has_a_line_for_each_id_and_no_secret(tmp_path: Path) -> None:
     ids = workload_ids(5)
     fleet = Fleet(dict(zip(ids, ["Running", "Stopped", None, "Completed", "Running"])), refused=ids[4:])
     path = tmp_path / "report.jsonl"
@@ -495,12 +495,12 @@ def test_the_report_holds_a_line_an_id_and_no_secret(tmp_path: Path) -> None:
     assert not (tmp_path / "report.jsonl.part").exists()
 
 
-def test_check_mode_writes_no_report(tmp_path: Path) -> None:
+def test_run_batch_check_mode_writes_no_report(tmp_path: Path) -> None:
     run(same(1, "Running"), check_mode=True, ids=workload_ids(1), report_path=str(tmp_path / "report"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_it_says_while_it_works() -> None:
+def test_run_batch_progress_lines_are_as_documented() -> None:
     fleet = same(1000, "Running", refused=workload_ids(2))
     finished, said = run_aloud(fleet, ids=workload_ids(1000), batch_size=4, concurrency=1)
     batches = [line for line in said if ", batch " in line]
@@ -510,7 +510,7 @@ def test_what_it_says_while_it_works() -> None:
     assert said[-1] == "runai {0}".format(finished.result["msg"])
 
 
-def test_it_says_when_it_begins_to_act_also_where_all_is_waited_for_first(
+def test_run_batch_progress_after_a_first_wait_shows_the_begin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 3600.0)
@@ -524,7 +524,7 @@ def test_it_says_when_it_begins_to_act_also_where_all_is_waited_for_first(
     ]
 
 
-def test_it_says_how_far_a_long_read_is_and_what_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_batch_progress_of_a_long_read_shows_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 0.0)
     monkeypatch.setattr(_progress, "_READING_SHARE", 0.0)
     count = FleetClient.count
@@ -543,7 +543,7 @@ def test_it_says_how_far_a_long_read_is_and_what_keeps_it(monkeypatch: pytest.Mo
     assert len(said) <= 24
 
 
-def test_the_looks_of_a_wait_are_no_reading_of_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_batch_progress_of_a_wait_shows_no_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 0.0)
     monkeypatch.setattr(_progress, "_READING_SHARE", 0.0)
     _finished, said = run_aloud(same(3, "Running"), ids=workload_ids(3), wait=True)

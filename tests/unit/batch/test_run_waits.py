@@ -35,7 +35,7 @@ def no_network() -> Iterator[None]:
         yield
 
 
-def test_what_changed_is_waited_for_also_after_a_breaker() -> None:
+def test_wait_after_a_breaker_covers_changed_ids() -> None:
     ids = workload_ids(3)
     finished = run(
         same(3, "Running", refused=ids[:1]), ids=ids, batch_size=1, concurrency=1, max_failures="1", wait=True
@@ -44,7 +44,7 @@ def test_what_changed_is_waited_for_also_after_a_breaker() -> None:
     assert finished.result["not_reached"] == []
 
 
-def test_a_resume_of_what_is_stopping_is_sent_once_it_has_stopped() -> None:
+def test_resume_of_a_stopping_workload_is_sent_after_its_stop() -> None:
     ids = workload_ids(6)
     fleet = Fleet(dict(zip(ids, ["Stopping", "Stopped"] * 3)))
     finished = run(fleet, action="resume", ids=ids, wait_timeout=5.0, wait=False)
@@ -53,7 +53,7 @@ def test_a_resume_of_what_is_stopping_is_sent_once_it_has_stopped() -> None:
     assert not finished.failed
 
 
-def test_what_never_stops_is_not_resumed_and_fails() -> None:
+def test_resume_of_a_workload_that_never_stops_fails() -> None:
     ids = workload_ids(2)
     fleet = same(2, "Stopping", frozen=ids[:1])
     finished = run(fleet, action="resume", ids=ids, wait_timeout=0.05)
@@ -62,7 +62,7 @@ def test_what_never_stops_is_not_resumed_and_fails() -> None:
     assert finished.result["workloads"][0]["reason"] == "still_stopping"
 
 
-def test_what_finishes_while_it_is_waited_for_is_settled_like_any_finished_one() -> None:
+def test_resume_of_a_workload_finishing_meanwhile_is_settled_as_finished() -> None:
     ids = workload_ids(1)
     fleet = same(1, "Stopping", frozen=ids)
     row = fleet.row
@@ -87,7 +87,7 @@ def test_what_finishes_while_it_is_waited_for_is_settled_like_any_finished_one()
         ("resume", "Pending", "active", True),
     ],
 )
-def test_what_was_on_its_way_already_is_waited_for(
+def test_wait_covers_unchanged_ids_on_their_way(
     action: str, phase: str, wait_for: str, reached: bool
 ) -> None:
     ids = workload_ids(1)
@@ -98,7 +98,7 @@ def test_what_was_on_its_way_already_is_waited_for(
     assert finished.result["changed"] is False
 
 
-def test_without_wait_nobody_waits() -> None:
+def test_run_batch_without_wait_reads_no_state_afterwards() -> None:
     finished = run(same(1, "Deleting"), action="delete", ids=workload_ids(1), wait=False)
     assert (finished.failed, finished.result["not_reached"]) == (False, [])
 
@@ -113,7 +113,7 @@ def test_wait_for_a_failed_workload_ends() -> None:
     assert time.monotonic() - began < 60
 
 
-def test_after_a_breaker_nobody_waits_for_what_is_still_stopping() -> None:
+def test_resume_after_a_breaker_does_not_wait_for_stopping() -> None:
     ids = workload_ids(4)
     fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), refused=ids[:2])
     finished = run(fleet, action="resume", ids=ids, max_failures="0", wait_timeout=600.0)
@@ -123,7 +123,7 @@ def test_after_a_breaker_nobody_waits_for_what_is_still_stopping() -> None:
     assert "max_failures (0) is exceeded: 2 of 4 refused" in finished.result["msg"]
 
 
-def test_a_state_that_can_not_be_read_any_more_ends_all_waiting() -> None:
+def test_wait_with_an_unreadable_state_ends() -> None:
     ids = workload_ids(4)
     fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), frozen=ids)
     row, asked = fleet.row, list[str]()
@@ -145,7 +145,7 @@ def test_a_state_that_can_not_be_read_any_more_ends_all_waiting() -> None:
     assert set(asked[4:]) <= set(ids[2:])
 
 
-def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
+def test_wait_timeout_shows_the_last_phase_of_each_id(tmp_path: Path) -> None:
     ids = workload_ids(7)
     after = dict(zip(ids, ["Running", "Pending", "Pending", "Failed", None, "Completed"]))
     fleet = Fleet({**dict.fromkeys(ids, "Stopped"), ids[6]: "Pending"})
@@ -173,7 +173,7 @@ def test_where_the_wait_left_each_id_is_told(tmp_path: Path) -> None:
     assert sorted(map(str, lines)) == sorted(map(str, result["workloads"]))
 
 
-def test_what_is_not_awaited_is_told_as_not_seen_again() -> None:
+def test_wait_without_a_read_marks_ids_as_not_seen_again() -> None:
     ids = workload_ids(20)
     fleet = same(20, "Running")
     send = FleetClient.batch

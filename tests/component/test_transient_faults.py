@@ -36,7 +36,7 @@ def pause_after(simulator: Handle, path: str) -> float:
     [(BATCH, "/api/v1/workloads/batch"), (ONE, "/api/v1/workloads/"), (TOKENS, "/api/v2/token")],
     ids=["batch", "read", "token"],
 )
-def test_retry_after_is_honoured(
+def test_batch_retry_after_is_kept(
     start: Start, match: dict[str, Any], path: str, asked: dict[str, Any], status: int
 ) -> None:
     simulator = start(1)
@@ -52,7 +52,9 @@ def test_retry_after_is_honoured(
     "asked", [{"retry_after": 86_400}, {"retry_after_date": 86_400}], ids=["seconds", "date"]
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_bounded_by_retry_timeout(start: Start, asked: dict[str, Any], status: int) -> None:
+def test_batch_retry_after_is_bounded_by_retry_timeout(
+    start: Start, asked: dict[str, Any], status: int
+) -> None:
     simulator = start()
     fault = {"kind": "status", "status": status, **asked}
     simulator.faults({"match": BATCH, "times": "always", "fault": fault})
@@ -65,14 +67,14 @@ def test_retry_after_is_bounded_by_retry_timeout(start: Start, asked: dict[str, 
 @pytest.mark.parametrize(
     "header", ["soon", "-5", "nan", "inf", "1e400", "²", "Thu, 99 Foo 2026 00:00:00 GMT", ""]
 )
-def test_a_retry_after_that_makes_no_sense_is_no_trouble(start: Start, header: str) -> None:
+def test_batch_malformed_retry_after_is_ignored(start: Start, header: str) -> None:
     simulator = start()
     headers = {"Retry-After": header.encode("utf-8").decode("latin-1")}
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 429, "headers": headers}})
     assert rehearse(simulator, "suspend", IDS).counts == {"changed": 3}
 
 
-def test_without_the_header_the_pauses_grow_and_are_not_even(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_without_retry_after_pauses_grow_unevenly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.5)
     monkeypatch.setattr(_retry, "_LONGEST_PAUSE", 10.0)
     for tries, longest in ((1, 0.5), (2, 1.0), (3, 2.0), (5, 8.0), (6, 10.0), (10_000, 10.0)):
@@ -82,7 +84,7 @@ def test_without_the_header_the_pauses_grow_and_are_not_even(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_without_the_header_it_goes_on_until_it_gets_through(start: Start, status: int) -> None:
+def test_batch_without_retry_after_retries_until_success(start: Start, status: int) -> None:
     simulator = start()
     simulator.faults({"match": BATCH, "times": 5, "fault": {"kind": "status", "status": status}})
     run = rehearse(simulator, "suspend", IDS)
@@ -92,7 +94,7 @@ def test_without_the_header_it_goes_on_until_it_gets_through(start: Start, statu
     assert run.warnings == [f"requests to the control plane were retried 5 times because of: HTTP {status}"]
 
 
-def test_a_503_of_a_proxy_that_passed_the_batch_on_is_not_sent_again(start: Start) -> None:
+def test_batch_503_of_a_proxy_after_delivery_is_not_repeated(start: Start) -> None:
     simulator = start()
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 503, "apply": True}})
     run = rehearse(simulator, "suspend", IDS)
@@ -100,7 +102,7 @@ def test_a_503_of_a_proxy_that_passed_the_batch_on_is_not_sent_again(start: Star
     assert set(run.sent.values()) == {1}
 
 
-def test_a_refused_connection_is_tried_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_refused_connection_is_retried(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = start()
     simulator.faults({"fault": {"kind": "down", "seconds": 3600}})
     with pytest.raises(requests.ConnectionError):
@@ -119,7 +121,7 @@ def test_a_refused_connection_is_tried_again(start: Start, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_a_control_plane_that_restarts_in_the_middle_of_a_batch(start: Start, apply: bool) -> None:
+def test_batch_restart_of_the_control_plane_loses_no_id(start: Start, apply: bool) -> None:
     simulator = start(20)
     ids = [workload_id(number) for number in range(20)]
     simulator.faults({"match": BATCH, "nth": 2, "fault": {"kind": "down", "seconds": 0.5, "apply": apply}})
@@ -129,7 +131,7 @@ def test_a_control_plane_that_restarts_in_the_middle_of_a_batch(start: Start, ap
     assert {one for one, times in run.sent.items() if times > 1} == (set() if apply else set(ids[5:10]))
 
 
-def test_each_kind_of_fault_is_told_once_with_a_count(start: Start) -> None:
+def test_batch_faults_of_one_kind_give_one_warning(start: Start) -> None:
     simulator = start(60)
     ids = [workload_id(number) for number in range(60)]
     simulator.faults(
@@ -152,7 +154,7 @@ def test_each_kind_of_fault_is_told_once_with_a_count(start: Start) -> None:
     assert not [line for line in run.said if "retr" in line]
 
 
-def test_all_retries_of_one_request_share_retry_timeout(start: Start) -> None:
+def test_batch_retries_of_one_request_share_retry_timeout(start: Start) -> None:
     simulator = start()
     # Each try alone is far below the limit; together they are not.
     simulator.faults({"match": BATCH, "times": "always", "fault": {"kind": "status", "status": 429}})
@@ -161,7 +163,7 @@ def test_all_retries_of_one_request_share_retry_timeout(start: Start) -> None:
     assert re.search(r"HTTP 429.*\(tried \d+ times, for \d+ s\)", run.result["msg"])
 
 
-def test_a_pause_before_a_batch_ends_when_another_batch_stops_the_task(start: Start) -> None:
+def test_batch_pause_ends_when_another_batch_stops_the_task(start: Start) -> None:
     simulator = start(20)
     ids = [workload_id(number) for number in range(20)]
     simulator.faults(

@@ -146,7 +146,7 @@ def client_without_patience() -> Client:
     return Client(connect_options(params, {}), Cancellation(), RequestStats(), 1)
 
 
-def test_broken_answers_give_no_traceback_and_no_wrong_count(mouthpiece: Mouthpiece) -> None:
+def test_client_broken_responses_give_no_traceback(mouthpiece: Mouthpiece) -> None:
     client = client_without_patience()
     malformed = Malformed(1, IDS)
     checks = (
@@ -163,7 +163,7 @@ def test_broken_answers_give_no_traceback_and_no_wrong_count(mouthpiece: Mouthpi
         check(client, mouthpiece.body)
 
 
-def test_broken_errors_give_no_traceback(mouthpiece: Mouthpiece) -> None:
+def test_client_broken_errors_give_no_traceback(mouthpiece: Mouthpiece) -> None:
     malformed = Malformed(2, IDS)
     client = client_without_patience()
     for number in range(4_000):
@@ -176,7 +176,7 @@ def test_broken_errors_give_no_traceback(mouthpiece: Mouthpiece) -> None:
         assert len(str(caught.value)) < 800
 
 
-def test_broken_tokens_give_no_traceback(mouthpiece: Mouthpiece) -> None:
+def test_client_broken_tokens_give_no_traceback(mouthpiece: Mouthpiece) -> None:
     malformed = Malformed(3, IDS)
     connection = connect_options({**DEFAULTS, "base_url": "https://plane.test", "retry_timeout": 0}, {})
     kinds: Counter[str] = Counter()
@@ -202,7 +202,7 @@ def named_by(faults: Sequence[Fault], key: str) -> set[str]:
     return named
 
 
-def test_whole_runs_on_broken_answers_count_right(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_broken_responses_give_right_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     malformed = Malformed(4, IDS)
     control_plane = ControlPlane(fleet(len(IDS)), transition_seconds=5.0)
     control_plane.install(monkeypatch)
@@ -230,7 +230,7 @@ def test_whole_runs_on_broken_answers_count_right(monkeypatch: pytest.MonkeyPatc
         assert json.loads(json.dumps(result)) == result
 
 
-def test_ids_that_nobody_asked_about_are_ignored(start: Start) -> None:
+def test_batch_foreign_ids_are_ignored(start: Start) -> None:
     simulator = start(4)
     for name in ("succeeded", "failed"):
         simulator.faults({"match": BATCH, "fault": {"kind": "foreign_ids", "count": 3, "list": name}})
@@ -240,7 +240,7 @@ def test_ids_that_nobody_asked_about_are_ignored(start: Start) -> None:
     assert any("was not asked for" in warning for warning in run.warnings)
 
 
-def test_an_id_in_both_lists_is_failed_with_a_warning(start: Start) -> None:
+def test_batch_id_in_both_lists_is_failed_with_a_warning(start: Start) -> None:
     simulator = start(4)
     simulator.faults({"match": BATCH, "fault": {"kind": "both_lists", "ids": IDS[:1]}})
     run = rehearse(simulator, "suspend", IDS, max_failures="100%")
@@ -250,7 +250,7 @@ def test_an_id_in_both_lists_is_failed_with_a_warning(start: Start) -> None:
 
 
 @pytest.mark.parametrize("shape", ["huge", "control", "jinja"])
-def test_messages_are_cut_and_cleaned(start: Start, shape: str) -> None:
+def test_batch_long_messages_are_cut_and_cleaned(start: Start, shape: str) -> None:
     simulator = start(4)
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "refuse_ids", "count": "all", "shape": shape}},
@@ -263,7 +263,7 @@ def test_messages_are_cut_and_cleaned(start: Start, shape: str) -> None:
     assert all(len(row["message"]) <= 500 for row in run.result["workloads"])
 
 
-def test_upper_case_ids_are_the_same_ids(start: Start) -> None:
+def test_batch_upper_case_ids_are_the_same_ids(start: Start) -> None:
     simulator = start(60)
     ids = [workload_id(number) for number in range(60)]
     simulator.faults({"times": "always", "fault": "upper_case_ids"})
@@ -284,7 +284,7 @@ def test_upper_case_ids_are_the_same_ids(start: Start) -> None:
         ("endless_list", True, {"not_attempted": 59}),
     ],
 )
-def test_a_list_that_repeats_or_never_ends_is_bounded(
+def test_batch_endless_list_is_bounded(
     start: Start, kind: str, count_endpoint: bool, expected: dict[str, int]
 ) -> None:
     simulator = start(1200, count_endpoint=count_endpoint)
@@ -297,7 +297,7 @@ def test_a_list_that_repeats_or_never_ends_is_bounded(
     assert len(simulator.requests()) < 100
 
 
-def test_rows_that_shift_between_pages_lose_nobody(start: Start) -> None:
+def test_batch_shifting_rows_lose_no_id(start: Start) -> None:
     simulator = start(1200)
     ids = [workload_id(number) for number in range(1200)]
     simulator.faults(
@@ -308,7 +308,7 @@ def test_rows_that_shift_between_pages_lose_nobody(start: Start) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 3, 10**9, -1])
-def test_a_wrong_count_of_the_fleet_loses_nobody(start: Start, count: int) -> None:
+def test_batch_wrong_count_loses_no_id(start: Start, count: int) -> None:
     simulator = start(700)
     ids = [workload_id(number) for number in range(700)]
     simulator.faults({"match": COUNT, "times": "always", "fault": {"kind": "wrong_count", "count": count}})
@@ -322,7 +322,7 @@ def test_a_wrong_count_of_the_fleet_loses_nobody(start: Start, count: int) -> No
     [{"kind": "html"}, {"kind": "half_json"}, {"kind": "other_json", "body": {"hello": "world"}}],
     ids=lambda fault: str(fault["kind"]),
 )
-def test_the_list_does_without_a_count_that_makes_no_sense(
+def test_batch_malformed_count_reads_the_list_without_it(
     start: Start, fault: dict[str, Any], ids: int
 ) -> None:
     simulator = start(700)
@@ -333,16 +333,14 @@ def test_the_list_does_without_a_count_that_makes_no_sense(
 
 
 @pytest.mark.parametrize(("status", "expected"), [(401, "not_attempted"), (403, "changed"), (500, "changed")])
-def test_a_count_that_is_refused_stops_nothing_but_an_account_that_is(
-    start: Start, status: int, expected: str
-) -> None:
+def test_batch_refused_count_stops_only_a_refused_account(start: Start, status: int, expected: str) -> None:
     simulator = start(700)
     simulator.faults({"match": COUNT, "times": "always", "fault": {"kind": "status", "status": status}})
     run = rehearse(simulator, "suspend", [workload_id(number) for number in range(20)])
     assert run.counts == {expected: 20}
 
 
-def test_the_row_of_another_workload_is_not_believed(start: Start) -> None:
+def test_batch_row_of_another_workload_is_not_used(start: Start) -> None:
     simulator = start(4)
     simulator.faults(
         {"match": ONE, "times": "always", "fault": {"kind": "edit_rows", "set": {"id": workload_id(77)}}}
@@ -352,7 +350,7 @@ def test_the_row_of_another_workload_is_not_believed(start: Start) -> None:
     assert run.batches == 0
 
 
-def test_rows_of_odd_types_count_as_saying_nothing(start: Start) -> None:
+def test_batch_rows_of_odd_types_count_as_unknown(start: Start) -> None:
     simulator = start(4)
     odd = {"phase": 7, "name": ["x"], "projectName": {}, "actionsSupport": "yes", "submittedBy": None}
     simulator.faults({"match": ONE, "times": 4, "fault": {"kind": "edit_rows", "set": odd}})

@@ -77,7 +77,7 @@ def never_comes(fault: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("fault", APPLIED.values(), ids=APPLIED)
-def test_what_was_applied_is_changed_and_not_sent_again(
+def test_batch_lost_response_applied_is_changed_and_not_repeated(
     start: Start, request: pytest.FixtureRequest, action: str, fault: dict[str, Any]
 ) -> None:
     if never_comes(fault):
@@ -102,7 +102,7 @@ DOUBTFUL: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("fault", DOUBTFUL.values(), ids=DOUBTFUL)
-def test_a_doubtful_refusal_is_looked_behind(start: Start, action: str, fault: dict[str, Any]) -> None:
+def test_batch_doubtful_refusal_is_looked_up(start: Start, action: str, fault: dict[str, Any]) -> None:
     simulator = start(phase=READY[action])
     simulator.faults({"match": BATCH, "fault": {**fault, "apply": True}})
     run = rehearse(simulator, action, IDS)
@@ -111,7 +111,7 @@ def test_a_doubtful_refusal_is_looked_behind(start: Start, action: str, fault: d
 
 
 @pytest.mark.parametrize("fault", DOUBTFUL.values(), ids=DOUBTFUL)
-def test_a_doubtful_refusal_that_proves_true_stands(start: Start, fault: dict[str, Any]) -> None:
+def test_batch_doubtful_refusal_confirmed_is_failed(start: Start, fault: dict[str, Any]) -> None:
     simulator = start()
     simulator.faults({"match": BATCH, "fault": fault})
     run = rehearse(simulator, "suspend", IDS)
@@ -121,7 +121,7 @@ def test_a_doubtful_refusal_that_proves_true_stands(start: Start, fault: dict[st
 
 
 @pytest.mark.parametrize("phase", ["Completed", "Failed"])
-def test_what_was_stopped_has_not_finished_by_itself(start: Start, phase: str) -> None:
+def test_batch_stopped_workload_is_not_taken_for_finished(start: Start, phase: str) -> None:
     simulator = start(phase="Stopped")
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
@@ -134,7 +134,7 @@ def test_what_was_stopped_has_not_finished_by_itself(start: Start, phase: str) -
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("fault", EITHER.values(), ids=EITHER)
-def test_what_was_not_applied_is_sent_once_more(
+def test_batch_lost_response_not_applied_is_sent_again(
     start: Start, request: pytest.FixtureRequest, action: str, fault: dict[str, Any]
 ) -> None:
     if never_comes(fault):
@@ -150,7 +150,7 @@ def test_what_was_not_applied_is_sent_once_more(
     assert all(is_acted_on(simulator, action, one) for one in IDS)
 
 
-def test_a_deleted_workload_that_is_gone_is_changed(start: Start) -> None:
+def test_batch_lost_delete_of_a_missing_workload_is_changed(start: Start) -> None:
     simulator = start(transition_seconds=0.0)
     simulator.faults({"match": BATCH, "fault": {"kind": "cut", "apply": True}})
     run = rehearse(simulator, "delete", IDS)
@@ -163,7 +163,7 @@ GONE = {"kind": "edit_rows", "set": {"deletedAt": "2026-01-02T03:04:05Z"}}
 
 @pytest.mark.parametrize(("count", "match"), [(3, ONE), (60, LIST)], ids=["single reads", "the list"])
 @pytest.mark.parametrize("apply", [True, False])
-def test_a_row_that_says_it_was_deleted_is_gone(
+def test_batch_row_with_deleted_at_is_gone(
     start: Start, count: int, match: dict[str, Any], apply: bool
 ) -> None:
     simulator = start(count)
@@ -186,9 +186,7 @@ def test_a_row_that_says_it_was_deleted_is_gone(
 
 
 @pytest.mark.parametrize("status", [400, 404, 409])
-def test_what_is_gone_has_not_failed_to_be_deleted_where_the_batch_is_refused_as_a_whole(
-    start: Start, status: int
-) -> None:
+def test_batch_refused_delete_of_missing_workloads_is_unchanged(start: Start, status: int) -> None:
     simulator = start(transition_seconds=0.0)
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": status, "apply": True}})
     run = rehearse(simulator, "delete", IDS)
@@ -197,7 +195,9 @@ def test_what_is_gone_has_not_failed_to_be_deleted_where_the_batch_is_refused_as
     assert set(run.sent.values()) == {1}
 
 
-def test_a_phase_may_lag_behind_the_lost_answer(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_phase_behind_the_lost_response_is_awaited(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_deliver, "_LAG_SECONDS", 3600.0)
     clock = FakeClock()
     simulator = start(lag_seconds=5.0, clock=clock)
@@ -212,7 +212,7 @@ def test_a_phase_may_lag_behind_the_lost_answer(start: Start, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_refusal_on_a_later_call_is_looked_up(
+def test_batch_refusal_after_a_lost_response_is_looked_up(
     start: Start, action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One look only each time: the plan's GET, the one behind the cut, the one behind the refusal.
@@ -228,9 +228,7 @@ def test_a_refusal_on_a_later_call_is_looked_up(
     assert run.batches == 2
 
 
-def test_what_another_deleted_first_has_not_failed_to_be_deleted(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batch_delete_done_by_another_is_unchanged(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = start(3)
     refuse = {"kind": "refuse_ids", "ids": IDS[2:]}
     simulator.faults({"match": BATCH, "fault": refuse, "times": "always"})
@@ -254,7 +252,7 @@ def test_what_another_deleted_first_has_not_failed_to_be_deleted(
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_refusal_on_a_later_call_that_holds_is_failed(start: Start, action: str) -> None:
+def test_batch_refusal_after_a_lost_response_confirmed_is_failed(start: Start, action: str) -> None:
     simulator = start(1, READY[action])
     simulator.faults(
         {"match": BATCH, "fault": "cut"},
@@ -266,7 +264,7 @@ def test_a_refusal_on_a_later_call_that_holds_is_failed(start: Start, action: st
     assert (row["code"], row["message"], row["reason"]) == (409, "conflict, try later", "refused")
 
 
-def test_a_refusal_of_a_whole_later_batch_is_looked_up(start: Start) -> None:
+def test_batch_whole_refusal_after_a_lost_response_is_looked_up(start: Start) -> None:
     simulator = start(redundant="fail")
     simulator.faults(
         {"match": BATCH, "fault": "cut"},
@@ -276,7 +274,7 @@ def test_a_refusal_of_a_whole_later_batch_is_looked_up(start: Start) -> None:
     assert run.counts == {"changed": 3}
 
 
-def test_a_refusal_on_a_later_call_that_can_not_be_looked_up_is_unknown(
+def test_batch_refusal_after_a_lost_response_without_state_is_unknown(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.0)
@@ -291,7 +289,7 @@ def test_a_refusal_on_a_later_call_that_can_not_be_looked_up_is_unknown(
     assert run.failed
 
 
-def test_only_what_is_still_owed_is_sent_again(start: Start) -> None:
+def test_batch_lost_response_repeats_only_unchanged_ids(start: Start) -> None:
     # The control plane did one of the three before it fell over.
     simulator = start()
     simulator.faults(
@@ -303,7 +301,7 @@ def test_only_what_is_still_owed_is_sent_again(start: Start) -> None:
     assert run.sent == {IDS[0]: 1, IDS[1]: 2, IDS[2]: 2}
 
 
-def test_what_ended_meanwhile_is_not_sent_again(start: Start) -> None:
+def test_batch_workload_ended_meanwhile_is_not_repeated(start: Start) -> None:
     simulator = start()
     simulator.faults(
         {"match": BATCH, "fault": "cut"},
@@ -316,7 +314,7 @@ def test_what_ended_meanwhile_is_not_sent_again(start: Start) -> None:
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_what_can_not_be_read_again_is_unknown(start: Start, apply: bool) -> None:
+def test_batch_lost_response_without_state_is_unknown(start: Start, apply: bool) -> None:
     simulator = start()
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "cut", "apply": apply}},
@@ -341,7 +339,7 @@ def test_what_can_not_be_read_again_is_unknown(start: Start, apply: bool) -> Non
     ],
     ids=["502", "cut", "503", "silence"],
 )
-def test_both_what_lost_the_answer_and_why_the_state_can_not_be_read_are_told(
+def test_batch_lost_response_without_state_names_both_faults(
     start: Start, fault: dict[str, Any], lost: str, status: int
 ) -> None:
     simulator = start(60)
@@ -360,7 +358,7 @@ def test_both_what_lost_the_answer_and_why_the_state_can_not_be_read_are_told(
         assert f"; the state could not be read: {cause}" in row["message"]
 
 
-def test_what_may_not_be_read_any_more_is_told_with_what_lost_the_answer(start: Start) -> None:
+def test_batch_lost_response_with_forbidden_state_names_both_faults(start: Start) -> None:
     simulator = start()
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
@@ -373,7 +371,7 @@ def test_what_may_not_be_read_any_more_is_told_with_what_lost_the_answer(start: 
     assert run.warnings == []
 
 
-def test_lost_answers_that_looking_settles_are_told_once_with_a_count(start: Start) -> None:
+def test_batch_many_lost_responses_give_one_warning(start: Start) -> None:
     simulator = start(40)
     lost = {"kind": "status", "status": 502, "body": "html", "apply": True}
     refused = {"kind": "status", "status": 418, "body": "html", "apply": True}
@@ -388,7 +386,7 @@ def test_lost_answers_that_looking_settles_are_told_once_with_a_count(start: Sta
     assert sorted(run.warnings) == [told.format(418, "2 times"), told.format(502, "6 times")]
 
 
-def test_a_proxys_503_to_what_it_passed_on_is_awaited_like_a_lost_answer(
+def test_batch_503_of_a_proxy_is_handled_as_a_lost_response(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     control_plane = ControlPlane(fleet(3), transition_seconds=60.0, lag_seconds=8.0)
@@ -399,7 +397,7 @@ def test_a_proxys_503_to_what_it_passed_on_is_awaited_like_a_lost_answer(
     assert control_plane.ground_truth.batches == 1
 
 
-def test_answers_that_keep_getting_lost_end_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_every_response_lost_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     control_plane = ControlPlane(fleet(3))
     control_plane.install(monkeypatch)
     control_plane.batch_faults.extend([Fault("cut")] * 100)
@@ -409,7 +407,7 @@ def test_answers_that_keep_getting_lost_end_as_unknown(monkeypatch: pytest.Monke
     assert 1 < control_plane.ground_truth.batches < 100
 
 
-def test_without_retries_the_state_is_read_once_and_nothing_is_sent_again(start: Start) -> None:
+def test_batch_without_retries_reads_once_and_repeats_nothing(start: Start) -> None:
     simulator = start()
     simulator.faults({"match": BATCH, "fault": "cut"})
     run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
@@ -421,7 +419,7 @@ def test_without_retries_the_state_is_read_once_and_nothing_is_sent_again(start:
     assert run.batches == 2
 
 
-def test_without_retries_a_503_is_looked_behind_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_without_retries_503_is_looked_up_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_deliver, "_LAG_SECONDS", 10.0)
     simulator = start()
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 503}})
@@ -432,7 +430,7 @@ def test_without_retries_a_503_is_looked_behind_once(start: Start, monkeypatch: 
     assert len(reads) == 6
 
 
-def test_one_lost_answer_of_many_costs_one_batch_again(start: Start) -> None:
+def test_batch_one_lost_response_of_many_repeats_one_batch(start: Start) -> None:
     simulator = start(60)
     simulator.faults({"match": {**BATCH, "ids": [workload_id(25)]}, "fault": "cut"})
     ids = [workload_id(number) for number in range(60)]
@@ -444,7 +442,7 @@ def test_one_lost_answer_of_many_costs_one_batch_again(start: Start) -> None:
     assert sum(batch["succeeded"] for batch in run.result["batches"]) == 60
 
 
-def test_ids_that_an_answer_leaves_out_are_looked_up(start: Start) -> None:
+def test_batch_omitted_ids_are_looked_up(start: Start) -> None:
     simulator = start()
     simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:]}})
     run = rehearse(simulator, "suspend", IDS)
@@ -453,7 +451,7 @@ def test_ids_that_an_answer_leaves_out_are_looked_up(start: Start) -> None:
     assert any("omitted" in warning for warning in run.warnings)
 
 
-def test_ids_that_an_answer_leaves_out_and_that_were_not_done_are_sent_again(start: Start) -> None:
+def test_batch_omitted_ids_not_applied_are_sent_again(start: Start) -> None:
     simulator = start()
     simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:], "apply": False}})
     run = rehearse(simulator, "suspend", IDS)
@@ -461,7 +459,7 @@ def test_ids_that_an_answer_leaves_out_and_that_were_not_done_are_sent_again(sta
     assert run.sent == {IDS[0]: 1, IDS[1]: 2, IDS[2]: 2}
 
 
-def test_a_control_plane_that_keeps_silent_about_an_id_is_not_asked_for_ever(start: Start) -> None:
+def test_batch_id_always_omitted_is_unknown(start: Start) -> None:
     simulator = start()
     simulator.faults(
         {"match": BATCH, "times": "always", "fault": {"kind": "omit_ids", "ids": IDS[1:], "apply": False}}
@@ -472,7 +470,7 @@ def test_a_control_plane_that_keeps_silent_about_an_id_is_not_asked_for_ever(sta
     assert run.batches == 2
 
 
-def test_without_retries_an_id_that_an_answer_leaves_out_is_not_sent_again(start: Start) -> None:
+def test_batch_without_retries_omitted_id_is_not_repeated(start: Start) -> None:
     simulator = start()
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:], "apply": False}},
@@ -482,7 +480,7 @@ def test_without_retries_an_id_that_an_answer_leaves_out_is_not_sent_again(start
     assert run.batches == 1
 
 
-def test_the_first_read_of_the_state_may_fail_in_passing(start: Start) -> None:
+def test_batch_transient_fault_of_the_first_read_is_retried(start: Start) -> None:
     simulator = start(60)
     simulator.faults(
         {"match": COUNT, "fault": "cut"},
