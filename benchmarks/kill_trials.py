@@ -98,12 +98,17 @@ class Site:
         self.run(trial, "begin", way)
         if chance.random() < 0.5:
             self.run(trial, "begin", way if chance.random() < 0.4 else None)
-        if chance.random() < 0.5:
-            self.run(trial, "end", way)
-        if (self.folder / "records").exists():
+        if self._has_plan():
+            if chance.random() < 0.5:
+                self.run(trial, "end", way)
             self.run(trial, "end")
         self.check(trial)
         return trial
+
+    def _has_plan(self) -> bool:
+        """Whether a plan is in the record: before that nothing is sent, and there is nothing to end."""
+        record = self.folder / "records" / "night.record.jsonl"
+        return record.exists() and '"state":"planned"' in record.read_text()
 
     def run(self, trial: Trial, step: str, way: str | None = None) -> None:
         """Run one step, and kill it where a way is said. What is left alone has to end well."""
@@ -193,7 +198,9 @@ class Site:
         for record in (self.folder / "records").glob("*"):
             if record.name != "night.record.jsonl":
                 problems.append(f"{record.name} is left")
-            elif '"state":"ended"' not in record.read_text().splitlines()[-1]:
+        if self._has_plan():
+            record = self.folder / "records" / "night.record.jsonl"
+            if '"state":"ended"' not in record.read_text().splitlines()[-1]:
                 problems.append("the record has not ended")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import ansible_runner
 import pytest
 
+from benchmarks.kill_trials import run_trials
 from simulator.server import Handle, running
 from simulator.settings import CLIENT_SECRET, Settings
 from tests.component.harness import BATCH
@@ -280,3 +281,9 @@ def test_the_report_of_a_killed_play_is_for_its_owner_alone(
     play.let_go()
     play.wait_for_the_end()
     assert Path(f"{play.report}.part").stat().st_mode & 0o777 == 0o600
+
+
+def test_maintenance_that_is_killed_loses_nothing_and_touches_nothing_of_others(tmp_path: Path) -> None:
+    """A few of the trials; for many of them: python -m benchmarks.kill_trials."""
+    trials = list(run_trials(3, 5, ("module", "task", "play"), tmp_path))
+    assert [trial.problems for trial in trials] == [[], [], []], trials
