@@ -241,8 +241,6 @@ attributes:
 seealso:
   - module: gpuops.runai.runai_maintenance_info
   - module: gpuops.runai.runai_workload_batch
-  - plugin: gpuops.runai.workload_maintenance
-    plugin_type: role
   - ref: Maintenance guide <ansible_collections.gpuops.runai.docsite.guide_maintenance>
     description: The record, the verdicts, and how to hand a record from job to job.
 """

@@ -99,6 +99,49 @@ def test_pods_left_by_nobody_are_red_and_looked_at_again(open_site: Any) -> None
     assert status[-1].startswith("Next: ansible-playbook gpuops.runai.maintenance_status -e ")
 
 
+def test_nodes_without_visible_pods_are_said_to_be_so(open_site: Any) -> None:
+    site = open_site(_row(1, nodes=["gpu-17"]))
+    assert "0 pods visible to this account on gpu-17" in _lines(site.run("begun", **NODES))
+
+
+def test_a_control_plane_that_is_down_is_waited_for_with_reads_only(open_site: Any) -> None:
+    site = open_site(_row(1))
+    _lines(site.run("begun", **PLAN))
+    writes = site.simulator.summary()["batches"]
+    site.simulator.faults({"match": {"path": "/api/*"}, "times": 3, "fault": "cut"})
+    assert site.run("ended", retry_timeout=0).failed
+    assert site.simulator.summary()["batches"] == writes
+    site.simulator.faults({"match": {"path": "/api/*"}, "times": 3, "fault": "cut"})
+    ended = site.run("ended", retry_timeout=0, wait_for_api=60)
+    _lines(ended)
+    assert any("the control plane did not answer at first" in warning for warning in ended.warnings)
+
+
+def test_an_emergency_takes_the_lowest_priority_until_enough_is_free(open_site: Any) -> None:
+    rows = [_row(number, priority=number * 10, preemptible=number != 1) for number in range(1, 7)]
+    stuck = _row(8, priority=5, preemptible=True, **INFERENCE, allocatedResources={"gpu": 6})
+    site = open_site(*rows, stuck, _row(7, phase="Stopped", priority=1, preemptible=True))
+    select = {"preemptible": True, "sort_by": "priority", "until_gpus": 4.0}
+    said = {**PLAN, "select": select, "unsuspendable": "leave", "max_percent": "none"}
+    _lines(site.run("planned", **said))
+    # New in scope, and it would even come first. The others were there, and not needed.
+    site.simulator.state.set_phase(workload_id(7), "Running")
+    rejected = _lines(site.run("begun", max_drift="0"), failed=True)
+    assert rejected[0].startswith("max_drift: 1 workload not planned and selected now, more than 0")
+    assert "gpuops.runai.maintenance_plan" in rejected[-1]
+    for words in (
+        "sort_by=priority",
+        "until_gpus=4.0",
+        "workload_maintenance_max_percent=none",
+    ):
+        assert words in rejected[-1]
+    assert '\'{"workload_maintenance_reason": "new fan"}\'' in rejected[-1]
+    begun = _lines(site.run("begun", **said))
+    assert "1 workload new since the plan, never acted on: train-7" in begun
+    sent = site.simulator.summary()["ids_sent"]["suspend"]
+    assert sorted(sent) == [workload_id(2), workload_id(3)]
+
+
 def test_refused_workloads_are_red_and_begun_again(open_site: Any) -> None:
     site = open_site(_row(1), _row(2))
     refuse = {"kind": "refuse_ids", "ids": [workload_id(2)], "message": "conflict, try later"}

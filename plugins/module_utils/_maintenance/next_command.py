@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._api.connection import SECRET_OPTIONS, connection_argument_spec, is_usable_address
 from .._common.text import clean
-from .._record.record import BEGUN, ENDED, PLANNED, RecordError
+from .._record.record import BEGUN, ENDED, PLANNED, Record, RecordError
 from .._selection.options import select_argument_spec
 from .._system.processes import ancestors, arguments_of, is_play
 from .options import maintenance_argument_spec
@@ -180,6 +180,19 @@ class NextCommand:
         """Return the same command, with what is to be corrected in angle brackets."""
         changes = {one: _CORRECTIONS[one] for one in faulty if one in _CORRECTIONS}
         return self._command(state, self._is_check, self._all(state), {**changes, **corrections}, True)
+
+    def plan_again(self, record: Optional[Record]) -> str:
+        """Return the command that plans anew; the record fills in what was not said this time."""
+        values = self._all(PLANNED)
+        if record is not None and record.state:
+            limits = {option: "none" if one is None else one for option, one in record.limits.items()}
+            limits.pop("notice", None)
+            known = {"reason": record.reason, **_criteria(record.select), **limits}
+            spec = maintenance_argument_spec()
+            for option, value in known.items():
+                if option not in values and not _is_default(value, spec.get(option, {}).get("default")):
+                    values[option] = value
+        return self._command(PLANNED, self._is_check, values, {})
 
     def for_real(self, state: str) -> str:
         """Return the same command without check mode."""

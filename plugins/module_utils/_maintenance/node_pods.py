@@ -51,6 +51,8 @@ class OnNodes(NamedTuple):
 
     def notes(self) -> list[str]:
         """Return lines about pods that were left on purpose."""
+        if self.pods and not self.unread and not any(one.pods for one in self.pods):
+            return ["0 pods visible to this account on {0}".format(some_of([one.node for one in self.pods]))]
         if not self.is_left_on_purpose:
             return []
         nodes = " ".join(one.node for one in self.pods if one.pods)

@@ -169,7 +169,9 @@ def _failed(session: Session, fault: RunaiError, ask: Ask) -> ModuleResult:
     if not session.has_sent and not session.check_mode:
         words = "{0}; nothing was sent".format(words.rstrip("."))
     faulty = faulty_options(words)
-    if state == ask.kind:
+    if state == PLANNED and ask.kind != PLANNED:
+        next_command = ask.commands.plan_again(session.record)
+    elif state == ask.kind:
         next_command = ask.commands.again(state, faulty, **corrections)
     else:
         next_command = ask.commands.then(state)
