@@ -74,6 +74,21 @@ if not module.check_mode:
 module.exit_json(changed=True)
 """
 
+# A connection to a node that is gone.
+GONE = """\
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection.local import Connection as Local
+
+DOCUMENTATION = "name: gone\\nshort_description: Gone\\ndescription: Gone.\\noptions: {}"
+
+
+class Connection(Local):
+    transport = "gone"
+
+    def _connect(self):
+        raise AnsibleConnectionFailure("no route to host")
+"""
+
 
 @dataclass(frozen=True)
 class Roll:
@@ -118,6 +133,7 @@ class Roll:
             "RUNAI_CLIENT_ID": CLIENT_ID,
             "RUNAI_CLIENT_SECRET": CLIENT_SECRET,
             "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+            "ANSIBLE_CONNECTION_PLUGINS": str(self.run.folder),
             "FENCES": str(self.run.folder / "fences"),
         }
 
@@ -133,7 +149,8 @@ class Roll:
 
     def fences(self) -> list[str]:
         """What was asked of the module in the place of k8s_drain, in order."""
-        return (self.run.folder / "fences").read_text().splitlines()
+        path = self.run.folder / "fences"
+        return path.read_text().splitlines() if path.exists() else []
 
     def states(self) -> dict[str, str]:
         """State of each record of the folder."""
@@ -206,6 +223,24 @@ def test_roll_whose_second_node_fails_stops_and_the_printed_command_goes_on(
     assert roll.sent()[3:] == [("resume", last[1])]
     assert roll.fences()[3:] == ["gpu-18 cordon", "gpu-18 uncordon"]
     assert roll.states() == dict.fromkeys(["fans-gpu-17", "fans-gpu-18"], "ended")
+
+
+def test_roll_with_a_node_that_can_not_be_reached_touches_no_further_batch(
+    roll_with_recorded_fences: Roll, tmp_path: Path
+) -> None:
+    roll = roll_with_recorded_fences
+    (tmp_path / "gone.py").write_text(GONE)
+    names = ("gpu-17", "gpu-18", "gpu-19")
+    nodes = {name: {"runai_name": name, "runai_cluster": "west"} for name in names}
+    for name, variables in nodes.items():
+        variables["ansible_connection"] = "gone" if name == "gpu-17" else "local"
+    (tmp_path / "nodes.yml").write_text(json.dumps({"all": {"hosts": nodes}}))
+    run = roll(inventory="nodes.yml", limit="gpu-17,gpu-18,gpu-19", serial=2, max_affected="none")
+    assert run.rc != 0, run.output
+    assert sorted(roll.fences()) == ["gpu-17 cordon", "gpu-18 cordon"], run.output
+    assert "gpu-19" not in roll.log()
+    assert roll.states()["fans-gpu-17"] == "begun"
+    assert "gpu-17" in said(run)[0]
 
 
 def test_roll_with_the_real_kubernetes_core_cordons_and_uncordons_the_node(
