@@ -21,7 +21,7 @@ from .._record.ownership import (
     TOUCHED,
     UNCERTAIN,
     VERDICTS,
-    doubtful,
+    few_uncertain,
 )
 from .._record.record import ACT, BEGUN, ENDED, ENDING, OTHERS, PLANNED, Record, RecordError
 from .._workload.phases import RESUME, RUNNING, STOPPED, STOPPING
@@ -55,7 +55,7 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
     found = session.verdicts(now, held)
     if "resume_touched" in session.options.given and not session.options.resume_touched:
         # The operator has decided.
-        left = doubtful(found)
+        left = few_uncertain(found)
         session.attribute(now, dict.fromkeys(left, OTHERS))
         found.update(dict.fromkeys(left, TOUCHED))
     wanted = [*TO_RESUME, *((TOUCHED, UNCERTAIN) if session.options.resume_touched else ())]

@@ -279,7 +279,7 @@ class Session:
         """Return where each workload stands; the history of a few that are in doubt is read."""
         record, phases = self.need(), as_now(now)
         found = self.verdicts_of_phases(now, held)
-        ids = doubtful(found)
+        ids = doubtful(record, found, phases)
         if ids:
             histories = self.reader.histories(ids)
             by = {one: stopped_by(record.workloads[one], phases[one], histories[one]) for one in ids}

@@ -137,10 +137,21 @@ def verdicts(
     return found
 
 
-def doubtful(found: Mapping[str, str]) -> list[str]:
-    """Return the workloads whose history is to be read: the stop is uncertain, and they are not many."""
+def few_uncertain(found: Mapping[str, str]) -> list[str]:
+    """Return the workloads whose stop is uncertain, or none where they are many."""
     uncertain = [one for one, word in found.items() if word == UNCERTAIN]
     return [] if _are_many(uncertain, found) else uncertain
+
+
+def doubtful(record: Record, found: Mapping[str, str], now: Mapping[str, Now]) -> list[str]:
+    """Return the few workloads whose history decides who stopped them.
+
+    Of a stop that is older than the suspend it does so only where another stop shows that clocks agree.
+    """
+    do_clocks_agree = OURS in found.values()
+    return [
+        one for one in few_uncertain(found) if do_clocks_agree or _has_moved(record.workloads[one], now[one])
+    ]
 
 
 def _are_many(part: Collection[str], found: Mapping[str, str]) -> bool:

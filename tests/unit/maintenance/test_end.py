@@ -185,6 +185,17 @@ def test_end_is_red_where_nothing_shows_who_stopped_it_between_read_and_call(
     assert _phases(plane) == ["Stopped", "Running", "Running"]
 
 
+def test_end_is_red_where_the_only_stop_is_older_than_its_suspend_since_clocks_may_differ(
+    plane: MemoryControlPlane, folder: Path
+) -> None:
+    _owner_is_faster(plane)
+    _good(run_against(plane, folder, "begun", select={"ids": IDS[:1]}))
+    assert _bad(run_against(plane, folder, "ended"))["summary"]["uncertain"] == 1
+    assert "history" not in plane.reads
+    _good(run_against(plane, folder, "ended", resume_touched=True))
+    assert _phases(plane) == ["Running"] * 3
+
+
 def test_begin_whose_suspend_is_refused_does_not_claim_the_stop(
     plane: MemoryControlPlane, folder: Path
 ) -> None:

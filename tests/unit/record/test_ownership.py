@@ -28,6 +28,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership imp
     Now,
     PhaseChange,
     doubtful,
+    few_uncertain,
     held_by,
     stopped_by,
     verdict,
@@ -158,10 +159,20 @@ def test_verdicts_of_many_moved_stamps_ask_for_no_history() -> None:
     record = _record(*(_stopped(one) for one in IDS))
     found = verdicts(record, {one: Now("Stopped", LATER) for one in IDS})
     assert set(found.values()) == {UNCERTAIN}
-    assert doubtful(found) == []
-    found = verdicts(record, {one: Now("Stopped", LATER if one == IDS[0] else AT) for one in IDS})
+    assert few_uncertain(found) == []
+    now = {one: Now("Stopped", LATER if one == IDS[0] else AT) for one in IDS}
+    found = verdicts(record, now)
     assert list(found.values()) == [UNCERTAIN, OURS, OURS, OURS]
-    assert doubtful(found) == [IDS[0]]
+    assert doubtful(record, found, now) == few_uncertain(found) == [IDS[0]]
+
+
+def test_doubtful_asks_for_a_stop_before_the_suspend_where_another_stop_shows_that_clocks_agree() -> None:
+    early = _stopped(since=BEFORE)
+    now = {IDS[0]: Now("Stopped", BEFORE), IDS[1]: Now("Stopped", AT)}
+    for record, ids in ((_record(early), []), (_record(early, _stopped(IDS[1])), [IDS[0]])):
+        found = verdicts(record, now)
+        assert few_uncertain(found) == [IDS[0]]
+        assert doubtful(record, found, now) == ids
 
 
 def test_verdicts_of_many_stops_before_the_suspend_prove_that_clocks_differ() -> None:
