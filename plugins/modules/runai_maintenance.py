@@ -408,6 +408,7 @@ summary:
     left: {description: "Workloads that cannot be suspended and were left running.", type: int, sample: 1}
     stopped: {description: "Workloads that were seen stopped and that were not resumed.", type: int, sample: 12}
     problems: {description: "Reasons for which the task fails.", type: int, sample: 0}
+    workload_problems: {description: "Those that are about a workload, and not about pods.", type: int, sample: 0}
     late:
       description: Workloads that may still stop, since a suspend was sent and its effect was not seen yet.
       type: int
