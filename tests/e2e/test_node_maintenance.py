@@ -23,7 +23,6 @@ from simulator.server import Handle, running
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, Settings
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
 from tests.e2e.site import workload
-from tests.e2e.test_role_runbooks import commands
 from tests.support.kubernetes import kubernetes
 from tests.support.waiting import PATIENCE
 from tools.cores import OLDEST, environment_with, kubernetes_environment
@@ -354,6 +353,13 @@ def test_runbook_lists_each_variable_of_the_playbook() -> None:
     assert sorted(listed) == sorted([*known, *required])
 
 
+def commands(page: str) -> list[str]:
+    """The shell commands of a page in order; one may go over several lines."""
+    blocks = re.findall(r"\.\. code-block:: shell\n\n((?:    .*\n|\n)+)", page)
+    text = "\n".join(textwrap.dedent(block) for block in blocks)
+    return [one for one in re.split(r"(?<!\\)\n", text) if one.strip()]
+
+
 def test_runbook_commands_work_as_typed(roll_with_recorded_fences: Roll, tmp_path: Path) -> None:
     roll, page = roll_with_recorded_fences, RUNBOOK.read_text()
     (tmp_path / "bin").mkdir()
@@ -368,7 +374,7 @@ def test_runbook_commands_work_as_typed(roll_with_recorded_fences: Roll, tmp_pat
         "KUBECTL_LOG": str(tmp_path / "kubectl.log"),
         "ANSIBLE_TRANSPORT": "local",
     }
-    typed = [command.replace("/srv/runai", str(tmp_path)) for command in commands(RUNBOOK)]
+    typed = [command.replace("/srv/runai", str(tmp_path)) for command in commands(page)]
     assert "--check" in typed[0]
     for command in typed:
         done = subprocess.run(
