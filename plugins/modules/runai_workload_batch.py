@@ -31,7 +31,7 @@ extends_documentation_fragment:
 options:
   action:
     description:
-      - What to do with the workloads.
+      - Action for the workloads.
       - V(suspend) ends their pods, which loses their logs and everything stored in the containers. V(resume) puts
         them back into the queue. V(delete) removes them for good.
     type: str

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The control plane's endpoints, a method each; knows HTTP, and nothing of actions or outcomes.
+"""The control plane's endpoints, a method each, without actions and outcomes.
 
-Reads are repeated until they response or ``retry_timeout`` is over. A write is sent once: whether it
-may be sent again is for the caller to decide, who knows what it was.
+Reads are repeated until they succeed or ``retry_timeout`` is over. A write is sent once: whether it
+may be sent again is decided by the caller.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ class Client:
         )
 
     def is_simulator(self) -> bool:
-        """Tell whether this is the collection's simulator: only that one has such a page. Asks once."""
+        """Return whether this is the collection's simulator: only that one has such a page. Asks once."""
         try:
             response = self._transport.exchange("GET", _SIMULATOR)
             body = response.json()
@@ -425,7 +425,7 @@ class Client:
             try:
                 minted = self._ask_for_token(token_request_v1(account))
             except StatusError as fault:
-                # Neither is there, or a gateway says the same of both: the newer one is what is meant.
+                # Neither is there, or a gateway says the same of both: the error of the newer one is raised.
                 raise (refusal if fault.is_no_such_endpoint and not _is_absent(refusal) else fault) from None
             self._use_token_v1 = True
             return minted
@@ -455,7 +455,7 @@ def _is_absent(fault: RequestError) -> bool:
 def _may_lack_token_v2(fault: RequestError) -> bool:
     """Return whether there may be no v2, as before Run:ai 2.24: what responded is not OAuth2's endpoint.
 
-    Some gateways response 401, or with a page, to a path that they do not know.
+    Some gateways respond with 401, or with a page, to an unknown path.
     """
     found = fault.ended_on
     if isinstance(found, StatusError):

@@ -100,7 +100,7 @@ SECRET_OPTIONS = frozenset(
 def connection_secrets(params: Mapping[str, Any], environ: Mapping[str, str]) -> set[str]:
     """Return every secret that was given, used or not, so that none is shown by accident.
 
-    One that is too short to be told from parts of ids and words is left; Ansible itself still hides
+    One that is too short to be distinct from parts of ids and texts is left; Ansible itself still hides
     the values of options that are secret, whatever their length.
     """
     found = set()
@@ -110,7 +110,7 @@ def connection_secrets(params: Mapping[str, Any], environ: Mapping[str, str]) ->
                 found.add(str(value))
                 found.update(_passwords(str(value)) if option == "proxy" else ())
     for value in (params.get("base_url"), environ.get(ENVIRONMENT["base_url"])):
-        # Such an address is refused, but it is shown among the options.
+        # Such an address is rejected, but it is shown among the options.
         found.update(_passwords(str(value or "")))
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         for variable in (name, name.upper()):
@@ -149,7 +149,7 @@ def connect_options(params: Mapping[str, Any], environ: Mapping[str, str]) -> Co
 
 
 def no_connection(params: Mapping[str, Any], environ: Mapping[str, str]) -> Connection:
-    """Return what stands for a connection where no call is made: it knows the secrets and leads nowhere."""
+    """Return a connection for a task without requests: it holds the secrets and has no address."""
     return Connection(
         base_url="",
         credentials=GivenToken(""),
@@ -258,7 +258,7 @@ def _checked_proxy(value: str) -> Optional[str]:
 
 
 def _passwords(value: str) -> set[str]:
-    """Return the password in an address, as it stands there, as it is meant, and as a proxy is sent it."""
+    """Return the password in an address, as it is written, decoded, and as it is sent to a proxy."""
     try:
         parts = urlsplit(value)
     except ValueError:

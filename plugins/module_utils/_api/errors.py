@@ -139,7 +139,7 @@ class StatusError(RequestError):
         if code is not None and code != status:
             message = "HTTP {0} (code {1}){2}".format(status, code, ", " + text if text else "")
         super().__init__(method, path, "HTTP {0}".format(status), message)
-        # Proxies know nothing of the API's own shape of an error.
+        # Proxies do not use the API's own shape of an error.
         self.is_from_api = code is not None
         self.status = status
         self.code = status if code is None else code
@@ -182,7 +182,7 @@ class StatusError(RequestError):
 class NoToken(RequestError):
     """No token could be made, so the request it was for was not sent.
 
-    ``client`` and ``address`` say for whom and where: most often one of them is not the one meant.
+    ``client`` and ``address`` are in the message: most often one of them is wrong.
     """
 
     def __init__(self, fault: RequestError, client: str, address: str) -> None:

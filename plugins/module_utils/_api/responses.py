@@ -6,7 +6,7 @@
 
 Nothing here trusts the other side: a proxy, an older version or a fault may have written the
 response. What can't be used as a whole raises MalformedResponse; what is odd in part is dropped and
-told through ``warn_once``.
+reported through ``warn_once``.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ _LONGEST_PAUSE = 10.0
 _LONGEST_ASKED = 365 * 86_400.0
 # A response of another shape rarely mends itself: most often base_url is not a control plane.
 _MALFORMED_TRIES = 3
-# Retries that go on for so many seconds are told while they do.
+# Retries that go on for so many seconds are reported meanwhile.
 _LONG = 30.0
-# A control plane may response an endpoint that it does not have with a server error: few tries are enough.
+# A control plane may respond with a server error where it lacks an endpoint: few tries are enough.
 _OPTIONAL_TRIES = 3
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Counts of what was sent and of what went wrong on the way, told to the user once each."""
+"""Counts of what was sent and of what went wrong on the way, reported to the user once each."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RequestStats:
                 self.clock_ahead = ahead if self.clock_ahead is None else max(self.clock_ahead, ahead)
 
     def warn_once(self, text: str) -> None:
-        """Note something odd in a response; alike remarks are told once, with a count."""
+        """Note something odd in a response; the same warning is shown once, with a count."""
         with self._lock:
             self._remarks[text] += 1
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One HTTP exchange with the control plane: the only place that knows ``requests``."""
+"""One HTTP exchange with the control plane: the only place that uses ``requests``."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ class Transport:
 
 
 def _session() -> requests.Session:
-    """Return a session that does not look where a redirect leads to: it raises for what is no address."""
+    """Return a session that does not resolve redirects: requests raises for an invalid address."""
 
     class Session(requests.Session):
         def get_redirect_target(self, resp: requests.Response) -> None:
@@ -279,8 +279,4 @@ def _describe_redirect(url: str, target: str) -> str:
     if not host:
         return "redirected without an address to go to; is the path in base_url right?"
     where = clean("{0}://{1}:{2}".format(scheme, host, port), 200)
-    return (
-        "redirected to {0}, which is not followed with credentials; set base_url to the address meant".format(
-            where
-        )
-    )
+    return "redirected to {0}, which is not followed with credentials; check base_url".format(where)

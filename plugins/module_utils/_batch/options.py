@@ -15,7 +15,7 @@ from .._common.ids import Ids, parse_ids
 from .._common.option_values import (
     MOST_CONCURRENT,
     names,
-    refuse_blank,
+    reject_blank,
     seconds,
     whole,
     with_whole_texts,
@@ -80,7 +80,7 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
     """
     for option in BRAKES:
         if option in given:
-            refuse_blank(option, _uncut(given[option]), may_be_empty=option == "protect")
+            reject_blank(option, _uncut(given[option]), may_be_empty=option == "protect")
     action = params["action"]
     warnings: list[str] = []
     concurrency = params["concurrency"]
@@ -126,7 +126,7 @@ def _only_phases(value: Optional[list[str]], warnings: list[str]) -> Optional[fr
     if value is None:
         return None
     # An unanswered question must not widen what is acted on.
-    refuse_blank("only_phases", value)
+    reject_blank("only_phases", value)
     return frozenset(phases("only_phases", names("only_phases", value), warnings).values())
 
 

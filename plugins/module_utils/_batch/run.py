@@ -240,7 +240,7 @@ class _Run:
             client.close()
 
     def _read_missing(self, reader: StateReader) -> Mapping[str, Workload]:
-        """Read the state of the workloads that the caller does not know."""
+        """Read the state of the workloads that the caller has not read."""
         ids = [one for one in self._run_state.ids if one not in self._hooks.state]
         if not ids:
             return {}

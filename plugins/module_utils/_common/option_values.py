@@ -49,8 +49,8 @@ def with_whole_texts(
     return {**params, **texts}
 
 
-def refuse_blank(option: str, value: object, may_be_empty: bool = False) -> None:
-    """Refuse null, "" and what is as empty: it must neither widen nor narrow what is meant."""
+def reject_blank(option: str, value: object, may_be_empty: bool = False) -> None:
+    """Reject null, "" and what is as empty: it must neither widen nor narrow a selection."""
     elements = value if isinstance(value, (list, tuple)) else [value]
     is_blank = any(
         element is None or (isinstance(element, str) and not element.strip()) for element in elements
@@ -67,6 +67,6 @@ def names(option: str, values: Sequence[object]) -> tuple[str, ...]:
     """Return distinct names; an element of several lines, as text areas give them, is several."""
     found = []
     for element in values:
-        refuse_blank(option, element)
+        reject_blank(option, element)
         found += [line.strip() for line in str(element).splitlines() if line.strip()]
     return tuple(dict.fromkeys(found))

@@ -57,7 +57,7 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 
 def is_hideable(secret: str) -> bool:
-    """Tell whether a secret is long enough to be told from what is none."""
+    """Return whether a secret is long enough to be hidden without hiding other text."""
     return len(secret) >= SHORTEST_SECRET
 
 

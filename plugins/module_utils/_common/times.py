@@ -85,7 +85,7 @@ def parse_before(text: str, now: datetime) -> datetime:
             raise ValueError("'{0}' is too long ago".format(text)) from None
     if "M" in text and parse_age(text.lower()) is not None:
         raise ValueError(
-            "'{0}' may mean minutes or months; minutes are told by a small m, months in days (180d)".format(
+            "'{0}' may mean minutes or months. Use a small m for minutes, and days for months (180d)".format(
                 text
             )
         )

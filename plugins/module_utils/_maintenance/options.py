@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 from .._batch.options import DEFAULT_WORKLOADS_LIMIT
 from .._common.errors import OptionError
 from .._common.ids import parse_ids
-from .._common.option_values import MOST_CONCURRENT, refuse_blank, seconds, whole, within
+from .._common.option_values import MOST_CONCURRENT, reject_blank, seconds, whole, within
 from .._common.times import parse_age
 from .._record.record import BEGUN, ENDED, NAME_RULE, PLANNED, is_name
 from .._selection.keep import Keep, keep_argument_spec, keep_of
@@ -249,7 +249,7 @@ def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:
 def _refuse_blank(option: str, value: Any) -> None:
     if option in ("name", "reason") and (value is None or not str(value).strip()):
         raise OptionError(option, "is empty, and it is required. Set it")
-    refuse_blank(option, value)
+    reject_blank(option, value)
     if isinstance(value, str) and not value.strip(", \t\n"):
         raise OptionError(option, "is empty. Set it")
 

@@ -123,21 +123,21 @@ def match(
     except_projects: Sequence[str] = (),
 ) -> Matched:
     """Return the rows that meet ``criteria``; ``exclude`` holds ids or name patterns."""
-    is_meant = predicate(criteria)
-    meant = [row for row in rows if is_meant(row)]
+    is_match = predicate(criteria)
+    matching = [row for row in rows if is_match(row)]
     unmatched = {}
     for option, wanted in criteria.any_of.items():
-        carried = {key for row in meant for key in KEYS[option](row)}
+        carried = {key for row in matching for key in KEYS[option](row)}
         unmatched[option] = [value for value, keys in wanted.items() if not keys & carried]
-    by_id = {workload_id: row for row in meant for workload_id in row_id(row)}
+    by_id = {workload_id: row for row in matching for workload_id in row_id(row)}
     taken_out = {element: _matching(element, by_id) for element in exclude}
     unmatched["exclude"] = [element for element, ids in taken_out.items() if not ids]
     of_projects = {project: _of_project(project, by_id) for project in except_projects}
     unmatched["except_projects"] = [project for project, ids in of_projects.items() if not ids]
     left_out = frozenset[str]().union(*taken_out.values(), *of_projects.values())
     return Matched(
-        [row for row in meant if left_out.isdisjoint(row_id(row))],
-        [row for row in meant if not left_out.isdisjoint(row_id(row))],
+        [row for row in matching if left_out.isdisjoint(row_id(row))],
+        [row for row in matching if not left_out.isdisjoint(row_id(row))],
         {option: values for option, values in unmatched.items() if values},
     )
 

@@ -82,9 +82,9 @@ def pods_on_nodes(
     workers: int,
     warn: Callable[[str], None],
 ) -> list[dict[str, Any]]:
-    """Return pods, at least all that are on ``nodes`` in the clusters meant and have not ended.
+    """Return pods, at least all that are on ``nodes`` in the given clusters and have not ended.
 
-    ``clusters``: the uuid of each that is meant to what the control plane writes for it, ``None`` for
+    ``clusters``: the uuid of each cluster to the id that the control plane writes for it, ``None`` for
     any. Where the control plane refuses to filter them, more are read. Raises RequestError.
     """
     on_nodes: list[_Filters] = []
@@ -117,7 +117,7 @@ def pods_on_nodes(
 
 
 def is_on_node(pod: Row, node: str, cluster_ids: Optional[Container[str]]) -> bool:
-    """Return whether a pod is on the node, in one of the clusters meant, and has not ended."""
+    """Return whether a pod is on the node, in one of the clusters, and has not ended."""
     has_ended = (
         moment(pod, "completedAt") is not None
         or moment(pod, "deletedAt") is not None

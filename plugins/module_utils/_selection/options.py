@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._common.errors import OptionError
 from .._common.ids import fold_id, parse_ids, pieces
-from .._common.option_values import MOST_CONCURRENT, names, refuse_blank, whole, with_whole_texts, within
+from .._common.option_values import MOST_CONCURRENT, names, reject_blank, whole, with_whole_texts, within
 from .._common.text import clean
 from .._common.times import parse_age, parse_before
 from .._workload.phases import phases
@@ -37,7 +37,7 @@ _EXPRESSION = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:==|!=|<=|>=|=@|!@|=\^|=\$)[^,]
 class InfoOptions(NamedTuple):
     """Checked options: which workloads to select, and how to show them.
 
-    ``criteria`` lacks ``clusters`` and ``nodes``, since only the control plane knows their ids. They
+    ``criteria`` lacks ``clusters`` and ``nodes``, since their ids are read from the control plane. They
     are ``None`` where they were not given.
     """
 
@@ -106,7 +106,7 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
     """
     for option in selection_argument_spec():
         if option in given:
-            refuse_blank(option, given[option], may_be_empty=option == "ids")
+            reject_blank(option, given[option], may_be_empty=option == "ids")
     params = with_whole_texts(params, given, ("ids",))
     if not params["all"] and all(params[option] is None for option in CRITERIA):
         raise OptionError("criteria", "not set. Set at least one criterion, or all: true for every workload.")

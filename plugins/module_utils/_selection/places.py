@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clusters, nodes and projects by their names, as far as a selection needs to know them."""
+"""Clusters, nodes and projects by their names, as far as a selection needs them."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def api_id(cluster_ids: Iterable[str], clusters: Optional[Sequence[Cluster]]) ->
 def workloads_on_nodes(
     client: Client,
     nodes: Sequence[str],
-    meant: Optional[Mapping[str, str]],
+    cluster_ids: Optional[Mapping[str, str]],
     clusters: Optional[Sequence[Cluster]],
     workers: int,
     warn: Warn,
@@ -127,16 +127,16 @@ def workloads_on_nodes(
     """Return the ids of the workloads that have a pod on each node that has not ended.
 
     Only pods that this account can see are known. Raises RequestError, and AmbiguousNode for a node
-    name with pods in several clusters where ``meant`` (see ``api_id``) is ``None``; ``clusters`` are for
-    their names.
+    name with pods in several clusters where ``cluster_ids`` (see ``api_id``) is ``None``. ``clusters``
+    hold the names.
     """
     names = {one.id: one.name for one in clusters or ()}
-    pods = pods_on_nodes(client, nodes, meant, workers, warn)
+    pods = pods_on_nodes(client, nodes, cluster_ids, workers, warn)
     found = {}
     for node in nodes:
-        here = [pod for pod in pods if is_on_node(pod, node, meant)]
+        here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]
         met = sorted({fold_id(pod.get("clusterId")) or "" for pod in here})
-        if len(met) > 1 and meant is None:
+        if len(met) > 1 and cluster_ids is None:
             raise AmbiguousNode(node, sorted(names.get(one) or one for one in met))
         found[node] = frozenset(filter(None, (fold_id(pod.get("workloadId")) for pod in here)))
     return found
@@ -163,12 +163,12 @@ def look_up_nodes(
 
     Without ``cluster_ids``, the nodes of all ``clusters`` count; ``None`` if these are not known.
     """
-    meant = None if clusters is None else sorted(one.id for one in clusters)
+    to_read = None if clusters is None else sorted(one.id for one in clusters)
     if cluster_ids is not None:
-        meant = sorted(cluster_ids)
+        to_read = sorted(cluster_ids)
     listed = {
         text(row, "name") or ""
-        for row in read_nodes(client, meant)
+        for row in read_nodes(client, to_read)
         if cluster_ids is None or fold_id(row.get("clusterUuid")) in cluster_ids
     }
     return {name: similar(name, listed) for name in names if name not in listed}

@@ -107,7 +107,7 @@ class RowReader:
             except RequestError as fault:
                 if not is_refused_filter(fault):
                     raise
-                # Few that are meant may be far down the whole list.
+                # The few matching rows may be far down the whole list.
                 rows = self._read_all(query)
                 self._warn(
                     "the control plane refused a filter ({0}); the module filtered the workloads".format(

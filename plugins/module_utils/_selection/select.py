@@ -112,13 +112,13 @@ class _Selecting:
         """Return the criteria with the uuids that clusters and nodes stand for."""
         options = self._options
         any_of = dict(options.criteria.any_of)
-        meant = None
+        cluster_ids = None
         if options.clusters is not None:
             any_of["clusters"] = resolve_clusters(options.clusters, clusters, self._warn)
-            meant = api_id(frozenset[str]().union(*any_of["clusters"].values()), clusters)
+            cluster_ids = api_id(frozenset[str]().union(*any_of["clusters"].values()), clusters)
         if options.nodes is not None:
             any_of["nodes"] = workloads_on_nodes(
-                self._client, options.nodes, meant, clusters, options.concurrency, self._warn
+                self._client, options.nodes, cluster_ids, clusters, options.concurrency, self._warn
             )
         return options.criteria._replace(any_of=any_of)
 
@@ -214,7 +214,7 @@ class _Selecting:
             warn_of_unlisted(
                 "node", lambda: look_up_nodes(self._client, nodes, cluster_ids, clusters), self._warn
             )
-        # A pattern may match nothing on purpose. An id or a name is meant for one workload.
+        # A pattern may match nothing on purpose. An id or a name stands for one workload.
         unused = [element for element in unmatched.get("exclude", []) if _WILDCARDS.isdisjoint(element)]
         if unused:
             shown = some_of(["'{0}'".format(clean(one, NAME_LENGTH)) for one in unused])

@@ -51,7 +51,7 @@ _NAMES = {**{phase.lower(): phase for phase in PHASES}, "suspending": STOPPING}
 
 
 def canonical(phase: str) -> str:
-    """Return the API's own name of ``phase``, told in any case; one that is not known stays as it is."""
+    """Return the API's own name of ``phase`` in any case; an unknown one stays as it is."""
     return _NAMES.get(phase.lower(), phase)
 
 
@@ -108,13 +108,13 @@ def can_still_arrive(action: str, phase: str) -> bool:
 
 
 def phases(option: str, values: Sequence[str], warnings: list[str]) -> dict[str, str]:
-    """Return the API's own name for each of ``values``, told in any case; warn of what is no known phase."""
+    """Return the API's own name for each of ``values`` in any case; warn of unknown phases."""
     found = {value: canonical(value) for value in values}
     unknown = [value for value, phase in found.items() if not is_known(phase)]
     if unknown:
-        told = some_of(["'{0}'".format(clean(value, 40)) for value in unknown])
+        shown = some_of(["'{0}'".format(clean(value, 40)) for value in unknown])
         is_none = "is not a phase" if len(unknown) == 1 else "are no phases"
         warnings.append(
-            "{0}: {1} {2} that this collection knows ({3})".format(option, told, is_none, ", ".join(PHASES))
+            "{0}: {1} {2} that this collection knows ({3})".format(option, shown, is_none, ", ".join(PHASES))
         )
     return {**found, **{value: value for value in unknown}}

@@ -43,7 +43,7 @@ OnRead = Callable[[str, int, Optional[int]], None]
 
 
 def _unheard(way: str, read: int, total: Optional[int]) -> None:
-    """Stand for nobody who wants to know how far a read is."""
+    """Ignore how far a read is."""
 
 
 def is_cheaper_singly(wanted: int, fleet: Optional[int]) -> bool:
