@@ -143,7 +143,7 @@ class MemoryControlPlane:
         scope = [one for one, workload in self.workloads.items() if workload.phase in ACTIVE]
         return Selected(found, {}, frozenset(scope if with_scope else ()))
 
-    def look(self, ids: Sequence[str]) -> dict[str, Seen]:
+    def read_workloads(self, ids: Sequence[str]) -> dict[str, Seen]:
         return {one: self._seen(one) for one in ids if one in self.workloads}
 
     def deleted(self, ids: Sequence[str]) -> set[str]:

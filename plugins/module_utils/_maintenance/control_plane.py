@@ -96,7 +96,7 @@ class ControlPlaneReader:
             )
         return Selected(list(_seen(found.rows).values()), found.unmatched, _active(found.scope or ()))
 
-    def look(self, ids: Sequence[str]) -> dict[str, Seen]:
+    def read_workloads(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Return those of ``ids`` that are there and visible."""
         if self._wait:
             self.identity()

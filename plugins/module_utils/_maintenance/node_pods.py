@@ -70,7 +70,7 @@ def read_node_pods(session: Session, record: Record, left: Collection[str] = ())
     try:
         pods = session.reader.pods(nodes, record.select.get("clusters"))
         ids = sorted({workload_id for one in pods for workload_id in one.workloads})
-        seen = session.reader.look(ids) if ids else {}
+        seen = session.reader.read_workloads(ids) if ids else {}
     except RunaiError as fault:
         return OnNodes(unread="the pods on {0} can't be read ({1})".format(some_of(nodes), fault))
     on_purpose = {one.id for one in record.workloads.values() if one.plan == LEAVE} | set(left)

@@ -95,7 +95,7 @@ def tell(session: Session, identity: Identity) -> Outcome:
     record = session.need()
     if record.state not in (PLANNED, ACTING, BEGUN):
         raise RecordError("told: the record {0} is {1}. Plan first".format(record.name, record.state))
-    session.check_same_plane(identity)
+    session.check_same_control_plane(identity)
     at, events, problems = utc_now(), [], []
     for one in session.options.told:
         ids = [workload_id for workload_id in one.ids if workload_id in record.workloads]

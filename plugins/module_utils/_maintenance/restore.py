@@ -40,7 +40,7 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
     record = session.record
     if record is None or not record.state:
         raise RecordError("name: there is no record {0}, so nothing to resume".format(session.options.name))
-    session.check_same_plane(identity)
+    session.check_same_control_plane(identity)
     if record.state == PLANNED:
         return _give_up(session, record)
     if record.state == ENDED:
@@ -49,7 +49,7 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
         _settle(session, record, sleep)
         # Before the other records are read: of two that end at once neither leaves it to the other.
         session.enter(ENDING)
-    now = session.look()
+    now = session.read_recorded()
     session.note(now)
     held = session.held(now)
     found = session.verdicts(now, held)
@@ -65,7 +65,7 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
 
 def _end_again(session: Session, record: Record) -> Outcome:
     """Resume what an ended record left to another one that is gone since; nothing else is owed."""
-    now = session.look()
+    now = session.read_recorded()
     held = session.held(now)
     found = _closed(session.verdicts_of_phases(now, held))
     wanted = (TOUCHED,) if session.options.resume_touched else ()
@@ -96,7 +96,7 @@ def _resume(
         for part in (ran, [one for one in ids if record.workloads[one].phase != RUNNING]):
             if part:
                 session.send(RESUME, part, anyway=late, wait_for="active")
-        now = session.look()
+        now = session.read_recorded()
         session.note(now)
         held = session.held(now)
         found = session.verdicts(now, held)
@@ -135,8 +135,8 @@ def _is_bad(session: Session, one: str, word: str, ids: Sequence[str], now: Mapp
 def status(session: Session, identity: Identity) -> Outcome:
     """Compare a record with the control plane; write nothing."""
     record = session.need()
-    session.check_same_plane(identity)
-    now = session.look()
+    session.check_same_control_plane(identity)
+    now = session.read_recorded()
     session.note(now)
     held = session.held(now)
     if record.state == PLANNED:
@@ -166,7 +166,7 @@ def _give_up(session: Session, record: Record) -> Outcome:
     """Close a plan that was never begun; that of a record which was handed over may have been."""
     problems = []
     if session.was_handed:
-        now = session.look()
+        now = session.read_recorded()
         problems = [
             Problem(row_of(one, _MAY_BE_BEGUN), one.id)
             for one in record.concerned()

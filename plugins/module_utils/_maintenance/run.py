@@ -26,7 +26,7 @@ from .options import TOLD, MaintenanceOptions, maintenance_options
 from .page import write_summary
 from .restore import end, status
 from .results import Ask, empty_result, make_result, rows_of
-from .session import Reader, Session, plane_of
+from .session import Reader, Session, control_plane_of
 from .suspend import begin, plan
 
 _RUNS = {PLANNED: plan, TOLD: tell, BEGUN: begin, ENDED: end, STATUS: status}
@@ -141,7 +141,7 @@ def _run(session: Session, ask: Ask) -> ModuleResult:
         session.open()
         _warn_of_container(session, ask)
         outcome = _RUNS[ask.kind](session, identity)
-        plane = plane_of(identity)
+        plane = control_plane_of(identity)
         result = make_result(outcome, options, ask, plane, _record_keys(session))
         if options.summary_path and not ask.is_check:
             write_summary(options.summary_path, result, rows_of(outcome))

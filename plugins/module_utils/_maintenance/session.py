@@ -71,7 +71,7 @@ class Reader(Protocol):
     def select(self, selection: Mapping[str, Any], with_scope: bool = False) -> Selected:
         """Return the workloads that meet options of the info module; ``with_scope`` also all active ones."""
 
-    def look(self, ids: Sequence[str]) -> dict[str, Seen]:
+    def read_workloads(self, ids: Sequence[str]) -> dict[str, Seen]:
         """Return those of ``ids`` that are there and visible."""
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
@@ -202,7 +202,7 @@ class Session:
     def start(self, events: Sequence[Event], identity: Identity) -> None:
         """Write the first lines of a record, or of a new plan in it."""
         if self.record is None:
-            head = head_event(str(uuid4()), self.options.name, plane_of(identity), utc_now(), self.by)
+            head = head_event(str(uuid4()), self.options.name, control_plane_of(identity), utc_now(), self.by)
             told = [told_event("", [one], at) for one, at in self.told_before.items()]
             events = [head, *told, *events]
             self.record = record_of(events)
@@ -252,7 +252,7 @@ class Session:
         for other in self.folder.others(self.options.name) if self.folder is not None else ():
             if other.record is not None:
                 found.append(other.record)
-            elif other.head is not None and self._may_be_of_this_plane(other.head):
+            elif other.head is not None and self._may_be_of_this_control_plane(other.head):
                 raise RecordError(
                     "record_dir: {0}; it may hold workloads of this run. Repair it, or move it out of the "
                     "folder once its workloads are resumed".format(other.fault)
@@ -261,7 +261,7 @@ class Session:
                 self.reader.warn_once("record_dir: {0}; it is not taken into account".format(other.fault))
         return found
 
-    def _may_be_of_this_plane(self, head: Event) -> bool:
+    def _may_be_of_this_control_plane(self, head: Event) -> bool:
         plane = head.get("control_plane")
         then = plane.get("tenant_id") if isinstance(plane, dict) else None
         tenant_id = self.reader.identity().tenant_id
@@ -299,14 +299,14 @@ class Session:
         if by:
             self.write(attributed_event((one, now[one].phase_since or "", who) for one, who in by.items()))
 
-    def look(self) -> dict[str, Seen]:
+    def read_recorded(self) -> dict[str, Seen]:
         """Read the workloads of the record."""
-        return self.look_at(self.need().workloads)
+        return self.read_workloads(self.need().workloads)
 
-    def look_at(self, ids: Collection[str], known: Mapping[str, Seen] = _NONE) -> dict[str, Seen]:
+    def read_workloads(self, ids: Collection[str], known: Mapping[str, Seen] = _NONE) -> dict[str, Seen]:
         """Read workloads, but for those that were just read."""
         missing = [one for one in ids if one not in known]
-        read = self.reader.look(missing) if missing else {}
+        read = self.reader.read_workloads(missing) if missing else {}
         now = {**{one: known[one] for one in ids if one in known}, **read}
         self._just_read = time.monotonic(), now
         return now
@@ -389,7 +389,7 @@ class Session:
             return None
         return max(0, int(deadline - (time.monotonic() - self._began)))
 
-    def check_same_plane(self, identity: Identity) -> None:
+    def check_same_control_plane(self, identity: Identity) -> None:
         """Raise RecordError when another tenant or other clusters answer than the record's."""
         record, then = self.need(), self.need().control_plane
         if then["tenant_id"] and identity.tenant_id and then["tenant_id"] != identity.tenant_id:
@@ -412,7 +412,7 @@ def as_now(seen: Mapping[str, Seen]) -> dict[str, Now]:
     return {one.id: Now(one.phase, one.phase_since or "") for one in seen.values()}
 
 
-def plane_of(identity: Identity) -> dict[str, Any]:
+def control_plane_of(identity: Identity) -> dict[str, Any]:
     """Return a control plane as results and records carry it."""
     return {
         "base_url": identity.base_url,

@@ -103,11 +103,11 @@ def begin(session: Session, identity: Identity) -> Outcome:
             "notice: not set, and the record {0} is one of a reclaim, which suspends after a notice. "
             "Set notice".format(record.name)
         )
-    session.check_same_plane(identity)
+    session.check_same_control_plane(identity)
     _check_same_selection(session, record)
     _check_fence(session, record.select)
     selected = _select_again(session, record)
-    now = session.look_at(record.workloads, {seen.id: seen for seen in selected.workloads})
+    now = session.read_workloads(record.workloads, {seen.id: seen for seen in selected.workloads})
     _check_handed(session, record, now)
     drift, left_alone = _compare_with_selection(session, record, now, selected)
     notes = as_names("new since the plan, never acted on", [seen.name or seen.id for seen in drift])
@@ -135,7 +135,7 @@ def _settled(session: Session) -> tuple[dict[str, Seen], list[str], int]:
     record = session.record
     if record is None or not record.is_open:
         return {}, [], 0
-    now = session.look()
+    now = session.read_recorded()
     ours = [one for one in record.concerned() if one.is_ours]
     found = session.verdicts(now, session.held(now))
     settled = [one.id for one in ours if found[one.id] in SETTLED and found[one.id] != HELD]
@@ -146,7 +146,7 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
     options, reader = session.options, session.reader
     check_plan_options(options)
     if session.record is not None:
-        session.check_same_plane(identity)
+        session.check_same_control_plane(identity)
     before, settled, carried = _settled(session)
     scope = {option: value for option, value in options.select.items() if option not in CUTS}
     selected = reader.select(scope, with_scope=options.max_percent is not None)
@@ -215,7 +215,7 @@ def _suspend(
     session.share(to_share)
     session.note(now)
     session.send(SUSPEND, [one.id for one in to_ask])
-    now = session.look()
+    now = session.read_recorded()
     # What another record stopped just before the suspend was refused is held by both from now on.
     session.share(_to_share(session, record, now, spared))
     session.note(now)
