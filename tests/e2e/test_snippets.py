@@ -37,7 +37,10 @@ PLAYED = {
     (RST + "guide_faults.rst", "yaml"): "e2e/test_faults_guide.py",
     **{(page, "shell"): "e2e/test_role_runbooks.py" for page in PAGES if "/runbook_" in page},
     (RST + "runbook_node_maintenance.rst", "yaml"): "e2e/test_node_maintenance.py",
-    (RST + "runbook_rehearsal.rst", "yaml"): "e2e/test_role_runbooks.py",
+    **{
+        (f"{RST}runbook_{name}.rst", "yaml"): "e2e/test_role_runbooks.py"
+        for name in ("cluster_upgrade", "nightly_cleanup", "quota_emergency", "rehearsal")
+    },
     (RST + "runbook_weekend_reclaim.rst", "shell"): "e2e/test_runbooks_reclaim.py",
     (RST + "runbook_weekend_reclaim.rst", "yaml"): "e2e/test_runbooks_reclaim.py",
     (RST + "runbook_off_hours.rst", "shell"): "e2e/test_runbooks_reclaim.py",
