@@ -82,6 +82,22 @@ def test_lock_is_refused_while_another_process_holds_it_and_names_who(path: Path
     assert isinstance(folder.lock("night"), RecordFile)
 
 
+def test_record_that_is_replaced_before_it_is_locked_is_rejected(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = _written(path, "night", HEAD)
+    flock = fcntl.flock
+
+    def replace(descriptor: int, operation: int) -> None:
+        written.rename(path / "moved")
+        written.touch()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", replace)
+    with pytest.raises(RecordError, match="the record night was replaced in the meantime"):
+        RecordFolder(str(path), False).lock("night")
+
+
 def test_folder_that_others_can_write_to_is_rejected(path: Path) -> None:
     path.chmod(0o1777)
     with pytest.raises(RecordError, match=r"^record_dir: .*: other accounts can write to it \(mode 1777\)"):
