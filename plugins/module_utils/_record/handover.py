@@ -12,7 +12,7 @@ import json
 import zlib
 from collections.abc import Sequence
 
-from .record import Event, RecordError
+from .record import Event, RecordError, is_shallow
 
 _PREFIX = "runai-record-2:"
 _LONGEST = 256_000
@@ -47,6 +47,6 @@ def unpack(packed: str) -> list[Event]:
         raise RecordError(
             "record: not a record that a job of this collection handed on, or cut off. Use it whole"
         ) from None
-    if not all(isinstance(event, dict) for event in events):
+    if not all(isinstance(event, dict) and is_shallow(event) for event in events):
         raise RecordError("record: not a record that a job of this collection handed on")
     return events

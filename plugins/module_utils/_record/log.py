@@ -16,13 +16,12 @@ from typing import NamedTuple, Optional
 
 from .._common.text import clean
 from .._system.files import Folder, UnsafeFileError, try_lock
-from .record import ENDED, ENDING, PLANNED, Event, Record, RecordError, is_name, record_of
+from .record import ENDED, ENDING, PLANNED, Event, Record, RecordError, is_name, is_shallow, record_of
 
 SUFFIX = ".record.jsonl"
 _LARGEST = 256 * 1024 * 1024
 _LONGEST_LINE = 4 * 1024 * 1024
 _MOST_LINES = 200_000
-_DEEPEST = 8
 _TAIL = 4096
 
 
@@ -262,15 +261,6 @@ def _event(line: bytes, name: str) -> Event:
         event = json.loads(line) if len(line) <= _LONGEST_LINE else None
     except (ValueError, RecursionError):
         event = None
-    if not isinstance(event, dict) or not _is_shallow(event, _DEEPEST):
+    if not isinstance(event, dict) or not is_shallow(event):
         raise RecordError("the record {0} is damaged: a line of it is not a JSON object".format(name))
     return event
-
-
-def _is_shallow(value: object, depth: int) -> bool:
-    """Return whether containers are nested at most ``depth`` deep: what reads them later is recursive."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return True
-    return depth > 0 and all(_is_shallow(one, depth - 1) for one in value if isinstance(one, (dict, list)))

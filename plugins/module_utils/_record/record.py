@@ -55,6 +55,15 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def is_shallow(value: object, depth: int = 8) -> bool:
+    """Return whether containers are nested at most ``depth`` deep: what reads them later is recursive."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return True
+    return depth > 0 and all(is_shallow(one, depth - 1) for one in value if isinstance(one, (dict, list)))
+
+
 @dataclasses.dataclass
 class RecordedWorkload:
     """One workload of a plan, and all that is known of its stop and its resume.

@@ -136,6 +136,8 @@ def sum_of_gpus(rows: Sequence[Row]) -> float:
 
 def _sorted(rows: Sequence[Row], order: Order) -> list[Row]:
     oldest_first = _sorted_by(sorted(rows, key=row_id), SORT_KEYS["created_at"], is_descending=False)
+    if order.sort_by == "created_at" and not order.is_descending:
+        return oldest_first
     return _sorted_by(oldest_first, SORT_KEYS[order.sort_by], order.is_descending)
 
 

@@ -213,7 +213,8 @@ def test_others_skips_an_ended_record_however_damaged_it_is(path: Path) -> None:
 def test_record_that_is_handed_over_comes_back_and_a_cut_one_is_rejected() -> None:
     packed = pack([HEAD, ENDED_EVENT])
     assert unpack(packed) == [HEAD, ENDED_EVENT]
-    for wrong in (packed[:-8], "x" + packed, ""):
+    deep = pack([{"event": [[[[[[[[[]]]]]]]]]}])
+    for wrong in (packed[:-8], "x" + packed, "", deep):
         with pytest.raises(RecordError):
             unpack(wrong)
 
