@@ -57,8 +57,7 @@ MAINTENANCE = """
     - gpuops.runai.runai_maintenance_info:
         record_dir: "{{ folder }}"
     - gpuops.runai.runai_idle_report:
-        idle_for: 2h
-        all: true
+        select: {projects: [vision], idle_for: 2h}
         paths: ["{{ folder }}/idle.csv", "{{ folder }}/idle.html"]
     - ansible.builtin.assert:
         that: groups.ungrouped | length > 2
