@@ -190,7 +190,7 @@ lines:
 
 import os
 
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.idle_report import (
+from ansible_collections.gpuops.runai.plugins.module_utils._idle_report.run import (
     idle_report_argument_spec,
     rejected,
     run_idle_report,

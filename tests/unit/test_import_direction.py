@@ -18,6 +18,7 @@ ALLOWED = {
     "_workload": {"_common", "_system", "_api"},
     "_batch": {"_common", "_system", "_api", "_workload"},
     "_selection": {"_common", "_system", "_api", "_workload"},
+    "_idle_report": {"_common", "_system", "_api", "_workload", "_selection"},
     "_record": {"_common", "_system", "_api", "_workload", "_batch"},
     "_maintenance": {"_common", "_system", "_api", "_workload", "_batch", "_selection", "_record"},
 }

@@ -99,3 +99,8 @@ def some_of(values: Sequence[str], most: int = 10) -> str:
 def counted(number: int, noun: str) -> str:
     """Return e.g. ``1 workload`` or ``3 workloads``."""
     return "{0} {1}{2}".format(number, noun, "" if number == 1 else "s")
+
+
+def escaped(value: str) -> str:
+    """Return a text for Markdown."""
+    return "".join("\\" + one if one in "\\`*_{}[]<>#|" else one for one in value)

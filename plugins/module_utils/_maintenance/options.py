@@ -18,14 +18,13 @@ from .._common.option_values import MOST_CONCURRENT, reject_blank, seconds, whol
 from .._common.times import parse_age
 from .._record.record import BEGUN, ENDED, NAME_RULE, PLANNED, is_name
 from .._selection.keep import Keep, keep_argument_spec, keep_of
-from .._selection.options import info_options, selection_argument_spec
+from .._selection.options import info_options, select_argument_spec, selection_argument_spec
 
 TOLD = "told"
 STATES = (PLANNED, TOLD, BEGUN, ENDED)
 NONE = "none"
 REFUSE = "refuse"
 # Options of a selection that only show it.
-_NOT_SELECTING = ("deleted", "fields", "workloads_limit", "concurrency")
 # What takes only so many of a selection.
 CUTS = ("limit", "until_gpus", "partial")
 _COUNT = re.compile(r"[0-9]{1,9}")
@@ -92,13 +91,6 @@ class MaintenanceOptions(NamedTuple):
     def is_repeated(self) -> bool:
         """Whether each run under the same name plans anew, and adds to what the record holds."""
         return "notice" in self.given
-
-
-def select_argument_spec() -> dict[str, dict[str, Any]]:
-    """Return the criteria of runai_workload_info."""
-    return {
-        option: spec for option, spec in selection_argument_spec().items() if option not in _NOT_SELECTING
-    }
 
 
 def maintenance_argument_spec() -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .._common.text import escaped
 from .._system.files import write_whole
 
 _WORKLOADS = (
@@ -66,8 +67,3 @@ def as_html(lines: Sequence[str], tables: Iterable[_Table]) -> str:
 
 def _cells(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     return [["{0:g}".format(row[key]) if key == "gpus" else str(row[key]) for key in columns] for row in rows]
-
-
-def escaped(value: str) -> str:
-    """Return a text for Markdown."""
-    return "".join("\\" + one if one in "\\`*_{}[]<>#|" else one for one in value)

@@ -67,6 +67,7 @@ def selection_argument_spec() -> dict[str, dict[str, Any]]:
     """Return the options of runai_workload_info beside those of the connection."""
     return {
         **select_argument_spec(),
+        "deleted": {"type": "bool", "default": False},
         "fields": {"type": "list", "elements": "str", "default": list(DEFAULT_FIELDS)},
         "workloads_limit": {"type": "int"},
         "concurrency": {"type": "int", "default": 4},
@@ -90,7 +91,6 @@ def select_argument_spec() -> dict[str, dict[str, Any]]:
         "idle_for": {"type": "str"},
         "idle_threshold": {"type": "float", "default": 1.0},
         "except_newest": {"type": "int", "default": 0},
-        "deleted": {"type": "bool", "default": False},
         "partial": {"type": "bool", "default": False},
         "limit": {"type": "int"},
         "sort_by": {"type": "str", "default": "created_at", "choices": list(SORT_KEYS)},
