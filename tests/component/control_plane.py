@@ -126,7 +126,7 @@ class ControlPlane:
         self.ground_truth = GroundTruth()
         self.action = action
         self.is_cancelled = False
-        self.deadline = self.clock.now() + (options.get("deadline") or float("inf"))
+        self.deadline = self.clock.monotonic() + (options.get("deadline") or float("inf"))
         params = {**DEFAULTS, "base_url": "https://plane.test"}
         return run_batch({**params, "action": action, "ids": list(ids), **options}, {}, False, True)
 
@@ -147,7 +147,7 @@ class ControlPlane:
             return self._exchange(method, path, json_body)
 
     def _exchange(self, method: str, path: str, json_body: Mapping[str, Any] | None) -> Response:
-        if self.is_cancelled or self.clock.now() >= self.deadline:
+        if self.is_cancelled or self.clock.monotonic() >= self.deadline:
             self.ground_truth.called_late.append(path)
         self.clock.advance(0.01)
         if path.endswith("/token"):

@@ -53,7 +53,9 @@ class Client(requests.Session):
 def fleet_of(*phases: str, **fields: Any) -> dict[str, Any]:
     """A fleet file's content: a workload a phase, numbered from 0, one GPU each."""
     rows = [
-        workload_row(number, phase, gpus=1, actionsSupport={"delete": True, "suspend": True}, **fields)
+        workload_row(
+            number, phase, **{"gpus": 1, "actionsSupport": {"delete": True, "suspend": True}, **fields}
+        )
         for number, phase in enumerate(phases)
     ]
     return {"workloads": rows}
