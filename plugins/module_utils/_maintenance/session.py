@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from .._batch.outcome import NOT_ATTEMPTED, Outcome
 from .._batch.run import BatchHooks, run_batch
+from .._common.result import ModuleResult
 from .._common.text import some_of
 from .._common.times import parse_timestamp, utc_now
 from .._record.handover import unpack
@@ -41,6 +42,7 @@ from .._record.record import (
     told_event,
 )
 from .._selection.places import Unlisted
+from .._workload.workload import Workload
 from .options import MaintenanceOptions
 from .seen import Identity, PodsOnNode, Seen, Selected, as_state
 
@@ -56,7 +58,6 @@ _BATCH_DEFAULTS = {
     "workloads_limit": 0,
 }
 _FRESH_SECONDS = 5.0
-_NONE: Mapping[str, Seen] = {}
 
 
 class Reader(Protocol):
@@ -303,8 +304,11 @@ class Session:
         """Read the workloads of the record."""
         return self.read_workloads(self.need().workloads)
 
-    def read_workloads(self, ids: Collection[str], known: Mapping[str, Seen] = _NONE) -> dict[str, Seen]:
+    def read_workloads(
+        self, ids: Collection[str], known: Optional[Mapping[str, Seen]] = None
+    ) -> dict[str, Seen]:
         """Read workloads, but for those that were just read."""
+        known = known or {}
         missing = [one for one in ids if one not in known]
         read = self.reader.read_workloads(missing) if missing else {}
         now = {**{one: known[one] for one in ids if one in known}, **read}
@@ -340,48 +344,51 @@ class Session:
             seconds = self._seconds_left()
             if not left or seconds == 0:
                 break
-            asked: set[str] = set()
-
-            def write_asked(batch: Sequence[str], asked: set[str] = asked) -> None:
-                ahead = self.reader.identity().clock_ahead
-                sent_at = "" if ahead is None else utc_now(ahead)
-                self.write(asked_event(action, batch, utc_now(), sent_at))
-                self.has_sent = True
-                asked.update(batch)
-
-            def write_answered(outcomes: Sequence[Outcome], asked: set[str] = asked) -> None:
-                mine = [one for one in outcomes if one.id in asked]
-                self.left.update((one.id, one.message) for one in outcomes if one.id not in asked)
-                if mine:
-                    # Without an answer a request counts as in doubt, so a lost line does no harm.
-                    self.write(answered_event(action, mine), is_durable=False)
-
-            params = {
-                **self._connection,
-                **_BATCH_DEFAULTS,
-                **self.options.batch,
-                "deadline": seconds,
-                "action": action,
-                "ids": left,
-                "wait_for": wait_for,
-            }
-            finished = self._batch(
-                params,
-                self._environ,
-                False,
-                False,
-                say=self.say,
-                hooks=BatchHooks(write_asked, write_answered, frozenset(anyway), state),
-            )
+            options = {"deadline": seconds, "action": action, "ids": left, "wait_for": wait_for}
+            asked, finished = self._send_once(action, options, frozenset(anyway), state)
             state = {}
-            self.secrets |= finished.secrets
-            for warning in finished.warnings:
-                self.reader.warn_once(warning)
             outcomes = finished.result["outcomes"]
             if outcomes[NOT_ATTEMPTED]:
                 self.left.update(dict.fromkeys(outcomes[NOT_ATTEMPTED], finished.result["msg"]))
                 break
             left = [one for one in (*outcomes["failed"], *outcomes["unknown"]) if one in asked]
+
+    def _send_once(
+        self,
+        action: str,
+        options: Mapping[str, Any],
+        anyway: frozenset[str],
+        state: Mapping[str, Workload],
+    ) -> tuple[set[str], ModuleResult]:
+        """Run the batch module once; return the ids that it sent, and its result."""
+        asked: set[str] = set()
+
+        def write_asked(batch: Sequence[str]) -> None:
+            ahead = self.reader.identity().clock_ahead
+            sent_at = "" if ahead is None else utc_now(ahead)
+            self.write(asked_event(action, batch, utc_now(), sent_at))
+            self.has_sent = True
+            asked.update(batch)
+
+        def write_answered(outcomes: Sequence[Outcome]) -> None:
+            mine = [one for one in outcomes if one.id in asked]
+            self.left.update((one.id, one.message) for one in outcomes if one.id not in asked)
+            if mine:
+                # Without an answer a request counts as in doubt, so a lost line does no harm.
+                self.write(answered_event(action, mine), is_durable=False)
+
+        finished: ModuleResult = self._batch(
+            {**self._connection, **_BATCH_DEFAULTS, **self.options.batch, **options},
+            self._environ,
+            False,
+            False,
+            say=self.say,
+            hooks=BatchHooks(write_asked, write_answered, anyway, state),
+        )
+        self.secrets |= finished.secrets
+        for warning in finished.warnings:
+            self.reader.warn_once(warning)
+        return asked, finished
 
     def _seconds_left(self) -> Optional[int]:
         deadline: Optional[int] = self.options.batch["deadline"]
