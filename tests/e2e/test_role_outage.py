@@ -87,6 +87,6 @@ def test_end_after_a_killed_begin_resumes_what_it_asked_for(site: Site) -> None:
     assert site.recorded().state == "acting"
     ended = site.play("maintenance_end", name="night", **where)
     assert ended.rc == 0, ended.output
-    assert "4 running again" in ended.stdout
+    assert "4 of 4 workloads back" in ended.stdout
     assert site.recorded().state == "ended"
     assert set(site.phases().values()) <= BACK

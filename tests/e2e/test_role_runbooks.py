@@ -115,6 +115,7 @@ def test_role_example_of_the_readme_works(role: str, run_playbook: PlaybookRunne
     text = (CHECKOUT / "roles" / role / "README.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     example = example.replace("/srv/runai", str(tmp_path))
+    (tmp_path / "records").mkdir(mode=0o700)
     with running(Settings(fleet=FLEET, transition_seconds=0.05)) as simulator:
         environment = {"RUNAI_BASE_URL": simulator.url, "RUNAI_BEARER_TOKEN": "rehearsal-token"}
         checked = run_playbook(example, env=environment, check=True)
