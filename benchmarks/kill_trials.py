@@ -49,7 +49,7 @@ def workload_id(number: int) -> str:
 
 
 def fleet() -> dict[str, Any]:
-    """Workloads to be suspended, those of another project, and those that somebody else has stopped."""
+    """Active workloads of the maintenance, active ones of another project, and stopped ones of an owner."""
     kinds = (
         [("vision", "Running")] * PLANNED
         + [("audio", "Running")] * OTHERS

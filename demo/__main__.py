@@ -104,7 +104,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     until = time.monotonic() + LONGEST
     while not is_so():
         if time.monotonic() > until:
-            sys.exit("The demo waited in vain.")
+            sys.exit(f"The simulator did not reach the expected state within {LONGEST} s.")
         time.sleep(0.02)
 
 

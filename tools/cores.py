@@ -11,9 +11,9 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
+from tools.community import community_collection
 from tools.install import install
 from tools.paths import CACHE, CHECKOUT, only_one, program_folders
 
@@ -25,7 +25,6 @@ _LATEST_PYTHONS = ("python3.13", "python3.12")
 # The oldest Python of targets, and the newest one that is looked for here.
 _OLDEST_TARGET = "python3.9"
 _NEWEST_PYTHON = 15
-_KUBERNETES_CORE = "ansible_collections/kubernetes/core/"
 
 
 def environment_with(version: str, python: str = sys.executable) -> Path:
@@ -45,20 +44,9 @@ def kubernetes_environment() -> tuple[Path, Path] | None:
 
     None where the wheel of the community package "ansible", which holds the collection, can't be had.
     """
-    tree = CACHE / "kubernetes-core"
-    with only_one(tree):
-        if not (tree / ".ready").exists():
-            shutil.rmtree(tree, ignore_errors=True)
-            wheel = ["ansible==14.*", "--no-deps", "--only-binary=:all:", "--python-version=3.12"]
-            fetch = [sys.executable, "-m", "pip", "download", "-q", "--dest", str(tree / "wheel"), *wheel]
-            if subprocess.run(fetch, check=False, stderr=subprocess.DEVNULL).returncode:
-                return None
-            [path] = (tree / "wheel").iterdir()
-            with zipfile.ZipFile(path) as held:
-                names = [name for name in held.namelist() if name.startswith(_KUBERNETES_CORE)]
-                held.extractall(tree, names)
-            shutil.rmtree(tree / "wheel")
-            (tree / ".ready").touch()
+    tree = community_collection("kubernetes.core")
+    if tree is None:
+        return None
     packages = (
         "kubernetes==37.*",
         "ansible-core==2.19.*",

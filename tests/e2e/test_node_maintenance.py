@@ -251,8 +251,8 @@ def test_roll_with_the_real_kubernetes_core_cordons_and_uncordons_the_node(
     venv, tree = found
     both = Path(os.pathsep.join([str(collections), str(tree)]))
     roll = Roll(PlaybookRunner(both, venv, tmp_path), simulator)
-    with kubernetes("gpu-17", "gpu-18") as cluster:
-        monkeypatch.setenv("K8S_AUTH_HOST", cluster.url)
+    with kubernetes("gpu-17", "gpu-18") as (cluster, address):
+        monkeypatch.setenv("K8S_AUTH_HOST", address)
         monkeypatch.setenv("K8S_AUTH_API_KEY", "a-token")
         # The collection keeps what the server can do in the temporary folder.
         monkeypatch.setenv("TMPDIR", str(tmp_path))

@@ -49,11 +49,11 @@ def launches(requests: list[dict[str, Any]], folder: Path) -> list[tuple[str, di
     source["eda.builtin.generic"] = {"payload": [{"payload": one} for one in requests]}
     (folder / "rulebook.yml").write_text(yaml.safe_dump([ruleset], sort_keys=False))
     (folder / "inventory.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
-    with controller() as standing:
+    with controller() as (standing, address):
         done = subprocess.run(
             [
                 *(str(venv / "bin" / "ansible-rulebook"), "-r", "rulebook.yml", "-i", "inventory.yml"),
-                *("--controller-url", standing.url, "--controller-token", "a-token"),
+                *("--controller-url", address, "--controller-token", "a-token"),
             ],
             cwd=folder,
             env={**environment(folder, venv), "EDA_JOB_TEMPLATE_REFRESH_DELAY": "0.2"},

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
+
+from tests.support.loopback import Asked, Loopback, Reply, reply
 
 _PROMPTS = ("limit", "labels", "inventory", "variables")
 
@@ -22,41 +22,23 @@ class Controller:
 
     def __init__(self) -> None:
         self.launched: list[tuple[str, dict[str, Any]]] = []
-        controller = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._answer(200, controller.get(self.path))
+    def answer(self, asked: Asked) -> Reply:
+        """Launch a template, or return what is asked for."""
+        if asked.method == "GET":
+            return reply(200, self.get(asked), Content_Type="application/json")
+        name = unquote(asked.path.split("/launch/")[1].rstrip("/"))
+        self.launched.append((name, json.loads(asked.body)["extra_vars"]))
+        return reply(201, {"id": 42, "url": "/api/v2/jobs/42/"}, Content_Type="application/json")
 
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                name = unquote(urlsplit(self.path).path.split("/launch/")[1].rstrip("/"))
-                controller.launched.append((name, body["extra_vars"]))
-                self._answer(201, {"id": 42, "url": "/api/v2/jobs/42/"})
-
-            def _answer(self, status: int, content: Any) -> None:
-                said = json.dumps(content).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
-
-            def log_message(self, *_arguments: Any) -> None:
-                """Keep the error stream clean."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def get(self, target: str) -> dict[str, Any]:
+    def get(self, asked: Asked) -> dict[str, Any]:
         """Return the version, or a template of any name; every job has ended well."""
-        asked = urlsplit(target)
         if asked.path.endswith("/config/"):
             return {"version": "4.6.0"}
         if not asked.path.endswith("/unified_job_templates/"):
             job = {"id": 42, "status": "successful", "artifacts": {}, "created": "2026-11-30T07:00:00Z"}
             return {"count": 1, "results": [job], **job}
-        name = parse_qs(asked.query)["name"][0]
+        name = asked.query["name"]
         kind = "job_template" if name in ("Run:ai node: plan", "Run:ai: hold") else "workflow_job_template"
         template = {
             "id": 7,
@@ -70,14 +52,11 @@ class Controller:
 
 
 @contextmanager
-def controller() -> Iterator[Controller]:
-    """Run a controller on loopback."""
-    standing = Controller()
-    thread = threading.Thread(target=standing.server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
+def controller() -> Iterator[tuple[Controller, str]]:
+    """Run a controller on loopback; give it and its address."""
+    standing, server = Controller(), Loopback()
+    server.answer = standing.answer
     try:
-        yield standing
+        yield standing, server.url
     finally:
-        standing.server.shutdown()
-        standing.server.server_close()
-        thread.join()
+        server.close()

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.loopback import Asked, Loopback, Reply, reply
 
 
 class Kubernetes:
@@ -21,31 +21,15 @@ class Kubernetes:
         self.nodes = nodes
         self.cordoned: set[str] = set()
         self.changes: list[tuple[str, bool]] = []
-        kubernetes = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._answer(kubernetes.get(self.path.partition("?")[0]))
-
-            def do_PATCH(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                node = self.path.partition("?")[0].rpartition("/")[2]
-                kubernetes.cordon(node, body["spec"]["unschedulable"])
-                self._answer(kubernetes.get(self.path.partition("?")[0]))
-
-            def _answer(self, content: Any) -> None:
-                said = json.dumps(content or {"kind": "Status", "status": "Failure", "code": 404}).encode()
-                self.send_response(200 if content else 404)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
-
-            def log_message(self, *_arguments: Any) -> None:
-                """Keep the error stream clean."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+    def answer(self, asked: Asked) -> Reply:
+        """Carry out a cordon, and return what stands at the path."""
+        if asked.method == "PATCH":
+            body = json.loads(asked.body)
+            self.cordon(asked.path.rpartition("/")[2], body["spec"]["unschedulable"])
+        content = self.get(asked.path)
+        missing = {"kind": "Status", "status": "Failure", "code": 404}
+        return reply(200 if content else 404, content or missing, Content_Type="application/json")
 
     def cordon(self, node: str, is_cordoned: bool | None) -> None:
         """Keep new pods off a node, or let them on it again."""
@@ -66,14 +50,11 @@ class Kubernetes:
 
 
 @contextmanager
-def kubernetes(*nodes: str) -> Iterator[Kubernetes]:
-    """Run a cluster with these nodes on loopback."""
-    standing = Kubernetes(list(nodes))
-    thread = threading.Thread(target=standing.server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
+def kubernetes(*nodes: str) -> Iterator[tuple[Kubernetes, str]]:
+    """Run a cluster with these nodes on loopback; give it and its address."""
+    standing, server = Kubernetes(list(nodes)), Loopback()
+    server.answer = standing.answer
     try:
-        yield standing
+        yield standing, server.url
     finally:
-        standing.server.shutdown()
-        standing.server.server_close()
-        thread.join()
+        server.close()

@@ -78,7 +78,7 @@ class Loopback:
                 self.end_headers()
                 self.wfile.write(said)
 
-            do_GET = do_POST = do_CONNECT = _serve  # noqa: N815
+            do_GET = do_POST = do_PATCH = do_CONNECT = _serve  # noqa: N815
 
             def log_message(self, *_arguments: Any) -> None:
                 """Keep the error stream clean."""

@@ -270,3 +270,9 @@ def crash_while_writing(number: int, share: float) -> Iterator[None]:
 
     with mock.patch.object(RecordFile, "append", append_and_crash):
         yield
+
+
+def good(done: ModuleResult) -> dict[str, Any]:
+    """Return the result of a run that must not fail."""
+    assert not done.failed, done.result["lines"]
+    return done.result

@@ -24,15 +24,6 @@ def parent_of(pid: int) -> Optional[int]:
         return None
 
 
-def start_of(pid: int) -> Optional[str]:
-    """Return when a process was started, in ticks of this machine; ``None`` if it has ended."""
-    fields = _fields_of(pid)
-    try:
-        return None if fields[0] in ("Z", "X") else fields[19]
-    except IndexError:
-        return None
-
-
 def arguments_of(pid: int) -> list[str]:
     """Return a process's command line; nothing without such a process or a /proc."""
     try:

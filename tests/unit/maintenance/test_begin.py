@@ -20,29 +20,13 @@ from ansible_collections.gpuops.runai.tests.support.memory_control_plane import 
     OWNER,
     CrashError,
     MemoryControlPlane,
-    Simulated,
+    good,
     run_against,
 )
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
+# Those of the fixture plane.
 IDS = [workload_id(number) for number in range(3)]
-
-
-@pytest.fixture
-def plane() -> MemoryControlPlane:
-    return MemoryControlPlane({one: Simulated("Running") for one in IDS})
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    records = tmp_path / "records"
-    records.mkdir(mode=0o700)
-    return records
-
-
-def _good(done: ModuleResult) -> dict[str, Any]:
-    assert not done.failed, done.result["lines"]
-    return done.result
 
 
 def _rejected(done: ModuleResult, words: str) -> dict[str, Any]:
@@ -56,7 +40,7 @@ def _phases(plane: MemoryControlPlane) -> list[str]:
 
 
 def test_max_percent_is_counted_from_the_read_that_selects(plane: MemoryControlPlane, folder: Path) -> None:
-    _good(run_against(plane, folder, "planned", max_percent="100"))
+    good(run_against(plane, folder, "planned", max_percent="100"))
     assert plane.reads == ["select"]
     _rejected(
         run_against(plane, folder, "planned", "other", select={"ids": IDS[:2]}, max_percent="50"),
@@ -68,14 +52,14 @@ def test_max_percent_of_a_plan_holds_for_its_begin_and_so_does_a_new_one(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
     two: dict[str, Any] = {"select": {"ids": IDS[:2]}}
-    _good(run_against(plane, folder, "planned", max_percent="70", **two))
+    good(run_against(plane, folder, "planned", max_percent="70", **two))
     _rejected(run_against(plane, folder, "begun", max_percent="50", **two), "max_percent: 2 of 3")
     plane.move(IDS[2], "Stopped", OWNER)
     plane.reads.clear()
     _rejected(run_against(plane, folder, "begun", max_percent=None, **two), "max_percent: 2 of 2")
     assert plane.reads == ["select"]
     assert plane.sent == []
-    _good(run_against(plane, folder, "begun", max_percent="none", **two))
+    good(run_against(plane, folder, "begun", max_percent="none", **two))
 
 
 @pytest.mark.parametrize("state", ["acting", "begun"])
@@ -87,12 +71,12 @@ def test_plan_over_an_open_record_names_both_ways(
         with pytest.raises(CrashError):
             run_against(plane, folder, "begun")
     else:
-        _good(run_against(plane, folder, "begun"))
+        good(run_against(plane, folder, "begun"))
     found = _rejected(run_against(plane, folder, "planned"), f"name: the record night is {state} since")
     assert "To go on, run begin; to give up, run end" in found["msg"]
     assert "maintenance_begin" in found["next"]
-    _good(run_against(plane, folder, "begun"))
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "begun"))
+    good(run_against(plane, folder, "ended"))
     assert _phases(plane) == ["Running"] * 3
     _rejected(run_against(plane, folder, "begun"), "a plan is used once")
 
@@ -100,7 +84,7 @@ def test_plan_over_an_open_record_names_both_ways(
 def test_begin_of_a_plan_of_which_nothing_is_active_is_rejected_unless_it_may_be_empty(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _good(run_against(plane, folder, "planned"))
+    good(run_against(plane, folder, "planned"))
     for one in IDS:
         plane.move(one, "Stopped", OWNER)
     for check in (True, False):
@@ -108,19 +92,19 @@ def test_begin_of_a_plan_of_which_nothing_is_active_is_rejected_unless_it_may_be
             run_against(plane, folder, "begun", check=check),
             "plan: none of 3 planned workloads is active and selected now; 3 are stopped already",
         )
-    _good(run_against(plane, folder, "begun", allow_empty=True))
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "begun", allow_empty=True))
+    good(run_against(plane, folder, "ended"))
     assert _phases(plane) == ["Stopped"] * 3
 
 
 def test_begin_does_not_claim_what_another_one_without_a_folder_stopped(plane: MemoryControlPlane) -> None:
-    plans = [_good(run_against(plane, None, "planned", name))["record"] for name in ("first", "second")]
-    first = _good(run_against(plane, None, "begun", "first", record=plans[0]))["record"]
+    plans = [good(run_against(plane, None, "planned", name))["record"] for name in ("first", "second")]
+    first = good(run_against(plane, None, "begun", "first", record=plans[0]))["record"]
     options = {"allow_empty": True, "record": plans[1]}
-    second = _good(run_against(plane, None, "begun", "second", **options))["record"]
-    _good(run_against(plane, None, "ended", "second", record=second))
+    second = good(run_against(plane, None, "begun", "second", **options))["record"]
+    good(run_against(plane, None, "ended", "second", record=second))
     assert _phases(plane) == ["Stopped"] * 3
-    _good(run_against(plane, None, "ended", "first", record=first))
+    good(run_against(plane, None, "ended", "first", record=first))
     assert _phases(plane) == ["Running"] * 3
 
 
@@ -128,20 +112,20 @@ def test_begin_shares_what_another_record_stopped_just_before_its_own_suspend_wa
     plane: MemoryControlPlane, folder: Path
 ) -> None:
     plane.refuses_redundant = True
-    _good(run_against(plane, folder, "planned", "second"))
+    good(run_against(plane, folder, "planned", "second"))
     others = list(plane.sent)
 
     def first_is_faster(ids: Any) -> None:
         plane.on_call = lambda ids: None
-        _good(run_against(plane, folder, "begun", "first"))
+        good(run_against(plane, folder, "begun", "first"))
         plane.by = "second"
 
     plane.on_call = first_is_faster
     assert others == []
-    assert _good(run_against(plane, folder, "begun", "second"))["summary"]["shared"] == 3
+    assert good(run_against(plane, folder, "begun", "second"))["summary"]["shared"] == 3
     assert run_against(plane, folder, "ended", "first").failed
     assert _phases(plane) == ["Stopped"] * 3
-    _good(run_against(plane, folder, "ended", "second"))
+    good(run_against(plane, folder, "ended", "second"))
     assert _phases(plane) == ["Running"] * 3
 
 
@@ -157,15 +141,15 @@ def _older(packed: str, days: int) -> str:
 
 
 def test_record_that_is_handed_over_is_rejected_when_it_is_old(plane: MemoryControlPlane) -> None:
-    plan = _older(_good(run_against(plane, None, "planned"))["record"], days=365)
+    plan = _older(good(run_against(plane, None, "planned"))["record"], days=365)
     _rejected(run_against(plane, None, "begun", record=plan), "longer ago than 7d")
-    _good(run_against(plane, None, "begun", record=plan, record_max_age="800d"))
+    good(run_against(plane, None, "begun", record=plan, record_max_age="800d"))
 
 
 def test_record_that_is_handed_over_is_rejected_when_most_was_started_again_since(
     plane: MemoryControlPlane,
 ) -> None:
-    plan = _good(run_against(plane, None, "planned"))["record"]
+    plan = good(run_against(plane, None, "planned"))["record"]
     # One has finished meanwhile, and does not count.
     plane.workloads[IDS[2]].phase = "Completed"
     for one in IDS[:2]:
@@ -178,14 +162,14 @@ def test_record_that_is_handed_over_is_rejected_when_most_was_started_again_sinc
 
 
 def test_record_that_is_handed_over_is_used_once(plane: MemoryControlPlane, folder: Path) -> None:
-    plan = _good(run_against(plane, None, "planned"))["record"]
-    _good(run_against(plane, folder, "begun", record=plan))
-    _good(run_against(plane, folder, "ended"))
+    plan = good(run_against(plane, None, "planned"))["record"]
+    good(run_against(plane, folder, "begun", record=plan))
+    good(run_against(plane, folder, "ended"))
     _rejected(run_against(plane, folder, "begun", record=plan), "a plan is used once")
     # Its name is used again for another one, as a reclaim does.
     records = RecordFolder(str(folder), may_create=False)
     records.put_away("night", record_of(records.read("night")).id)
-    _good(run_against(plane, folder, "planned"))
+    good(run_against(plane, folder, "planned"))
     _rejected(run_against(plane, folder, "begun", record=plan), "the folder holds another record night")
     (folder / "night.record.jsonl").unlink()
     _rejected(run_against(plane, folder, "begun", record=plan), "a plan is used once")
@@ -203,8 +187,8 @@ def _damage(folder: Path, line: int) -> None:
 def test_open_record_that_is_damaged_is_rejected_since_it_may_hold_workloads(
     plane: MemoryControlPlane, folder: Path, state: str
 ) -> None:
-    _good(run_against(plane, folder, "begun"))
-    _good(run_against(plane, folder, "begun", "other", allow_empty=True, select={"ids": IDS[:1]}))
+    good(run_against(plane, folder, "begun"))
+    good(run_against(plane, folder, "begun", "other", allow_empty=True, select={"ids": IDS[:1]}))
     _damage(folder, 2)
     name = "night" if state == "ended" else "third"
     sent = len(plane.sent)
@@ -220,9 +204,9 @@ def test_damaged_record_that_holds_nothing_is_at_most_a_warning(
     plane: MemoryControlPlane, folder: Path, kind: str
 ) -> None:
     path = folder / "other.record.jsonl"
-    _good(run_against(plane, folder, "planned" if kind == "planned" else "begun", "other"))
+    good(run_against(plane, folder, "planned" if kind == "planned" else "begun", "other"))
     if kind == "ended":
-        _good(run_against(plane, folder, "ended", "other"))
+        good(run_against(plane, folder, "ended", "other"))
     if kind == "another tenant":
         path.write_text(path.read_text().replace('"tenant_id":"1"', '"tenant_id":"2"'))
     _damage(folder, 0 if kind == "no head" else 2)
@@ -230,6 +214,6 @@ def test_damaged_record_that_holds_nothing_is_at_most_a_warning(
         for one in IDS:
             plane.move(one, "Running", OWNER)
     done = run_against(plane, folder, "begun")
-    assert _good(done)["state"] == "begun"
+    assert good(done)["state"] == "begun"
     words = "record_dir: the record other is damaged"
     assert any(words in warning for warning in plane.warnings) is (kind in ("no head", "another tenant"))

@@ -15,29 +15,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._common.result import
 from ansible_collections.gpuops.runai.tests.support.memory_control_plane import (
     OWNER,
     MemoryControlPlane,
-    Simulated,
+    good,
     run_against,
 )
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
+# Those of the fixture plane.
 IDS = [workload_id(number) for number in range(3)]
-
-
-@pytest.fixture
-def plane() -> MemoryControlPlane:
-    return MemoryControlPlane({one: Simulated("Running") for one in IDS})
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    records = tmp_path / "records"
-    records.mkdir(mode=0o700)
-    return records
-
-
-def _good(done: ModuleResult) -> dict[str, Any]:
-    assert not done.failed, done.result["lines"]
-    return done.result
 
 
 def _bad(done: ModuleResult, state: str | None = "ending") -> dict[str, Any]:
@@ -59,7 +43,7 @@ def test_end_of_a_cut_off_cluster_resumes_what_was_accepted_and_may_still_stop(
 ) -> None:
     plane.is_cut_off = True
     assert run_against(plane, folder, "begun").failed
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "ended"))
     assert _resumes(plane) == IDS
     plane.mend()
     assert _phases(plane) == ["Running"] * 3
@@ -73,7 +57,7 @@ def test_end_stays_red_while_a_late_suspend_may_stop_and_its_resume_is_refused(
     assert _bad(run_against(plane, folder, "ended"))["summary"]["late"] == 3
     plane.mend()
     assert _phases(plane) == ["Stopped"] * 3
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "ended"))
     assert _phases(plane) == ["Running"] * 3
 
 
@@ -85,15 +69,15 @@ def test_end_stays_red_while_the_resume_of_a_late_suspend_has_no_answer(
     plane.lose_in = 1
     found = _bad(run_against(plane, folder, "ended", attempts=1))
     assert found["summary"]["late"] == 2
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "ended"))
 
 
 def test_end_after_a_moved_time_stamp_of_one_asks_its_history(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _good(run_against(plane, folder, "begun"))
+    good(run_against(plane, folder, "begun"))
     plane.touch(IDS[:1])
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "ended"))
     assert plane.reads.count("history") == 1
     assert _phases(plane) == ["Running"] * 3
 
@@ -101,16 +85,16 @@ def test_end_after_a_moved_time_stamp_of_one_asks_its_history(
 def test_end_leaves_what_an_owner_stopped_again_by_its_history(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _good(run_against(plane, folder, "begun"))
+    good(run_against(plane, folder, "begun"))
     plane.move(IDS[0], "Running", OWNER)
     plane.move(IDS[0], "Stopped", OWNER)
-    found = _good(run_against(plane, folder, "ended"))
+    found = good(run_against(plane, folder, "ended"))
     assert found["summary"]["touched"] == 1
     assert _phases(plane) == ["Stopped", "Running", "Running"]
     # It is known from then on.
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "ended"))
     assert plane.reads.count("history") == 1
-    _good(run_against(plane, folder, "ended", resume_touched=True))
+    good(run_against(plane, folder, "ended", resume_touched=True))
     assert _phases(plane) == ["Running"] * 3
 
 
@@ -118,37 +102,37 @@ def test_end_leaves_what_an_owner_stopped_again_by_its_history(
 def test_end_without_a_history_leaves_a_moved_time_stamp_to_the_operator(
     plane: MemoryControlPlane, folder: Path, is_resumed: bool, phase: str
 ) -> None:
-    _good(run_against(plane, folder, "begun"))
+    good(run_against(plane, folder, "begun"))
     plane.has_history = False
     plane.touch(IDS[:1])
     found = _bad(run_against(plane, folder, "ended"))
     assert found["summary"]["uncertain"] == 1
     assert "resume_touched" in found["next"]
     assert _phases(plane) == ["Stopped", "Running", "Running"]
-    _good(run_against(plane, folder, "ended", resume_touched=is_resumed))
+    good(run_against(plane, folder, "ended", resume_touched=is_resumed))
     assert _phases(plane) == [phase, "Running", "Running"]
 
 
 def test_end_after_moved_time_stamps_of_many_is_red_and_resumes_them_on_request_alone(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _good(run_against(plane, folder, "begun"))
+    good(run_against(plane, folder, "begun"))
     plane.touch(IDS)
     for is_resumed in (None, False):
         found = _bad(run_against(plane, folder, "ended", resume_touched=is_resumed))
         assert found["summary"]["uncertain"] == 3
     assert "history" not in plane.reads
-    _good(run_against(plane, folder, "ended", resume_touched=True))
+    good(run_against(plane, folder, "ended", resume_touched=True))
     assert _phases(plane) == ["Running"] * 3
 
 
 def test_end_of_touched_workloads_whose_resume_is_refused_is_red(
     plane: MemoryControlPlane, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _good(run_against(plane, folder, "begun"))
+    good(run_against(plane, folder, "begun"))
     plane.move(IDS[0], "Running", OWNER)
     plane.move(IDS[0], "Stopped", OWNER)
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "ended"))
     monkeypatch.setattr(plane, "_accept", lambda call: False)
     assert _bad(run_against(plane, folder, "ended", resume_touched=True))["summary"]["touched"] == 1
 
@@ -168,9 +152,9 @@ def test_begin_and_end_leave_a_stop_of_an_owner_between_read_and_call(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
     _owner_is_faster(plane)
-    begun = _good(run_against(plane, folder, "begun"))
+    begun = good(run_against(plane, folder, "begun"))
     assert "1 workload stopped by somebody else before the suspend; not resumed by end: 0" in begun["lines"]
-    assert _good(run_against(plane, folder, "ended"))["summary"]["touched"] == 1
+    assert good(run_against(plane, folder, "ended"))["summary"]["touched"] == 1
     assert _phases(plane) == ["Stopped", "Running", "Running"]
 
 
@@ -179,7 +163,7 @@ def test_end_is_red_where_nothing_shows_who_stopped_it_between_read_and_call(
 ) -> None:
     _owner_is_faster(plane)
     plane.has_history = False
-    begun = _good(run_against(plane, folder, "begun"))
+    begun = good(run_against(plane, folder, "begun"))
     assert any("before the suspend, it seems" in line for line in begun["lines"])
     assert _bad(run_against(plane, folder, "ended"))["summary"]["uncertain"] == 1
     assert _phases(plane) == ["Stopped", "Running", "Running"]
@@ -189,10 +173,10 @@ def test_end_is_red_where_the_only_stop_is_older_than_its_suspend_since_clocks_m
     plane: MemoryControlPlane, folder: Path
 ) -> None:
     _owner_is_faster(plane)
-    _good(run_against(plane, folder, "begun", select={"ids": IDS[:1]}))
+    good(run_against(plane, folder, "begun", select={"ids": IDS[:1]}))
     assert _bad(run_against(plane, folder, "ended"))["summary"]["uncertain"] == 1
     assert "history" not in plane.reads
-    _good(run_against(plane, folder, "ended", resume_touched=True))
+    good(run_against(plane, folder, "ended", resume_touched=True))
     assert _phases(plane) == ["Running"] * 3
 
 
@@ -201,47 +185,47 @@ def test_begin_whose_suspend_is_refused_does_not_claim_the_stop(
 ) -> None:
     _owner_is_faster(plane)
     plane.refuses_redundant = True
-    _good(run_against(plane, folder, "begun"))
-    assert _good(run_against(plane, folder, "ended"))["summary"]["not_stopped"] == 1
+    good(run_against(plane, folder, "begun"))
+    assert good(run_against(plane, folder, "ended"))["summary"]["not_stopped"] == 1
     assert _phases(plane) == ["Stopped", "Running", "Running"]
 
 
 def test_end_of_what_another_record_holds_names_it_and_is_red_when_nothing_came_back(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _good(run_against(plane, folder, "planned", "second"))
-    _good(run_against(plane, folder, "begun", "first"))
+    good(run_against(plane, folder, "planned", "second"))
+    good(run_against(plane, folder, "begun", "first"))
     shared = run_against(plane, folder, "begun", "second")
-    assert _good(shared)["summary"]["shared"] == 3
+    assert good(shared)["summary"]["shared"] == 3
     for check in (True, False):
         held = _bad(run_against(plane, folder, "ended", "first", check), "begun" if check else "ended")
         assert "3 workloads held by second" in held["msg"]
         assert "workload_maintenance_name=second" in held["next"] or check
     assert _resumes(plane) == []
-    _good(run_against(plane, folder, "ended", "second"))
+    good(run_against(plane, folder, "ended", "second"))
     assert _phases(plane) == ["Running"] * 3
 
 
 def test_end_of_a_record_that_holds_a_part_is_green_and_names_the_holder(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _good(run_against(plane, folder, "planned", "second", select={"ids": IDS[:1]}))
-    _good(run_against(plane, folder, "begun", "first"))
-    _good(run_against(plane, folder, "begun", "second", select=None))
-    checked = _good(run_against(plane, folder, "ended", "first", check=True))
+    good(run_against(plane, folder, "planned", "second", select={"ids": IDS[:1]}))
+    good(run_against(plane, folder, "begun", "first"))
+    good(run_against(plane, folder, "begun", "second", select=None))
+    checked = good(run_against(plane, folder, "ended", "first", check=True))
     assert checked["changed"]
-    found = _good(run_against(plane, folder, "ended", "first"))
+    found = good(run_against(plane, folder, "ended", "first"))
     assert "1 workload held by second" in "\n".join(found["lines"])
     assert _phases(plane) == ["Stopped", "Running", "Running"]
 
 
 def test_ended_of_an_ended_record_sends_and_writes_nothing(plane: MemoryControlPlane, folder: Path) -> None:
-    _good(run_against(plane, folder, "begun"))
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "begun"))
+    good(run_against(plane, folder, "ended"))
     plane.move(IDS[0], "Stopped", OWNER)
     plane.touch(IDS)
     written, sent = (folder / "night.record.jsonl").read_bytes(), len(plane.sent)
-    again = _good(run_against(plane, folder, "ended"))
+    again = good(run_against(plane, folder, "ended"))
     assert not again["changed"]
     assert (folder / "night.record.jsonl").read_bytes() == written
     assert len(plane.sent) == sent
@@ -250,19 +234,19 @@ def test_ended_of_an_ended_record_sends_and_writes_nothing(plane: MemoryControlP
 def test_ended_of_an_ended_record_resumes_what_it_left_to_a_record_that_is_gone(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _good(run_against(plane, folder, "planned", "second"))
-    _good(run_against(plane, folder, "begun", "first"))
-    _good(run_against(plane, folder, "begun", "second"))
+    good(run_against(plane, folder, "planned", "second"))
+    good(run_against(plane, folder, "begun", "first"))
+    good(run_against(plane, folder, "begun", "second"))
     assert run_against(plane, folder, "ended", "first").failed
     (folder / "second.record.jsonl").unlink()
-    _good(run_against(plane, folder, "ended", "first"))
+    good(run_against(plane, folder, "ended", "first"))
     assert _phases(plane) == ["Running"] * 3
 
 
 def test_end_of_what_is_deleted_is_green_and_of_what_is_not_visible_is_red_in_both_modes(
     plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _good(run_against(plane, folder, "begun"))
+    good(run_against(plane, folder, "begun"))
     hidden = plane.workloads.pop(IDS[0])
     del plane.workloads[IDS[1]]
     plane.deleted_ids = {IDS[1]}
@@ -271,22 +255,22 @@ def test_end_of_what_is_deleted_is_green_and_of_what_is_not_visible_is_red_in_bo
         assert (found["summary"]["not_visible"], found["summary"]["gone"]) == (1, 1)
         assert found["summary"]["problems"] == 1
     plane.workloads[IDS[0]] = hidden
-    _good(run_against(plane, folder, "ended"))
+    good(run_against(plane, folder, "ended"))
     assert sorted(_phases(plane)) == ["Running"] * 2
 
 
 def test_end_of_a_plan_that_was_handed_over_is_red_where_a_begin_may_have_acted(
     plane: MemoryControlPlane,
 ) -> None:
-    plan = _good(run_against(plane, None, "planned"))["record"]
+    plan = good(run_against(plane, None, "planned"))["record"]
     # This begin was killed, or its record lost.
-    _good(run_against(plane, None, "begun", record=plan))
+    good(run_against(plane, None, "begun", record=plan))
     found = _bad(run_against(plane, None, "ended", record=plan), "planned")
     assert "does not hold what a begin did" in found["error"]["rows"][0]
 
 
 def test_end_of_a_plan_that_was_not_begun_closes_it(plane: MemoryControlPlane, folder: Path) -> None:
-    _good(run_against(plane, folder, "planned"))
-    assert _good(run_against(plane, folder, "ended"))["state"] == "ended"
-    plan = _good(run_against(plane, None, "planned", "other"))["record"]
-    assert _good(run_against(plane, None, "ended", "other", record=plan))["state"] == "ended"
+    good(run_against(plane, folder, "planned"))
+    assert good(run_against(plane, folder, "ended"))["state"] == "ended"
+    plan = good(run_against(plane, None, "planned", "other"))["record"]
+    assert good(run_against(plane, None, "ended", "other", record=plan))["state"] == "ended"
