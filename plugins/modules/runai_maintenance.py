@@ -394,7 +394,7 @@ record:
   description: Record as a string for O(record) of a later task. Null with a folder.
   returned: always
   type: str
-  sample: runai-record-2:eNqrVkrLz1eyUkpKLFKqBQAlnwTN
+  sample: runai-record-1:eNqrVkrLz1eyUkpKLFKqBQAlnwTN
 summary:
   description: Numbers of workloads.
   returned: always

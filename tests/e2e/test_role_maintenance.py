@@ -227,5 +227,5 @@ def test_role_without_an_entry_point_says_how_to_use_it(run_playbook: PlaybookRu
 
 
 def _artifact(run: PlaybookRun) -> str:
-    (found,) = set(re.findall(r"runai-record-2:[A-Za-z0-9+/=]+", run.stdout))
+    (found,) = set(re.findall(r"runai-record-1:[A-Za-z0-9+/=]+", run.stdout))
     return str(found)

@@ -19,15 +19,15 @@ from unittest import mock
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import Outcome
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import run_maintenance
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.seen import (
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.reader import (
     Identity,
     PodsOnNode,
-    Seen,
     Selected,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import run_maintenance
 from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFile
 from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership import PhaseChange
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import SEEN, Workload
 from ansible_collections.gpuops.runai.plugins.modules.runai_maintenance import ARGUMENT_SPEC
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -139,12 +139,12 @@ class MemoryControlPlane:
 
     def select(self, selection: Mapping[str, Any], with_scope: bool = False) -> Selected:
         self.reads.append("select")
-        found = [self._seen(one) for one in selection.get("ids", self.workloads) if one in self.workloads]
+        found = [self._workload(one) for one in selection.get("ids", self.workloads) if one in self.workloads]
         scope = [one for one, workload in self.workloads.items() if workload.phase in ACTIVE]
         return Selected(found, {}, frozenset(scope if with_scope else ()))
 
-    def read_workloads(self, ids: Sequence[str]) -> dict[str, Seen]:
-        return {one: self._seen(one) for one in ids if one in self.workloads}
+    def read_workloads(self, ids: Sequence[str]) -> dict[str, Workload]:
+        return {one: self._workload(one) for one in ids if one in self.workloads}
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
         return self.deleted_ids.intersection(ids)
@@ -164,13 +164,13 @@ class MemoryControlPlane:
     def pods(self, nodes: Sequence[str], clusters: Any) -> list[PodsOnNode]:
         return []
 
-    def warn_once(self, words: str) -> None:
-        self.warnings.append(words)
+    def warn_once(self, message: str) -> None:
+        self.warnings.append(message)
 
-    def _seen(self, one: str) -> Seen:
+    def _workload(self, one: str) -> Workload:
         workload = self.workloads[one]
         since = self._moment(workload.since).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Seen(one, one[-1], "p", "ada", "c", "Training", False, workload.phase, since, None, 1.0, None)
+        return Workload(one, SEEN, one[-1], "p", "c", "ada", workload.phase, since, 1.0)
 
     @staticmethod
     def _moment(tick: int) -> datetime:

@@ -46,8 +46,9 @@ from .._selection.select import select
 from .._system.processes import watch_ancestors
 from .._workload.phases import canonical, is_suspendable
 from .._workload.row import Row
-from .._workload.state import Found, StateReader
-from .seen import Identity, PodsOnNode, Seen, Selected, phase_of, workload_from_row
+from .._workload.state import StateReader
+from .._workload.workload import SEEN, Workload, phase_of, workload_from_row
+from .reader import Identity, PodsOnNode, Selected
 
 _BETWEEN_TRIES = 2.0
 _SHORT_RETRY = 5.0
@@ -94,22 +95,23 @@ class ControlPlaneReader:
                 "the control plane lists {0} of {1} workloads that it counts; nothing was done. Run the task "
                 "again, or ask for help with the control plane if it happens again".format(*found.shortfall)
             )
-        return Selected(list(_seen(found.rows).values()), found.unmatched, _active(found.scope or ()))
+        workloads = list(_workloads_by_id(found.rows).values())
+        return Selected(workloads, found.unmatched, _active(found.scope or ()))
 
-    def read_workloads(self, ids: Sequence[str]) -> dict[str, Seen]:
-        """Return those of ``ids`` that are there and visible."""
+    def read_workloads(self, ids: Sequence[str]) -> dict[str, Workload]:
+        """Return those of ``ids`` that are visible."""
         if self._wait:
             self.identity()
 
-        def read(client: Client) -> dict[str, Found]:
-            return StateReader(client, _WORKERS, needed_keys(())).read_rows(ids)
+        def read(client: Client) -> dict[str, Workload]:
+            return StateReader(client, _WORKERS).read(ids)
 
         found = self._with_client(connect_options(self._params, self._environ), read, _WORKERS)
-        return {one: workload_from_row(one, row) for one, row in found.items() if not isinstance(row, str)}
+        return {one: workload for one, workload in found.items() if workload.presence == SEEN}
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that the list of deleted workloads shows."""
-        return set(_seen(self._rows({"ids": list(ids), "deleted": True}, quiet=True).rows))
+        return set(_workloads_by_id(self._rows({"ids": list(ids), "deleted": True}, quiet=True).rows))
 
     def histories(self, ids: Sequence[str]) -> dict[str, list[PhaseChange]]:
         """Return the phase changes in the history of each of ``ids``; none where it can't be read."""
@@ -233,10 +235,10 @@ class ControlPlaneReader:
                 self.warn_once("the control plane did not answer at first ({0})".format(fault.kind))
                 cancellation.sleep(min(_BETWEEN_TRIES, max(0.0, end - time.monotonic())))
 
-    def warn_once(self, words: str) -> None:
+    def warn_once(self, message: str) -> None:
         """Add a warning that is not there yet."""
-        if words not in self.warnings:
-            self.warnings.append(words)
+        if message not in self.warnings:
+            self.warnings.append(message)
 
 
 def _identity(client: Client, connection: Connection) -> Identity:
@@ -265,7 +267,7 @@ def _identity(client: Client, connection: Connection) -> Identity:
     )
 
 
-def _seen(rows: Iterable[Row]) -> dict[str, Seen]:
+def _workloads_by_id(rows: Iterable[Row]) -> dict[str, Workload]:
     found = {}
     for row in rows:
         workload_id = fold_id(row.get("id"))

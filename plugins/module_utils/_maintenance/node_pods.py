@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .._common.errors import RunaiError
 from .._common.text import clean, counted, some_of
 from .._record.record import LEAVE, Record
-from .seen import PodsOnNode
+from .reader import PodsOnNode
 from .session import Session
 
 
@@ -70,16 +70,16 @@ def read_node_pods(session: Session, record: Record, left: Collection[str] = ())
     try:
         pods = session.reader.pods(nodes, record.select.get("clusters"))
         ids = sorted({workload_id for one in pods for workload_id in one.workloads})
-        seen = session.reader.read_workloads(ids) if ids else {}
+        found = session.reader.read_workloads(ids) if ids else {}
     except RunaiError as fault:
         return OnNodes(unread="the pods on {0} can't be read ({1})".format(some_of(nodes), fault))
     on_purpose = {one.id for one in record.workloads.values() if one.plan == LEAVE} | set(left)
     others = [workload_id for workload_id in ids if workload_id not in on_purpose]
     names = []
     for workload_id in others:
-        one = seen.get(workload_id)
+        one = found.get(workload_id)
         name = clean(one.name if one is not None else workload_id, 80) or workload_id
-        owner = clean(one.owner if one is not None else "", 80) or "-"
+        owner = clean(one.submitted_by if one is not None else "", 80) or "-"
         names.append("{0} of {1}".format(name, owner))
     is_anything_unknown = any(one.pods and not one.workloads for one in pods)
     return OnNodes(

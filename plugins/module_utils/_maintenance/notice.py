@@ -18,9 +18,9 @@ from .._common.text import counted
 from .._common.times import format_age, parse_timestamp, utc_now
 from .._record.record import ACTING, BEGUN, PLANNED, RecordedWorkload, RecordError, told_event
 from .._selection.keep import Keep
+from .reader import Identity
 from .results import Outcome, Problem
-from .seen import Identity
-from .session import Session, as_now
+from .session import Session
 
 UNTOLD, WAITING, DUE, SPENT = "untold", "waiting", "due", "spent"
 COUNTS_FOR = timedelta(days=6)
@@ -106,7 +106,7 @@ def tell(session: Session, identity: Identity) -> Outcome:
             problems.append(Problem("{0} | {1}".format(one.owner, words), ""))
     if events:
         session.write(*events)
-    return Outcome(record, as_now({}), changed=bool(events), problems=problems)
+    return Outcome(record, {}, changed=bool(events), problems=problems)
 
 
 def _earlier(number: int, words: str) -> list[str]:

@@ -17,39 +17,39 @@ from typing import Any, Optional
 from .._common.text import clean, counted, some_of
 from .._record.record import ACT, LEAVE, SHARE, RecordedWorkload, RecordError
 from .._workload.phases import STOPPED, STOPPING
+from .._workload.workload import Workload
 from .options import REFUSE, MaintenanceOptions
-from .seen import Seen, Selected
+from .reader import Selected
 
 # More rows than these nobody reads; the sentence has the number.
 MOST_ROWS = 20
 
 
-def recorded(seen: Seen, plan: str) -> RecordedWorkload:
-    """Make the record's entry of a workload as it is now."""
+def recorded(workload: Workload, plan: str) -> RecordedWorkload:
+    """Return what the record keeps of a workload as it is now."""
     return RecordedWorkload(
-        id=seen.id,
+        id=workload.id,
         plan=plan,
-        name=seen.name or "",
-        project=seen.project or "",
-        owner=seen.owner or "",
-        cluster_id=seen.cluster_id or "",
-        interactive=seen.interactive,
-        gpus=seen.gpus,
-        phase=seen.phase,
-        since=seen.phase_since or "",
+        name=workload.name,
+        project=workload.project,
+        owner=workload.submitted_by,
+        cluster_id=workload.cluster,
+        gpus=workload.gpus,
+        phase=workload.phase,
+        since=workload.phase_since,
     )
 
 
 def plan_workloads(
-    selected: Iterable[Seen], held: Collection[str], options: MaintenanceOptions
+    selected: Iterable[Workload], held: Collection[str], options: MaintenanceOptions
 ) -> list[RecordedWorkload]:
     """Return the plan in the order of the selection, cut to its ``limit`` and ``until_gpus``."""
     entries = []
-    for seen in selected:
-        if seen.is_active:
-            entries.append(recorded(seen, LEAVE if seen.suspendable is False else ACT))
-        elif seen.phase in (STOPPED, STOPPING) and seen.id in held:
-            entries.append(recorded(seen, SHARE))
+    for workload in selected:
+        if workload.is_active:
+            entries.append(recorded(workload, LEAVE if workload.can_suspend is False else ACT))
+        elif workload.phase in (STOPPED, STOPPING) and workload.id in held:
+            entries.append(recorded(workload, SHARE))
     return _cut(entries, options)
 
 
@@ -199,9 +199,9 @@ def check_crossing(
         )
 
 
-def drift_of(now: Iterable[Seen], known: Collection[str]) -> list[Seen]:
+def drift_of(now: Iterable[Workload], known: Collection[str]) -> list[Workload]:
     """Return what is active and selected now, and was not when it was planned."""
-    return [seen for seen in now if seen.is_active and seen.id not in known]
+    return [one for one in now if one.is_active and one.id not in known]
 
 
 def owners_of(entries: Iterable[RecordedWorkload]) -> list[dict[str, Any]]:

@@ -25,11 +25,12 @@ from .._record.ownership import (
 )
 from .._record.record import ACT, BEGUN, ENDED, ENDING, OTHERS, PLANNED, Record, RecordError
 from .._workload.phases import RESUME, RUNNING, STOPPED, STOPPING
+from .._workload.workload import Workload
 from .node_pods import read_node_pods
 from .plan_rules import row_of
+from .reader import Identity
 from .results import Outcome, Problem
-from .seen import Identity, Seen
-from .session import Session, age_of, as_now
+from .session import Session, age_of
 
 # A plan may still run when nothing of this record is stopped: the words for that of one handed over.
 _MAY_BE_BEGUN = "stopped now; this record is of the plan, and does not hold what a begin did"
@@ -78,14 +79,14 @@ def _end_again(session: Session, record: Record) -> Outcome:
         session.enter(ENDING)
         return _resume(session, record, ids, now, found, held)
     held = {one: name for one, name in held.items() if found.get(one) == HELD}
-    return Outcome(record, as_now(now), found, held)
+    return Outcome(record, now, found, held)
 
 
 def _resume(
     session: Session,
     record: Record,
     ids: Sequence[str],
-    now: dict[str, Seen],
+    now: dict[str, Workload],
     found: Mapping[str, str],
     held: Mapping[str, str],
 ) -> Outcome:
@@ -110,7 +111,7 @@ def _resume(
     held = {one: name for one, name in held.items() if found.get(one) == HELD}
     return Outcome(
         record,
-        as_now(now),
+        now,
         found,
         held,
         changed=bool(ids) if session.check_mode else session.has_sent,
@@ -125,10 +126,10 @@ def _closed(found: Mapping[str, str]) -> dict[str, str]:
     return {one: closed.get(word, word) for one, word in found.items()}
 
 
-def _is_bad(session: Session, one: str, word: str, ids: Sequence[str], now: Mapping[str, Seen]) -> bool:
+def _is_bad(session: Session, one: str, word: str, ids: Sequence[str], now: Mapping[str, Workload]) -> bool:
     """Tell whether a workload is owed or in doubt; in check mode, whether it would be."""
     if session.check_mode:
-        return now[one].suspendable is False if one in ids else word not in SETTLED
+        return now[one].can_suspend is False if one in ids else word not in SETTLED
     return word not in SETTLED or (one in ids and word == TOUCHED)
 
 
@@ -140,7 +141,7 @@ def status(session: Session, identity: Identity) -> Outcome:
     session.note(now)
     held = session.held(now)
     if record.state == PLANNED:
-        return Outcome(record, as_now(now))
+        return Outcome(record, now)
     found = session.verdicts(now, held)
     if record.state == ENDED:
         found = _closed(found)
@@ -153,7 +154,7 @@ def status(session: Session, identity: Identity) -> Outcome:
     ]
     return Outcome(
         record,
-        as_now(now),
+        now,
         found,
         held,
         notes=pods.notes(),
@@ -173,7 +174,7 @@ def _give_up(session: Session, record: Record) -> Outcome:
             if one.plan == ACT and one.id in now and now[one.id].phase in (STOPPED, STOPPING)
         ]
     if problems:
-        return Outcome(record, as_now(now), problems=problems)
+        return Outcome(record, now, problems=problems)
     if not session.check_mode:
         session.enter(ENDED)
     return Outcome(record, {}, {}, changed=True, notes=["Nothing was sent: the plan is closed"])
@@ -193,10 +194,10 @@ def _settle(session: Session, record: Record, sleep: Callable[[float], None]) ->
 
 
 def _problem_words(
-    session: Session, record: Record, workload_id: str, word: str, now: Mapping[str, Seen]
+    session: Session, record: Record, workload_id: str, word: str, now: Mapping[str, Workload]
 ) -> str:
     one = record.workloads[workload_id]
     said = session.left.get(workload_id) or one.message
-    seen = now.get(workload_id)
-    phase = " (now {0})".format(seen.phase) if seen is not None else ""
+    workload = now.get(workload_id)
+    phase = " (now {0})".format(workload.phase) if workload is not None else ""
     return "{0}{1}{2}".format(VERDICTS[word], phase, ": " + said if said and one.is_resume_asked else "")

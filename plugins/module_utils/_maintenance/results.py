@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .._common.errors import no_request
 from .._common.result import AT_LENGTH, LARGEST_RESULT, characters, fitting, indented_size
 from .._common.text import clean, counted, some_of
-from .._record.ownership import BACK, HELD, OURS, STARTING, UNCERTAIN, VERDICTS, Now
+from .._record.ownership import BACK, HELD, OURS, STARTING, UNCERTAIN, VERDICTS
 from .._record.record import (
     ACT,
     ACTING,
@@ -26,6 +26,7 @@ from .._record.record import (
     Record,
     RecordedWorkload,
 )
+from .._workload.workload import Workload
 from .next_command import FENCE, STATUS, NextCommand
 from .options import TOLD, MaintenanceOptions
 from .plan_rules import MOST_ROWS, owners_of
@@ -51,7 +52,7 @@ class Outcome(NamedTuple):
     """
 
     record: Record
-    now: Mapping[str, Now]
+    now: Mapping[str, Workload]
     verdicts: Mapping[str, str] = {}
     held: Mapping[str, str] = {}
     changed: bool = False

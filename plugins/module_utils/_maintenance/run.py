@@ -24,9 +24,10 @@ from .next_command import STATUS, NextCommand, Typed, UnlistedNames, faulty_opti
 from .notice import tell
 from .options import TOLD, MaintenanceOptions, maintenance_options
 from .page import write_summary
+from .reader import Reader
 from .restore import end, status
 from .results import Ask, empty_result, make_result, rows_of
-from .session import Reader, Session, control_plane_of
+from .session import Session, control_plane_of
 from .suspend import begin, plan
 
 _RUNS = {PLANNED: plan, TOLD: tell, BEGUN: begin, ENDED: end, STATUS: status}

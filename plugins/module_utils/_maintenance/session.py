@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Callable, Optional, Protocol, Union
+from typing import Any, Callable, Optional, Union
 from uuid import uuid4
 
 from .._batch.outcome import NOT_ATTEMPTED, Outcome
@@ -23,7 +23,7 @@ from .._common.text import some_of
 from .._common.times import parse_timestamp, utc_now
 from .._record.handover import unpack
 from .._record.log import RecordFile, RecordFolder, RecordInMemory
-from .._record.ownership import Holder, Now, PhaseChange, doubtful, held_by, stopped_by, verdict, verdicts
+from .._record.ownership import Holder, doubtful, held_by, stopped_by, verdict, verdicts
 from .._record.record import (
     BEGUN,
     PLANNED,
@@ -41,10 +41,9 @@ from .._record.record import (
     state_event,
     told_event,
 )
-from .._selection.places import Unlisted
 from .._workload.workload import Workload
 from .options import MaintenanceOptions
-from .seen import Identity, PodsOnNode, Seen, Selected, as_state
+from .reader import Identity, Reader
 
 _BATCH_DEFAULTS = {
     "protect": [],
@@ -58,37 +57,6 @@ _BATCH_DEFAULTS = {
     "workloads_limit": 0,
 }
 _FRESH_SECONDS = 5.0
-
-
-class Reader(Protocol):
-    """The reads of a maintenance. All raise RunaiError when the control plane does not answer."""
-
-    warnings: list[str]
-    secrets: set[str]
-
-    def identity(self) -> Identity:
-        """Tell which control plane answers."""
-
-    def select(self, selection: Mapping[str, Any], with_scope: bool = False) -> Selected:
-        """Return the workloads that meet options of the info module; ``with_scope`` also all active ones."""
-
-    def read_workloads(self, ids: Sequence[str]) -> dict[str, Seen]:
-        """Return those of ``ids`` that are there and visible."""
-
-    def deleted(self, ids: Sequence[str]) -> set[str]:
-        """Return those of ``ids`` that the list of deleted workloads shows."""
-
-    def histories(self, ids: Sequence[str]) -> dict[str, list[PhaseChange]]:
-        """Return the phase changes in the history of each of ``ids``; none where it can't be read."""
-
-    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> Unlisted:
-        """Return those of ``names`` that the control plane does not list, with similar ones that it does."""
-
-    def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
-        """Count the pods on each of ``nodes``."""
-
-    def warn_once(self, words: str) -> None:
-        """Add a warning."""
 
 
 class Session:
@@ -121,7 +89,7 @@ class Session:
         self.secrets: set[str] = set()
         self.has_sent = False
         self.was_handed = False
-        self._just_read: tuple[float, Mapping[str, Seen]] = (float("-inf"), {})
+        self._just_read: tuple[float, Mapping[str, Workload]] = (float("-inf"), {})
         # Of the record that ended under this name.
         self.told_before: dict[str, str] = {}
 
@@ -268,45 +236,45 @@ class Session:
         tenant_id = self.reader.identity().tenant_id
         return not then or not tenant_id or then == tenant_id
 
-    def holders(self, now: Mapping[str, Seen]) -> dict[str, Holder]:
+    def holders(self, now: Mapping[str, Workload]) -> dict[str, Holder]:
         """Return the workloads that other open records hold stopped."""
-        return held_by(self.others(), as_now(now))
+        return held_by(self.others(), now)
 
-    def held(self, now: Mapping[str, Seen]) -> dict[str, str]:
+    def held(self, now: Mapping[str, Workload]) -> dict[str, str]:
         """Return the workloads that other open records hold stopped, and the name of one of these."""
         return {one: holder.name for one, holder in self.holders(now).items()}
 
-    def verdicts(self, now: Mapping[str, Seen], held: Collection[str]) -> dict[str, str]:
+    def verdicts(self, now: Mapping[str, Workload], held: Collection[str]) -> dict[str, str]:
         """Return where each workload stands; the history of a few that are in doubt is read."""
-        record, phases = self.need(), as_now(now)
+        record = self.need()
         found = self.verdicts_of_phases(now, held)
-        ids = doubtful(record, found, phases)
+        ids = doubtful(record, found, now)
         if ids:
             histories = self.reader.histories(ids)
-            by = {one: stopped_by(record.workloads[one], phases[one], histories[one]) for one in ids}
+            by = {one: stopped_by(record.workloads[one], now[one], histories[one]) for one in ids}
             self.attribute(now, {one: who for one, who in by.items() if who})
-            changed = {one: verdict(record.workloads[one], phases[one], False, False) for one in ids}
+            changed = {one: verdict(record.workloads[one], now[one], False, False) for one in ids}
             found.update(changed)
         return found
 
-    def verdicts_of_phases(self, now: Mapping[str, Seen], held: Collection[str]) -> dict[str, str]:
+    def verdicts_of_phases(self, now: Mapping[str, Workload], held: Collection[str]) -> dict[str, str]:
         """Return where each workload stands by its phase and the time stamp of that."""
         missing = [one.id for one in self.need().concerned() if one.is_ours and one.id not in now]
         deleted = self.reader.deleted(missing) if missing else ()
-        return verdicts(self.need(), as_now(now), deleted, held)
+        return verdicts(self.need(), now, deleted, held)
 
-    def attribute(self, now: Mapping[str, Seen], by: Mapping[str, str]) -> None:
+    def attribute(self, now: Mapping[str, Workload], by: Mapping[str, str]) -> None:
         """Write down who made the stops that are seen now."""
         if by:
-            self.write(attributed_event((one, now[one].phase_since or "", who) for one, who in by.items()))
+            self.write(attributed_event((one, now[one].phase_since, who) for one, who in by.items()))
 
-    def read_recorded(self) -> dict[str, Seen]:
+    def read_recorded(self) -> dict[str, Workload]:
         """Read the workloads of the record."""
         return self.read_workloads(self.need().workloads)
 
     def read_workloads(
-        self, ids: Collection[str], known: Optional[Mapping[str, Seen]] = None
-    ) -> dict[str, Seen]:
+        self, ids: Collection[str], known: Optional[Mapping[str, Workload]] = None
+    ) -> dict[str, Workload]:
         """Read workloads, but for those that were just read."""
         known = known or {}
         missing = [one for one in ids if one not in known]
@@ -315,10 +283,10 @@ class Session:
         self._just_read = time.monotonic(), now
         return now
 
-    def note(self, now: Mapping[str, Seen]) -> None:
+    def note(self, now: Mapping[str, Workload]) -> None:
         """Write down what is seen of the workloads that this record may have stopped."""
         rows = [
-            (one.id, now[one.id].phase, now[one.id].phase_since or "")
+            (one.id, now[one.id].phase, now[one.id].phase_since)
             for one in self.need().concerned()
             if one.id in now and one.is_ours
         ]
@@ -338,7 +306,7 @@ class Session:
         read_at, seen = self._just_read
         # What is older than that is read again.
         is_fresh = time.monotonic() - read_at < _FRESH_SECONDS
-        state = {one: as_state(seen[one]) for one in left if one in seen} if is_fresh else {}
+        state = {one: seen[one] for one in left if one in seen} if is_fresh else {}
         self._just_read = float("-inf"), {}
         for _attempt in range(self.options.attempts):
             seconds = self._seconds_left()
@@ -412,11 +380,6 @@ class Session:
                     record.name, then["base_url"], identity.base_url
                 )
             )
-
-
-def as_now(seen: Mapping[str, Seen]) -> dict[str, Now]:
-    """Return what decides whose a stop is."""
-    return {one.id: Now(one.phase, one.phase_since or "") for one in seen.values()}
 
 
 def control_plane_of(identity: Identity) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from .._record.record import (
 )
 from .._selection.places import unlisted_message
 from .._workload.phases import RUNNING, STOPPED, STOPPING, SUSPEND
+from .._workload.workload import Workload
 from .next_command import UnlistedNames
 from .node_pods import OnNodes, read_node_pods
 from .notice import choose
@@ -42,9 +43,9 @@ from .plan_rules import (
     plan_workloads,
     row_of,
 )
+from .reader import Identity, Selected
 from .results import Outcome, Problem, as_names
-from .seen import Identity, Seen, Selected
-from .session import Session, age_of, as_now
+from .session import Session, age_of
 
 _LISTED = {
     "clusters": "cluster",
@@ -58,7 +59,7 @@ _LISTED = {
 class Planned(NamedTuple):
     """A plan that was just made. ``ids`` are in it; the record may hold more, of earlier plans."""
 
-    now: dict[str, Seen]
+    now: dict[str, Workload]
     ids: set[str]
     to_tell: list[dict[str, Any]]
     notes: list[str]
@@ -74,7 +75,7 @@ def plan(session: Session, identity: Identity) -> Outcome:
     made = _make_plan(session, identity)
     return Outcome(
         session.need(),
-        as_now(made.now),
+        made.now,
         changed=before != _essence(session.record),
         notes=made.notes,
         to_tell=made.to_tell,
@@ -107,10 +108,10 @@ def begin(session: Session, identity: Identity) -> Outcome:
     _check_same_selection(session, record)
     _check_fence(session, record.select)
     selected = _select_again(session, record)
-    now = session.read_workloads(record.workloads, {seen.id: seen for seen in selected.workloads})
+    now = session.read_workloads(record.workloads, {one.id: one for one in selected.workloads})
     _check_handed(session, record, now)
     drift, left_alone = _compare_with_selection(session, record, now, selected)
-    notes = as_names("new since the plan, never acted on", [seen.name or seen.id for seen in drift])
+    notes = as_names("new since the plan, never acted on", [one.name or one.id for one in drift])
     if left_alone:
         notes.append("{0} left alone: not selected any more".format(counted(len(left_alone), "workload")))
     return _suspend(session, identity, record, now, notes, left_alone)
@@ -130,7 +131,7 @@ def _notice_of(options: MaintenanceOptions) -> Optional[str]:
     return NONE if options.notice is None else format_age(options.notice)
 
 
-def _settled(session: Session) -> tuple[dict[str, Seen], list[str], int]:
+def _settled(session: Session) -> tuple[dict[str, Workload], list[str], int]:
     """Return the workloads of an open record as they are now, which it holds no more, how many it does."""
     record = session.record
     if record is None or not record.is_open:
@@ -155,7 +156,7 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
         unlisted = reader.unlisted(option, names, scope.get("clusters")) if names else {}
         if unlisted:
             raise UnlistedNames(option, scope[option], unlisted, unlisted_message(kind, unlisted))
-    now = {seen.id: seen for seen in selected.workloads}
+    now = {one.id: one for one in selected.workloads}
     entries = plan_workloads(selected.workloads, session.held(now), options)
     told = session.record.told if session.record is not None else session.told_before
     chosen = choose(entries, told, options.keep, options.notice, suspends, datetime.now(timezone.utc))
@@ -176,7 +177,7 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
             "max_drift": options.max_drift,
             "notice": _notice_of(options),
         },
-        passed_over=[seen.id for seen in selected.workloads if seen.is_active and seen.id not in taken],
+        passed_over=[one.id for one in selected.workloads if one.is_active and one.id not in taken],
         workloads={entry.id: entry for entry in entries},
         state=session.record.state if session.record is not None and carried else "",
     )
@@ -192,7 +193,7 @@ def _suspend(
     session: Session,
     identity: Identity,
     record: Record,
-    now: dict[str, Seen],
+    now: dict[str, Workload],
     notes: list[str],
     left_alone: set[str],
 ) -> Outcome:
@@ -201,7 +202,7 @@ def _suspend(
         for one in record.concerned()
         if one.id in now and now[one.id].is_active and one.id not in left_alone
     ]
-    stuck = {one.id for one in active if now[one.id].suspendable is False}
+    stuck = {one.id for one in active if now[one.id].can_suspend is False}
     to_ask = [one for one in active if one.id not in stuck]
     spared = left_alone | stuck
     to_share = _to_share(session, record, now, spared)
@@ -209,7 +210,7 @@ def _suspend(
     if record.state == PLANNED and not (active or to_share or session.options.allow_empty):
         _check_anything_left(record, now)
     if session.check_mode:
-        return Outcome(record, as_now(now), changed=bool(to_ask), to_send=len(to_ask), notes=notes)
+        return Outcome(record, now, changed=bool(to_ask), to_send=len(to_ask), notes=notes)
     if to_ask or to_share or record.state == PLANNED:
         session.enter(ACTING)
     session.share(to_share)
@@ -232,7 +233,7 @@ def _suspend(
         session.enter(ENDED)
     return Outcome(
         record,
-        as_now(now),
+        now,
         changed=session.has_sent,
         notes=[*notes, *pods.notes()],
         problems=problems,
@@ -240,7 +241,9 @@ def _suspend(
     )
 
 
-def _to_share(session: Session, record: Record, now: dict[str, Seen], spared: set[str]) -> dict[str, Holder]:
+def _to_share(
+    session: Session, record: Record, now: dict[str, Workload], spared: set[str]
+) -> dict[str, Holder]:
     """Return what is stopped, and not by this record, but by another open one."""
     stopped = [
         one.id
@@ -272,20 +275,20 @@ def _check_again(
 
 
 def _problems(
-    session: Session, record: Record, now: dict[str, Seen], spared: set[str], pods: OnNodes
+    session: Session, record: Record, now: dict[str, Workload], spared: set[str], pods: OnNodes
 ) -> list[Problem]:
     """Return what still runs and was to be stopped, what is not known, and pods left by nobody."""
     problems = []
     for one in record.concerned():
-        seen = now.get(one.id)
+        workload = now.get(one.id)
         if one.id in spared and not one.may_stop:
             continue
-        if seen is None:
+        if workload is None:
             if one.is_ours and not one.was_stopped:
                 problems.append(Problem(row_of(one, "not visible any more"), one.id))
-        elif seen.is_active or seen.phase == STOPPING:
+        elif workload.is_active or workload.phase == STOPPING:
             words = session.left.get(one.id) or one.message or one.outcome or "not sent"
-            problems.append(Problem(row_of(one, "still {0}: {1}".format(seen.phase, words)), one.id))
+            problems.append(Problem(row_of(one, "still {0}: {1}".format(workload.phase, words)), one.id))
     if pods.is_in_the_way:
         problems.append(Problem(pods.words(), ""))
     return problems
@@ -332,7 +335,7 @@ def _check_same_selection(session: Session, record: Record) -> None:
         )
 
 
-def _check_handed(session: Session, record: Record, now: dict[str, Seen]) -> None:
+def _check_handed(session: Session, record: Record, now: dict[str, Workload]) -> None:
     """Raise RecordError for a plan that is too old, or was used: where nothing is kept, phases show that."""
     if session.options.record is None or record.state != PLANNED:
         return
@@ -376,15 +379,15 @@ def _select_again(session: Session, record: Record) -> Selected:
 
 
 def _compare_with_selection(
-    session: Session, record: Record, now: dict[str, Seen], selected: Selected
-) -> tuple[list[Seen], set[str]]:
+    session: Session, record: Record, now: dict[str, Workload], selected: Selected
+) -> tuple[list[Workload], set[str]]:
     """Return what is active and selected now and was not planned, and what was and is not selected any more.
 
     Neither is acted on. The ceiling in percent is counted from the same read.
     """
     options, is_new = session.options, record.state == PLANNED
     percent = _percent(session, record)
-    ids = {seen.id for seen in selected.workloads}
+    ids = {one.id for one in selected.workloads}
     left_alone = {
         one.id for one in record.concerned() if one.id not in ids and not one.is_ours and one.id in now
     }
@@ -407,12 +410,14 @@ def _compare_with_selection(
                 counted(len(new), "workload"), most
             ),
             next_state=PLANNED,
-            rows=["{0} | {1} | {2}".format(one.name, one.project, one.owner) for one in new[:MOST_ROWS]],
+            rows=[
+                "{0} | {1} | {2}".format(one.name, one.project, one.submitted_by) for one in new[:MOST_ROWS]
+            ],
         )
     return new, left_alone
 
 
-def _check_anything_left(record: Record, now: dict[str, Seen]) -> None:
+def _check_anything_left(record: Record, now: dict[str, Workload]) -> None:
     """Raise RecordError for a plan of which nothing is active: a begin of nothing would look done."""
     planned = record.concerned()
     if not planned or any(one.is_ours for one in planned):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from .record import Event, RecordError, is_shallow
 
-_PREFIX = "runai-record-2:"
+_PREFIX = "runai-record-1:"
 _LONGEST = 256_000
 _LONGEST_UNPACKED = 64 * 1024 * 1024
 

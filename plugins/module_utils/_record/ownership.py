@@ -24,6 +24,7 @@ from .._workload.phases import (
     is_active,
     is_unclear,
 )
+from .._workload.workload import Workload
 from .record import OTHERS, US, Record, RecordedWorkload
 
 NOT_STOPPED = "not_stopped"
@@ -65,13 +66,6 @@ SETTLED = (HELD, TOUCHED, RESTOPPED, STARTING, RESUMED_SINCE, GONE, FINISHED, NO
 _MOST_TOUCHED = 0.1
 
 
-class Now(NamedTuple):
-    """What is seen of a workload at this moment."""
-
-    phase: str
-    since: str = ""
-
-
 class PhaseChange(NamedTuple):
     """That a workload entered a phase, by its history."""
 
@@ -79,7 +73,7 @@ class PhaseChange(NamedTuple):
     phase: str
 
 
-def verdict(one: RecordedWorkload, now: Optional[Now], is_deleted: bool, is_held: bool) -> str:
+def verdict(one: RecordedWorkload, now: Optional[Workload], is_deleted: bool, is_held: bool) -> str:
     """Return where a workload stands. ``is_held``: another open record holds it stopped."""
     if not one.is_ours:
         return NOT_STOPPED
@@ -103,8 +97,8 @@ def verdict(one: RecordedWorkload, now: Optional[Now], is_deleted: bool, is_held
     return RESUMED_SINCE
 
 
-def _stopped(one: RecordedWorkload, now: Now) -> str:
-    if one.stopped_by and now.since == one.attributed_since:
+def _stopped(one: RecordedWorkload, now: Workload) -> str:
+    if one.stopped_by and now.phase_since == one.attributed_since:
         return OURS if one.stopped_by == US else TOUCHED
     if not one.was_stopped:
         return OURS
@@ -113,13 +107,13 @@ def _stopped(one: RecordedWorkload, now: Now) -> str:
     return UNCERTAIN if _has_moved(one, now) or one.was_stopped_before else OURS
 
 
-def _has_moved(one: RecordedWorkload, now: Now) -> bool:
-    return now.since != one.stopped_since
+def _has_moved(one: RecordedWorkload, now: Workload) -> bool:
+    return now.phase_since != one.stopped_since
 
 
 def verdicts(
     record: Record,
-    now: Mapping[str, Now],
+    now: Mapping[str, Workload],
     deleted: Collection[str] = (),
     held: Collection[str] = (),
 ) -> dict[str, str]:
@@ -143,7 +137,7 @@ def few_uncertain(found: Mapping[str, str]) -> list[str]:
     return [] if _are_many(uncertain, found) else uncertain
 
 
-def doubtful(record: Record, found: Mapping[str, str], now: Mapping[str, Now]) -> list[str]:
+def doubtful(record: Record, found: Mapping[str, str], now: Mapping[str, Workload]) -> list[str]:
     """Return the few workloads whose history decides who stopped them.
 
     Of a stop that is older than the suspend it does so only where another stop shows that clocks agree.
@@ -159,7 +153,7 @@ def _are_many(part: Collection[str], found: Mapping[str, str]) -> bool:
     return len(part) > max(1, stopped * _MOST_TOUCHED)
 
 
-def stopped_by(one: RecordedWorkload, now: Now, history: Iterable[PhaseChange]) -> str:
+def stopped_by(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChange]) -> str:
     """Return who made a stop by the history of the workload: US, OTHERS, or nothing where it does not show.
 
     A time stamp that moved is of another stop if the workload was active in between. A stop that began before
@@ -191,7 +185,7 @@ class Holder(NamedTuple):
     sent_at: str
 
 
-def held_by(others: Iterable[Record], now: Mapping[str, Now]) -> dict[str, Holder]:
+def held_by(others: Iterable[Record], now: Mapping[str, Workload]) -> dict[str, Holder]:
     """Return the workloads that open records hold, stopped or about to be.
 
     Of several records that hold a workload, one counts that surely stopped it.

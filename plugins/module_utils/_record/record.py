@@ -21,7 +21,7 @@ from .._common.errors import RunaiError
 from .._common.times import parse_timestamp
 from .._workload.phases import STOPPED, SUSPEND, is_suspendable
 
-VERSION = 2
+VERSION = 1
 
 PLANNED, ACTING, BEGUN, ENDING, ENDED = "planned", "acting", "begun", "ending", "ended"
 STATES = (PLANNED, ACTING, BEGUN, ENDING, ENDED)
@@ -82,7 +82,6 @@ class RecordedWorkload:
     project: str = ""
     owner: str = ""
     cluster_id: str = ""
-    interactive: bool = False
     gpus: float = 0.0
     phase: str = ""
     since: str = ""
@@ -189,7 +188,6 @@ class Record:
     select: dict[str, Any] = dataclasses.field(default_factory=dict)
     limits: dict[str, Any] = dataclasses.field(default_factory=dict)
     passed_over: list[str] = dataclasses.field(default_factory=list)
-    planned: int = 0
     workloads: dict[str, RecordedWorkload] = dataclasses.field(default_factory=dict)
     told: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -203,7 +201,7 @@ class Record:
         return [one for one in self.workloads.values() if one.plan != LEAVE]
 
 
-_ROW_KEYS = ("id", "plan", "name", "project", "owner", "cluster_id", "interactive", "gpus", "phase", "since")
+_ROW_KEYS = ("id", "plan", "name", "project", "owner", "cluster_id", "gpus", "phase", "since")
 _ROWS_A_LINE = 200
 
 

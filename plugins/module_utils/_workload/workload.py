@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
 from .._common.text import NAME_LENGTH, clean
-from .phases import DELETE, UNKNOWN
+from .phases import DELETE, UNKNOWN, canonical, is_suspendable
+from .row import allocated_gpus, flag, nested, suspendable
 
 SEEN = "seen"
 MISSING = "missing"
@@ -18,7 +19,18 @@ FORBIDDEN = "forbidden"
 
 
 # The keys of one of the API's rows that a Workload is made of.
-ROW_KEYS = ("id", "name", "projectName", "clusterId", "submittedBy", "phase", "deletedAt", "actionsSupport")
+ROW_KEYS = (
+    "id",
+    "name",
+    "projectName",
+    "clusterId",
+    "submittedBy",
+    "phase",
+    "phaseUpdatedAt",
+    "deletedAt",
+    "allocatedResources",
+    "actionsSupport",
+)
 
 
 class Workload(NamedTuple):
@@ -26,8 +38,9 @@ class Workload(NamedTuple):
 
     ``presence`` is SEEN, MISSING (a 404, or a row that says it was deleted: gone, or not visible to
     this account) or FORBIDDEN (403 for its GET); but for SEEN the other fields are empty.
-    ``can_suspend`` (it covers resume as well) and ``can_delete`` are ``None`` where the control plane
-    does not say.
+    ``phase`` has the API's own name, ``phase_since`` is the time stamp as the control plane writes it, and
+    ``gpus`` are those allocated now. ``can_suspend`` (it covers resume as well) and ``can_delete`` are
+    ``None`` where the control plane does not say.
     """
 
     id: str
@@ -37,8 +50,15 @@ class Workload(NamedTuple):
     cluster: str = ""
     submitted_by: str = ""
     phase: str = ""
+    phase_since: str = ""
+    gpus: float = 0.0
     can_suspend: Optional[bool] = None
     can_delete: Optional[bool] = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a suspend would be sent: the workload runs, waits to run, or the phase says neither."""
+        return is_suspendable(self.phase)
 
     def supports(self, action: str) -> bool:
         """Tell whether the control plane leaves ``action`` open; saying nothing does."""
@@ -47,8 +67,6 @@ class Workload(NamedTuple):
 
 def workload_from_row(workload_id: str, row: Mapping[str, Any]) -> Workload:
     """Make a Workload of one of the API's rows; what is missing or of a wrong type counts as not said."""
-    support = row.get("actionsSupport")
-    support = support if isinstance(support, dict) else {}
     return Workload(
         workload_id,
         SEEN,
@@ -56,11 +74,14 @@ def workload_from_row(workload_id: str, row: Mapping[str, Any]) -> Workload:
         project=clean(row.get("projectName"), NAME_LENGTH),
         cluster=clean(row.get("clusterId"), NAME_LENGTH),
         submitted_by=clean(row.get("submittedBy"), NAME_LENGTH),
-        phase=clean(row.get("phase"), 40) or UNKNOWN,
-        can_suspend=_flag(support.get("suspend")),
-        can_delete=_flag(support.get("delete")),
+        phase=phase_of(row),
+        phase_since=clean(row.get("phaseUpdatedAt"), NAME_LENGTH),
+        gpus=allocated_gpus(row) or 0.0,
+        can_suspend=suspendable(row),
+        can_delete=flag(nested(row, "actionsSupport"), "delete"),
     )
 
 
-def _flag(value: object) -> Optional[bool]:
-    return value if isinstance(value, bool) else None
+def phase_of(row: Mapping[str, Any]) -> str:
+    """Return the API's own name of a row's phase."""
+    return canonical(clean(row.get("phase"), 40) or UNKNOWN)

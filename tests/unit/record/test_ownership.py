@@ -25,7 +25,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership imp
     UNCERTAIN,
     UNCLEAR,
     Holder,
-    Now,
     PhaseChange,
     doubtful,
     few_uncertain,
@@ -43,10 +42,15 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record.record import
     Record,
     RecordedWorkload,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import SEEN, Workload
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
 IDS = [workload_id(number) for number in range(4)]
 BEFORE, SENT, AT, LATER = (f"2026-01-01T00:{minute:02d}:00Z" for minute in (0, 1, 2, 3))
+
+
+def _now(phase: str, since: str = "") -> Workload:
+    return Workload(IDS[0], SEEN, phase=phase, phase_since=since)
 
 
 def _stopped(one: str = IDS[0], since: str = AT, sent_at: str = SENT) -> RecordedWorkload:
@@ -68,9 +72,9 @@ def _history(*changes: tuple[str, str]) -> list[PhaseChange]:
 def test_verdict_of_an_accepted_suspend_that_was_not_seen_is_late() -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
     one.ask("suspend", SENT, SENT)
-    assert verdict(one, Now("Running"), False, False) == LATE
+    assert verdict(one, _now("Running"), False, False) == LATE
     one.answer("suspend", "changed", None, "")
-    assert verdict(one, Now("Running"), False, False) == LATE
+    assert verdict(one, _now("Running"), False, False) == LATE
 
 
 @pytest.mark.parametrize("outcome", ["changed", "unknown", None])
@@ -81,24 +85,24 @@ def test_verdict_of_a_late_suspend_stays_late_when_its_resume_is_refused(outcome
         one.answer("suspend", outcome, None, "")
     one.ask("resume", AT, AT)
     one.answer("resume", "failed", 409, "already in phase Running")
-    assert verdict(one, Now("Running"), False, False) == LATE
+    assert verdict(one, _now("Running"), False, False) == LATE
     one.see("Stopped", AT)
-    assert verdict(one, Now("Stopped", AT), False, False) == OURS
+    assert verdict(one, _now("Stopped", AT), False, False) == OURS
 
 
 def test_verdict_of_a_workload_that_was_never_asked_or_refused_is_not_stopped() -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
-    assert verdict(one, Now("Stopped"), False, False) == NOT_STOPPED
+    assert verdict(one, _now("Stopped"), False, False) == NOT_STOPPED
     one.ask("suspend", SENT, SENT)
     one.answer("suspend", "failed", 409, "conflict")
-    assert verdict(one, Now("Stopped"), False, False) == NOT_STOPPED
+    assert verdict(one, _now("Stopped"), False, False) == NOT_STOPPED
 
 
 def test_verdict_of_a_second_suspend_that_is_refused_forgets_the_first_that_was_carried_out() -> None:
     one = _stopped()
     one.ask("suspend", LATER, LATER)
     one.answer("suspend", "failed", 409, "conflict")
-    assert verdict(one, Now("Running", LATER), False, False) == NOT_STOPPED
+    assert verdict(one, _now("Running", LATER), False, False) == NOT_STOPPED
 
 
 def test_verdict_of_a_second_suspend_keeps_the_first_that_may_still_stop() -> None:
@@ -106,7 +110,7 @@ def test_verdict_of_a_second_suspend_keeps_the_first_that_may_still_stop() -> No
     one.ask("suspend", SENT, SENT)
     one.ask("suspend", AT, AT)
     one.answer("suspend", "failed", 409, "conflict")
-    assert verdict(one, Now("Running"), False, False) == LATE
+    assert verdict(one, _now("Running"), False, False) == LATE
     assert one.sent_at == SENT
 
 
@@ -124,7 +128,7 @@ def test_verdict_of_a_second_suspend_keeps_the_first_that_may_still_stop() -> No
     ],
 )
 def test_verdict_of_a_stop_by_the_phase_now(phase: str | None, is_deleted: bool, expected: str) -> None:
-    now = None if phase is None else Now(phase, AT if phase == "Stopped" else LATER)
+    now = None if phase is None else _now(phase, AT if phase == "Stopped" else LATER)
     assert verdict(_stopped(), now, is_deleted, False) == expected
 
 
@@ -132,35 +136,35 @@ def test_verdict_of_a_resumed_workload() -> None:
     one = _stopped()
     one.ask("resume", LATER, LATER)
     one.answer("resume", "changed", None, "")
-    assert verdict(one, Now("Stopped", AT), False, False) == OURS
-    assert verdict(one, Now("Pending"), False, False) == STARTING
-    assert verdict(one, Now("Running"), False, False) == BACK
+    assert verdict(one, _now("Stopped", AT), False, False) == OURS
+    assert verdict(one, _now("Pending"), False, False) == STARTING
+    assert verdict(one, _now("Running"), False, False) == BACK
     one.see("Running", LATER)
-    assert verdict(one, Now("Stopped", "later"), False, False) == RESTOPPED
+    assert verdict(one, _now("Stopped", "later"), False, False) == RESTOPPED
 
 
 def test_verdict_of_a_moved_time_stamp_is_uncertain_until_somebody_is_named() -> None:
     one = _stopped()
-    assert verdict(one, Now("Stopped", LATER), False, False) == UNCERTAIN
+    assert verdict(one, _now("Stopped", LATER), False, False) == UNCERTAIN
     one.attribute(LATER, OTHERS)
-    assert verdict(one, Now("Stopped", LATER), False, False) == TOUCHED
-    assert verdict(one, Now("Stopped", "even later"), False, False) == UNCERTAIN
+    assert verdict(one, _now("Stopped", LATER), False, False) == TOUCHED
+    assert verdict(one, _now("Stopped", "even later"), False, False) == UNCERTAIN
     one.attribute(LATER, US)
-    assert verdict(one, Now("Stopped", LATER), False, False) == OURS
+    assert verdict(one, _now("Stopped", LATER), False, False) == OURS
 
 
 def test_verdict_of_a_stop_before_the_suspend_was_sent_is_uncertain() -> None:
     one = _stopped(since=BEFORE)
-    assert verdict(one, Now("Stopped", BEFORE), False, False) == UNCERTAIN
-    assert verdict(_stopped(since=BEFORE, sent_at=""), Now("Stopped", BEFORE), False, False) == OURS
+    assert verdict(one, _now("Stopped", BEFORE), False, False) == UNCERTAIN
+    assert verdict(_stopped(since=BEFORE, sent_at=""), _now("Stopped", BEFORE), False, False) == OURS
 
 
 def test_verdicts_of_many_moved_stamps_ask_for_no_history() -> None:
     record = _record(*(_stopped(one) for one in IDS))
-    found = verdicts(record, {one: Now("Stopped", LATER) for one in IDS})
+    found = verdicts(record, {one: _now("Stopped", LATER) for one in IDS})
     assert set(found.values()) == {UNCERTAIN}
     assert few_uncertain(found) == []
-    now = {one: Now("Stopped", LATER if one == IDS[0] else AT) for one in IDS}
+    now = {one: _now("Stopped", LATER if one == IDS[0] else AT) for one in IDS}
     found = verdicts(record, now)
     assert list(found.values()) == [UNCERTAIN, OURS, OURS, OURS]
     assert doubtful(record, found, now) == few_uncertain(found) == [IDS[0]]
@@ -168,7 +172,7 @@ def test_verdicts_of_many_moved_stamps_ask_for_no_history() -> None:
 
 def test_doubtful_asks_for_a_stop_before_the_suspend_where_another_stop_shows_that_clocks_agree() -> None:
     early = _stopped(since=BEFORE)
-    now = {IDS[0]: Now("Stopped", BEFORE), IDS[1]: Now("Stopped", AT)}
+    now = {IDS[0]: _now("Stopped", BEFORE), IDS[1]: _now("Stopped", AT)}
     for record, ids in ((_record(early), []), (_record(early, _stopped(IDS[1])), [IDS[0]])):
         found = verdicts(record, now)
         assert few_uncertain(found) == [IDS[0]]
@@ -177,7 +181,7 @@ def test_doubtful_asks_for_a_stop_before_the_suspend_where_another_stop_shows_th
 
 def test_verdicts_of_many_stops_before_the_suspend_prove_that_clocks_differ() -> None:
     record = _record(*(_stopped(one, since=BEFORE) for one in IDS))
-    assert set(verdicts(record, {one: Now("Stopped", BEFORE) for one in IDS}).values()) == {OURS}
+    assert set(verdicts(record, {one: _now("Stopped", BEFORE) for one in IDS}).values()) == {OURS}
 
 
 STOP = [("2026-01-01T00:00:00Z", "Running"), (AT, "Stopping"), (AT, "Stopped")]
@@ -196,15 +200,15 @@ STOP = [("2026-01-01T00:00:00Z", "Running"), (AT, "Stopping"), (AT, "Stopped")]
     ],
 )
 def test_stopped_by_decides_on_a_moved_time_stamp(changes: list[tuple[str, str]], expected: str) -> None:
-    assert stopped_by(_stopped(), Now("Stopped", LATER), _history(*changes)) == expected
+    assert stopped_by(_stopped(), _now("Stopped", LATER), _history(*changes)) == expected
 
 
 def test_stopped_by_of_a_moved_time_stamp_keeps_what_is_known_of_the_stop() -> None:
     one = _stopped(since=BEFORE)
-    assert stopped_by(one, Now("Stopped", LATER), _history((BEFORE, "Stopped"))) == OTHERS
+    assert stopped_by(one, _now("Stopped", LATER), _history((BEFORE, "Stopped"))) == OTHERS
     one = _stopped()
     one.attribute(AT, OTHERS)
-    assert stopped_by(one, Now("Stopped", LATER), _history(*STOP)) == OTHERS
+    assert stopped_by(one, _now("Stopped", LATER), _history(*STOP)) == OTHERS
 
 
 @pytest.mark.parametrize(
@@ -220,20 +224,20 @@ def test_stopped_by_of_a_moved_time_stamp_keeps_what_is_known_of_the_stop() -> N
 def test_stopped_by_decides_on_a_stop_before_the_suspend(
     changes: list[tuple[str, str]], expected: str
 ) -> None:
-    assert stopped_by(_stopped(since=BEFORE), Now("Stopped", BEFORE), _history(*changes)) == expected
+    assert stopped_by(_stopped(since=BEFORE), _now("Stopped", BEFORE), _history(*changes)) == expected
 
 
 @pytest.mark.parametrize(
     ("state", "now", "is_held"),
     [
-        (BEGUN, Now("Stopped", AT), True),
-        (ACTING, Now("Stopped", AT), True),
-        (ENDING, Now("Stopped", AT), False),
-        (BEGUN, Now("Stopped", LATER), True),
-        (BEGUN, Now("Running", LATER), False),
+        (BEGUN, _now("Stopped", AT), True),
+        (ACTING, _now("Stopped", AT), True),
+        (ENDING, _now("Stopped", AT), False),
+        (BEGUN, _now("Stopped", LATER), True),
+        (BEGUN, _now("Running", LATER), False),
     ],
 )
-def test_held_by_names_an_open_record_that_stopped_it(state: str, now: Now, is_held: bool) -> None:
+def test_held_by_names_an_open_record_that_stopped_it(state: str, now: Workload, is_held: bool) -> None:
     held = held_by([_record(_stopped(), state=state)], {IDS[0]: now})
     assert held == ({IDS[0]: Holder("night", AT, SENT)} if is_held else {})
 
@@ -242,7 +246,7 @@ def test_held_by_prefers_a_record_that_surely_stopped_it() -> None:
     sure, unsure = _record(_stopped()), _record(_stopped(since=BEFORE))
     unsure.name = "unsure"
     for records in ([sure, unsure], [unsure, sure]):
-        assert held_by(records, {IDS[0]: Now("Stopped", AT)})[IDS[0]].name == "night"
+        assert held_by(records, {IDS[0]: _now("Stopped", AT)})[IDS[0]].name == "night"
 
 
 @pytest.mark.parametrize(("since", "now"), [(AT, LATER), (BEFORE, BEFORE)])
@@ -250,17 +254,17 @@ def test_verdict_of_a_shared_stop_is_as_uncertain_as_that_of_its_holder(since: s
     one = RecordedWorkload(IDS[0], "share", phase="Stopped")
     one.share(since, SENT)
     one.see("Stopped", now)
-    assert verdict(one, Now("Stopped", now), False, False) == UNCERTAIN
+    assert verdict(one, _now("Stopped", now), False, False) == UNCERTAIN
 
 
 def test_held_by_leaves_out_what_somebody_else_stopped_since() -> None:
     one = _stopped()
     one.attribute(LATER, OTHERS)
-    assert held_by([_record(one)], {IDS[0]: Now("Stopped", LATER)}) == {}
+    assert held_by([_record(one)], {IDS[0]: _now("Stopped", LATER)}) == {}
 
 
 def test_verdict_of_a_held_workload_that_may_still_stop_is_held() -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
     one.ask("suspend", SENT, SENT)
-    assert verdict(one, Now("Running"), False, True) == HELD
-    assert verdict(_stopped(), Now("Running", LATER), False, True) == RESUMED_SINCE
+    assert verdict(one, _now("Running"), False, True) == HELD
+    assert verdict(_stopped(), _now("Running", LATER), False, True) == RESUMED_SINCE
