@@ -559,10 +559,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.next_com
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.options import (
     maintenance_argument_spec,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import (
-    refused,
-    run_maintenance,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import refused, run_maintenance
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 
 ARGUMENT_SPEC = {**connection_argument_spec(), **maintenance_argument_spec()}

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
-    RequestError,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import RequestError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 

@@ -17,14 +17,7 @@ from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from .._common.text import clean, first_line
-from .auth import (
-    AccessToken,
-    TokenRequest,
-    TokenSource,
-    parse_token,
-    token_request_v1,
-    token_request_v2,
-)
+from .auth import AccessToken, TokenRequest, TokenSource, parse_token, token_request_v1, token_request_v2
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
 from .errors import NOT_JSON, AccessDenied, MalformedResponse, NotFound, NoToken, RequestError, StatusError

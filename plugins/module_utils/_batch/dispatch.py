@@ -15,15 +15,7 @@ from .._api.errors import Interrupted
 from .._common.errors import RunaiError
 from .concurrency import ConcurrencyLimit
 from .delivery import BatchResult
-from .outcome import (
-    FAILED,
-    INTERNAL,
-    NOT_ATTEMPTED,
-    REFUSED,
-    UNKNOWN_OUTCOME,
-    BatchRecord,
-    Outcome,
-)
+from .outcome import FAILED, INTERNAL, NOT_ATTEMPTED, REFUSED, UNKNOWN_OUTCOME, BatchRecord, Outcome
 from .plan import chunks
 
 

@@ -22,12 +22,7 @@ from .._workload.phases import (
     names_of,
 )
 from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
-from .outcome import (
-    FAILED,
-    SKIPPED,
-    UNCHANGED,
-    Outcome,
-)
+from .outcome import FAILED, SKIPPED, UNCHANGED, Outcome
 
 PROTECTED = "protected"
 PHASE = "phase"

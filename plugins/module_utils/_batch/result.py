@@ -10,13 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
-from .._common.result import (
-    AT_LENGTH,
-    LARGEST_RESULT,
-    characters,
-    fitting,
-    indented_size,
-)
+from .._common.result import AT_LENGTH, LARGEST_RESULT, characters, fitting, indented_size
 from .._common.text import clean, counted
 from .._workload.phases import DELETE, RESUME, RUNNING, STOPPED
 from .._workload.workload import Workload

@@ -14,11 +14,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from .._api.cancellation import ORPHANED, STOPPED_EARLY, Cancellation
 from .._api.client import Client
-from .._api.connection import (
-    Connection,
-    connect_options,
-    no_connection,
-)
+from .._api.connection import Connection, connect_options, no_connection
 from .._api.errors import Interrupted
 from .._api.stats import RequestStats
 from .._api.transport import require_requests
@@ -36,29 +32,12 @@ from .concurrency import ConcurrencyLimit
 from .delivery import DeliveryContext, deliver
 from .dispatch import Dispatcher
 from .fresh_state import FreshState
-from .options import (
-    DEFAULT_WORKLOADS_LIMIT,
-    BatchOptions,
-    batch_options,
-    with_texts,
-)
+from .options import DEFAULT_WORKLOADS_LIMIT, BatchOptions, batch_options, with_texts
 from .outcome import CHANGED, NOT_ATTEMPTED, Outcome
-from .plan import (
-    Plan,
-    describe_ceiling,
-    make_plan,
-    rules_after_stop,
-    send_anyway,
-    settled_by,
-)
+from .plan import Plan, describe_ceiling, make_plan, rules_after_stop, send_anyway, settled_by
 from .progress import Progress
 from .report_file import ReportFile
-from .result import (
-    Counters,
-    RunSummary,
-    is_failed,
-    make_result,
-)
+from .result import Counters, RunSummary, is_failed, make_result
 from .run_state import RunState
 from .wait import Waiter, WaitTarget, resume_after_stop, wait_until_reached
 

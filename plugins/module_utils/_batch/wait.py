@@ -25,12 +25,7 @@ from .._workload.phases import (
     has_arrived,
 )
 from .._workload.state import StateReader
-from .._workload.workload import (
-    FORBIDDEN,
-    MISSING,
-    SEEN,
-    Workload,
-)
+from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
 from .dispatch import Dispatcher
 from .options import BatchOptions
 from .outcome import CHANGED, FAILED, STILL_STOPPING, UNCHANGED, Outcome

@@ -13,16 +13,7 @@ from typing import Callable, NamedTuple, Optional
 
 from .._common.ids import fold_id
 from .._workload.phases import UNKNOWN, names_of
-from .._workload.row import (
-    Row,
-    allocated_gpus,
-    flag,
-    idle_gpus,
-    moment,
-    suspendable,
-    text,
-    texts,
-)
+from .._workload.row import Row, allocated_gpus, flag, idle_gpus, moment, suspendable, text, texts
 
 # Value as the user gave it -> the keys of a row that it stands for (see KEYS).
 Wanted = Mapping[str, frozenset[str]]

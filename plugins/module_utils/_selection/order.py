@@ -13,14 +13,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from .._common.ids import fold_id
 from .._workload.phases import canonical
-from .._workload.row import (
-    Row,
-    allocated_gpus,
-    idle_gpus,
-    moment,
-    number,
-    text,
-)
+from .._workload.row import Row, allocated_gpus, idle_gpus, moment, number, text
 from .criteria import row_id
 
 # A string or a number: the values of one key are all of one type.

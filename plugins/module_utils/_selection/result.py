@@ -10,11 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
-from .._common.result import (
-    LARGEST_RESULT,
-    characters,
-    fitting,
-)
+from .._common.result import LARGEST_RESULT, characters, fitting
 from .._common.text import counted
 from .._workload.row import Row
 from .criteria import row_id

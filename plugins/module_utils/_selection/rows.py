@@ -13,13 +13,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 from .._api.client import CREATION, NAME, WORKLOADS, Client, ListQuery
 from .._api.errors import RequestError, is_refused_filter
-from .._api.paging import (
-    PAGE_SIZE,
-    assume_next,
-    map_parallel,
-    page_offsets,
-    read_pages,
-)
+from .._api.paging import PAGE_SIZE, assume_next, map_parallel, page_offsets, read_pages
 from .._api.responses import Page
 from .._common.errors import RunaiError
 from .._common.text import NAME_LENGTH, clean

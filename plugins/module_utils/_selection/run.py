@@ -12,25 +12,15 @@ from typing import Any, Callable, Optional
 
 from .._api.cancellation import Cancellation
 from .._api.client import Client
-from .._api.connection import (
-    connect_options,
-    no_connection,
-)
+from .._api.connection import connect_options, no_connection
 from .._api.stats import RequestStats
 from .._common.errors import OptionError, RunaiError
 from .._common.result import ModuleResult
 from .._common.text import clean
 from .._system.processes import watch_ancestors
-from .fields import (
-    needed_keys,
-    unknown_fields,
-)
+from .fields import needed_keys, unknown_fields
 from .options import info_options
-from .result import (
-    empty_result,
-    make_result,
-    truncation_message,
-)
+from .result import empty_result, make_result, truncation_message
 from .select import select
 
 

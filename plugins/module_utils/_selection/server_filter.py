@@ -18,12 +18,7 @@ from types import MappingProxyType
 from typing import Callable, NamedTuple
 
 from .._common.times import parse_timestamp
-from .._workload.phases import (
-    STOPPING,
-    UNKNOWN,
-    canonical,
-    is_known,
-)
+from .._workload.phases import STOPPING, UNKNOWN, canonical, is_known
 from .criteria import MOMENTS, Criteria
 
 # The fields of the workloads list's filterBy that hold one plain value in every version from 2.18 on.

@@ -17,13 +17,7 @@ from .._api.paging import map_parallel, page_offsets, read_pages
 from .._api.responses import Page
 from .._api.retry import RetryBudget
 from .row import moment
-from .workload import (
-    FORBIDDEN,
-    MISSING,
-    ROW_KEYS,
-    Workload,
-    workload_from_row,
-)
+from .workload import FORBIDDEN, MISSING, ROW_KEYS, Workload, workload_from_row
 
 # A row of the API, or MISSING or FORBIDDEN.
 Found = Union[dict[str, Any], str]

@@ -14,11 +14,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation imp
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
-from ansible_collections.gpuops.runai.tests.support.client_calls import (
-    TOKEN,
-    Connect,
-    Made,
-)
+from ansible_collections.gpuops.runai.tests.support.client_calls import TOKEN, Connect, Made
 
 if TYPE_CHECKING:
     from ansible_collections.gpuops.runai.tests.support.loopback import Loopback

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
-    AccessDenied,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied
 from ansible_collections.gpuops.runai.tests.support.client_calls import (
     BATCH,
     DONE,

@@ -13,10 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
-    AccessDenied,
-    StatusError,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied, StatusError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
 from ansible_collections.gpuops.runai.tests.support.fake_fleet import (
     Fleet,
