@@ -214,7 +214,7 @@ deleted:
 
 
 class ModuleDocFragment:
-    """The options that select workloads: of a module, or as the suboptions of its option ``select``."""
+    """The options that select workloads, of a module or of its option ``select``, and those that keep some."""
 
     # Annotated, since ansible-test reads plain assignments as literals only.
     DOCUMENTATION: str = "options:\n" + indent(_OPTIONS + _DELETED, "  ")
@@ -227,3 +227,29 @@ class ModuleDocFragment:
         "    type: dict\n"
         "    suboptions:\n" + indent(_OPTIONS.replace("O(", "O(select."), "      ")
     )
+
+    KEEP = r"""
+options:
+  keep:
+    description:
+      - Workloads to leave alone until a date. All that an entry names must be true of a workload.
+      - An entry that has run out is ignored and reported. An entry without O(keep[].until) is rejected.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Shell pattern of the name.
+        type: str
+      project:
+        description: Name of the project.
+        type: str
+      owner:
+        description: Owner, as the control plane names it.
+        type: str
+      until:
+        description: Required. Date or time until which the entry counts. A date counts to the end of that day in UTC.
+        type: str
+      reason:
+        description: Reason, for people.
+        type: str
+"""

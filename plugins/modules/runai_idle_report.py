@@ -22,29 +22,12 @@ description:
 extends_documentation_fragment:
   - gpuops.runai.connection
   - gpuops.runai.selection.select
+  - gpuops.runai.selection.keep
   - gpuops.runai.attributes
 options:
   keep:
     description:
       - Workloads that are kept until a date, as in M(gpuops.runai.runai_maintenance). They are counted, and marked.
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description: Shell pattern of the name.
-        type: str
-      project:
-        description: Name of the project.
-        type: str
-      owner:
-        description: Owner, as the control plane names it.
-        type: str
-      until:
-        description: Required. Date or time until which the entry counts. A date counts to the end of that day in UTC.
-        type: str
-      reason:
-        description: Reason, for people.
-        type: str
   paths:
     description:
       - Absolute paths of files to write, each whole and for its owner alone (0600). The ending decides the format.

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - gpuops.runai.connection
   - gpuops.runai.selection.select
+  - gpuops.runai.selection.keep
   - gpuops.runai.attributes
 options:
   name:
@@ -102,28 +103,6 @@ options:
       - A notice counts for six days from the moment it is due. It counts no more once the workload was suspended, was
         started again, is kept, or does not meet O(select) when it is planned or due.
     type: str
-  keep:
-    description:
-      - Workloads to leave alone until a date. All that an entry names must be true of a workload.
-      - An entry that has run out is ignored and reported. An entry without O(keep[].until) is rejected.
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description: Shell pattern of the name.
-        type: str
-      project:
-        description: Name of the project.
-        type: str
-      owner:
-        description: Owner, as the control plane names it.
-        type: str
-      until:
-        description: Required. Date or time until which the entry counts. A date counts to the end of that day in UTC.
-        type: str
-      reason:
-        description: Reason, for people.
-        type: str
   told:
     description: Owners who were told. Required for O(state=told), and rejected elsewhere.
     type: list

@@ -15,7 +15,18 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch import deliver
 
 from tests.component.conftest import Start
 from tests.component.control_plane import ControlPlane, Fault
-from tests.component.harness import BATCH, COUNT, DONE, LIST, ONE, READS, READY, is_acted_on, rehearse
+from tests.component.harness import (
+    BATCH,
+    COUNT,
+    DONE,
+    LIST,
+    ONE,
+    READS,
+    READY,
+    Rehearsal,
+    is_acted_on,
+    rehearse,
+)
 from tests.support.clock import FakeClock
 from tests.support.workloads import fleet, workload_id
 
@@ -70,9 +81,19 @@ def short_of_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Client, "batch", send_and_wait_for_less)
 
 
-def never_comes(fault: dict[str, Any]) -> bool:
-    """Whether the answer that the fault strikes has to be given up."""
-    return fault["kind"] in ("hang", "dribble")
+def run_with_lost_response(
+    start: Start, request: pytest.FixtureRequest, action: str, fault: dict[str, Any]
+) -> Rehearsal:
+    """Return a run in which the first batch loses its response, and in which all workloads change."""
+    if fault["kind"] in ("hang", "dribble"):
+        request.getfixturevalue("short_of_patience")
+    simulator = start(phase=READY[action])
+    simulator.faults({"match": BATCH, "fault": fault})
+    run = rehearse(simulator, action, IDS)
+    assert run.counts == {"changed": 3}, run.result["msg"]
+    assert not run.failed
+    assert all(is_acted_on(simulator, action, one) for one in IDS)
+    return run
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -80,15 +101,8 @@ def never_comes(fault: dict[str, Any]) -> bool:
 def test_batch_lost_response_applied_is_changed_and_not_repeated(
     start: Start, request: pytest.FixtureRequest, action: str, fault: dict[str, Any]
 ) -> None:
-    if never_comes(fault):
-        request.getfixturevalue("short_of_patience")
-    simulator = start(phase=READY[action])
-    simulator.faults({"match": BATCH, "fault": fault})
-    run = rehearse(simulator, action, IDS)
-    assert run.counts == {"changed": 3}, run.result["msg"]
-    assert not run.failed
+    run = run_with_lost_response(start, request, action, fault)
     assert set(run.sent.values()) == {1}
-    assert all(is_acted_on(simulator, action, one) for one in IDS)
 
 
 # What the control plane never says to a batch that it has carried out, but something before it may.
@@ -137,17 +151,10 @@ def test_batch_stopped_workload_is_not_taken_for_finished(start: Start, phase: s
 def test_batch_lost_response_not_applied_is_sent_again(
     start: Start, request: pytest.FixtureRequest, action: str, fault: dict[str, Any]
 ) -> None:
-    if never_comes(fault):
-        request.getfixturevalue("short_of_patience")
-    simulator = start(phase=READY[action])
-    simulator.faults({"match": BATCH, "fault": fault})
-    run = rehearse(simulator, action, IDS)
-    assert run.counts == {"changed": 3}, run.result["msg"]
-    assert not run.failed
+    run = run_with_lost_response(start, request, action, fault)
     assert set(run.sent.values()) == {2}
     assert run.result["summary"]["retries"] == 1
     assert len([warning for warning in run.warnings if "retried once because of" in warning]) == 1
-    assert all(is_acted_on(simulator, action, one) for one in IDS)
 
 
 def test_batch_lost_delete_of_a_missing_workload_is_changed(start: Start) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NamedTuple, Optional
 
-from .._common.result import AT_LENGTH, LARGEST_RESULT, characters, fitting, indented_size
+from .._common.result import ResultBudget
 from .._common.text import clean, counted
 from .._workload.phases import DELETE, RESUME, RUNNING, STOPPED
 from .._workload.workload import Workload
@@ -31,10 +31,6 @@ from .plan import NOT_FOUND
 _BATCHES_SHARE = 0.5
 _NOT_REACHED_SHARE = 0.8
 _DIFF_SHARE = 0.3
-# What a list may take however many ids there are: 150 batches, 500 ids, or some 50 rows.
-_LEAST_SHARE = 20_000
-# The same where 10,000 ids nearly fill an event: 5 batches, 20 ids, or 2 rows.
-_LEAST_INDENTED_SHARE = 1_300
 _MOST_REASONS = 3
 
 
@@ -96,10 +92,7 @@ def is_failed(run_summary: RunSummary) -> bool:
 def make_result(
     run_summary: RunSummary, workloads_limit: int, with_diff: bool, verbosity: int = 0
 ) -> dict[str, Any]:
-    """Return the keys of the result, always the same ones, within the size that job viewers keep.
-
-    ``verbosity`` is how many ``v`` the play was started with: how a result is printed depends on it.
-    """
+    """Return the keys of the result, always the same ones, within the size that job viewers keep."""
     by_outcome: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
     for outcome in run_summary.outcomes:
         by_outcome[outcome.outcome].append(outcome.id)
@@ -118,27 +111,20 @@ def make_result(
         "workloads_truncated": False,
         "batches": [],
     }
-    is_indented = verbosity >= AT_LENGTH
-    size = indented_size if is_indented else characters
-    least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
-    left = LARGEST_RESULT - size(result)
-    batches = [{**batch._asdict(), "id": batch.id or ""} for batch in run_summary.batches]
-    for key, items, share in (
-        ("batches", batches, _BATCHES_SHARE),
-        ("not_reached", run_summary.not_reached, _NOT_REACHED_SHARE),
-    ):
-        result[key], taken = fitting(items, max(int(left * share), least), size)
-        left -= taken
+    budget = ResultBudget(result, verbosity)
+    batches = ({**batch._asdict(), "id": batch.id or ""} for batch in run_summary.batches)
+    result["batches"] = budget.take(batches, _BATCHES_SHARE)
+    result["not_reached"] = budget.take(run_summary.not_reached, _NOT_REACHED_SHARE)
     if len(result["not_reached"]) < len(run_summary.not_reached):
         result["msg"] += "; not_reached holds the first {0} of {1}".format(
             len(result["not_reached"]), len(run_summary.not_reached)
         )
     if with_diff:
-        result["diff"] = _diff(run_summary, int(left * _DIFF_SHARE), size)
-        left -= size(result["diff"])
+        result["diff"] = _diff(run_summary, int(budget.left * _DIFF_SHARE), budget.size)
+        budget.left -= budget.size(result["diff"])
     ranked = sorted(run_summary.outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
     rows = (report_row(outcome, run_summary.state.get(outcome.id)) for outcome in ranked[:workloads_limit])
-    result["workloads"], _taken = fitting(rows, max(left, least), size)
+    result["workloads"] = budget.take(rows)
     result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
     return result
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NamedTuple, Optional
 
 from .errors import RunaiError
@@ -16,12 +16,35 @@ from .errors import RunaiError
 LARGEST_RESULT = 460_000
 # From so many ``v`` on, results are printed at length: with a line for each of their values.
 AT_LENGTH = 3
+# What a list may take however full the result is: 150 batches, 500 ids, or some 50 rows.
+_LEAST_SHARE = 20_000
+# The same where 10,000 ids printed at length nearly fill an event: 5 batches, 20 ids, or 2 rows.
+_LEAST_INDENTED_SHARE = 1_300
 # An event holds the result and, where it is printed, its text. What is left of a million characters is
 # for the options and the text around them.
 _LARGEST_EVENT = 990_000
 _INDENT = 4
 # Most viewers ask for colour, and each line has its own.
 _BETWEEN_LINES = "\x1b[0m\r\n\x1b[0;31m"
+
+
+class ResultBudget:
+    """The characters that a result has left: lists take their share of them, one after the other.
+
+    ``verbosity`` is how many ``v`` the play was started with: how a result is printed depends on it.
+    """
+
+    def __init__(self, result: Mapping[str, Any], verbosity: int) -> None:
+        is_indented = verbosity >= AT_LENGTH
+        self.size = indented_size if is_indented else characters
+        self._least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
+        self.left = LARGEST_RESULT - self.size(result)
+
+    def take(self, items: Iterable[Any], share: float = 1.0) -> list[Any]:
+        """Return the first of ``items``, as many as fit into this share of what is left."""
+        found, taken = fitting(items, max(int(self.left * share), self._least), self.size)
+        self.left -= taken
+        return found
 
 
 class ModuleResult(NamedTuple):
@@ -61,7 +84,7 @@ def fitting(
 def indented_size(value: Any) -> int:
     """Return what a part of a result takes where it is printed indented, and the event gets full first.
 
-    Told as characters of a result: what is all of an event is all of a result.
+    It is converted to characters of a result: what fills an event fills a result.
     """
     printed = json.dumps(value, indent=_INDENT, ensure_ascii=False).replace("\n", _BETWEEN_LINES)
     in_event = characters(value) + characters(printed)

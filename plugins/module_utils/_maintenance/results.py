@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from .._common.errors import no_request
-from .._common.result import AT_LENGTH, LARGEST_RESULT, characters, fitting, indented_size
+from .._common.result import ResultBudget
 from .._common.text import clean, counted, some_of
 from .._record.ownership import BACK, HELD, OURS, STARTING, UNCERTAIN, VERDICTS
 from .._record.record import (
@@ -30,10 +31,6 @@ from .._workload.workload import Workload
 from .next_command import FENCE, STATUS, NextCommand
 from .options import TOLD, MaintenanceOptions
 from .plan_rules import MOST_ROWS, owners_of
-
-# What rows take at least, as in the result of a batch: some 50, and some 2 where they are printed at length.
-_LEAST_SHARE = 20_000
-_LEAST_INDENTED_SHARE = 1_300
 
 
 class Problem(NamedTuple):
@@ -159,20 +156,14 @@ def make_result(
     }
     if outcome.problems or is_held:
         result["error"] = {**no_request(msg), "rows": rows[:MOST_ROWS]}
-    is_indented = ask.verbosity >= AT_LENGTH
-    size = indented_size if is_indented else characters
-    least = _LEAST_INDENTED_SHARE if is_indented else _LEAST_SHARE
-    left = LARGEST_RESULT - size(result)
-    result["to_tell"], taken = fitting(outcome.to_tell, max(left // 2, least), size)
+    budget = ResultBudget(result, ask.verbosity)
+    result["to_tell"] = budget.take(outcome.to_tell, 0.5)
     untold = len(outcome.to_tell) - len(result["to_tell"])
     if untold:
         words = "{0} do not fit into this result. Run the task again once the others are told"
         lines.insert(1, words.format(counted(untold, "owner")))
-    left -= taken
-    result["owners"], taken = fitting(owners, max(left // 4, least), size)
-    shown = rows_of(outcome)
-    some = (row for _number, row in zip(range(options.workloads_limit), shown))
-    result["workloads"], _taken = fitting(some, max(left - taken, least), size)
+    result["owners"] = budget.take(owners, 0.25)
+    result["workloads"] = budget.take(islice(rows_of(outcome), options.workloads_limit))
     result["workloads_truncated"] = len(result["workloads"]) < len(record.workloads)
     return result
 
