@@ -101,7 +101,7 @@ def connect(gateway: Gateway) -> Iterator[Callable[..., Client]]:
 
 
 @pytest.mark.parametrize("status", [100, 102, 103])
-def test_client_interim_answers_first_reads_the_final_answer(
+def test_client_interim_responses_first_reads_the_final_response(
     gateway: Gateway, connect: Callable[..., Client], status: int
 ) -> None:
     counts = iter((1, 2, 3))
@@ -112,7 +112,7 @@ def test_client_interim_answers_first_reads_the_final_answer(
     assert gateway.connections == 1
 
 
-def test_client_second_answer_unasked_leaves_the_connection(
+def test_client_unrequested_second_response_leaves_the_connection(
     gateway: Gateway, connect: Callable[..., Client]
 ) -> None:
     counts = iter((1, 2, 3))
@@ -146,7 +146,7 @@ def test_client_cookies_set_are_never_sent(gateway: Gateway, connect: Callable[.
     assert not [head for head in gateway.heads if b"cookie" in head.lower()]
 
 
-def test_client_unknown_path_answered_401_makes_the_token_by_v1(
+def test_client_401_for_an_unknown_path_makes_the_token_by_v1(
     gateway: Gateway, connect: Callable[..., Client]
 ) -> None:
     answers = {
@@ -177,7 +177,7 @@ def test_client_refused_by_both_token_endpoints_reports_the_reason(
         ({}, ('WWW-Authenticate: Bearer error="insufficient_scope"',), "HTTP 403, insufficient_scope"),
     ],
 )
-def test_client_error_shapes_are_reported(
+def test_client_error_of_each_shape_is_reported(
     gateway: Gateway, connect: Callable[..., Client], body: object, headers: tuple[str, ...], told: str
 ) -> None:
     gateway.answer = lambda path, head: http(403, body, *headers)

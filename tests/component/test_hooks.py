@@ -30,7 +30,7 @@ def _outcomes(simulator: Handle, action: str, anyway: Sequence[str] = (), **opti
 
 
 @pytest.mark.parametrize(("losses", "outcome"), [(1, "changed"), (None, "unknown")])
-def test_send_anyway_after_a_lost_answer_is_sent_again_and_never_changed_by_its_phase(
+def test_send_anyway_after_a_lost_response_is_sent_again_and_never_changed_by_its_phase(
     start: Start, losses: int | None, outcome: str
 ) -> None:
     simulator = start(count=2)
@@ -40,7 +40,7 @@ def test_send_anyway_after_a_lost_answer_is_sent_again_and_never_changed_by_its_
     assert simulator.summary()["ids_sent"]["resume"][IDS[0]] >= 2
 
 
-def test_outcome_of_an_id_refused_after_a_lost_answer_may_still_be_applied(start: Start) -> None:
+def test_outcome_refused_after_a_lost_response_may_still_be_applied(start: Start) -> None:
     simulator = start(count=2, lag_seconds=60)
     simulator.faults(
         {"match": BATCH, "fault": {**LOST, "apply": True}},
@@ -51,7 +51,7 @@ def test_outcome_of_an_id_refused_after_a_lost_answer_may_still_be_applied(start
     assert (settled[IDS[1]].outcome, settled[IDS[1]].may_be_applied) == ("changed", False)
 
 
-def test_outcome_of_an_id_refused_at_once_is_not_applied(start: Start) -> None:
+def test_outcome_refused_at_once_is_not_applied(start: Start) -> None:
     simulator = start(count=2)
     simulator.faults({"match": BATCH, "fault": {"kind": "refuse_ids"}})
     assert [one.may_be_applied for one in _outcomes(simulator, "suspend")] == [False, False]

@@ -146,7 +146,7 @@ def client_without_patience() -> Client:
     return Client(connect_options(params, {}), Cancellation(), RequestStats(), 1)
 
 
-def test_client_broken_responses_give_no_traceback(mouthpiece: Mouthpiece) -> None:
+def test_client_broken_response_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
     client = client_without_patience()
     malformed = Malformed(1, IDS)
     checks = (
@@ -163,7 +163,7 @@ def test_client_broken_responses_give_no_traceback(mouthpiece: Mouthpiece) -> No
         check(client, mouthpiece.body)
 
 
-def test_client_broken_errors_give_no_traceback(mouthpiece: Mouthpiece) -> None:
+def test_client_broken_error_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
     malformed = Malformed(2, IDS)
     client = client_without_patience()
     for number in range(4_000):
@@ -176,7 +176,7 @@ def test_client_broken_errors_give_no_traceback(mouthpiece: Mouthpiece) -> None:
         assert len(str(caught.value)) < 800
 
 
-def test_client_broken_tokens_give_no_traceback(mouthpiece: Mouthpiece) -> None:
+def test_client_broken_token_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
     malformed = Malformed(3, IDS)
     connection = connect_options({**DEFAULTS, "base_url": "https://plane.test", "retry_timeout": 0}, {})
     kinds: Counter[str] = Counter()

@@ -62,7 +62,7 @@ def _report(simulator: Handle, check: bool = False, **options: Any) -> ModuleRes
     return run_idle_report(completed(idle_report_argument_spec(), given), given, {}, check)
 
 
-def test_report_counts_what_was_measured_idle_alone(simulator: Handle, tmp_path: Path) -> None:
+def test_idle_report_with_files_counts_measured_workloads_alone(simulator: Handle, tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("idle.csv", "idle.md", "idle.html")]
     keep = [{"owner": "bob@example.com", "until": "2999-01-01"}, {"name": "*", "until": "2020-01-01"}]
     done = _report(simulator, paths=paths, keep=keep)
@@ -85,7 +85,7 @@ def test_report_counts_what_was_measured_idle_alone(simulator: Handle, tmp_path:
     assert [one for one in simulator.requests() if one["action"]] == []
 
 
-def test_report_in_check_mode_writes_no_file(simulator: Handle, tmp_path: Path) -> None:
+def test_idle_report_in_check_mode_writes_no_file(simulator: Handle, tmp_path: Path) -> None:
     done = _report(simulator, check=True, paths=[str(tmp_path / "idle.csv")])
     assert (done.result["count"], done.result["paths"]) == (2, [])
     assert not list(tmp_path.iterdir())
@@ -102,7 +102,7 @@ def test_report_in_check_mode_writes_no_file(simulator: Handle, tmp_path: Path) 
         ({"keep": [{"name": "llm"}]}, "keep: entry 1: until is missing"),
     ],
 )
-def test_report_of_a_wrong_option_is_rejected_before_any_request(
+def test_idle_report_with_a_wrong_option_is_rejected_before_any_request(
     simulator: Handle, options: dict[str, Any], words: str
 ) -> None:
     done = _report(simulator, **options)

@@ -127,7 +127,7 @@ def read_place(simulator: Handle, kind: str) -> int:
     [{"kind": "large_page", "limit": 100}, {"kind": "cap_pages", "limit": 100, "next": False}],
     ids=["large page fails", "pages are capped"],
 )
-def test_read_places_small_pages_only_reads_every_row(start: Start, kind: str, fault: dict[str, Any]) -> None:
+def test_read_pages_small_pages_only_reads_every_row(start: Start, kind: str, fault: dict[str, Any]) -> None:
     simulator = start(fleet=fleet_of_places(230))
     simulator.faults({"times": "always", "fault": fault})
     assert read_place(simulator, kind) == 230

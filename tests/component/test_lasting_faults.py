@@ -88,7 +88,7 @@ def test_batch_outage_in_the_middle_keeps_the_outcomes(start: Start, tmp_path: P
     assert reported == {one: outcome for outcome, found in run.result["outcomes"].items() for one in found}
 
 
-def test_batch_second_run_after_an_outage_settles_the_rest(start: Start) -> None:
+def test_batch_repeat_after_an_outage_changes_the_rest(start: Start) -> None:
     simulator = start(50)
     ids = [workload_id(number) for number in range(50)]
     simulator.faults({"match": BATCH, "nth": 3, "fault": {"kind": "down", "seconds": 3600, "apply": True}})
@@ -111,7 +111,7 @@ def test_batch_second_run_after_an_outage_settles_the_rest(start: Start) -> None
     ],
     ids=["token-401", "token-403", "count-401", "list-401", "list-403"],
 )
-def test_batch_denied_before_the_first_write_sends_nothing(
+def test_batch_account_denied_before_the_first_write_sends_nothing(
     start: Start, match: dict[str, Any], ids: list[str], expected: dict[str, int], status: int
 ) -> None:
     simulator = start(60)
@@ -125,7 +125,7 @@ def test_batch_denied_before_the_first_write_sends_nothing(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_batch_denied_stops_the_task(start: Start, status: int) -> None:
+def test_batch_account_denied_stops_the_task(start: Start, status: int) -> None:
     simulator = start(60)
     simulator.faults(
         {"match": BATCH, "nth": 2, "times": "always", "fault": {"kind": "status", "status": status}}

@@ -116,7 +116,7 @@ DOUBTFUL: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("fault", DOUBTFUL.values(), ids=DOUBTFUL)
-def test_batch_doubtful_refusal_is_looked_up(start: Start, action: str, fault: dict[str, Any]) -> None:
+def test_batch_doubtful_refusal_reads_the_state(start: Start, action: str, fault: dict[str, Any]) -> None:
     simulator = start(phase=READY[action])
     simulator.faults({"match": BATCH, "fault": {**fault, "apply": True}})
     run = rehearse(simulator, action, IDS)
@@ -125,7 +125,7 @@ def test_batch_doubtful_refusal_is_looked_up(start: Start, action: str, fault: d
 
 
 @pytest.mark.parametrize("fault", DOUBTFUL.values(), ids=DOUBTFUL)
-def test_batch_doubtful_refusal_confirmed_is_failed(start: Start, fault: dict[str, Any]) -> None:
+def test_batch_doubtful_refusal_confirmed_by_the_state_is_failed(start: Start, fault: dict[str, Any]) -> None:
     simulator = start()
     simulator.faults({"match": BATCH, "fault": fault})
     run = rehearse(simulator, "suspend", IDS)
@@ -135,7 +135,7 @@ def test_batch_doubtful_refusal_confirmed_is_failed(start: Start, fault: dict[st
 
 
 @pytest.mark.parametrize("phase", ["Completed", "Failed"])
-def test_batch_stopped_workload_is_not_taken_for_finished(start: Start, phase: str) -> None:
+def test_batch_stopped_workload_that_finishes_is_changed(start: Start, phase: str) -> None:
     simulator = start(phase="Stopped")
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
@@ -219,7 +219,7 @@ def test_batch_phase_behind_the_lost_response_is_awaited(
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_batch_refusal_after_a_lost_response_is_looked_up(
+def test_batch_refusal_after_a_lost_response_reads_the_state(
     start: Start, action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One look only each time: the plan's GET, the one behind the cut, the one behind the refusal.
@@ -271,7 +271,7 @@ def test_batch_refusal_after_a_lost_response_confirmed_is_failed(start: Start, a
     assert (row["code"], row["message"], row["reason"]) == (409, "conflict, try later", "refused")
 
 
-def test_batch_whole_refusal_after_a_lost_response_is_looked_up(start: Start) -> None:
+def test_batch_whole_refusal_after_a_lost_response_reads_the_state(start: Start) -> None:
     simulator = start(redundant="fail")
     simulator.faults(
         {"match": BATCH, "fault": "cut"},
@@ -426,7 +426,9 @@ def test_batch_without_retries_reads_once_and_repeats_nothing(start: Start) -> N
     assert run.batches == 2
 
 
-def test_batch_without_retries_503_is_looked_up_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_without_retries_503_reads_the_state_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_deliver, "_LAG_SECONDS", 10.0)
     simulator = start()
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 503}})
@@ -449,7 +451,7 @@ def test_batch_one_lost_response_of_many_repeats_one_batch(start: Start) -> None
     assert sum(batch["succeeded"] for batch in run.result["batches"]) == 60
 
 
-def test_batch_omitted_ids_are_looked_up(start: Start) -> None:
+def test_batch_omitted_ids_read_the_state(start: Start) -> None:
     simulator = start()
     simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "ids": IDS[1:]}})
     run = rehearse(simulator, "suspend", IDS)

@@ -13,7 +13,7 @@ from tests.component.maintenance_site import PLAN, Site, good
 from tests.support.workloads import fleet, workload_id
 
 
-def test_maintenance_suspends_and_resumes_exactly_its_selection(start: Start, records: Path) -> None:
+def test_maintenance_begun_and_ended_changes_exactly_its_selection(start: Start, records: Path) -> None:
     rows = fleet(3)["workloads"] + [{"id": workload_id(9), "name": "was-stopped", "phase": "Stopped"}]
     site = Site(start(fleet={"workloads": rows}, transition_seconds=0.05), records)
     planned = good(site.run("planned", **PLAN))
@@ -32,7 +32,7 @@ def test_maintenance_suspends_and_resumes_exactly_its_selection(start: Start, re
     assert not good(site.run("ended"))["changed"]
 
 
-def test_begun_writes_ids_before_they_are_sent(start: Start, records: Path) -> None:
+def test_begun_any_batch_is_in_the_record_before_it_is_sent(start: Start, records: Path) -> None:
     site = Site(start(count=2, transition_seconds=0.05), records)
     good(site.run("begun", **PLAN))
     kinds = [event["event"] for event in site.events()]
@@ -40,7 +40,7 @@ def test_begun_writes_ids_before_they_are_sent(start: Start, records: Path) -> N
     assert kinds.index("asked") < kinds.index("answered") < kinds.index("seen")
 
 
-def test_check_mode_predicts_and_writes_nothing(start: Start, records: Path) -> None:
+def test_maintenance_in_check_mode_predicts_and_writes_nothing(start: Start, records: Path) -> None:
     site = Site(start(count=2, transition_seconds=0.05), records)
     checked = good(site.run("begun", check=True, **PLAN))
     assert checked["check_mode"]
@@ -70,7 +70,7 @@ def test_ended_after_a_cut_off_begin_resumes_what_may_still_stop(start: Start, r
         assert ended.result["summary"]["late"] == 3
 
 
-def test_max_percent_of_100_is_accepted(start: Start, records: Path) -> None:
+def test_planned_at_its_ceilings_is_accepted_and_above_them_rejected(start: Start, records: Path) -> None:
     site = Site(start(count=3, transition_seconds=0.05), records)
     good(site.run("planned", **PLAN))
     refused = site.run("planned", name="other", **{**PLAN, "max_percent": "50", "max_affected": "1"})
@@ -79,7 +79,7 @@ def test_max_percent_of_100_is_accepted(start: Start, records: Path) -> None:
     assert not (records / "other.record.jsonl").exists()
 
 
-def test_an_empty_plan_names_what_is_stopped_already(start: Start, records: Path) -> None:
+def test_planned_without_active_workloads_names_the_stopped_ones(start: Start, records: Path) -> None:
     site = Site(start(count=3, phase="Stopped", transition_seconds=0.05), records)
     refused = site.run("planned", **PLAN)
     assert refused.failed
@@ -87,7 +87,7 @@ def test_an_empty_plan_names_what_is_stopped_already(start: Start, records: Path
     good(site.run("planned", allow_empty=True, **PLAN))
 
 
-def test_an_overlap_is_resumed_by_the_last_one_to_end(start: Start, records: Path) -> None:
+def test_ended_with_an_overlap_leaves_it_to_the_last_holder(start: Start, records: Path) -> None:
     site = Site(start(count=3, transition_seconds=0.05), records)
     good(site.run("planned", name="second", **PLAN))
     good(site.run("begun", name="first", **PLAN))
@@ -101,7 +101,7 @@ def test_an_overlap_is_resumed_by_the_last_one_to_end(start: Start, records: Pat
     assert site.are_active(3)
 
 
-def test_moved_time_stamps_of_many_are_red_and_resumed_on_request(start: Start, records: Path) -> None:
+def test_ended_with_many_moved_time_stamps_is_red_and_resumes_on_request(start: Start, records: Path) -> None:
     site = Site(start(count=3, transition_seconds=0.05), records)
     good(site.run("begun", **PLAN))
     for number in range(3):
@@ -114,7 +114,7 @@ def test_moved_time_stamps_of_many_are_red_and_resumed_on_request(start: Start, 
     assert site.are_active(3)
 
 
-def test_a_handed_over_plan_is_used_once(start: Start, records: Path) -> None:
+def test_begun_with_a_handed_over_plan_uses_it_once(start: Start, records: Path) -> None:
     site = Site(start(count=3, transition_seconds=0.05), records)
     plan = good(site.run("planned", record_dir=None, **PLAN))["record"]
     begun = good(site.run("begun", record_dir=None, record=plan))["record"]
@@ -125,7 +125,7 @@ def test_a_handed_over_plan_is_used_once(start: Start, records: Path) -> None:
     assert site.are_active(3)
 
 
-def test_records_are_listed_without_a_request(start: Start, records: Path) -> None:
+def test_info_without_a_name_lists_records_without_a_request(start: Start, records: Path) -> None:
     site = Site(start(count=1, transition_seconds=0.05), records)
     good(site.run("planned", **PLAN))
     before = site.simulator.summary()
@@ -133,7 +133,7 @@ def test_records_are_listed_without_a_request(start: Start, records: Path) -> No
     assert site.simulator.summary() == before
 
 
-def test_record_dir_comes_from_the_environment_unless_the_task_sets_it(
+def test_record_dir_of_the_environment_counts_unless_the_task_sets_it(
     start: Start, records: Path, tmp_path: Path
 ) -> None:
     site = Site(start(count=1, transition_seconds=0.05), records)
@@ -146,7 +146,7 @@ def test_record_dir_comes_from_the_environment_unless_the_task_sets_it(
     assert len(good(site.info(None, record_dir=None, environ=environ))["records"]) == 1
 
 
-def test_summary_path_in_a_folder_of_everybodys_is_rejected_before_a_request(
+def test_summary_path_in_a_public_folder_is_rejected_before_a_request(
     start: Start, records: Path, tmp_path: Path
 ) -> None:
     site = Site(start(count=1, transition_seconds=0.05), records)

@@ -40,7 +40,9 @@ def site(start: Start, records: Path) -> Site:
     ("select", "number"),
     [({"all": True}, 3), ({"name": "job-0"}, 1), ({"ids": [workload_id(0), workload_id(1)]}, 2)],
 )
-def test_max_percent_takes_one_read_of_the_list(site: Site, select: dict[str, Any], number: int) -> None:
+def test_planned_with_max_percent_reads_the_list_once(
+    site: Site, select: dict[str, Any], number: int
+) -> None:
     planned = good(site.run("planned", **{**PLAN, "select": select}))
     assert planned["summary"]["planned"] == number
     assert len(_reads(site.simulator, "/workloads")) == 1
@@ -50,7 +52,7 @@ def test_max_percent_takes_one_read_of_the_list(site: Site, select: dict[str, An
     assert f"max_percent: {number} of 3 active workloads" in refused.result["msg"]
 
 
-def test_max_percent_of_a_search_counts_the_clusters_as_well(site: Site) -> None:
+def test_planned_with_max_percent_of_a_search_counts_the_clusters(site: Site) -> None:
     searched = {**PLAN, "select": {"search": "job-0"}}
     assert good(site.run("planned", **searched))["summary"]["planned"] == 1
     refused = site.run("planned", name="other", **{**searched, "max_percent": "30"})
@@ -59,7 +61,7 @@ def test_max_percent_of_a_search_counts_the_clusters_as_well(site: Site) -> None
 
 
 @pytest.mark.parametrize("max_percent", ["100", "none"])
-def test_plan_from_a_list_that_is_known_to_be_short_is_rejected(site: Site, max_percent: str) -> None:
+def test_planned_from_an_incomplete_list_is_rejected(site: Site, max_percent: str) -> None:
     site.simulator.faults({"match": COUNT, "times": None, "fault": {"kind": "wrong_count", "count": 4}})
     refused = site.run("planned", **{**PLAN, "max_percent": max_percent})
     assert refused.failed
@@ -72,7 +74,7 @@ def _stopped_again(site: Site, number: int) -> None:
         site.simulator.state.set_phase(workload_id(number), phase, by=OWNER)
 
 
-def test_history_decides_on_a_moved_time_stamp(site: Site) -> None:
+def test_ended_with_a_stop_by_the_owner_leaves_it_stopped(site: Site) -> None:
     good(site.run("begun", **PLAN))
     _stopped_again(site, 0)
     ended = good(site.run("ended"))
@@ -81,7 +83,7 @@ def test_history_decides_on_a_moved_time_stamp(site: Site) -> None:
     assert site.phases(3)[0] == "Stopped"
 
 
-def test_history_shows_that_an_upgrade_moved_a_time_stamp(site: Site) -> None:
+def test_ended_with_a_time_stamp_moved_by_an_upgrade_resumes_all(site: Site) -> None:
     good(site.run("begun", **PLAN))
     site.simulator.state.touch([workload_id(0)])
     good(site.run("ended"))
@@ -98,7 +100,7 @@ def test_history_shows_that_an_upgrade_moved_a_time_stamp(site: Site) -> None:
         {"kind": "other_json", "body": {"records": [{"meta": 1}, {"spec": {"phaseUpdate": None}}, 7]}},
     ],
 )
-def test_history_that_can_not_be_read_leaves_the_stop_in_doubt(site: Site, fault: dict[str, Any]) -> None:
+def test_ended_with_an_unreadable_history_leaves_the_stop_in_doubt(site: Site, fault: dict[str, Any]) -> None:
     good(site.run("begun", **PLAN))
     _stopped_again(site, 0)
     site.simulator.faults({"match": HISTORY, "times": None, "fault": fault})
@@ -111,13 +113,13 @@ def test_history_that_can_not_be_read_leaves_the_stop_in_doubt(site: Site, fault
     assert site.are_active(3)
 
 
-def test_begun_writes_when_it_sent_by_the_clock_of_the_control_plane(site: Site) -> None:
+def test_begun_with_a_date_header_records_the_time_of_the_control_plane(site: Site) -> None:
     good(site.run("begun", **PLAN))
     (asked,) = [one for one in site.events() if one["event"] == "asked"]
     assert parse_timestamp(asked["sent_at"]) is not None
 
 
-def test_end_after_a_lost_answer_sends_its_resume_until_it_is_answered(site: Site) -> None:
+def test_ended_after_a_lost_response_sends_its_resume_again(site: Site) -> None:
     site.simulator.state.cut_off(site.simulator.state.live()[0].fixed["clusterId"])
     assert site.run("begun", wait_timeout=0.1, **PLAN).failed
     site.simulator.faults({"match": RESUME, "fault": {"kind": "cut", "apply": False}})
@@ -129,7 +131,7 @@ def test_end_after_a_lost_answer_sends_its_resume_until_it_is_answered(site: Sit
 
 
 @pytest.mark.parametrize("requests", ["all", "last"])
-def test_end_of_a_cut_off_cluster_is_red_until_nothing_may_stop(
+def test_ended_with_a_cut_off_cluster_is_red_until_nothing_may_stop(
     start: Start, records: Path, requests: str
 ) -> None:
     """The resume of what runs is refused: the accepted suspends may still be carried out."""

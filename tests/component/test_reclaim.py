@@ -72,7 +72,7 @@ def site(start: Start, tmp_path: Path) -> Reclaim:
     return Reclaim(start(fleet={"workloads": rows}, transition_seconds=0.05), folder)
 
 
-def test_begun_suspends_what_was_told_and_is_due_alone(site: Reclaim) -> None:
+def test_begun_with_a_notice_suspends_due_workloads_alone(site: Reclaim) -> None:
     to_tell = site.warn()["to_tell"]
     assert [one["owner"] for one in to_tell] == ["ada@example.com", "bob@example.com"]
     site.tell(to_tell[:1])
@@ -90,7 +90,7 @@ def test_begun_suspends_what_was_told_and_is_due_alone(site: Reclaim) -> None:
     assert site.are_active(3)
 
 
-def test_begun_without_a_warning_is_rejected(site: Reclaim) -> None:
+def test_begun_before_any_notice_is_rejected(site: Reclaim) -> None:
     rejected = site.run("begun", **RECLAIM)
     assert rejected.failed
     assert rejected.result["msg"].startswith("notice: nobody was told under the name night. Tell the owners")
@@ -98,7 +98,7 @@ def test_begun_without_a_warning_is_rejected(site: Reclaim) -> None:
     assert not list(site.folder.iterdir())
 
 
-def test_begun_without_a_notice_on_purpose_plans_anew_each_time(site: Reclaim) -> None:
+def test_begun_with_notice_none_plans_anew_each_time(site: Reclaim) -> None:
     site.suspend(notice="none", select={"name": "job-0"})
     assert site.phases(3) == ["Stopped", "Running", "Running"]
     site.suspend(notice="none", select={"name": "job-1"})
@@ -107,7 +107,7 @@ def test_begun_without_a_notice_on_purpose_plans_anew_each_time(site: Reclaim) -
     assert set(site.sent("resume")) == {workload_id(0), workload_id(1)}
 
 
-def test_begun_the_week_after_respects_whom_resumed_and_keeps_what_is_stopped(site: Reclaim) -> None:
+def test_begun_a_week_later_leaves_resumed_workloads_and_keeps_stopped_ones(site: Reclaim) -> None:
     site.tell(site.warn()["to_tell"])
     site.pass_time(hours=25)
     site.suspend()
@@ -142,7 +142,7 @@ def test_planned_after_the_end_uses_the_name_again(site: Reclaim) -> None:
     assert len(list(site.folder.iterdir())) == 2
 
 
-def test_notices_outlive_the_end_of_a_record(site: Reclaim) -> None:
+def test_notices_after_the_end_of_a_record_still_count(site: Reclaim) -> None:
     site.tell(site.warn()["to_tell"])
     site.end()
     assert site.warn()["to_tell"] == []
@@ -151,7 +151,7 @@ def test_notices_outlive_the_end_of_a_record(site: Reclaim) -> None:
     assert site.phases(3) == ["Stopped"] * 3
 
 
-def test_begun_again_keeps_what_another_maintenance_holds_too(site: Reclaim) -> None:
+def test_begun_again_with_another_holder_keeps_workloads_stopped(site: Reclaim) -> None:
     site.tell(site.warn()["to_tell"])
     other: dict[str, Any] = {**RECLAIM, "notice": None, "select": {"name": "job-0"}}
     assert not site.run("planned", name="other", **other).failed
@@ -165,7 +165,7 @@ def test_begun_again_keeps_what_another_maintenance_holds_too(site: Reclaim) -> 
     assert site.are_active(3)
 
 
-def test_begun_again_is_red_and_sends_nothing_while_an_earlier_suspend_may_still_stop(site: Reclaim) -> None:
+def test_begun_again_while_an_earlier_suspend_is_open_is_red_and_sends_nothing(site: Reclaim) -> None:
     site.tell(site.warn()["to_tell"])
     site.pass_time(hours=25)
     site.suspend()
@@ -180,7 +180,7 @@ def test_begun_again_is_red_and_sends_nothing_while_an_earlier_suspend_may_still
     assert site.sent("suspend") == {workload_id(number): 1 for number in range(3)}
 
 
-def test_kept_workloads_are_neither_told_nor_suspended(site: Reclaim) -> None:
+def test_keep_of_a_workload_neither_notifies_nor_suspends(site: Reclaim) -> None:
     site.tell(site.warn()["to_tell"])
     site.pass_time(hours=25)
     keep = [{"owner": "ada@example.com", "until": "2999-01-01"}, {"name": "*", "until": "2020-01-01"}]
@@ -192,7 +192,7 @@ def test_kept_workloads_are_neither_told_nor_suspended(site: Reclaim) -> None:
     assert site.warn(keep=keep)["to_tell"] == []
 
 
-def test_begun_of_a_maintenance_is_rejected_for_the_record_of_a_reclaim(site: Reclaim) -> None:
+def test_begun_without_notice_on_the_record_of_a_reclaim_is_rejected(site: Reclaim) -> None:
     site.tell(site.warn()["to_tell"])
     rejected = site.run("begun")
     assert rejected.failed
@@ -200,7 +200,7 @@ def test_begun_of_a_maintenance_is_rejected_for_the_record_of_a_reclaim(site: Re
     assert site.sent("suspend") == {}
 
 
-def test_check_mode_tells_what_would_happen_and_writes_nothing(site: Reclaim) -> None:
+def test_reclaim_in_check_mode_predicts_and_writes_nothing(site: Reclaim) -> None:
     checked = site.run("planned", check=True, **RECLAIM)
     assert [one["owner"] for one in checked.result["to_tell"]] == ["ada@example.com", "bob@example.com"]
     assert not list(site.folder.iterdir())
@@ -213,7 +213,7 @@ def test_check_mode_tells_what_would_happen_and_writes_nothing(site: Reclaim) ->
     assert site.sent("suspend") == {}
 
 
-def test_a_crash_after_the_request_leaves_notices_that_count(site: Reclaim) -> None:
+def test_notices_after_a_crash_behind_the_request_still_count(site: Reclaim) -> None:
     """A suspend that was written down and never sent is sent by the next run."""
     site.tell(site.warn()["to_tell"])
     site.pass_time(hours=25)

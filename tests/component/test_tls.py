@@ -198,7 +198,7 @@ def test_batch_cut_after_a_success_does_not_name_the_scheme(start: Start) -> Non
     assert "scheme" not in run.result["msg"]
 
 
-def test_batch_lost_response_over_tls_is_looked_up(simulator: Handle, bundle: str) -> None:
+def test_batch_lost_response_over_tls_reads_the_state(simulator: Handle, bundle: str) -> None:
     simulator.faults(
         {"match": BATCH, "fault": "cut_in_body"},
         {"match": ONE, "nth": 5, "fault": "cut"},
@@ -217,7 +217,7 @@ def test_batch_proxy_with_a_password_is_used(simulator: Handle, bundle: str, pro
 @pytest.mark.parametrize("is_tls", [True, False])
 @pytest.mark.parametrize("fault", [{"kind": "cut"}, {"kind": "cut", "reset": True}, {"kind": "cut_in_body"}])
 @pytest.mark.parametrize("action", ["suspend", "delete"])
-def test_batch_lost_response_behind_a_proxy_is_looked_up(
+def test_batch_lost_response_behind_a_proxy_reads_the_state(
     start: Start,
     simulator: Handle,
     bundle: str,

@@ -58,7 +58,7 @@ def _lines(result: ModuleResult, failed: bool = False) -> list[str]:
     return lines
 
 
-def test_a_plan_of_nodes_says_to_cordon_first_and_leaves_the_attestation_open(open_site: Any) -> None:
+def test_planned_of_nodes_names_the_cordon_and_leaves_the_attestation_open(open_site: Any) -> None:
     site = open_site(_row(1, nodes=["gpu-17"]))
     lines = _lines(site.run("planned", **{**NODES, "node_fenced": False}))
     assert lines[0] == (
@@ -72,7 +72,7 @@ def test_a_plan_of_nodes_says_to_cordon_first_and_leaves_the_attestation_open(op
     assert rejected[-1].endswith(" -e 'workload_maintenance_node_fenced=<true once it is cordoned>'")
 
 
-def test_pods_left_on_purpose_are_green_with_the_taint_to_set(open_site: Any) -> None:
+def test_begun_with_pods_left_on_purpose_is_green_and_names_the_taint(open_site: Any) -> None:
     site = open_site(
         *(_row(one, nodes=["gpu-17"]) for one in range(4)), _row(4, nodes=["gpu-17"], **INFERENCE)
     )
@@ -86,7 +86,7 @@ def test_pods_left_on_purpose_are_green_with_the_taint_to_set(open_site: Any) ->
     assert lines[-1].startswith("Next: ansible-playbook gpuops.runai.maintenance_end -e ")
 
 
-def test_pods_left_by_nobody_are_red_and_looked_at_again(open_site: Any) -> None:
+def test_begun_with_unexpected_pods_is_red_and_leads_to_the_status(open_site: Any) -> None:
     site = open_site(_row(1, nodes=["gpu-17"]), _row(2, nodes=["gpu-17"], phase="Completed"))
     _lines(site.run("planned", **NODES))
     site.simulator.state.set_phase(workload_id(2), "Running")
@@ -99,12 +99,12 @@ def test_pods_left_by_nobody_are_red_and_looked_at_again(open_site: Any) -> None
     assert status[-1].startswith("Next: ansible-playbook gpuops.runai.maintenance_status -e ")
 
 
-def test_nodes_without_visible_pods_are_said_to_be_so(open_site: Any) -> None:
+def test_begun_without_visible_pods_reports_that(open_site: Any) -> None:
     site = open_site(_row(1, nodes=["gpu-17"]))
     assert "0 pods visible to this account on gpu-17" in _lines(site.run("begun", **NODES))
 
 
-def test_a_control_plane_that_is_down_is_waited_for_with_reads_only(open_site: Any) -> None:
+def test_ended_while_the_control_plane_is_down_waits_with_reads_only(open_site: Any) -> None:
     site = open_site(_row(1))
     _lines(site.run("begun", **PLAN))
     writes = site.simulator.summary()["batches"]
@@ -117,7 +117,7 @@ def test_a_control_plane_that_is_down_is_waited_for_with_reads_only(open_site: A
     assert any("the control plane did not answer at first" in warning for warning in ended.warnings)
 
 
-def test_an_emergency_takes_the_lowest_priority_until_enough_is_free(open_site: Any) -> None:
+def test_planned_until_gpus_takes_the_lowest_priority_first(open_site: Any) -> None:
     rows = [_row(number, priority=number * 10, preemptible=number != 1) for number in range(1, 7)]
     stuck = _row(8, priority=5, preemptible=True, **INFERENCE, allocatedResources={"gpu": 6})
     site = open_site(*rows, stuck, _row(7, phase="Stopped", priority=1, preemptible=True))
@@ -142,7 +142,7 @@ def test_an_emergency_takes_the_lowest_priority_until_enough_is_free(open_site: 
     assert sorted(sent) == [workload_id(2), workload_id(3)]
 
 
-def test_refused_workloads_are_red_and_begun_again(open_site: Any) -> None:
+def test_begun_with_refused_workloads_is_red_and_goes_on_when_repeated(open_site: Any) -> None:
     site = open_site(_row(1), _row(2))
     refuse = {"kind": "refuse_ids", "ids": [workload_id(2)], "message": "conflict, try later"}
     site.simulator.faults({"match": {"action": "suspend"}, "times": "always", "fault": refuse})
@@ -174,7 +174,7 @@ def test_refused_workloads_are_red_and_begun_again(open_site: Any) -> None:
         ({"node_pools": ["h-100"]}, "node_pools: the control plane lists no node pool 'h-100'", "h100"),
     ],
 )
-def test_an_unknown_name_is_answered_with_similar_ones(
+def test_planned_with_an_unknown_name_suggests_similar_ones(
     open_site: Any, select: dict[str, list[str]], words: str, correction: str
 ) -> None:
     north = {"uuid": "71f69d83-ba66-4822-adf5-55ce55efd210", "name": "north"}
@@ -194,7 +194,7 @@ def test_an_unknown_name_is_answered_with_similar_ones(
     assert not [warning for warning in result.warnings if warning in lines[0]]
 
 
-def test_a_node_of_two_clusters_is_answered_with_these(open_site: Any) -> None:
+def test_planned_with_a_node_of_two_clusters_names_both(open_site: Any) -> None:
     clusters = [
         {"uuid": f"71f69d83-ba66-4822-adf5-55ce55efd21{number}", "name": name}
         for number, name in enumerate(("north", "south"))
@@ -205,7 +205,7 @@ def test_a_node_of_two_clusters_is_answered_with_these(open_site: Any) -> None:
     assert lines[-1].endswith(" -e 'workload_maintenance_clusters=<north or south>'")
 
 
-def test_a_rejection_in_check_mode_prints_its_command_with_check(open_site: Any) -> None:
+def test_planned_rejected_in_check_mode_prints_its_command_with_check(open_site: Any) -> None:
     site = open_site(_row(1), _row(2))
     rejected = _lines(site.run("planned", check=True, **{**PLAN, "max_affected": "1"}), failed=True)
     assert rejected[-1].endswith(" -e 'workload_maintenance_max_affected=<a higher ceiling or none>' --check")
@@ -218,12 +218,12 @@ def test_a_rejection_in_check_mode_prints_its_command_with_check(open_site: Any)
     assert blank[-1].endswith(" -e 'workload_maintenance_reason=<why>' --check")
 
 
-def test_a_blank_reason_is_told_that_it_is_required(open_site: Any) -> None:
+def test_planned_with_a_blank_reason_is_rejected_as_required(open_site: Any) -> None:
     lines = _lines(open_site(_row(1)).run("planned", **{**PLAN, "reason": " "}), failed=True)
     assert lines[0] == "reason: is empty, and it is required. Set it."
 
 
-def test_a_holder_is_named_with_the_command_that_ends_it(open_site: Any) -> None:
+def test_ended_with_a_holder_names_the_command_that_ends_it(open_site: Any) -> None:
     site = open_site(_row(1))
     _lines(site.run("planned", name="second", **PLAN))
     _lines(site.run("begun", name="first", **PLAN))
@@ -235,7 +235,7 @@ def test_a_holder_is_named_with_the_command_that_ends_it(open_site: Any) -> None
     assert f"-e workload_maintenance_record_dir={site.folder}" in lines[-1]
 
 
-def test_status_of_a_plan_and_of_what_has_begun_says_what_is_next(open_site: Any) -> None:
+def test_status_of_each_state_names_the_next_command(open_site: Any) -> None:
     site = open_site(_row(1))
     _lines(site.run("planned", **PLAN))
     assert "gpuops.runai.maintenance_begin" in _lines(site.info("night"))[-1]
@@ -248,7 +248,7 @@ def test_status_of_a_plan_and_of_what_has_begun_says_what_is_next(open_site: Any
     assert "gpuops.runai.maintenance_status" in unknown[-1]
 
 
-def test_a_folder_in_a_container_gives_a_warning(open_site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planned_with_a_folder_in_a_container_warns(open_site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     site = open_site(_row(1))
     assert site.run("planned", **PLAN).warnings == []
     monkeypatch.setattr(maintenance_run, "is_in_container", lambda path: path == str(site.folder))
@@ -257,7 +257,9 @@ def test_a_folder_in_a_container_gives_a_warning(open_site: Any, monkeypatch: py
 
 
 @pytest.mark.parametrize("suffix", [".md", ".html"])
-def test_the_summary_page_has_owners_and_all_workloads(open_site: Any, tmp_path: Path, suffix: str) -> None:
+def test_summary_page_at_any_limit_has_owners_and_all_workloads(
+    open_site: Any, tmp_path: Path, suffix: str
+) -> None:
     path = tmp_path / f"summary{suffix}"
     site = open_site(_row(1), _row(2, submittedBy="bob <b>", allocatedResources={"gpu": 0.5}))
     site.run("planned", check=True, summary_path=str(path), **PLAN)
@@ -276,7 +278,7 @@ def test_the_summary_page_has_owners_and_all_workloads(open_site: Any, tmp_path:
     assert "train-2" in path.read_text()
 
 
-def test_owners_have_the_names_and_gpus_of_their_workloads(open_site: Any) -> None:
+def test_owners_of_a_plan_have_names_and_gpus_of_their_workloads(open_site: Any) -> None:
     result = open_site(_row(1)).run("planned", **PLAN).result
     (owner,) = result["owners"]
     assert owner["workloads"] == [{"name": "train-1", "project": "vision", "gpus": 2.0}]
