@@ -59,7 +59,7 @@ def test_batch_without_json_body_is_refused(start: Start, connect: Connect) -> N
     assert is_error(form, 400)
 
 
-def test_batch_of_a_hundred_ids_answers_each_once(start: Start, connect: Connect) -> None:
+def test_batch_of_a_hundred_ids_names_each_once(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of(*["Running"] * 100))
     ids = [workload_id(number) for number in range(100)]
     answer = connect(simulator).batch("suspend", ids)
@@ -90,7 +90,7 @@ def test_batch_with_upper_case_ids_is_carried_out(start: Start, connect: Connect
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}"])
-def test_endpoint_without_good_token_answers_401(start: Start, connect: Connect, header: str) -> None:
+def test_endpoint_without_good_token_responds_401(start: Start, connect: Connect, header: str) -> None:
     simulator = start(fleet=fleet_of("Running"))
     client = connect(simulator)
     client.headers["Authorization"] = header
@@ -166,7 +166,7 @@ def test_v1_token_request_in_either_spelling_is_granted(
     assert is_error(client.post("/api/v1/token", data=body), 400)
 
 
-def test_get_workload_by_id_answers_its_row(start: Start, connect: Connect) -> None:
+def test_get_workload_by_id_returns_its_row(start: Start, connect: Connect) -> None:
     deleted = {"id": workload_id(2), "phase": "Completed", "deletedAt": "2025-01-01T00:00:00Z"}
     fleet = fleet_of("Running", "Running")
     fleet["workloads"].append(deleted)
@@ -307,7 +307,7 @@ def test_pods_of_one_workload_are_paged(start: Start, connect: Connect) -> None:
     assert is_error(client.get(f"/api/v1/workloads/{ABSENT}/pods"), 404)
 
 
-def test_lists_of_places_answer_their_rows(start: Start, connect: Connect) -> None:
+def test_lists_of_places_return_their_rows(start: Start, connect: Connect) -> None:
     client = connect(start(workloads=60))
     clusters = client.get("/api/v1/clusters").json()
     assert [sorted(cluster)[-1] for cluster in clusters] == ["version", "version"]
@@ -425,7 +425,7 @@ def test_unknown_path_or_method_has_the_error_shape(start: Start, connect: Conne
     assert is_error(client.delete("/api/v1/workloads"), 405)
 
 
-def test_answer_that_breaks_the_contract_becomes_a_500(start: Start, connect: Connect) -> None:
+def test_response_that_breaks_the_contract_becomes_a_500(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running"))
     simulator.state.set_phase(workload_id(0), "Suspending", frozen=True)
     answer = connect(simulator).get("/api/v1/workloads")

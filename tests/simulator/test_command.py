@@ -189,7 +189,7 @@ def is_told_in_a_line(*options: str) -> str:
     return done.stderr
 
 
-def test_command_prints_a_line_that_points_a_shell_to_it() -> None:
+def test_command_started_prints_a_line_that_points_a_shell_to_it() -> None:
     with started("--client-secret", "with 'quotes'") as (process, line):
         assert process.stdout is not None
         exports = process.stdout.readline()

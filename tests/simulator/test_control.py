@@ -23,7 +23,7 @@ Connect = Callable[[Handle], Client]
 IDS = [workload_id(number) for number in range(3)]
 
 
-def test_every_answer_names_the_simulator(start: Start) -> None:
+def test_response_of_any_endpoint_names_the_simulator(start: Start) -> None:
     simulator = start(workloads=5)
     for path in ("/", "/api/v1/workloads", "/api/v1/nothing", "/_simulator/summary", "/nothing"):
         assert "simulator" in requests.get(simulator.url + path, timeout=PATIENCE).headers["x-simulator"]

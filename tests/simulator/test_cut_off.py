@@ -112,7 +112,7 @@ def test_control_clusters_with_unknown_name_changes_nothing(simulator: Handle, c
     assert phases(simulator)[0] == "Stopping"
 
 
-def test_touch_moves_stamps_on_without_a_phase(simulator: Handle, client: Client) -> None:
+def test_touch_of_workloads_moves_stamps_without_a_phase(simulator: Handle, client: Client) -> None:
     before = {row["id"]: row["phaseUpdatedAt"] for row in client.rows()}
     simulator.advance(60)
     assert client.post("/_simulator/workloads", json={"touch": IDS[:1]}).status_code == 200

@@ -136,7 +136,7 @@ def test_plan_with_several_rules_applies_the_first() -> None:
 
 @pytest.mark.parametrize("apply", [False, True])
 @pytest.mark.parametrize("status", [401, 403, 413, 429, 500, 502, 503, 504])
-def test_status_fault_answers_that_status(
+def test_status_fault_of_any_number_responds_with_it(
     simulator: Handle, client: Client, status: int, apply: bool
 ) -> None:
     fault = {"kind": "status", "status": status, "apply": apply, "details": "why"}
@@ -158,7 +158,7 @@ def test_status_fault_answers_that_status(
         ("so sorry", "so sorry", ""),
     ],
 )
-def test_status_fault_with_body_answers_it(
+def test_status_fault_with_body_responds_with_it(
     simulator: Handle, client: Client, body: str, text: str, content_type: str
 ) -> None:
     simulator.faults({"fault": {"kind": "status", "status": 502, "body": body}})
@@ -282,7 +282,7 @@ def test_cut_in_body_fault_delivers_the_first_half(start: Start) -> None:
 
 
 @pytest.mark.parametrize("kind", ["half_json", "html", "empty"])
-def test_fault_without_json_answers_200(simulator: Handle, client: Client, kind: str) -> None:
+def test_fault_without_json_responds_200(simulator: Handle, client: Client, kind: str) -> None:
     simulator.faults({"match": BATCH, "fault": kind})
     answer = client.batch("suspend", IDS)
     assert answer.status_code == 200
@@ -292,7 +292,7 @@ def test_fault_without_json_answers_200(simulator: Handle, client: Client, kind:
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_other_json_fault_answers_its_body(simulator: Handle, client: Client, apply: bool) -> None:
+def test_other_json_fault_with_body_responds_with_it(simulator: Handle, client: Client, apply: bool) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "other_json", "body": [1, None], "apply": apply}})
     assert client.batch("suspend", IDS).json() == [1, None]
     assert stopped(simulator) == (IDS if apply else [])
@@ -308,7 +308,7 @@ def test_omit_ids_fault_leaves_ids_out_of_both_lists(simulator: Handle, client: 
 
 
 @pytest.mark.parametrize("apply", [False, True])
-def test_omit_ids_fault_of_all_answers_no_list(simulator: Handle, client: Client, apply: bool) -> None:
+def test_omit_ids_fault_of_all_sends_no_list(simulator: Handle, client: Client, apply: bool) -> None:
     simulator.faults({"fault": {"kind": "omit_ids", "count": "all", "apply": apply}})
     assert list(client.batch("suspend", IDS).json()) == ["id"]
     assert stopped(simulator) == (IDS if apply else [])
@@ -385,7 +385,7 @@ def test_paging_faults_change_rows_and_next(simulator: Handle, client: Client) -
     assert [page(client, offset) for offset in (0, 2, 40)] == [(IDS[:2], 2), (IDS[2:], 4), (IDS[:2], 42)]
 
 
-def test_edit_rows_and_wrong_count_faults_change_the_answer(simulator: Handle, client: Client) -> None:
+def test_edit_rows_and_wrong_count_faults_change_the_response(simulator: Handle, client: Client) -> None:
     simulator.faults(
         {
             "match": LIST,
@@ -401,7 +401,7 @@ def test_edit_rows_and_wrong_count_faults_change_the_answer(simulator: Handle, c
     assert "actionsSupport" not in client.get(f"/api/v1/workloads/{IDS[2]}").json()
 
 
-def test_slow_and_dribble_faults_deliver_the_whole_answer(start: Start, connect: Connect) -> None:
+def test_slow_and_dribble_faults_deliver_the_whole_response(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of(*["Running"] * 4), clock=RealClock())
     client = connect(simulator)
     simulator.faults(
@@ -439,7 +439,7 @@ def test_plan_replaced_ends_down(simulator: Handle, client: Client) -> None:
     assert stopped(simulator) == IDS
 
 
-def test_interrupt_during_stop_ends(start: Start, connect: Connect) -> None:
+def test_simulator_interrupted_during_its_stop_ends(start: Start, connect: Connect) -> None:
     simulator = start(workloads=1)
     client = connect(simulator)
     assert client.get("/api/v1/workloads/count").ok
@@ -448,7 +448,7 @@ def test_interrupt_during_stop_ends(start: Start, connect: Connect) -> None:
         client.get("/api/v1/workloads/count")
 
 
-def test_control_down_refuses_connections(simulator: Handle, client: Client) -> None:
+def test_control_down_set_refuses_connections(simulator: Handle, client: Client) -> None:
     assert client.post("/_simulator/down", json={}).status_code == 400
     assert client.post("/_simulator/down", json={"seconds": 3600}).json() == {"seconds": 3600.0}
     wait_until(lambda: refuses(simulator), "the outage")
@@ -466,7 +466,7 @@ def refuses(simulator: Handle) -> bool:
     return False
 
 
-def test_redirect_fault_names_the_other_place(simulator: Handle, client: Client) -> None:
+def test_redirect_fault_with_a_place_names_it(simulator: Handle, client: Client) -> None:
     simulator.faults({"fault": {"kind": "redirect", "location": "http://other.invalid/"}})
     answer = client.get("/api/v1/workloads", params={"limit": 5}, allow_redirects=False)
     assert answer.status_code == 307
@@ -492,7 +492,7 @@ def test_change_phase_fault_acts_before_or_after(simulator: Handle, client: Clie
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"status", "hang", "slow", "dribble", "down"}))
-def test_any_fault_on_any_request_never_breaks_the_simulator(
+def test_simulator_with_any_fault_on_any_request_goes_on(
     simulator: Handle, client: Client, kind: str
 ) -> None:
     """Whatever a fault meets, the simulator answers or cuts: it never fails itself."""

@@ -65,7 +65,7 @@ def statuses(client: Client, count: int) -> list[int]:
     return [client.get("/api/v1/workloads/count").status_code for _number in range(count)]
 
 
-def test_interim_fault_sends_interim_answers_first(simulator: Handle) -> None:
+def test_interim_fault_sends_interim_responses_first(simulator: Handle) -> None:
     plan(simulator, "interim", status=102, count=2)
     heads = raw_answer(simulator, b'{"count":4}').split(b"\r\n\r\n")
     assert [head[9:12] for head in heads[:3]] == [b"102", b"102", b"200"]
@@ -73,7 +73,7 @@ def test_interim_fault_sends_interim_answers_first(simulator: Handle) -> None:
     assert simulator.requests()[0]["status"] == 200
 
 
-def test_surplus_fault_sends_bytes_behind_the_answer(simulator: Handle, client: Client) -> None:
+def test_surplus_fault_sends_bytes_behind_the_response(simulator: Handle, client: Client) -> None:
     plan(simulator, "surplus", text="HTTP/1.1 200 OK\r\n\r\n")
     assert raw_answer(simulator, b"OK\r\n\r\n").endswith(b'{"count":4}HTTP/1.1 200 OK\r\n\r\n')
     simulator.faults()
@@ -136,7 +136,7 @@ def test_fresh_token_fault_after_a_key_change_refuses_new_tokens_first(
     assert statuses(client, 2) == [401, 200]
 
 
-def test_unknown_path_fault_answers_401_there_alone(start: Start, connect: Connect) -> None:
+def test_unknown_path_fault_responds_401_there_alone(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running"), api_version="2.22")
     client = connect(simulator)
     plan(simulator, "unknown_path")
@@ -192,7 +192,7 @@ def test_wrong_encoding_fault_names_a_compression(simulator: Handle, client: Cli
         ({"fault": ["x"]}, {"fault": ["x"]}),
     ],
 )
-def test_status_fault_with_error_shape_answers_it(
+def test_status_fault_with_error_shape_responds_with_it(
     simulator: Handle, client: Client, body: Any, expected: Any
 ) -> None:
     plan(simulator, "status", status=409, message="no", details="why", body=body)

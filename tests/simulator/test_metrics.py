@@ -77,7 +77,7 @@ def test_metrics_before_the_phase_began_have_no_samples(start: Start, connect: C
     assert numbers(ask(client, **window(handle, HOUR, 5))) == [[]]
 
 
-def test_metrics_of_several_types_come_in_one_answer(start: Start, connect: Connect) -> None:
+def test_metrics_of_several_types_come_in_one_response(start: Start, connect: Connect) -> None:
     handle = start(fleet=fleet_of("Running", **aged(3), gpus=2))
     kinds = "GPU_MEMORY_USAGE_BYTES,GPU_ALLOCATION,RUNNING_POD_COUNT,CPU_USAGE_CORES"
     answer = ask(connect(handle), **window(handle, HOUR, 2, kinds))
@@ -122,7 +122,7 @@ def test_metrics_with_a_history_set_follow_it(
         ("missing", 404, None),
     ],
 )
-def test_metrics_with_an_answer_set_have_its_shape(
+def test_metrics_with_a_response_set_have_its_shape(
     start: Start, connect: Connect, answer: str, status: int, series: int | None
 ) -> None:
     handle = start(fleet=fleet_of("Running", **aged(3), gpus=2))

@@ -210,7 +210,7 @@ def test_generated_fleet_of_same_seed_is_the_same() -> None:
     assert picture(1) != picture(2)
 
 
-def test_generated_fleet_holds_all_kinds() -> None:
+def test_generated_fleet_of_any_size_holds_all_kinds() -> None:
     workloads, places = generate(250, 1, now=1000.0)
     assert len({one.phase for one in workloads}) >= 8
     assert len({one.fixed["clusterId"] for one in workloads}) == len(places.clusters) == 2
@@ -290,5 +290,5 @@ class AnyHistory(RuleBasedStateMachine):
 TestAnyHistory = AnyHistory.TestCase
 
 
-def test_helper_ids_are_uuids() -> None:
+def test_workload_id_of_any_number_is_a_uuid() -> None:
     assert str(uuid.UUID(workload_id(5))) == workload_id(5)

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     runai: Any = importlib.import_module("runai")
 
 
-def test_official_client_reads_and_sends(start: Start) -> None:
+def test_official_client_with_a_token_reads_and_sends(start: Start) -> None:
     simulator = start(
         fleet=fleet_of("Running", "Running", "Completed"), clock=RealClock(), transition_seconds=3600
     )

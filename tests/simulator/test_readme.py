@@ -60,6 +60,6 @@ def test_readme_options_and_settings_exist() -> None:
     assert set(changeable) == {*CHANGEABLE, *(field.name for field in fields(Behaviour))}
 
 
-def test_readme_names_the_dummies() -> None:
+def test_readme_dummy_credentials_are_the_real_ones() -> None:
     for dummy in (CLIENT_ID, CLIENT_SECRET, TOKEN):
         assert dummy in README
