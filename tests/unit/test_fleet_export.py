@@ -68,7 +68,9 @@ def test_fleet_document_one_owner_has_one_pseudonym() -> None:
 
 
 @pytest.mark.parametrize(("path", "problem"), [("", "is a folder"), ("fleet", "everybody can write")])
-def test_path_that_is_not_safe_is_rejected_before_a_request(tmp_path: Path, path: str, problem: str) -> None:
+def test_fleet_export_with_an_unsafe_path_is_rejected_before_a_request(
+    tmp_path: Path, path: str, problem: str
+) -> None:
     tmp_path.chmod(0o777)
     params = {"path": str(tmp_path / path)}
     finished = run_export(params, {}, True)

@@ -49,7 +49,7 @@ def refused(words: str) -> ModuleResult:
 
 
 @pytest.mark.parametrize("failed", [False, True])
-def test_module_ends_as_the_run_and_hides_its_secrets(ended: dict[str, Any], failed: bool) -> None:
+def test_module_at_its_end_hides_secrets(ended: dict[str, Any], failed: bool) -> None:
     module = RunaiModule({}, shown=["step"])
     with pytest.raises(Ended):
         module.run(lambda: ModuleResult({"msg": "done", "changed": True}, failed, [], {"secret-2"}), refused)

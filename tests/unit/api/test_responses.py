@@ -188,7 +188,7 @@ def test_parse_one_other_id_is_malformed() -> None:
 
 
 @pytest.mark.parametrize("empty", [None, {}])
-def test_parse_empty_object_for_a_list_returns_an_empty_list(empty: object) -> None:
+def test_parse_lists_given_as_an_empty_object_are_empty(empty: object) -> None:
     assert parse_page("/w", {"workloads": empty}, "workloads", 0) == Page([], None)
     assert batch({"succeeded": IDS, "failed": empty})[0].succeeded == IDS
 

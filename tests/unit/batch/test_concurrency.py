@@ -37,7 +37,7 @@ class Rounds:
         return self.limit.limit
 
 
-def test_limit_while_answers_are_fast_doubles_each_round_up_to_most() -> None:
+def test_limit_while_responses_are_fast_doubles_each_round_up_to_most() -> None:
     rounds = Rounds()
     assert [rounds.answer() for _round in range(3)] == [8, 16, 16]
 
@@ -59,7 +59,7 @@ def test_limit_after_an_overload_grows_back_to_the_accepted_number() -> None:
     assert [rounds.answer() for _round in range(5)] == [6, 6, 6, 6, 6]
 
 
-def test_limit_after_many_answers_at_the_accepted_number_tries_one_more_ever_more_rarely() -> None:
+def test_limit_after_many_responses_at_the_accepted_number_tries_one_more_ever_more_rarely() -> None:
     rounds = Rounds(start=8)
     rounds.refuse(2)
     tries = []
@@ -71,14 +71,14 @@ def test_limit_after_many_answers_at_the_accepted_number_tries_one_more_ever_mor
     assert tries[1] - tries[0] > tries[0]
 
 
-def test_limit_with_slower_answers_halves_and_stays() -> None:
+def test_limit_with_slower_responses_halves_and_stays() -> None:
     rounds = Rounds()
     rounds.answer(rounds=2)
     assert rounds.answer(seconds=2.5) == 8
     assert rounds.answer(seconds=1.0, rounds=3) == 8
 
 
-def test_limit_with_somewhat_slower_answers_holds() -> None:
+def test_limit_with_somewhat_slower_responses_holds() -> None:
     rounds = Rounds()
     rounds.answer()
     assert rounds.answer(seconds=1.8, rounds=5) == 8
@@ -90,7 +90,7 @@ def test_limit_of_a_control_plane_that_is_slow_at_any_number_halves_once() -> No
     assert rounds.answer(seconds=4.0, rounds=10) >= 8
 
 
-def test_limit_with_one_slow_answer_goes_on() -> None:
+def test_limit_with_one_slow_response_goes_on() -> None:
     rounds = Rounds(start=8)
     rounds.answer()
     rounds.clock.seconds += 30.0
@@ -104,7 +104,7 @@ def test_limit_that_is_fixed_never_moves() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.01, 100.0)), max_size=80))
-def test_limit_after_any_answers_stays_within_its_bounds(events: list[tuple[bool, float]]) -> None:
+def test_limit_after_any_responses_stays_within_its_bounds(events: list[tuple[bool, float]]) -> None:
     rounds = Rounds()
     for is_answer, seconds in events:
         limit = rounds.answer(seconds) if is_answer else rounds.refuse(1)

@@ -59,7 +59,7 @@ def test_resume_of_a_workload_that_never_stops_fails() -> None:
     assert finished.result["workloads"][0]["reason"] == "still_stopping"
 
 
-def test_resume_of_a_workload_finishing_meanwhile_is_settled_as_finished() -> None:
+def test_resume_of_a_workload_finishing_meanwhile_is_skipped() -> None:
     ids = workload_ids(1)
     fleet = same(1, "Stopping", frozen=ids)
     row = fleet.row

@@ -70,7 +70,7 @@ def test_check_blanks_blank_is_rejected_by_name(values: dict[str, Any]) -> None:
     assert str(refusal.value).startswith(f"{next(iter(values))}: is empty, or has an empty element.")
 
 
-def test_check_blanks_values_that_only_look_blank_are_accepted() -> None:
+def test_check_blanks_values_that_only_seem_blank_are_accepted() -> None:
     values = {"role_projects": "vision,language\nspeech", "role_reason": "fan, broken,", "role_limit": 0}
     check_blanks(values, DOCUMENTED)
     check_blanks({"role_limit": False, "role_projects": ["any"]}, DOCUMENTED)

@@ -76,7 +76,9 @@ ONCE_USED = [*IDLE[:60], IDLE[60]._replace(value=97.0), *IDLE[61:]]
         ([ONCE_USED, flat(0.5, without=range(60, 62))], 2, "no measurement for 3m"),
     ],
 )
-def test_judge_table(measured: list[list[Sample]], gpus: float, expected: Union[float, str]) -> None:
+def test_judge_each_case_gives_its_peak_or_reason(
+    measured: list[list[Sample]], gpus: float, expected: Union[float, str]
+) -> None:
     found = judge(Measurements(measured, is_partial=False), gpus, WINDOW)
     assert (expected in found) if isinstance(expected, str) and isinstance(found, str) else found == expected
 

@@ -142,7 +142,7 @@ def test_read_node_list_without_clusters_warns_of_missing_names(loopback: Loopba
     assert warnings == ["This account may not list clusters. Cluster ids stand in the place of their names."]
 
 
-def test_read_node_list_refused_with_the_secret_in_the_answer_hides_it(loopback: Loopback) -> None:
+def test_read_node_list_refused_with_the_secret_in_the_response_hides_it(loopback: Loopback) -> None:
     loopback.answer = lambda asked: loopback.reply(400, {"code": 400, "message": "a-secret-token is odd"})
     with pytest.raises(RunaiError) as fault:
         read(loopback)

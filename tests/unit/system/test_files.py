@@ -91,7 +91,7 @@ def owners(folder: Path) -> dict[str, int]:
 
 
 @as_root
-def test_files_that_root_writes_belong_to_the_owner_of_the_folder(place: Path) -> None:
+def test_output_files_of_root_belong_to_the_owner_of_the_folder(place: Path) -> None:
     folder = made(place / "ada", 0o755, ADA)
     use(folder)
     assert owners(folder) == {"summary.md": ADA, "report.jsonl": ADA}
@@ -100,7 +100,7 @@ def test_files_that_root_writes_belong_to_the_owner_of_the_folder(place: Path) -
 
 @as_root
 @pytest.mark.parametrize(("mode", "owner"), [(0o755, EVE), (0o1777, ADA)])
-def test_write_whole_leaves_the_file_to_the_earlier_owner_unless_everybody_can_write(
+def test_write_whole_over_a_file_keeps_its_owner_unless_everybody_can_write(
     place: Path, mode: int, owner: int
 ) -> None:
     folder = made(place / "ada", mode, ADA)
@@ -111,14 +111,14 @@ def test_write_whole_leaves_the_file_to_the_earlier_owner_unless_everybody_can_w
 
 
 @as_root
-def test_files_of_another_account_belong_to_it_also_in_a_sticky_folder(place: Path) -> None:
+def test_output_files_in_a_sticky_folder_belong_to_their_writer(place: Path) -> None:
     folder = made(place / "tmp", 0o1777)
     as_account(ADA, lambda: use(folder))
     assert owners(folder) == {"summary.md": ADA, "report.jsonl": ADA}
 
 
 @as_root
-def test_name_of_another_account_in_a_sticky_folder_is_rejected_before_a_write(place: Path) -> None:
+def test_output_files_of_another_account_in_a_sticky_folder_are_rejected(place: Path) -> None:
     folder = made(place / "tmp", 0o1777)
     as_account(EVE, lambda: use(folder))
 
@@ -131,7 +131,7 @@ def test_name_of_another_account_in_a_sticky_folder_is_rejected_before_a_write(p
     as_account(ADA, try_both)
 
 
-def test_folder_that_everybody_can_write_to_is_rejected_unless_it_is_sticky(tmp_path: Path) -> None:
+def test_output_files_in_a_public_folder_are_rejected_unless_it_is_sticky(tmp_path: Path) -> None:
     folder = made(tmp_path / "open", 0o777)
     with pytest.raises(RunaiError, match=r"summary.md: everybody can write to its folder"):
         write_whole(str(folder / "summary.md"), "text")
@@ -144,7 +144,7 @@ def test_folder_that_everybody_can_write_to_is_rejected_unless_it_is_sticky(tmp_
 
 @pytest.mark.parametrize("name", ["summary.md", "report.jsonl.part", "report.jsonl.part.new"])
 @pytest.mark.parametrize("kind", ["link", "hard link", "pipe"])
-def test_planted_file_is_replaced_or_kept_and_its_target_stays(tmp_path: Path, name: str, kind: str) -> None:
+def test_output_files_over_planted_ones_keep_their_targets(tmp_path: Path, name: str, kind: str) -> None:
     target, folder = tmp_path / "precious", made(tmp_path / "folder", 0o755)
     target.write_text("precious")
     target.chmod(0o640)
@@ -171,7 +171,7 @@ def test_planted_file_is_replaced_or_kept_and_its_target_stays(tmp_path: Path, n
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe", "folder", "large"])
-def test_open_rejects_what_is_not_an_ordinary_file(tmp_path: Path, kind: str) -> None:
+def test_open_of_no_ordinary_file_is_rejected(tmp_path: Path, kind: str) -> None:
     target, name = tmp_path / "target", tmp_path / "folder" / "name"
     made(tmp_path / "folder", 0o700)
     target.write_text("1234")
@@ -198,7 +198,7 @@ def test_open_rejects_what_is_not_an_ordinary_file(tmp_path: Path, kind: str) ->
 
 
 @as_root
-def test_open_rejects_a_file_of_a_third_account(place: Path) -> None:
+def test_open_of_a_file_of_a_third_account_is_rejected(place: Path) -> None:
     folder = Folder(str(made(place / "ada", 0o755, ADA)))
     for owner in (0, ADA, EVE):
         path = place / "ada" / str(owner)
@@ -210,7 +210,7 @@ def test_open_rejects_a_file_of_a_third_account(place: Path) -> None:
         folder.open(str(EVE), os.O_RDONLY)
 
 
-def test_files_stay_in_the_opened_folder_when_it_is_replaced(tmp_path: Path) -> None:
+def test_folder_replaced_after_its_opening_keeps_its_files(tmp_path: Path) -> None:
     folder = Folder(str(made(tmp_path / "folder", 0o700)))
     (tmp_path / "folder").rename(tmp_path / "moved")
     (tmp_path / "folder").symlink_to(made(tmp_path / "elsewhere", 0o700))
@@ -221,13 +221,13 @@ def test_files_stay_in_the_opened_folder_when_it_is_replaced(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o775, 0o777, 0o1777, 0o2770])
-def test_folder_of_records_that_others_can_write_to_is_rejected(tmp_path: Path, mode: int) -> None:
+def test_folder_of_records_others_can_write_to_is_rejected(tmp_path: Path, mode: int) -> None:
     assert "other accounts can write to it (mode {0:04o})".format(mode) in problem_for_records(
         made(tmp_path / "records", mode)
     )
 
 
-def test_folder_of_records_below_a_folder_of_everybodys_is_rejected_unless_it_is_sticky(
+def test_folder_of_records_below_a_public_folder_is_rejected_unless_it_is_sticky(
     tmp_path: Path,
 ) -> None:
     records = made(made(made(tmp_path / "open", 0o700) / "ada", 0o700) / "records", 0o700)
@@ -254,7 +254,7 @@ def test_folder_of_records_of_another_account_is_rejected(place: Path) -> None:
 
 
 @as_root
-def test_root_uses_a_folder_of_records_of_a_lesser_account_unless_others_can_replace_it(place: Path) -> None:
+def test_folder_of_records_used_by_root_is_accepted_unless_others_can_replace_it(place: Path) -> None:
     home = made(place / "ada", 0o755, ADA)
     assert problem_for_records(made(home / "records", 0o700, ADA)) == ""
     # Anybody can make such a folder there first.
@@ -276,7 +276,7 @@ files.write_whole(sys.argv[2], "new")
 """
 
 
-def test_write_whole_that_is_killed_leaves_the_old_file_alone_and_no_other(tmp_path: Path) -> None:
+def test_write_whole_killed_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.write_text("old")
     tree = str(Path(_files.__file__).parents[6])
@@ -287,7 +287,7 @@ def test_write_whole_that_is_killed_leaves_the_old_file_alone_and_no_other(tmp_p
 
 
 @pytest.mark.parametrize("has_anonymous", [True, False])
-def test_write_whole_writes_a_private_file_and_leaves_no_other_after_an_error(
+def test_write_whole_after_an_error_leaves_no_other_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_anonymous: bool
 ) -> None:
     if not has_anonymous:
@@ -316,7 +316,7 @@ sys.stdin.read()
 """
 
 
-def test_lock_of_a_process_that_is_process_1_of_its_container_holds(tmp_path: Path) -> None:
+def test_try_lock_by_process_1_of_a_container_holds(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     command = ["unshare", "--pid", "--fork", "--kill-child"]

@@ -27,7 +27,7 @@ MOUNTED = "3 1 8:1 /data /srv/runai\\040records rw - xfs /dev/sdb rw\n"
         ("nonsense\n", "/srv", False),
     ],
 )
-def test_is_in_container_is_true_for_layers_without_a_mount_above(
+def test_is_in_container_layers_without_a_mount_above_is_true(
     tmp_path: Path, mounts: str, path: str, expected: bool
 ) -> None:
     file = tmp_path / "mountinfo"
@@ -35,5 +35,5 @@ def test_is_in_container_is_true_for_layers_without_a_mount_above(
     assert is_in_container(path, str(file)) is expected
 
 
-def test_is_in_container_is_false_where_mounts_can_not_be_read(tmp_path: Path) -> None:
+def test_is_in_container_without_readable_mounts_is_false(tmp_path: Path) -> None:
     assert not is_in_container("/srv", str(tmp_path / "none"))

@@ -85,10 +85,12 @@ def seen(folder: Path, names: list[str], killed: int) -> tuple[str, str]:
         (["ansible-playbook", "async_wrapper.py", "worker", "module"], 1, "False"),
     ],
 )
-def test_whose_end_ends_it(tmp_path: Path, names: list[str], killed: int, after: str) -> None:
+def test_watch_ancestors_after_the_end_of_one_reports_that_of_the_play(
+    tmp_path: Path, names: list[str], killed: int, after: str
+) -> None:
     assert seen(tmp_path, names, killed) == ("False", after)
 
 
-def test_without_a_change_it_goes_on() -> None:
+def test_watch_ancestors_without_a_change_is_false() -> None:
     is_gone = watch_ancestors()
     assert [is_gone() for _look in range(3)] == [False] * 3

@@ -25,7 +25,7 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_interrupt_is_heeded_and_the_second_one_ends(number: signal.Signals) -> None:
+def test_heeded_interrupts_first_one_is_heeded_and_second_one_ends(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with heeded_interrupts() as is_interrupted:
         assert not is_interrupted()
@@ -35,7 +35,7 @@ def test_the_first_interrupt_is_heeded_and_the_second_one_ends(number: signal.Si
     assert signal.getsignal(number) is before
 
 
-def test_what_is_ignored_stays_ignored() -> None:
+def test_heeded_interrupts_of_an_ignored_signal_stay_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with heeded_interrupts() as is_interrupted:
         os.kill(os.getpid(), signal.SIGINT)
@@ -43,7 +43,7 @@ def test_what_is_ignored_stays_ignored() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-def test_a_thread_heeds_none() -> None:
+def test_heeded_interrupts_in_a_thread_heed_none() -> None:
     def run() -> bool:
         with heeded_interrupts() as is_interrupted:
             return is_interrupted()
