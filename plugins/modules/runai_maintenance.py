@@ -538,7 +538,10 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.next_com
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.options import (
     maintenance_argument_spec,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import refused, run_maintenance
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import (
+    rejected_result,
+    run_maintenance,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 
 ARGUMENT_SPEC = {**connection_argument_spec(), **maintenance_argument_spec()}
@@ -560,7 +563,7 @@ def main() -> None:
             verbosity=module.verbosity,
             typed=typed_command(),
         ),
-        lambda words: refused(words, module.check_mode, install),
+        lambda message: rejected_result(message, module.check_mode, install),
     )
 
 

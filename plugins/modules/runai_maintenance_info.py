@@ -198,7 +198,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.options 
     maintenance_argument_spec,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import (
-    refused,
+    rejected_result,
     run_maintenance_info,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
@@ -219,7 +219,7 @@ def main() -> None:
         lambda: run_maintenance_info(
             module.params, module.given, os.environ, module.check_mode, module.verbosity, typed_command()
         ),
-        lambda words: refused(words, module.check_mode, install),
+        lambda message: rejected_result(message, module.check_mode, install),
     )
 
 

@@ -227,7 +227,7 @@ class MemoryControlPlane:
 
 
 def run_against(
-    plane: MemoryControlPlane,
+    control_plane: MemoryControlPlane,
     folder: Path | None,
     state: str,
     name: str = "night",
@@ -247,10 +247,10 @@ def run_against(
         spec = ARGUMENT_SPEC["select"]["options"]
         params["select"] = {option: one.get("default") for option, one in spec.items()} | params["select"]
     # A run that follows finds the calls of a killed one arrived: end waits for them.
-    plane.arrive()
-    plane.by = name
-    plane.unproven.clear()
-    return run_maintenance(params, given, {}, check, reader=plane, batch=plane.batch)
+    control_plane.arrive()
+    control_plane.by = name
+    control_plane.unproven.clear()
+    return run_maintenance(params, given, {}, check, reader=control_plane, batch=control_plane.batch)
 
 
 @contextmanager

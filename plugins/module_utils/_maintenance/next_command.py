@@ -82,7 +82,7 @@ class UnlistedNames(RecordError):
         self.corrections = {option: ",".join(clean(one, 300) for one in shown)}
 
 
-class Typed(NamedTuple):
+class TypedCommand(NamedTuple):
     """What the next command repeats of the one that started this play.
 
     ``words`` are inventories, files of variables and the way to the vault. ``named`` are the variables
@@ -93,16 +93,16 @@ class Typed(NamedTuple):
     named: frozenset[str] = frozenset()
 
 
-def typed_command() -> Typed:
+def typed_command() -> TypedCommand:
     """Return what is known of the command that started the play of this process."""
     for pid in ancestors():
         arguments = arguments_of(pid)
         if is_play(arguments):
             return parse_command(arguments, "/proc/{0}/cwd".format(pid))
-    return Typed()
+    return TypedCommand()
 
 
-def parse_command(arguments: Sequence[str], folder: str) -> Typed:
+def parse_command(arguments: Sequence[str], folder: str) -> TypedCommand:
     """Return what the next command repeats of ``arguments``; paths are relative to ``folder``."""
     words: list[str] = []
     files: list[str] = []
@@ -117,11 +117,11 @@ def parse_command(arguments: Sequence[str], folder: str) -> Typed:
             files.append(value[1:])
     if any(path.endswith("/env/extravars") for path in files):
         # ansible-runner wrote these words. Nobody typed them.
-        return Typed()
+        return TypedCommand()
     named: set[str] = set()
     for path in files:
         named.update(_VARIABLE.findall(_text_of(os.path.join(folder, os.path.expanduser(path)))))
-    return Typed(tuple(words), frozenset(named - overridden))
+    return TypedCommand(tuple(words), frozenset(named - overridden))
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -158,14 +158,14 @@ class NextCommand:
         given: Mapping[str, Any],
         environ: Mapping[str, str],
         is_check: bool,
-        typed: Optional[Typed] = None,
+        typed: Optional[TypedCommand] = None,
     ) -> None:
         self._given = {key: value for key, value in given.items() if not key.startswith("_ansible_")}
         by = given.get("by")
         self._by: Mapping[str, Any] = by if isinstance(by, dict) else {}
         self._is_check = is_check
-        self._typed = typed or Typed()
-        self._is_kept = bool(given.get("record_dir") or environ.get("RUNAI_RECORD_DIR"))
+        self._typed = typed or TypedCommand()
+        self._has_folder = bool(given.get("record_dir") or environ.get("RUNAI_RECORD_DIR"))
 
     @property
     def is_job(self) -> bool:
@@ -176,7 +176,7 @@ class NextCommand:
         """Whether a file of variables that was typed sets an option."""
         return _PREFIX + option in self._typed.named
 
-    def again(self, state: str, faulty: Sequence[str] = (), **corrections: str) -> str:
+    def repeat(self, state: str, faulty: Sequence[str] = (), **corrections: str) -> str:
         """Return the same command, with what is to be corrected in angle brackets."""
         changes = {one: _CORRECTIONS[one] for one in faulty if one in _CORRECTIONS}
         return self._command(state, self._is_check, self._all(state), {**changes, **corrections}, True)
@@ -194,20 +194,20 @@ class NextCommand:
                     values[option] = value
         return self._command(PLANNED, self._is_check, values, {})
 
-    def for_real(self, state: str) -> str:
+    def without_check(self, state: str) -> str:
         """Return the same command without check mode."""
         return self._command(state, False, self._all(state), {}, True)
 
-    def then(self, state: str, **changes: str) -> str:
+    def continue_with(self, state: str, **changes: str) -> str:
         """Return the command that goes on with the same record."""
         values = self._where()
-        if not self._is_kept and not self.is_job and "record" not in self._given and state == BEGUN:
+        if not self._has_folder and not self.is_job and "record" not in self._given and state == BEGUN:
             # Without a folder nothing keeps the plan: begin makes it anew.
             changes = {"record_dir": _CORRECTIONS["record_dir"], **changes}
             values = self._all(state)
         return self._command(state, False, values, changes)
 
-    def end_of(self, name: str) -> str:
+    def end_other(self, name: str) -> str:
         """Return the command that ends another record of the same folder."""
         return self._command(ENDED, False, {**self._where(), "name": name}, {})
 
@@ -249,8 +249,8 @@ class NextCommand:
             return ""
         said = {_PREFIX + key: value for key, value in values.items() if key not in changes}
         more = {_PREFIX + key: value for key, value in changes.items()}
-        if state != PLANNED and not self._is_kept and "record_dir" not in changes:
-            more.update(self._handed_on())
+        if state != PLANNED and not self._has_folder and "record_dir" not in changes:
+            more.update(self._handed_over())
         if self.is_job:
             return self._template(state, is_check, {**said, **more}, is_same)
         words = ["ansible-playbook", "gpuops.runai." + _PLAYBOOKS[state], *self._typed.words]
@@ -261,7 +261,7 @@ class NextCommand:
             words += ["-e", "{0}={1}".format(name, text)]
         return " ".join([*map(shlex.quote, words), *(["--check"] if is_check else [])])
 
-    def _handed_on(self) -> dict[str, str]:
+    def _handed_over(self) -> dict[str, str]:
         if self.is_job:
             return {_PREFIX + "record": "<artifact of job {0}>".format(self._by["awx_job_id"])}
         return {_PREFIX + "record": "<record that this run returned>"} if "record" in self._given else {}

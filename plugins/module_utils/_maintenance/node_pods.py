@@ -16,7 +16,7 @@ from .reader import PodsOnNode
 from .session import Session
 
 
-class OnNodes(NamedTuple):
+class NodePods(NamedTuple):
     """Pods on the nodes, and of what workloads.
 
     ``names`` are of workloads that were not left on purpose, ``left`` counts pods of those that were;
@@ -29,16 +29,16 @@ class OnNodes(NamedTuple):
     unread: str = ""
 
     @property
-    def is_in_the_way(self) -> bool:
+    def is_problem(self) -> bool:
         """Whether pods are left that were not left on purpose, or this is not known."""
         return bool(self.unread) or (any(one.pods for one in self.pods) and not self.is_left_on_purpose)
 
     @property
-    def number_left(self) -> int:
+    def number_left_on_purpose(self) -> int:
         """How many pods were left on purpose."""
         return sum(one.pods for one in self.pods) if self.is_left_on_purpose else 0
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Say in one sentence what is left."""
         if self.unread:
             return self.unread
@@ -57,22 +57,22 @@ class OnNodes(NamedTuple):
             return []
         nodes = " ".join(one.node for one in self.pods if one.pods)
         return [
-            "{0} left on purpose ({1})".format(counted(self.number_left, "pod"), self.words()),
+            "{0} left on purpose ({1})".format(counted(self.number_left_on_purpose, "pod"), self.describe()),
             "To evict them: kubectl taint nodes {0} maintenance=:NoExecute".format(nodes),
         ]
 
 
-def read_node_pods(session: Session, record: Record, left: Collection[str] = ()) -> OnNodes:
+def read_node_pods(session: Session, record: Record, left: Collection[str] = ()) -> NodePods:
     """Return what is left on the nodes that the record's selection names, or that it can't be read."""
     nodes = record.select.get("nodes")
     if not nodes:
-        return OnNodes()
+        return NodePods()
     try:
         pods = session.reader.pods(nodes, record.select.get("clusters"))
         ids = sorted({workload_id for one in pods for workload_id in one.workloads})
         found = session.reader.read_workloads(ids) if ids else {}
     except RunaiError as fault:
-        return OnNodes(unread="the pods on {0} can't be read ({1})".format(some_of(nodes), fault))
+        return NodePods(unread="the pods on {0} can't be read ({1})".format(some_of(nodes), fault))
     on_purpose = {one.id for one in record.workloads.values() if one.plan == LEAVE} | set(left)
     others = [workload_id for workload_id in ids if workload_id not in on_purpose]
     names = []
@@ -82,7 +82,7 @@ def read_node_pods(session: Session, record: Record, left: Collection[str] = ())
         owner = clean(one.submitted_by if one is not None else "", 80) or "-"
         names.append("{0} of {1}".format(name, owner))
     is_anything_unknown = any(one.pods and not one.workloads for one in pods)
-    return OnNodes(
+    return NodePods(
         tuple(pods),
         tuple(names),
         is_left_on_purpose=bool(ids) and not others and not is_anything_unknown,

@@ -22,11 +22,11 @@ from .reader import Identity
 from .results import Outcome, Problem
 from .session import Session
 
-UNTOLD, WAITING, DUE, SPENT = "untold", "waiting", "due", "spent"
+NOT_TOLD, WAITING, DUE, EXPIRED = "not told", "waiting", "due", "expired"
 COUNTS_FOR = timedelta(days=6)
 
 
-class Chosen(NamedTuple):
+class NoticeResult(NamedTuple):
     """What a plan takes of the selected workloads.
 
     ``to_tell`` has an object an owner. ``untold`` are ids for which an earlier notice counts no more.
@@ -38,61 +38,63 @@ class Chosen(NamedTuple):
     notes: list[str]
 
 
-def standing(told_at: Optional[str], since: str, notice: timedelta, now: datetime) -> str:
+def notice_status(told_at: Optional[str], since: str, notice: timedelta, now: datetime) -> str:
     """Return where a workload stands that is in its phase since ``since``."""
     told = parse_timestamp(told_at or "")
     if told is None:
-        return UNTOLD
+        return NOT_TOLD
     started = parse_timestamp(since)
     if (started is not None and started > told) or now > told + notice + COUNTS_FOR:
-        return SPENT
+        return EXPIRED
     return WAITING if now < told + notice else DUE
 
 
-def choose(
+def apply_notice(
     entries: Sequence[RecordedWorkload],
     told: Mapping[str, str],
     keep: Keep,
     notice: Optional[timedelta],
     suspends: bool,
     now: datetime,
-) -> Chosen:
+) -> NoticeResult:
     """Return what is planned. With ``suspends`` and a notice that is what is due, else all but the kept."""
     kept = {one.id for one in entries if keep.entry_for(one.name, one.project, one.owner) is not None}
     free = [one for one in entries if one.id not in kept]
     wait = notice or timedelta()
-    found = {one.id: standing(told.get(one.id), one.since, wait, now) for one in free}
+    found = {one.id: notice_status(told.get(one.id), one.since, wait, now) for one in free}
     notes = keep.notes()
     if kept:
         notes.append("{0} left alone: kept by their owners".format(counted(len(kept), "workload")))
     if not suspends:
         # A notice that was given counts as long as it is followed by the selection.
-        untold = [one for one in told if found.get(one, SPENT) == SPENT]
-        fresh = [one for one in free if found[one.id] in (UNTOLD, SPENT)]
+        untold = [one for one in told if found.get(one, EXPIRED) == EXPIRED]
+        fresh = [one for one in free if found[one.id] in (NOT_TOLD, EXPIRED)]
         nobodys = [one for one in fresh if not one.owner]
-        notes += _earlier(len(free) - len(fresh), "told before")
-        notes += _earlier(len(nobodys), "without an owner: nobody can be told, and they are never suspended")
-        return Chosen(free, _by_owner([one for one in fresh if one.owner], now + wait), untold, notes)
+        notes += _count_note(len(free) - len(fresh), "told before")
+        notes += _count_note(
+            len(nobodys), "without an owner: nobody can be told, and they are never suspended"
+        )
+        return NoticeResult(free, _by_owner([one for one in fresh if one.owner], now + wait), untold, notes)
     if notice is None:
-        return Chosen(free, [], [], notes)
+        return NoticeResult(free, [], [], notes)
     due = [one for one in free if found[one.id] == DUE]
     untold = [
         one
         for one, at in told.items()
-        if found.get(one, SPENT) == SPENT and standing(at, "", notice, now) != WAITING
+        if found.get(one, EXPIRED) == EXPIRED and notice_status(at, "", notice, now) != WAITING
     ]
-    counts = {word: sum(one == word for one in found.values()) for word in (UNTOLD, WAITING, SPENT)}
-    notes += _earlier(counts[UNTOLD], "not told, left alone")
-    notes += _earlier(counts[WAITING], "told less than {0} ago, left alone".format(format_age(notice)))
-    notes += _earlier(counts[SPENT], "started again since, or told too long ago, left alone")
+    counts = {word: sum(one == word for one in found.values()) for word in (NOT_TOLD, WAITING, EXPIRED)}
+    notes += _count_note(counts[NOT_TOLD], "not told, left alone")
+    notes += _count_note(counts[WAITING], "told less than {0} ago, left alone".format(format_age(notice)))
+    notes += _count_note(counts[EXPIRED], "started again since, or told too long ago, left alone")
     gone = [one for one in untold if one not in found]
-    notes += _earlier(len(gone), "told, and not idle any more or kept, left alone")
-    return Chosen(due, [], untold, notes)
+    notes += _count_note(len(gone), "told, and not idle any more or kept, left alone")
+    return NoticeResult(due, [], untold, notes)
 
 
-def tell(session: Session, identity: Identity) -> Outcome:
+def record_told(session: Session, identity: Identity) -> Outcome:
     """Write down who was told."""
-    record = session.need()
+    record = session.require_record()
     if record.state not in (PLANNED, ACTING, BEGUN):
         raise RecordError("told: the record {0} is {1}. Plan first".format(record.name, record.state))
     session.check_same_control_plane(identity)
@@ -109,8 +111,8 @@ def tell(session: Session, identity: Identity) -> Outcome:
     return Outcome(record, {}, changed=bool(events), problems=problems)
 
 
-def _earlier(number: int, words: str) -> list[str]:
-    return ["{0} {1}".format(counted(number, "workload"), words)] if number else []
+def _count_note(number: int, message: str) -> list[str]:
+    return ["{0} {1}".format(counted(number, "workload"), message)] if number else []
 
 
 def _by_owner(entries: Sequence[RecordedWorkload], suspend_after: datetime) -> list[dict[str, Any]]:

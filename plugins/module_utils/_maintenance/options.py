@@ -24,9 +24,8 @@ TOLD = "told"
 STATES = (PLANNED, TOLD, BEGUN, ENDED)
 NONE = "none"
 REFUSE = "refuse"
-# Options of a selection that only show it.
-# What takes only so many of a selection.
-CUTS = ("limit", "until_gpus", "partial")
+# Criteria that take only a part of a selection.
+LIMITING_CRITERIA = ("limit", "until_gpus", "partial")
 _COUNT = re.compile(r"[0-9]{1,9}")
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
 _VERSION = re.compile(r"[vV]?[0-9]+(\.[0-9]+)*([-+][0-9A-Za-z.+-]+)?")
@@ -146,7 +145,7 @@ def maintenance_options(
     """
     for option in _NEVER_BLANK:
         if option in given:
-            _refuse_blank(option, given[option])
+            _reject_blank(option, given[option])
     if not is_name(params["name"]):
         raise OptionError("name", NAME_RULE)
     age = parse_age(params["record_max_age"])
@@ -238,7 +237,7 @@ def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:
     return {option: value for option, value in params.items() if option in as_given}
 
 
-def _refuse_blank(option: str, value: Any) -> None:
+def _reject_blank(option: str, value: Any) -> None:
     if option in ("name", "reason") and (value is None or not str(value).strip()):
         raise OptionError(option, "is empty, and it is required. Set it")
     reject_blank(option, value)

@@ -21,7 +21,7 @@ from .._record.ownership import (
     TOUCHED,
     UNCERTAIN,
     VERDICTS,
-    few_uncertain,
+    uncertain_if_few,
 )
 from .._record.record import ACT, BEGUN, ENDED, ENDING, OTHERS, PLANNED, Record, RecordError
 from .._workload.phases import RESUME, RUNNING, STOPPED, STOPPING
@@ -43,21 +43,21 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
         raise RecordError("name: there is no record {0}, so nothing to resume".format(session.options.name))
     session.check_same_control_plane(identity)
     if record.state == PLANNED:
-        return _give_up(session, record)
+        return _close_plan(session, record)
     if record.state == ENDED:
         return _end_again(session, record)
     if not session.check_mode:
-        _settle(session, record, sleep)
+        _wait_for_requests_in_flight(session, record, sleep)
         # Before the other records are read: of two that end at once neither leaves it to the other.
-        session.enter(ENDING)
+        session.enter_state(ENDING)
     now = session.read_recorded()
-    session.note(now)
+    session.note_phases(now)
     held = session.held(now)
     found = session.verdicts(now, held)
     if "resume_touched" in session.options.given and not session.options.resume_touched:
         # The operator has decided.
-        left = few_uncertain(found)
-        session.attribute(now, dict.fromkeys(left, OTHERS))
+        left = uncertain_if_few(found)
+        session.note_attribution(now, dict.fromkeys(left, OTHERS))
         found.update(dict.fromkeys(left, TOUCHED))
     wanted = [*TO_RESUME, *((TOUCHED, UNCERTAIN) if session.options.resume_touched else ())]
     ids = [workload_id for workload_id, word in found.items() if word in wanted]
@@ -68,7 +68,7 @@ def _end_again(session: Session, record: Record) -> Outcome:
     """Resume what an ended record left to another one that is gone since; nothing else is owed."""
     now = session.read_recorded()
     held = session.held(now)
-    found = _closed(session.verdicts_of_phases(now, held))
+    found = _verdicts_of_ended(session.verdicts_of_phases(now, held))
     wanted = (TOUCHED,) if session.options.resume_touched else ()
     ids = [
         one
@@ -76,7 +76,7 @@ def _end_again(session: Session, record: Record) -> Outcome:
         if word in wanted or (word == OURS and record.workloads[one].was_stopped)
     ]
     if ids:
-        session.enter(ENDING)
+        session.enter_state(ENDING)
         return _resume(session, record, ids, now, found, held)
     held = {one: name for one, name in held.items() if found.get(one) == HELD}
     return Outcome(record, now, found, held)
@@ -96,18 +96,18 @@ def _resume(
         ran = [one for one in ids if record.workloads[one].phase == RUNNING]
         for part in (ran, [one for one in ids if record.workloads[one].phase != RUNNING]):
             if part:
-                session.send(RESUME, part, anyway=late, wait_for="active")
+                session.send(RESUME, part, send_anyway=late, wait_for="active")
         now = session.read_recorded()
-        session.note(now)
+        session.note_phases(now)
         held = session.held(now)
         found = session.verdicts(now, held)
-    bad = [one for one in record.concerned() if _is_bad(session, one.id, found[one.id], ids, now)]
+    bad = [one for one in record.covered() if _is_problem(session, one.id, found[one.id], ids, now)]
     problems = [
-        Problem(row_of(one, _problem_words(session, record, one.id, found[one.id], now)), one.id)
+        Problem(row_of(one, _describe_problem(session, record, one.id, found[one.id], now)), one.id)
         for one in bad
     ]
     if not problems and not session.check_mode:
-        session.enter(ENDED)
+        session.enter_state(ENDED)
     held = {one: name for one, name in held.items() if found.get(one) == HELD}
     return Outcome(
         record,
@@ -120,13 +120,15 @@ def _resume(
     )
 
 
-def _closed(found: Mapping[str, str]) -> dict[str, str]:
+def _verdicts_of_ended(found: Mapping[str, str]) -> dict[str, str]:
     """Return where workloads of an ended record stand: what it left to another one, that one has resumed."""
     closed = {LATE: RESUMED_SINCE, UNCERTAIN: TOUCHED}
     return {one: closed.get(word, word) for one, word in found.items()}
 
 
-def _is_bad(session: Session, one: str, word: str, ids: Sequence[str], now: Mapping[str, Workload]) -> bool:
+def _is_problem(
+    session: Session, one: str, word: str, ids: Sequence[str], now: Mapping[str, Workload]
+) -> bool:
     """Tell whether a workload is owed or in doubt; in check mode, whether it would be."""
     if session.check_mode:
         return now[one].can_suspend is False if one in ids else word not in SETTLED
@@ -135,21 +137,21 @@ def _is_bad(session: Session, one: str, word: str, ids: Sequence[str], now: Mapp
 
 def status(session: Session, identity: Identity) -> Outcome:
     """Compare a record with the control plane; write nothing."""
-    record = session.need()
+    record = session.require_record()
     session.check_same_control_plane(identity)
     now = session.read_recorded()
-    session.note(now)
+    session.note_phases(now)
     held = session.held(now)
     if record.state == PLANNED:
         return Outcome(record, now)
     found = session.verdicts(now, held)
     if record.state == ENDED:
-        found = _closed(found)
+        found = _verdicts_of_ended(found)
     pods = read_node_pods(session, record)
-    problems = [Problem(pods.words(), "")] if pods.is_in_the_way and record.state == BEGUN else []
+    problems = [Problem(pods.describe(), "")] if pods.is_problem and record.state == BEGUN else []
     problems += [
         Problem(row_of(one, VERDICTS[NOT_VISIBLE]), one.id)
-        for one in record.concerned()
+        for one in record.covered()
         if found[one.id] == NOT_VISIBLE and record.state != ENDED
     ]
     return Outcome(
@@ -159,30 +161,30 @@ def status(session: Session, identity: Identity) -> Outcome:
         held,
         notes=pods.notes(),
         problems=problems,
-        pods_left=pods.number_left,
+        pods_left=pods.number_left_on_purpose,
     )
 
 
-def _give_up(session: Session, record: Record) -> Outcome:
+def _close_plan(session: Session, record: Record) -> Outcome:
     """Close a plan that was never begun; that of a record which was handed over may have been."""
     problems = []
-    if session.was_handed:
+    if session.was_handed_over:
         now = session.read_recorded()
         problems = [
             Problem(row_of(one, _MAY_BE_BEGUN), one.id)
-            for one in record.concerned()
+            for one in record.covered()
             if one.plan == ACT and one.id in now and now[one.id].phase in (STOPPED, STOPPING)
         ]
     if problems:
         return Outcome(record, now, problems=problems)
     if not session.check_mode:
-        session.enter(ENDED)
+        session.enter_state(ENDED)
     return Outcome(record, {}, {}, changed=True, notes=["Nothing was sent: the plan is closed"])
 
 
-def _settle(session: Session, record: Record, sleep: Callable[[float], None]) -> None:
+def _wait_for_requests_in_flight(session: Session, record: Record, sleep: Callable[[float], None]) -> None:
     """Wait until requests of a run that was cut off have arrived or are lost."""
-    stamps = [one.asked_at for one in record.concerned() if one.is_unanswered or one.is_in_doubt]
+    stamps = [one.asked_at for one in record.covered() if one.is_in_flight or one.has_unknown_outcome]
     if not stamps:
         return
     left = session.options.settle_time - min(age_of(stamp) for stamp in stamps)
@@ -193,11 +195,11 @@ def _settle(session: Session, record: Record, sleep: Callable[[float], None]) ->
         sleep(left)
 
 
-def _problem_words(
+def _describe_problem(
     session: Session, record: Record, workload_id: str, word: str, now: Mapping[str, Workload]
 ) -> str:
     one = record.workloads[workload_id]
-    said = session.left.get(workload_id) or one.message
+    said = session.not_sent.get(workload_id) or one.message
     workload = now.get(workload_id)
     phase = " (now {0})".format(workload.phase) if workload is not None else ""
     return "{0}{1}{2}".format(VERDICTS[word], phase, ": " + said if said and one.is_resume_asked else "")

@@ -75,16 +75,16 @@ class Outcome(NamedTuple):
         return Counter(name for one, name in self.held.items() if self.verdicts.get(one) == HELD)
 
 
-class Ask(NamedTuple):
-    """What was asked for: a state or STATUS, how results are printed, and who writes the next command."""
+class RunContext(NamedTuple):
+    """The verb of a run (a state or STATUS), how its result is printed, and who writes the next command."""
 
-    kind: str
+    verb: str
     is_check: bool
     verbosity: int
     commands: NextCommand
 
 
-def as_names(words: str, names: Sequence[str]) -> list[str]:
+def named_workloads(words: str, names: Sequence[str]) -> list[str]:
     """Return a line that names workloads, or none."""
     if not names:
         return []
@@ -116,23 +116,23 @@ def empty_result(check_mode: bool) -> dict[str, Any]:
 def make_result(
     outcome: Outcome,
     options: MaintenanceOptions,
-    ask: Ask,
+    context: RunContext,
     control_plane: Mapping[str, Any],
     kept: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the result, within the size that job viewers keep. ``kept`` are keys that it needs whole."""
     record = outcome.record
-    msg = _sentence(outcome, ask)
+    msg = _verdict_sentence(outcome, context)
     nothing_comes = not outcome.came_back and not outcome.to_send
-    is_held = bool(outcome.holders) and ask.kind == ENDED and nothing_comes
+    is_held = bool(outcome.holders) and context.verb == ENDED and nothing_comes
     if is_held:
         msg += ". Nothing came back: {0}".format(_holders(outcome))
     rows = [problem.row for problem in outcome.problems]
     owners = owners_of(one for one in record.workloads.values() if _concerns_owner(record, one))
-    before, next_command = _next(outcome, options, ask)
+    before, next_command = _next_step(outcome, options, context)
     lines = [
         msg,
-        _plane_line(control_plane),
+        _control_plane_line(control_plane),
         *outcome.notes,
         *rows[:MOST_ROWS],
         *(["and {0} more".format(len(rows) - MOST_ROWS)] if len(rows) > MOST_ROWS else []),
@@ -143,7 +143,7 @@ def make_result(
     if next_command:
         lines.append("Next: {0}".format(next_command))
     result = {
-        **empty_result(ask.is_check),
+        **empty_result(context.is_check),
         **kept,
         "changed": outcome.changed,
         "msg": msg,
@@ -156,7 +156,7 @@ def make_result(
     }
     if outcome.problems or is_held:
         result["error"] = {**no_request(msg), "rows": rows[:MOST_ROWS]}
-    budget = ResultBudget(result, ask.verbosity)
+    budget = ResultBudget(result, context.verbosity)
     result["to_tell"] = budget.take(outcome.to_tell, 0.5)
     untold = len(outcome.to_tell) - len(result["to_tell"])
     if untold:
@@ -181,69 +181,75 @@ def rows_of(outcome: Outcome) -> Iterator[dict[str, Any]]:
         yield _row(outcome, one)
 
 
-def _next(outcome: Outcome, options: MaintenanceOptions, ask: Ask) -> tuple[list[str], str]:
+def _next_step(outcome: Outcome, options: MaintenanceOptions, context: RunContext) -> tuple[list[str], str]:
     """Return what is to be done before the next command, and that command."""
-    record, commands = outcome.record, ask.commands
-    if ask.kind == TOLD:
+    record, commands = outcome.record, context.commands
+    if context.verb == TOLD:
         return [], ""
-    if ask.kind == PLANNED:
-        return ([], commands.for_real(PLANNED)) if ask.is_check else _after_plan(outcome, options, commands)
-    if ask.kind == BEGUN:
-        if ask.is_check:
-            return [], commands.for_real(BEGUN)
-        return ([], commands.again(BEGUN)) if outcome.is_about_workloads else _after_begin(outcome, commands)
-    if ask.kind == ENDED:
-        if ask.is_check:
-            return [], commands.for_real(ENDED) if outcome.changed else ""
+    if context.verb == PLANNED:
+        return (
+            ([], commands.without_check(PLANNED))
+            if context.is_check
+            else _after_plan(outcome, options, commands)
+        )
+    if context.verb == BEGUN:
+        if context.is_check:
+            return [], commands.without_check(BEGUN)
+        return ([], commands.repeat(BEGUN)) if outcome.is_about_workloads else _after_begin(outcome, commands)
+    if context.verb == ENDED:
+        if context.is_check:
+            return [], commands.without_check(ENDED) if outcome.changed else ""
         return _after_end(outcome, commands)
     if record.state == PLANNED:
         return _after_plan(outcome, options, commands)
     if record.state == ACTING:
-        give_up = ["To give up: {0}".format(commands.then(ENDED))]
-        return give_up, commands.then(BEGUN, **_fence(record, commands))
+        give_up = ["To give up: {0}".format(commands.continue_with(ENDED))]
+        return give_up, commands.continue_with(BEGUN, **_fence(record, commands))
     if record.state == BEGUN:
         return _after_begin(outcome, commands)
-    return [], commands.then(ENDED) if record.state == ENDING else ""
+    return [], commands.continue_with(ENDED) if record.state == ENDING else ""
 
 
 def _after_plan(
     outcome: Outcome, options: MaintenanceOptions, commands: NextCommand
 ) -> tuple[list[str], str]:
     nodes = outcome.record.select.get("nodes")
-    if not outcome.record.concerned():
+    if not outcome.record.covered():
         return [], ""
     first = []
     if nodes and not options.node_fenced:
         first = ["First: kubectl cordon {0}".format(" ".join(nodes))]
-    return first, commands.then(BEGUN, **_fence(outcome.record, commands))
+    return first, commands.continue_with(BEGUN, **_fence(outcome.record, commands))
 
 
 def _after_begin(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]:
     nodes = outcome.record.select.get("nodes")
     if outcome.problems:
-        return [], commands.then(STATUS)
-    if not outcome.record.concerned():
+        return [], commands.continue_with(STATUS)
+    if not outcome.record.covered():
         return [], ""
     if not nodes:
-        return ["When the maintenance is over, run the next command."], commands.then(ENDED)
+        return ["When the maintenance is over, run the next command."], commands.continue_with(ENDED)
     names = " ".join(nodes)
     before = ["When the maintenance is over, let pods on the nodes again: kubectl uncordon {0}".format(names)]
     if outcome.pods_left:
         before.append("Remove the taint as well: kubectl taint nodes {0} maintenance-".format(names))
-    return before, commands.then(ENDED)
+    return before, commands.continue_with(ENDED)
 
 
 def _after_end(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]:
     holders = list(outcome.holders)
     if outcome.problems:
         if UNCERTAIN in outcome.verdicts.values():
-            return [], commands.again(ENDED, resume_touched="<true resumes them, false leaves a few stopped>")
-        return [], commands.again(ENDED)
+            return [], commands.repeat(
+                ENDED, resume_touched="<true resumes them, false leaves a few stopped>"
+            )
+        return [], commands.repeat(ENDED)
     if not outcome.came_back and len(holders) == 1:
-        return ["When the maintenance {0} is over, run the next command.".format(*holders)], commands.end_of(
-            holders[0]
-        )
-    before = ["To end {0} when it is over: {1}".format(name, commands.end_of(name)) for name in holders]
+        return [
+            "When the maintenance {0} is over, run the next command.".format(*holders)
+        ], commands.end_other(holders[0])
+    before = ["To end {0} when it is over: {1}".format(name, commands.end_other(name)) for name in holders]
     return before, ""
 
 
@@ -251,7 +257,7 @@ def _fence(record: Record, commands: NextCommand) -> dict[str, str]:
     return FENCE if record.select.get("nodes") and not commands.is_in_file("node_fenced") else {}
 
 
-def _plane_line(control_plane: Mapping[str, Any]) -> str:
+def _control_plane_line(control_plane: Mapping[str, Any]) -> str:
     return "{0}{1}, tenant {2}, clusters: {3}".format(
         "REHEARSAL on a simulator: " if control_plane.get("simulator") else "Control plane ",
         control_plane.get("base_url"),
@@ -280,13 +286,13 @@ def _owner_lines(outcome: Outcome, owners: Sequence[Mapping[str, Any]]) -> list[
     return lines
 
 
-def _sentence(outcome: Outcome, ask: Ask) -> str:
+def _verdict_sentence(outcome: Outcome, context: RunContext) -> str:
     record = outcome.record
     start = "Maintenance {0} ({1}), {2}: ".format(record.name, clean(record.reason, 120), record.state)
-    if ask.is_check:
+    if context.is_check:
         start += "CHECK MODE, "
-    ours = record.concerned()
-    if ask.kind == PLANNED or (ask.kind == STATUS and record.state == PLANNED):
+    ours = record.covered()
+    if context.verb == PLANNED or (context.verb == STATUS and record.state == PLANNED):
         gpus = round(sum(one.gpus for one in ours), 2)
         return "{0}suspends {1} of {2} in {3}; {4:g} GPUs fall free".format(
             start,
@@ -295,15 +301,15 @@ def _sentence(outcome: Outcome, ask: Ask) -> str:
             counted(len({one.project for one in ours}), "project"),
             gpus,
         )
-    if ask.kind == TOLD:
+    if context.verb == TOLD:
         return "{0}owners of {1} told".format(start, counted(len(record.told), "workload"))
-    if ask.is_check:
-        verb = "resumed" if ask.kind == ENDED else "suspended"
+    if context.is_check:
+        verb = "resumed" if context.verb == ENDED else "suspended"
         return "{0}{1} would be {2}".format(start, counted(outcome.to_send, "workload"), verb)
-    if ask.kind == STATUS and record.state in (ACTING, BEGUN):
+    if context.verb == STATUS and record.state in (ACTING, BEGUN):
         stopped = sum(word in (OURS, HELD) for word in outcome.verdicts.values())
-        return "{0}{1} of {2} stopped{3}".format(start, stopped, len(ours), _pods_words(outcome))
-    if ask.kind in (ENDED, STATUS):
+        return "{0}{1} of {2} stopped{3}".format(start, stopped, len(ours), _describe_pods(outcome))
+    if context.verb in (ENDED, STATUS):
         back = sum(word in (BACK, STARTING) for word in outcome.verdicts.values())
         doubt = "; {0} not restored or in doubt".format(len(outcome.problems)) if outcome.problems else ""
         return "{0}{1} of {2} back{3}".format(start, back, counted(len(ours), "workload"), doubt)
@@ -312,10 +318,10 @@ def _sentence(outcome: Outcome, ask: Ask) -> str:
     bad = sum(bool(problem.workload_id) for problem in outcome.problems)
     if bad:
         words += "; {0} not suspended".format(counted(bad, "workload"))
-    return words + _pods_words(outcome)
+    return words + _describe_pods(outcome)
 
 
-def _pods_words(outcome: Outcome) -> str:
+def _describe_pods(outcome: Outcome) -> str:
     if outcome.pods_left:
         return "; {0} left on purpose".format(counted(outcome.pods_left, "pod"))
     if outcome.problems and not outcome.is_about_workloads:
@@ -361,7 +367,7 @@ def _concerns_owner(record: Record, one: RecordedWorkload) -> bool:
     return (
         one.plan == ACT
         if record.state == PLANNED
-        else one.is_accepted or one.is_in_doubt or one.is_unanswered
+        else one.is_accepted or one.has_unknown_outcome or one.is_in_flight
     )
 
 

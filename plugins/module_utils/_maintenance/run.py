@@ -20,17 +20,17 @@ from .._selection.places import AmbiguousNode
 from .._system.files import check_output
 from .._system.mounts import is_in_container
 from .control_plane import ControlPlaneReader
-from .next_command import STATUS, NextCommand, Typed, UnlistedNames, faulty_options
-from .notice import tell
+from .next_command import STATUS, NextCommand, TypedCommand, UnlistedNames, faulty_options
+from .notice import record_told
 from .options import TOLD, MaintenanceOptions, maintenance_options
 from .page import write_summary
 from .reader import Reader
 from .restore import end, status
-from .results import Ask, empty_result, make_result, rows_of
+from .results import RunContext, empty_result, make_result, rows_of
 from .session import Session, control_plane_of
 from .suspend import begin, plan
 
-_RUNS = {PLANNED: plan, TOLD: tell, BEGUN: begin, ENDED: end, STATUS: status}
+_VERBS = {PLANNED: plan, TOLD: record_told, BEGUN: begin, ENDED: end, STATUS: status}
 # In lines for people.
 _MOST_LISTED = 200
 
@@ -44,20 +44,24 @@ def run_maintenance(
     reader: Optional[Reader] = None,
     batch: Optional[Callable[..., Any]] = None,
     verbosity: int = 0,
-    typed: Optional[Typed] = None,
+    typed: Optional[TypedCommand] = None,
 ) -> ModuleResult:
     """Do what the options say. Never raises for what users or control planes do wrong.
 
     ``verbosity`` is how many ``v`` the play was started with, ``typed`` what is known of its command.
     """
-    ask = Ask(params["state"], check_mode, verbosity, NextCommand(given, environ, check_mode, typed))
+    context = RunContext(
+        params["state"], check_mode, verbosity, NextCommand(given, environ, check_mode, typed)
+    )
     try:
         options = maintenance_options(params, given, environ)
     except RunaiError as fault:
-        return refused(str(fault), check_mode, ask.commands.again(ask.kind, faulty_options(str(fault))))
+        return rejected_result(
+            str(fault), check_mode, context.commands.repeat(context.verb, faulty_options(str(fault)))
+        )
     reader = reader or ControlPlaneReader(params, environ, options.wait_for_api)
     more = {} if batch is None else {"batch": batch}
-    return _run(Session(options, params, environ, check_mode, reader, say, **more), ask)
+    return _run(Session(options, params, environ, check_mode, reader, say, **more), context)
 
 
 def run_maintenance_info(
@@ -66,11 +70,11 @@ def run_maintenance_info(
     environ: Mapping[str, str],
     check_mode: bool = False,
     verbosity: int = 0,
-    typed: Optional[Typed] = None,
+    typed: Optional[TypedCommand] = None,
 ) -> ModuleResult:
     """List the records of a folder, or compare one with the control plane."""
-    ask = Ask(STATUS, check_mode, verbosity, NextCommand(given, environ, check_mode, typed))
-    finished = _info(params, given, environ, ask)
+    context = RunContext(STATUS, check_mode, verbosity, NextCommand(given, environ, check_mode, typed))
+    finished = _info(params, given, environ, context)
     for key in ("record", "to_tell"):
         # A task that only reads has none.
         finished.result.pop(key)
@@ -78,18 +82,20 @@ def run_maintenance_info(
 
 
 def _info(
-    params: Mapping[str, Any], given: Mapping[str, Any], environ: Mapping[str, str], ask: Ask
+    params: Mapping[str, Any], given: Mapping[str, Any], environ: Mapping[str, str], context: RunContext
 ) -> ModuleResult:
-    check_mode = ask.is_check
+    check_mode = context.is_check
     try:
         if params["name"] is None:
             return ModuleResult({**empty_result(check_mode), **_listed(params, environ)}, False, [], set())
         options = maintenance_options({**_INFO_DEFAULTS, **params}, given, environ)
     except RunaiError as fault:
-        return refused(str(fault), check_mode, ask.commands.again(STATUS, faulty_options(str(fault))))
+        return rejected_result(
+            str(fault), check_mode, context.commands.repeat(STATUS, faulty_options(str(fault)))
+        )
     reader = ControlPlaneReader(params, environ, options.wait_for_api)
     # Reading only, it keeps nobody off the record.
-    return _run(Session(options, params, environ, True, reader), ask)
+    return _run(Session(options, params, environ, True, reader), context)
 
 
 _INFO_DEFAULTS: dict[str, Any] = {
@@ -120,35 +126,35 @@ _INFO_DEFAULTS: dict[str, Any] = {
 }
 
 
-def refused(words: str, check_mode: bool, next_command: str = "", rows: Any = ()) -> ModuleResult:
+def rejected_result(message: str, check_mode: bool, next_command: str = "", rows: Any = ()) -> ModuleResult:
     """Return the result of a run that was rejected, in the usual shape."""
-    msg = words if words.endswith((".", "?")) else words + "."
+    msg = message if message.endswith((".", "?")) else message + "."
     lines = [msg, *rows, *(["Next: " + next_command] if next_command else [])]
     result = {
         **empty_result(check_mode),
-        "msg": words,
+        "msg": message,
         "lines": lines,
         "next": next_command,
-        "error": {**no_request(words), "rows": list(rows)},
+        "error": {**no_request(message), "rows": list(rows)},
     }
     return ModuleResult(result, True, [], set())
 
 
-def _run(session: Session, ask: Ask) -> ModuleResult:
+def _run(session: Session, context: RunContext) -> ModuleResult:
     options, reader = session.options, session.reader
     try:
         _check_summary_path(options)
         identity = reader.identity()
         session.open()
-        _warn_of_container(session, ask)
-        outcome = _RUNS[ask.kind](session, identity)
-        plane = control_plane_of(identity)
-        result = make_result(outcome, options, ask, plane, _record_keys(session))
-        if options.summary_path and not ask.is_check:
+        _warn_of_container(session, context)
+        outcome = _VERBS[context.verb](session, identity)
+        control_plane = control_plane_of(identity)
+        result = make_result(outcome, options, context, control_plane, _record_keys(session))
+        if options.summary_path and not context.is_check:
             write_summary(options.summary_path, result, rows_of(outcome))
         failed = result["error"] is not None
     except RunaiError as fault:
-        finished = _failed(session, fault, ask)
+        finished = _failed(session, fault, context)
         result, failed = finished.result, True
     finally:
         session.close()
@@ -157,28 +163,28 @@ def _run(session: Session, ask: Ask) -> ModuleResult:
     return ModuleResult(result, failed, warnings, {*reader.secrets, *session.secrets})
 
 
-def _failed(session: Session, fault: RunaiError, ask: Ask) -> ModuleResult:
+def _failed(session: Session, fault: RunaiError, context: RunContext) -> ModuleResult:
     """Return a run that was rejected, or cut off by a fault; what the record says is told."""
-    words, rows, state = str(fault), [], ask.kind
+    message, rows, state = str(fault), [], context.verb
     corrections = {}
     if isinstance(fault, RecordError):
-        state, rows = fault.next_state or ask.kind, fault.rows
+        state, rows = fault.next_state or context.verb, fault.rows
     if isinstance(fault, UnlistedNames):
         corrections = fault.corrections
     elif isinstance(fault, AmbiguousNode):
         corrections = {"clusters": "<{0}>".format(" or ".join(fault.clusters))}
     if not session.has_sent and not session.check_mode:
-        words = "{0}; nothing was sent".format(words.rstrip("."))
-    faulty = faulty_options(words)
-    if state == PLANNED and ask.kind != PLANNED:
-        next_command = ask.commands.plan_again(session.record)
-    elif state == ask.kind:
-        next_command = ask.commands.again(state, faulty, **corrections)
+        message = "{0}; nothing was sent".format(message.rstrip("."))
+    faulty = faulty_options(message)
+    if state == PLANNED and context.verb != PLANNED:
+        next_command = context.commands.plan_again(session.record)
+    elif state == context.verb:
+        next_command = context.commands.repeat(state, faulty, **corrections)
     else:
-        next_command = ask.commands.then(state)
-    finished = refused(words, ask.is_check, next_command, rows)
+        next_command = context.commands.continue_with(state)
+    finished = rejected_result(message, context.is_check, next_command, rows)
     finished.result["changed"] = session.has_sent
-    finished.result["error"].update(fault.shown, message=words)
+    finished.result["error"].update(fault.shown, message=message)
     if session.record is not None:
         finished.result["state"] = session.record.state or None
     finished.result.update(_record_keys(session))
@@ -196,8 +202,8 @@ def _record_keys(session: Session) -> dict[str, Any]:
     return {}
 
 
-def _warn_of_container(session: Session, ask: Ask) -> None:
-    if session.folder is not None and ask.kind != STATUS and is_in_container(session.folder.path):
+def _warn_of_container(session: Session, context: RunContext) -> None:
+    if session.folder is not None and context.verb != STATUS and is_in_container(session.folder.path):
         session.reader.warn_once(
             "record_dir: {0} lies in the file system of this container and is lost with it. Mount a folder "
             "that outlives the container".format(session.folder.path)
@@ -225,7 +231,7 @@ def _listed(params: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
         rows = [_listed_row(folder, name) for name in folder.names()]
     finally:
         folder.close()
-    words = "{0} in {1}".format(counted(len(rows), "record"), folder.path)
+    msg = "{0} in {1}".format(counted(len(rows), "record"), folder.path)
     lines = [
         "{name}: {state} since {since}, {reason}{0}".format(", at work now" if one["at_work"] else "", **one)
         for one in rows[:_MOST_LISTED]
@@ -233,7 +239,7 @@ def _listed(params: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
     if len(rows) > _MOST_LISTED:
         lines.append("and {0} more".format(len(rows) - _MOST_LISTED))
     shown, _taken = fitting(rows, LARGEST_RESULT // 2)
-    return {"msg": words, "records": shown, "lines": [words, *lines]}
+    return {"msg": msg, "records": shown, "lines": [msg, *lines]}
 
 
 def _listed_row(folder: RecordFolder, name: str) -> dict[str, Any]:
@@ -253,7 +259,7 @@ def _listed_row(folder: RecordFolder, name: str) -> dict[str, Any]:
             reason=record.reason,
             since=record.times.get(record.state, ""),
             by=record.by,
-            workloads=len(record.concerned()),
+            workloads=len(record.covered()),
             at_work=folder.is_locked(name),
         )
     except RecordError as fault:

@@ -23,7 +23,7 @@ from .._common.text import some_of
 from .._common.times import parse_timestamp, utc_now
 from .._record.handover import unpack
 from .._record.log import RecordFile, RecordFolder, RecordInMemory
-from .._record.ownership import Holder, doubtful, held_by, stopped_by, verdict, verdicts
+from .._record.ownership import Holder, held_by, in_need_of_history, stopped_by, verdict_of, verdicts_of
 from .._record.record import (
     BEGUN,
     PLANNED,
@@ -31,7 +31,7 @@ from .._record.record import (
     Record,
     RecordError,
     answered_event,
-    apply,
+    apply_event,
     asked_event,
     attributed_event,
     head_event,
@@ -85,13 +85,13 @@ class Session:
         self.file: Union[RecordFile, RecordInMemory, None] = None
         self.record: Optional[Record] = None
         # What the batches said of ids that were not sent.
-        self.left: dict[str, str] = {}
+        self.not_sent: dict[str, str] = {}
         self.secrets: set[str] = set()
         self.has_sent = False
-        self.was_handed = False
-        self._just_read: tuple[float, Mapping[str, Workload]] = (float("-inf"), {})
+        self.was_handed_over = False
+        self._last_read: tuple[float, Mapping[str, Workload]] = (float("-inf"), {})
         # Of the record that ended under this name.
-        self.told_before: dict[str, str] = {}
+        self.earlier_notices: dict[str, str] = {}
 
     def open(self) -> None:
         """Open the record, and keep other runs off it; check mode writes nothing and keeps nobody off."""
@@ -107,7 +107,7 @@ class Session:
             self.file = RecordInMemory([])
         events = self._handed_over(options.record) if options.record is not None else []
         if events and not self.file.events:
-            self.was_handed = True
+            self.was_handed_over = True
             if self.check_mode:
                 self.file = RecordInMemory(events)
             else:
@@ -130,7 +130,7 @@ class Session:
                     name, kept.at
                 )
             )
-        if kept is None and self.folder is not None and self.folder.was_put_away(name, handed.id):
+        if kept is None and self.folder is not None and self.folder.was_archived(name, handed.id):
             raise RecordError(
                 "record: the record {0} has ended; a plan is used once. Plan again".format(name)
             )
@@ -168,45 +168,45 @@ class Session:
         if self.folder is not None:
             self.folder.close()
 
-    def start(self, events: Sequence[Event], identity: Identity) -> None:
+    def write_plan(self, events: Sequence[Event], identity: Identity) -> None:
         """Write the first lines of a record, or of a new plan in it."""
         if self.record is None:
             head = head_event(str(uuid4()), self.options.name, control_plane_of(identity), utc_now(), self.by)
-            told = [told_event("", [one], at) for one, at in self.told_before.items()]
+            told = [told_event("", [one], at) for one, at in self.earlier_notices.items()]
             events = [head, *told, *events]
             self.record = record_of(events)
         else:
             for event in events:
-                apply(self.record, event)
+                apply_event(self.record, event)
         if self.file is not None and not self.check_mode:
             self.file.append(events)
 
     def write(self, *events: Event, is_durable: bool = True) -> None:
         """Write lines, and move the record on by them."""
-        record = self.need()
+        record = self.require_record()
         if self.file is not None and not self.check_mode:
             self.file.append(events, is_durable)
         for event in events:
-            apply(record, event)
+            apply_event(record, event)
 
-    def enter(self, state: str) -> None:
+    def enter_state(self, state: str) -> None:
         """Move the record to a state, unless it is there."""
-        if self.need().state != state:
+        if self.require_record().state != state:
             self.write(state_event(state, utc_now(), self.by))
 
-    def renew(self) -> None:
+    def archive_record(self) -> None:
         """Put an ended record away, so that its name can be used again."""
-        record = self.need()
-        self.told_before = dict(record.told)
+        record = self.require_record()
+        self.earlier_notices = dict(record.told)
         if self.folder is not None and self.file is not None and not self.check_mode:
-            self.folder.put_away(record.name, record.id)
+            self.folder.archive(record.name, record.id)
             self.file.close()
             self.file = self.folder.lock(record.name)
         else:
             self.file = RecordInMemory([])
         self.record = None
 
-    def need(self) -> Record:
+    def require_record(self) -> Record:
         """Return the record."""
         if self.record is None:
             raise RecordError("there is no record {0}".format(self.options.name))
@@ -246,31 +246,31 @@ class Session:
 
     def verdicts(self, now: Mapping[str, Workload], held: Collection[str]) -> dict[str, str]:
         """Return where each workload stands; the history of a few that are in doubt is read."""
-        record = self.need()
+        record = self.require_record()
         found = self.verdicts_of_phases(now, held)
-        ids = doubtful(record, found, now)
+        ids = in_need_of_history(record, found, now)
         if ids:
             histories = self.reader.histories(ids)
             by = {one: stopped_by(record.workloads[one], now[one], histories[one]) for one in ids}
-            self.attribute(now, {one: who for one, who in by.items() if who})
-            changed = {one: verdict(record.workloads[one], now[one], False, False) for one in ids}
+            self.note_attribution(now, {one: who for one, who in by.items() if who})
+            changed = {one: verdict_of(record.workloads[one], now[one], False, False) for one in ids}
             found.update(changed)
         return found
 
     def verdicts_of_phases(self, now: Mapping[str, Workload], held: Collection[str]) -> dict[str, str]:
         """Return where each workload stands by its phase and the time stamp of that."""
-        missing = [one.id for one in self.need().concerned() if one.is_ours and one.id not in now]
+        missing = [one.id for one in self.require_record().covered() if one.is_ours and one.id not in now]
         deleted = self.reader.deleted(missing) if missing else ()
-        return verdicts(self.need(), now, deleted, held)
+        return verdicts_of(self.require_record(), now, deleted, held)
 
-    def attribute(self, now: Mapping[str, Workload], by: Mapping[str, str]) -> None:
+    def note_attribution(self, now: Mapping[str, Workload], by: Mapping[str, str]) -> None:
         """Write down who made the stops that are seen now."""
         if by:
             self.write(attributed_event((one, now[one].phase_since, who) for one, who in by.items()))
 
     def read_recorded(self) -> dict[str, Workload]:
         """Read the workloads of the record."""
-        return self.read_workloads(self.need().workloads)
+        return self.read_workloads(self.require_record().workloads)
 
     def read_workloads(
         self, ids: Collection[str], known: Optional[Mapping[str, Workload]] = None
@@ -280,44 +280,44 @@ class Session:
         missing = [one for one in ids if one not in known]
         read = self.reader.read_workloads(missing) if missing else {}
         now = {**{one: known[one] for one in ids if one in known}, **read}
-        self._just_read = time.monotonic(), now
+        self._last_read = time.monotonic(), now
         return now
 
-    def note(self, now: Mapping[str, Workload]) -> None:
+    def note_phases(self, now: Mapping[str, Workload]) -> None:
         """Write down what is seen of the workloads that this record may have stopped."""
         rows = [
             (one.id, now[one.id].phase, now[one.id].phase_since)
-            for one in self.need().concerned()
+            for one in self.require_record().covered()
             if one.id in now and one.is_ours
         ]
         if rows:
             self.write(seen_event(rows))
 
-    def share(self, holders: Mapping[str, Holder]) -> None:
+    def note_shared(self, holders: Mapping[str, Holder]) -> None:
         """Write down that another record stopped these, and that this one holds them as well."""
         if holders:
             self.write(shared_event((one, held.stopped_since, held.sent_at) for one, held in holders.items()))
 
     def send(
-        self, action: str, ids: Sequence[str], anyway: Sequence[str] = (), wait_for: str = "target"
+        self, action: str, ids: Sequence[str], send_anyway: Sequence[str] = (), wait_for: str = "target"
     ) -> None:
         """Send ids, several times at most; each batch is in the record before it is sent."""
         left = list(ids)
-        read_at, seen = self._just_read
+        read_at, seen = self._last_read
         # What is older than that is read again.
         is_fresh = time.monotonic() - read_at < _FRESH_SECONDS
         state = {one: seen[one] for one in left if one in seen} if is_fresh else {}
-        self._just_read = float("-inf"), {}
+        self._last_read = float("-inf"), {}
         for _attempt in range(self.options.attempts):
             seconds = self._seconds_left()
             if not left or seconds == 0:
                 break
             options = {"deadline": seconds, "action": action, "ids": left, "wait_for": wait_for}
-            asked, finished = self._send_once(action, options, frozenset(anyway), state)
+            asked, finished = self._send_once(action, options, frozenset(send_anyway), state)
             state = {}
             outcomes = finished.result["outcomes"]
             if outcomes[NOT_ATTEMPTED]:
-                self.left.update(dict.fromkeys(outcomes[NOT_ATTEMPTED], finished.result["msg"]))
+                self.not_sent.update(dict.fromkeys(outcomes[NOT_ATTEMPTED], finished.result["msg"]))
                 break
             left = [one for one in (*outcomes["failed"], *outcomes["unknown"]) if one in asked]
 
@@ -325,7 +325,7 @@ class Session:
         self,
         action: str,
         options: Mapping[str, Any],
-        anyway: frozenset[str],
+        send_anyway: frozenset[str],
         state: Mapping[str, Workload],
     ) -> tuple[set[str], ModuleResult]:
         """Run the batch module once; return the ids that it sent, and its result."""
@@ -340,7 +340,7 @@ class Session:
 
         def write_answered(outcomes: Sequence[Outcome]) -> None:
             mine = [one for one in outcomes if one.id in asked]
-            self.left.update((one.id, one.message) for one in outcomes if one.id not in asked)
+            self.not_sent.update((one.id, one.message) for one in outcomes if one.id not in asked)
             if mine:
                 # Without an answer a request counts as in doubt, so a lost line does no harm.
                 self.write(answered_event(action, mine), is_durable=False)
@@ -351,7 +351,7 @@ class Session:
             False,
             False,
             say=self.say,
-            hooks=BatchHooks(write_asked, write_answered, anyway, state),
+            hooks=BatchHooks(write_asked, write_answered, send_anyway, state),
         )
         self.secrets |= finished.secrets
         for warning in finished.warnings:
@@ -366,14 +366,14 @@ class Session:
 
     def check_same_control_plane(self, identity: Identity) -> None:
         """Raise RecordError when another tenant or other clusters answer than the record's."""
-        record, then = self.need(), self.need().control_plane
+        record, then = self.require_record(), self.require_record().control_plane
         if then["tenant_id"] and identity.tenant_id and then["tenant_id"] != identity.tenant_id:
             raise RecordError(
                 "base_url: the record {0} is of tenant {1} at {2}, but {3} is tenant {4}".format(
                     record.name, then["tenant_id"], then["base_url"], identity.base_url, identity.tenant_id
                 )
             )
-        needed = {one.cluster_id for one in record.concerned() if one.cluster_id} or set(then["clusters"])
+        needed = {one.cluster_id for one in record.covered() if one.cluster_id} or set(then["clusters"])
         if needed and identity.all_clusters and not needed & set(identity.clusters):
             raise RecordError(
                 "base_url: the record {0} is of {1}; {2} has none of its clusters".format(

@@ -30,9 +30,9 @@ from .._selection.places import unlisted_message
 from .._workload.phases import RUNNING, STOPPED, STOPPING, SUSPEND
 from .._workload.workload import Workload
 from .next_command import UnlistedNames
-from .node_pods import OnNodes, read_node_pods
-from .notice import choose
-from .options import CUTS, NONE, MaintenanceOptions, check_plan_options
+from .node_pods import NodePods, read_node_pods
+from .notice import apply_notice
+from .options import LIMITING_CRITERIA, NONE, MaintenanceOptions, check_plan_options
 from .plan_rules import (
     MOST_ROWS,
     check_ceilings,
@@ -44,7 +44,7 @@ from .plan_rules import (
     row_of,
 )
 from .reader import Identity, Selected
-from .results import Outcome, Problem, as_names
+from .results import Outcome, Problem, named_workloads
 from .session import Session, age_of
 
 _LISTED = {
@@ -56,7 +56,7 @@ _LISTED = {
 }
 
 
-class Planned(NamedTuple):
+class NewPlan(NamedTuple):
     """A plan that was just made. ``ids`` are in it; the record may hold more, of earlier plans."""
 
     now: dict[str, Workload]
@@ -70,13 +70,13 @@ def plan(session: Session, identity: Identity) -> Outcome:
     record = _reused(session)
     may_add = session.options.is_repeated and record is not None and record.is_open
     if record is not None and record.state not in ("", PLANNED) and not may_add:
-        raise _in_the_way(record)
-    before = _essence(session.record)
+        raise _state_error(record)
+    before = _plan_content(session.record)
     made = _make_plan(session, identity)
     return Outcome(
-        session.need(),
+        session.require_record(),
         made.now,
-        changed=before != _essence(session.record),
+        changed=before != _plan_content(session.record),
         notes=made.notes,
         to_tell=made.to_tell,
     )
@@ -92,12 +92,12 @@ def begin(session: Session, identity: Identity) -> Outcome:
         )
     record = _reused(session)
     if record is not None and record.state in (ENDING, ENDED):
-        raise _in_the_way(record)
+        raise _state_error(record)
     if record is None or not record.state or options.is_repeated:
         _check_fence(session, options.select)
         made = _make_plan(session, identity, suspends=True)
-        record = session.need()
-        others = {one.id for one in record.concerned()} - made.ids
+        record = session.require_record()
+        others = {one.id for one in record.covered()} - made.ids
         return _suspend(session, identity, record, made.now, made.notes, others)
     if record.limits.get("notice"):
         raise RecordError(
@@ -109,9 +109,9 @@ def begin(session: Session, identity: Identity) -> Outcome:
     _check_fence(session, record.select)
     selected = _select_again(session, record)
     now = session.read_workloads(record.workloads, {one.id: one for one in selected.workloads})
-    _check_handed(session, record, now)
+    _check_handed_over(session, record, now)
     drift, left_alone = _compare_with_selection(session, record, now, selected)
-    notes = as_names("new since the plan, never acted on", [one.name or one.id for one in drift])
+    notes = named_workloads("new since the plan, never acted on", [one.name or one.id for one in drift])
     if left_alone:
         notes.append("{0} left alone: not selected any more".format(counted(len(left_alone), "workload")))
     return _suspend(session, identity, record, now, notes, left_alone)
@@ -121,7 +121,7 @@ def _reused(session: Session) -> Optional[Record]:
     """Return the record, or none where it has ended and its name may be used again."""
     record = session.record
     if record is not None and record.state == ENDED and session.options.is_repeated:
-        session.renew()
+        session.archive_record()
     return session.record
 
 
@@ -131,25 +131,25 @@ def _notice_of(options: MaintenanceOptions) -> Optional[str]:
     return NONE if options.notice is None else format_age(options.notice)
 
 
-def _settled(session: Session) -> tuple[dict[str, Workload], list[str], int]:
+def _read_held(session: Session) -> tuple[dict[str, Workload], list[str], int]:
     """Return the workloads of an open record as they are now, which it holds no more, how many it does."""
     record = session.record
     if record is None or not record.is_open:
         return {}, [], 0
     now = session.read_recorded()
-    ours = [one for one in record.concerned() if one.is_ours]
+    ours = [one for one in record.covered() if one.is_ours]
     found = session.verdicts(now, session.held(now))
     settled = [one.id for one in ours if found[one.id] in SETTLED and found[one.id] != HELD]
     return now, settled, len(ours) - len(settled)
 
 
-def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> Planned:
+def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> NewPlan:
     options, reader = session.options, session.reader
     check_plan_options(options)
     if session.record is not None:
         session.check_same_control_plane(identity)
-    before, settled, carried = _settled(session)
-    scope = {option: value for option, value in options.select.items() if option not in CUTS}
+    before, settled, held_number = _read_held(session)
+    scope = {option: value for option, value in options.select.items() if option not in LIMITING_CRITERIA}
     selected = reader.select(scope, with_scope=options.max_percent is not None)
     for option, kind in _LISTED.items():
         names = selected.unmatched.get(option, ())
@@ -158,11 +158,11 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
             raise UnlistedNames(option, scope[option], unlisted, unlisted_message(kind, unlisted))
     now = {one.id: one for one in selected.workloads}
     entries = plan_workloads(selected.workloads, session.held(now), options)
-    told = session.record.told if session.record is not None else session.told_before
-    chosen = choose(entries, told, options.keep, options.notice, suspends, datetime.now(timezone.utc))
-    entries = chosen.entries
+    told = session.record.told if session.record is not None else session.earlier_notices
+    notified = apply_notice(entries, told, options.keep, options.notice, suspends, datetime.now(timezone.utc))
+    entries = notified.entries
     check_plan(entries, selected, identity.versions, options)
-    taken = {entry.id for entry in entries}
+    planned_ids = {entry.id for entry in entries}
     draft = Record(
         "",
         options.name,
@@ -177,16 +177,16 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
             "max_drift": options.max_drift,
             "notice": _notice_of(options),
         },
-        passed_over=[one.id for one in selected.workloads if one.is_active and one.id not in taken],
+        passed_over=[one.id for one in selected.workloads if one.is_active and one.id not in planned_ids],
         workloads={entry.id: entry for entry in entries},
-        state=session.record.state if session.record is not None and carried else "",
+        state=session.record.state if session.record is not None and held_number else "",
     )
     events = plan_events(draft, utc_now(), session.by, settled)
-    session.start([*events, untold_event(chosen.untold)] if chosen.untold else events, identity)
-    notes = list(chosen.notes)
-    if carried:
-        notes.append("{0} of earlier runs still stopped".format(counted(carried, "workload")))
-    return Planned({**before, **now}, taken, chosen.to_tell if options.is_repeated else [], notes)
+    session.write_plan([*events, untold_event(notified.untold)] if notified.untold else events, identity)
+    notes = list(notified.notes)
+    if held_number:
+        notes.append("{0} of earlier runs still stopped".format(counted(held_number, "workload")))
+    return NewPlan({**before, **now}, planned_ids, notified.to_tell if options.is_repeated else [], notes)
 
 
 def _suspend(
@@ -199,57 +199,57 @@ def _suspend(
 ) -> Outcome:
     active = [
         one
-        for one in record.concerned()
+        for one in record.covered()
         if one.id in now and now[one.id].is_active and one.id not in left_alone
     ]
-    stuck = {one.id for one in active if now[one.id].can_suspend is False}
-    to_ask = [one for one in active if one.id not in stuck]
-    spared = left_alone | stuck
-    to_share = _to_share(session, record, now, spared)
-    _check_again(session, identity, record, to_ask, [one for one in active if one.id in stuck])
+    unsuspendable = {one.id for one in active if now[one.id].can_suspend is False}
+    to_ask = [one for one in active if one.id not in unsuspendable]
+    left_running = left_alone | unsuspendable
+    to_share = _to_share(session, record, now, left_running)
+    _check_again(session, identity, record, to_ask, [one for one in active if one.id in unsuspendable])
     if record.state == PLANNED and not (active or to_share or session.options.allow_empty):
-        _check_anything_left(record, now)
+        _check_any_active(record, now)
     if session.check_mode:
         return Outcome(record, now, changed=bool(to_ask), to_send=len(to_ask), notes=notes)
     if to_ask or to_share or record.state == PLANNED:
-        session.enter(ACTING)
-    session.share(to_share)
-    session.note(now)
+        session.enter_state(ACTING)
+    session.note_shared(to_share)
+    session.note_phases(now)
     session.send(SUSPEND, [one.id for one in to_ask])
     now = session.read_recorded()
     # What another record stopped just before the suspend was refused is held by both from now on.
-    session.share(_to_share(session, record, now, spared))
-    session.note(now)
+    session.note_shared(_to_share(session, record, now, left_running))
+    session.note_phases(now)
     found = session.verdicts(now, ())
     for word, words in ((TOUCHED, "before the suspend"), (UNCERTAIN, "before the suspend, it seems")):
-        names = [one.name or one.id for one in record.concerned() if found[one.id] == word]
-        notes += as_names("stopped by somebody else {0}; not resumed by end".format(words), names)
-    pods = read_node_pods(session, record, stuck)
-    problems = _problems(session, record, now, spared, pods)
-    if record.concerned():
-        session.enter(BEGUN)
+        names = [one.name or one.id for one in record.covered() if found[one.id] == word]
+        notes += named_workloads("stopped by somebody else {0}; not resumed by end".format(words), names)
+    pods = read_node_pods(session, record, unsuspendable)
+    problems = _problems(session, record, now, left_running, pods)
+    if record.covered():
+        session.enter_state(BEGUN)
     elif not session.options.is_repeated:
         # Without a workload there is nothing to end. A repeated one still knows who was told.
-        session.enter(ENDED)
+        session.enter_state(ENDED)
     return Outcome(
         record,
         now,
         changed=session.has_sent,
         notes=[*notes, *pods.notes()],
         problems=problems,
-        pods_left=pods.number_left,
+        pods_left=pods.number_left_on_purpose,
     )
 
 
 def _to_share(
-    session: Session, record: Record, now: dict[str, Workload], spared: set[str]
+    session: Session, record: Record, now: dict[str, Workload], left_running: set[str]
 ) -> dict[str, Holder]:
     """Return what is stopped, and not by this record, but by another open one."""
     stopped = [
         one.id
-        for one in record.concerned()
+        for one in record.covered()
         if not one.is_ours
-        and one.id not in spared
+        and one.id not in left_running
         and one.id in now
         and now[one.id].phase in (STOPPED, STOPPING)
     ]
@@ -262,12 +262,12 @@ def _check_again(
     identity: Identity,
     record: Record,
     to_ask: Sequence[RecordedWorkload],
-    stuck: Sequence[RecordedWorkload],
+    unsuspendable: Sequence[RecordedWorkload],
 ) -> None:
     """Raise RecordError where the limits of the plan, or those given now, forbid the suspend."""
     options, limits = session.options, record.limits
     policy = options.unsuspendable if "unsuspendable" in options.given else limits["unsuspendable"]
-    leaving = [RecordedWorkload(one.id, LEAVE, one.name, one.project, one.owner) for one in stuck]
+    leaving = [RecordedWorkload(one.id, LEAVE, one.name, one.project, one.owner) for one in unsuspendable]
     check_unsuspendable(leaving, policy)
     check_crossing(to_ask, options.crosses_version or limits["crosses_version"], identity.versions)
     ceiling = options.max_affected if "max_affected" in options.given else limits["max_affected"]
@@ -275,26 +275,26 @@ def _check_again(
 
 
 def _problems(
-    session: Session, record: Record, now: dict[str, Workload], spared: set[str], pods: OnNodes
+    session: Session, record: Record, now: dict[str, Workload], left_running: set[str], pods: NodePods
 ) -> list[Problem]:
     """Return what still runs and was to be stopped, what is not known, and pods left by nobody."""
     problems = []
-    for one in record.concerned():
+    for one in record.covered():
         workload = now.get(one.id)
-        if one.id in spared and not one.may_stop:
+        if one.id in left_running and not one.may_stop:
             continue
         if workload is None:
             if one.is_ours and not one.was_stopped:
                 problems.append(Problem(row_of(one, "not visible any more"), one.id))
         elif workload.is_active or workload.phase == STOPPING:
-            words = session.left.get(one.id) or one.message or one.outcome or "not sent"
+            words = session.not_sent.get(one.id) or one.message or one.outcome or "not sent"
             problems.append(Problem(row_of(one, "still {0}: {1}".format(workload.phase, words)), one.id))
-    if pods.is_in_the_way:
-        problems.append(Problem(pods.words(), ""))
+    if pods.is_problem:
+        problems.append(Problem(pods.describe(), ""))
     return problems
 
 
-def _in_the_way(record: Record) -> RecordError:
+def _state_error(record: Record) -> RecordError:
     since = record.times.get(record.state, "?")
     if record.state in (ACTING, BEGUN):
         return RecordError(
@@ -335,7 +335,7 @@ def _check_same_selection(session: Session, record: Record) -> None:
         )
 
 
-def _check_handed(session: Session, record: Record, now: dict[str, Workload]) -> None:
+def _check_handed_over(session: Session, record: Record, now: dict[str, Workload]) -> None:
     """Raise RecordError for a plan that is too old, or was used: where nothing is kept, phases show that."""
     if session.options.record is None or record.state != PLANNED:
         return
@@ -349,7 +349,7 @@ def _check_handed(session: Session, record: Record, now: dict[str, Workload]) ->
         )
     ran = [
         one
-        for one in record.concerned()
+        for one in record.covered()
         if one.phase == RUNNING and one.since and one.id in now and now[one.id].is_active
     ]
     moved = [one for one in ran if now[one.id].phase_since != one.since]
@@ -374,7 +374,7 @@ def _select_again(session: Session, record: Record) -> Selected:
     counts_percent = _percent(session, record) is not None
     if not (record.state == PLANNED or session.options.recheck or counts_percent):
         return Selected([], {})
-    scope = {option: value for option, value in record.select.items() if option not in CUTS}
+    scope = {option: value for option, value in record.select.items() if option not in LIMITING_CRITERIA}
     return session.reader.select(scope, with_scope=counts_percent)
 
 
@@ -389,14 +389,14 @@ def _compare_with_selection(
     percent = _percent(session, record)
     ids = {one.id for one in selected.workloads}
     left_alone = {
-        one.id for one in record.concerned() if one.id not in ids and not one.is_ours and one.id in now
+        one.id for one in record.covered() if one.id not in ids and not one.is_ours and one.id in now
     }
     if not options.recheck:
         left_alone = set()
     if percent is not None:
         to_ask = [
             one
-            for one in record.concerned()
+            for one in record.covered()
             if one.id in now and now[one.id].is_active and one.id not in left_alone
         ]
         check_ceilings(to_ask, selected.active_in_scope, None, percent)
@@ -417,9 +417,9 @@ def _compare_with_selection(
     return new, left_alone
 
 
-def _check_anything_left(record: Record, now: dict[str, Workload]) -> None:
+def _check_any_active(record: Record, now: dict[str, Workload]) -> None:
     """Raise RecordError for a plan of which nothing is active: a begin of nothing would look done."""
-    planned = record.concerned()
+    planned = record.covered()
     if not planned or any(one.is_ours for one in planned):
         return
     stopped = sum(one.id in now and now[one.id].phase in (STOPPED, STOPPING) for one in planned)
@@ -438,7 +438,7 @@ def _unordered(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _essence(record: Any) -> Any:
+def _plan_content(record: Any) -> Any:
     if record is None or not record.state:
         return None
     rows: Sequence[Any] = [(one.id, one.plan, one.phase) for one in record.workloads.values()]

@@ -126,13 +126,13 @@ class RecordFolder:
         """Remove a record that holds nothing."""
         self._folder.remove(name + SUFFIX)
 
-    def put_away(self, name: str, record_id: str) -> None:
+    def archive(self, name: str, record_id: str) -> None:
         """Keep an ended record under another name."""
-        self._folder.replace(name + SUFFIX, _put_away_name(name, record_id))
+        self._folder.replace(name + SUFFIX, _archive_name(name, record_id))
 
-    def was_put_away(self, name: str, record_id: str) -> bool:
+    def was_archived(self, name: str, record_id: str) -> bool:
         """Return whether the record with this id has ended and is kept under another name."""
-        return self._folder.stat(_put_away_name(name, record_id)) is not None
+        return self._folder.stat(_archive_name(name, record_id)) is not None
 
     def _may_be_open(self, name: str) -> bool:
         """Return whether a record may hold workloads by its last complete line."""
@@ -245,7 +245,7 @@ class RecordInMemory:
         """Do nothing."""
 
 
-def _put_away_name(name: str, record_id: str) -> str:
+def _archive_name(name: str, record_id: str) -> str:
     return "{0}.{1}{2}.ended".format(name, record_id[:8], SUFFIX)
 
 

@@ -73,7 +73,7 @@ class PhaseChange(NamedTuple):
     phase: str
 
 
-def verdict(one: RecordedWorkload, now: Optional[Workload], is_deleted: bool, is_held: bool) -> str:
+def verdict_of(one: RecordedWorkload, now: Optional[Workload], is_deleted: bool, is_held: bool) -> str:
     """Return where a workload stands. ``is_held``: another open record holds it stopped."""
     if not one.is_ours:
         return NOT_STOPPED
@@ -111,7 +111,7 @@ def _has_moved(one: RecordedWorkload, now: Workload) -> bool:
     return now.phase_since != one.stopped_since
 
 
-def verdicts(
+def verdicts_of(
     record: Record,
     now: Mapping[str, Workload],
     deleted: Collection[str] = (),
@@ -122,34 +122,37 @@ def verdicts(
     Stops of many that are older than the suspend prove that clocks differ, and nothing else.
     """
     found = {
-        one.id: verdict(one, now.get(one.id), one.id in deleted, one.id in held) for one in record.concerned()
+        one.id: verdict_of(one, now.get(one.id), one.id in deleted, one.id in held)
+        for one in record.covered()
     }
-    uncertain = [record.workloads[one] for one, word in found.items() if word == UNCERTAIN]
+    uncertain = [record.workloads[one] for one, verdict in found.items() if verdict == UNCERTAIN]
     early = [one.id for one in uncertain if not _has_moved(one, now[one.id])]
     if _are_many(early, found):
         found.update(dict.fromkeys(early, OURS))
     return found
 
 
-def few_uncertain(found: Mapping[str, str]) -> list[str]:
+def uncertain_if_few(found: Mapping[str, str]) -> list[str]:
     """Return the workloads whose stop is uncertain, or none where they are many."""
-    uncertain = [one for one, word in found.items() if word == UNCERTAIN]
+    uncertain = [one for one, verdict in found.items() if verdict == UNCERTAIN]
     return [] if _are_many(uncertain, found) else uncertain
 
 
-def doubtful(record: Record, found: Mapping[str, str], now: Mapping[str, Workload]) -> list[str]:
+def in_need_of_history(record: Record, found: Mapping[str, str], now: Mapping[str, Workload]) -> list[str]:
     """Return the few workloads whose history decides who stopped them.
 
     Of a stop that is older than the suspend it does so only where another stop shows that clocks agree.
     """
     do_clocks_agree = OURS in found.values()
     return [
-        one for one in few_uncertain(found) if do_clocks_agree or _has_moved(record.workloads[one], now[one])
+        one
+        for one in uncertain_if_few(found)
+        if do_clocks_agree or _has_moved(record.workloads[one], now[one])
     ]
 
 
 def _are_many(part: Collection[str], found: Mapping[str, str]) -> bool:
-    stopped = sum(word in (TOUCHED, UNCERTAIN, OURS) for word in found.values())
+    stopped = sum(verdict in (TOUCHED, UNCERTAIN, OURS) for verdict in found.values())
     return len(part) > max(1, stopped * _MOST_TOUCHED)
 
 
@@ -194,8 +197,8 @@ def held_by(others: Iterable[Record], now: Mapping[str, Workload]) -> dict[str, 
     for other in others:
         if not other.is_open:
             continue
-        for workload_id, word in verdicts(other, now).items():
+        for workload_id, verdict in verdicts_of(other, now).items():
             one = other.workloads[workload_id]
-            if word in TO_RESUME or (word == UNCERTAIN and workload_id not in found):
+            if verdict in TO_RESUME or (verdict == UNCERTAIN and workload_id not in found):
                 found[workload_id] = Holder(other.name, one.stopped_since, one.sent_at)
     return found

@@ -44,8 +44,8 @@ Event = Mapping[str, Any]
 class RecordError(RunaiError):
     """A record that can't be used as asked; ``rows`` name why, ``next_state`` is what to run instead."""
 
-    def __init__(self, words: str, next_state: Optional[str] = None, rows: Sequence[str] = ()) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, next_state: Optional[str] = None, rows: Sequence[str] = ()) -> None:
+        super().__init__(message)
         self.next_state = next_state
         self.rows = list(rows)
 
@@ -68,11 +68,11 @@ def is_shallow(value: object, depth: int = 8) -> bool:
 class RecordedWorkload:
     """One workload of a plan, and all that is known of its stop and its resume.
 
-    ``is_unanswered``: a suspend was asked for and no answer is recorded. ``is_accepted``: a suspend was
-    accepted. ``is_in_doubt``: a suspend has no known result. ``sent_at`` is when the first of these was sent,
-    by the clock of the control plane, where that is known. ``was_stopped``: it was seen stopped after that,
+    ``is_in_flight``: a suspend was sent and no result is recorded. ``is_accepted``: a suspend was accepted.
+    ``has_unknown_outcome``: a suspend has no known result. ``sent_at`` is when the first of these was sent,
+    by the clock of the control plane, if known. ``was_stopped``: it was stopped at a later read,
     in its phase since ``stopped_since``. ``is_shared``: another record stopped it. ``is_resumed``: a resume
-    was accepted; ``was_back``: it was seen active after that. ``stopped_by`` made the stop with the time
+    was accepted; ``was_back``: it was active at a later read. ``stopped_by`` made the stop with the time
     stamp ``attributed_since``.
     """
 
@@ -87,9 +87,9 @@ class RecordedWorkload:
     since: str = ""
     asked_at: str = ""
     sent_at: str = ""
-    is_unanswered: bool = False
+    is_in_flight: bool = False
     is_accepted: bool = False
-    is_in_doubt: bool = False
+    has_unknown_outcome: bool = False
     is_shared: bool = False
     was_stopped: bool = False
     stopped_since: str = ""
@@ -110,7 +110,7 @@ class RecordedWorkload:
     @property
     def is_asked(self) -> bool:
         """Whether a suspend of this record was accepted, or has no known result."""
-        return self.is_unanswered or self.is_accepted or self.is_in_doubt
+        return self.is_in_flight or self.is_accepted or self.has_unknown_outcome
 
     @property
     def may_stop(self) -> bool:
@@ -124,7 +124,7 @@ class RecordedWorkload:
         is_early = stopped is not None and sent is not None and stopped < sent - _CLOCK_TOLERANCE
         return self.was_stopped and is_early
 
-    def ask(self, action: str, at: str, sent_at: str) -> None:
+    def note_request(self, action: str, at: str, sent_at: str) -> None:
         """Note that ``action`` is about to be sent."""
         self.outcome, self.code, self.message = None, None, ""
         if action != SUSPEND:
@@ -132,14 +132,14 @@ class RecordedWorkload:
             return
         if not self.may_stop:
             # What an earlier suspend did is over.
-            self.is_accepted = self.is_in_doubt = self.is_unanswered = self.is_shared = False
+            self.is_accepted = self.has_unknown_outcome = self.is_in_flight = self.is_shared = False
             self.sent_at = sent_at
-        self.is_in_doubt = self.is_in_doubt or self.is_unanswered
-        self.is_unanswered, self.asked_at = True, at
+        self.has_unknown_outcome = self.has_unknown_outcome or self.is_in_flight
+        self.is_in_flight, self.asked_at = True, at
         self.was_stopped, self.stopped_since = False, ""
         self.is_resume_asked = self.is_resumed = self.was_back = False
 
-    def answer(self, action: str, outcome: str, code: Optional[int], message: str) -> None:
+    def note_result(self, action: str, outcome: str, code: Optional[int], message: str) -> None:
         """Note what became of the last request.
 
         A refused resume proves nothing of an earlier suspend: the control plane may judge by a phase that
@@ -149,25 +149,25 @@ class RecordedWorkload:
         if action != SUSPEND:
             self.is_resumed = self.is_resumed or outcome == CHANGED
             return
-        self.is_unanswered = False
+        self.is_in_flight = False
         self.is_accepted = self.is_accepted or outcome == CHANGED
-        self.is_in_doubt = self.is_in_doubt or outcome == UNKNOWN_OUTCOME
+        self.has_unknown_outcome = self.has_unknown_outcome or outcome == UNKNOWN_OUTCOME
 
-    def see(self, phase: str, since: str) -> None:
+    def note_phase(self, phase: str, since: str) -> None:
         """Note the phase at one read."""
         if phase == STOPPED and self.is_ours and not self.is_resumed and not self.was_stopped:
             self.was_stopped, self.stopped_since = True, since
         elif self.is_resumed and is_suspendable(phase):
             self.was_back = True
 
-    def share(self, stopped_since: str, sent_at: str) -> None:
+    def note_shared(self, stopped_since: str, sent_at: str) -> None:
         """Note that another record stopped it; what makes that stop uncertain there does so here."""
         self.is_shared, self.sent_at = True, sent_at
         self.was_stopped, self.stopped_since = bool(stopped_since), stopped_since
 
-    def attribute(self, since: str, to: str) -> None:
+    def note_attribution(self, since: str, who: str) -> None:
         """Note who made the stop with this time stamp."""
-        self.attributed_since, self.stopped_by = since, to
+        self.attributed_since, self.stopped_by = since, who
 
 
 @dataclasses.dataclass
@@ -196,7 +196,7 @@ class Record:
         """Whether it may hold workloads for itself. One that ends wants them back."""
         return self.state in (ACTING, BEGUN)
 
-    def concerned(self) -> list[RecordedWorkload]:
+    def covered(self) -> list[RecordedWorkload]:
         """Return the workloads that the plan does not leave running."""
         return [one for one in self.workloads.values() if one.plan != LEAVE]
 
@@ -301,7 +301,7 @@ def record_of(events: Iterable[Event]) -> Record:
             if record is None:
                 record = _of_head(event)
             else:
-                apply(record, event)
+                apply_event(record, event)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as fault:
         raise RecordError("the record is damaged: {0}".format(type(fault).__name__)) from None
     if record is None:
@@ -309,7 +309,7 @@ def record_of(events: Iterable[Event]) -> Record:
     return record
 
 
-def apply(record: Record, event: Event) -> None:
+def apply_event(record: Record, event: Event) -> None:
     """Move the record on by one line. Lines of a kind that is not known are from a later version."""
     kind = event["event"]
     if kind in _EVENTS:
@@ -358,29 +358,31 @@ def _state(record: Record, event: Event) -> None:
 
 def _asked(record: Record, event: Event) -> None:
     for workload_id in event["ids"]:
-        record.workloads[workload_id].ask(event["action"], str(event["at"]), str(event.get("sent_at", "")))
+        record.workloads[workload_id].note_request(
+            event["action"], str(event["at"]), str(event.get("sent_at", ""))
+        )
 
 
 def _answered(record: Record, event: Event) -> None:
     for workload_id, outcome, code, message in event["rows"]:
-        record.workloads[workload_id].answer(event["action"], outcome, code, message)
+        record.workloads[workload_id].note_result(event["action"], outcome, code, message)
         if event["action"] == SUSPEND and outcome == CHANGED:
             record.told.pop(workload_id, None)
 
 
 def _seen(record: Record, event: Event) -> None:
     for workload_id, phase, since in event["rows"]:
-        record.workloads[workload_id].see(phase, since)
+        record.workloads[workload_id].note_phase(phase, since)
 
 
 def _shared(record: Record, event: Event) -> None:
     for workload_id, stopped_since, sent_at in event["rows"]:
-        record.workloads[workload_id].share(stopped_since, sent_at)
+        record.workloads[workload_id].note_shared(stopped_since, sent_at)
 
 
 def _attributed(record: Record, event: Event) -> None:
-    for workload_id, since, to in event["rows"]:
-        record.workloads[workload_id].attribute(since, to)
+    for workload_id, since, who in event["rows"]:
+        record.workloads[workload_id].note_attribution(since, who)
 
 
 def _told(record: Record, event: Event) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
 
 @pytest.fixture
-def plane() -> MemoryControlPlane:
+def control_plane() -> MemoryControlPlane:
     return MemoryControlPlane({workload_id(number): Simulated("Running") for number in range(3)})
 
 

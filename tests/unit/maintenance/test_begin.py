@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ``planned`` and ``begun`` reject, and what a begin takes for its own: a control plane in memory."""
+"""What ``planned`` and ``begun`` reject, and which stops a begin claims: a control plane in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.gpuops.runai.tests.support.memory_control_plane import 
 )
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
-# Those of the fixture plane.
+# Those of the fixture control plane.
 IDS = [workload_id(number) for number in range(3)]
 
 
@@ -35,98 +35,106 @@ def _rejected(done: ModuleResult, words: str) -> dict[str, Any]:
     return done.result
 
 
-def _phases(plane: MemoryControlPlane) -> list[str]:
-    return [one.phase for one in plane.workloads.values()]
+def _phases(control_plane: MemoryControlPlane) -> list[str]:
+    return [one.phase for one in control_plane.workloads.values()]
 
 
-def test_max_percent_is_counted_from_the_read_that_selects(plane: MemoryControlPlane, folder: Path) -> None:
-    good(run_against(plane, folder, "planned", max_percent="100"))
-    assert plane.reads == ["select"]
+def test_max_percent_is_counted_from_the_read_that_selects(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    good(run_against(control_plane, folder, "planned", max_percent="100"))
+    assert control_plane.reads == ["select"]
     _rejected(
-        run_against(plane, folder, "planned", "other", select={"ids": IDS[:2]}, max_percent="50"),
+        run_against(control_plane, folder, "planned", "other", select={"ids": IDS[:2]}, max_percent="50"),
         "max_percent: 2 of 3 active workloads would be suspended, 66.7%, more than 50%",
     )
 
 
 def test_max_percent_of_a_plan_holds_for_its_begin_and_so_does_a_new_one(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
     two: dict[str, Any] = {"select": {"ids": IDS[:2]}}
-    good(run_against(plane, folder, "planned", max_percent="70", **two))
-    _rejected(run_against(plane, folder, "begun", max_percent="50", **two), "max_percent: 2 of 3")
-    plane.move(IDS[2], "Stopped", OWNER)
-    plane.reads.clear()
-    _rejected(run_against(plane, folder, "begun", max_percent=None, **two), "max_percent: 2 of 2")
-    assert plane.reads == ["select"]
-    assert plane.sent == []
-    good(run_against(plane, folder, "begun", max_percent="none", **two))
+    good(run_against(control_plane, folder, "planned", max_percent="70", **two))
+    _rejected(run_against(control_plane, folder, "begun", max_percent="50", **two), "max_percent: 2 of 3")
+    control_plane.move(IDS[2], "Stopped", OWNER)
+    control_plane.reads.clear()
+    _rejected(run_against(control_plane, folder, "begun", max_percent=None, **two), "max_percent: 2 of 2")
+    assert control_plane.reads == ["select"]
+    assert control_plane.sent == []
+    good(run_against(control_plane, folder, "begun", max_percent="none", **two))
 
 
 @pytest.mark.parametrize("state", ["acting", "begun"])
 def test_plan_over_an_open_record_names_both_ways(
-    plane: MemoryControlPlane, folder: Path, state: str
+    control_plane: MemoryControlPlane, folder: Path, state: str
 ) -> None:
     if state == "acting":
-        plane.crash_in = 1
+        control_plane.crash_in = 1
         with pytest.raises(CrashError):
-            run_against(plane, folder, "begun")
+            run_against(control_plane, folder, "begun")
     else:
-        good(run_against(plane, folder, "begun"))
-    found = _rejected(run_against(plane, folder, "planned"), f"name: the record night is {state} since")
+        good(run_against(control_plane, folder, "begun"))
+    found = _rejected(
+        run_against(control_plane, folder, "planned"), f"name: the record night is {state} since"
+    )
     assert "To go on, run begin; to give up, run end" in found["msg"]
     assert "maintenance_begin" in found["next"]
-    good(run_against(plane, folder, "begun"))
-    good(run_against(plane, folder, "ended"))
-    assert _phases(plane) == ["Running"] * 3
-    _rejected(run_against(plane, folder, "begun"), "a plan is used once")
+    good(run_against(control_plane, folder, "begun"))
+    good(run_against(control_plane, folder, "ended"))
+    assert _phases(control_plane) == ["Running"] * 3
+    _rejected(run_against(control_plane, folder, "begun"), "a plan is used once")
 
 
 def test_begin_of_a_plan_of_which_nothing_is_active_is_rejected_unless_it_may_be_empty(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    good(run_against(plane, folder, "planned"))
+    good(run_against(control_plane, folder, "planned"))
     for one in IDS:
-        plane.move(one, "Stopped", OWNER)
+        control_plane.move(one, "Stopped", OWNER)
     for check in (True, False):
         _rejected(
-            run_against(plane, folder, "begun", check=check),
+            run_against(control_plane, folder, "begun", check=check),
             "plan: none of 3 planned workloads is active and selected now; 3 are stopped already",
         )
-    good(run_against(plane, folder, "begun", allow_empty=True))
-    good(run_against(plane, folder, "ended"))
-    assert _phases(plane) == ["Stopped"] * 3
+    good(run_against(control_plane, folder, "begun", allow_empty=True))
+    good(run_against(control_plane, folder, "ended"))
+    assert _phases(control_plane) == ["Stopped"] * 3
 
 
-def test_begin_does_not_claim_what_another_one_without_a_folder_stopped(plane: MemoryControlPlane) -> None:
-    plans = [good(run_against(plane, None, "planned", name))["record"] for name in ("first", "second")]
-    first = good(run_against(plane, None, "begun", "first", record=plans[0]))["record"]
+def test_begin_does_not_claim_what_another_one_without_a_folder_stopped(
+    control_plane: MemoryControlPlane,
+) -> None:
+    plans = [
+        good(run_against(control_plane, None, "planned", name))["record"] for name in ("first", "second")
+    ]
+    first = good(run_against(control_plane, None, "begun", "first", record=plans[0]))["record"]
     options = {"allow_empty": True, "record": plans[1]}
-    second = good(run_against(plane, None, "begun", "second", **options))["record"]
-    good(run_against(plane, None, "ended", "second", record=second))
-    assert _phases(plane) == ["Stopped"] * 3
-    good(run_against(plane, None, "ended", "first", record=first))
-    assert _phases(plane) == ["Running"] * 3
+    second = good(run_against(control_plane, None, "begun", "second", **options))["record"]
+    good(run_against(control_plane, None, "ended", "second", record=second))
+    assert _phases(control_plane) == ["Stopped"] * 3
+    good(run_against(control_plane, None, "ended", "first", record=first))
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def test_begin_shares_what_another_record_stopped_just_before_its_own_suspend_was_refused(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    plane.refuses_redundant = True
-    good(run_against(plane, folder, "planned", "second"))
-    others = list(plane.sent)
+    control_plane.refuses_redundant = True
+    good(run_against(control_plane, folder, "planned", "second"))
+    others = list(control_plane.sent)
 
     def first_is_faster(ids: Any) -> None:
-        plane.on_call = lambda ids: None
-        good(run_against(plane, folder, "begun", "first"))
-        plane.by = "second"
+        control_plane.on_call = lambda ids: None
+        good(run_against(control_plane, folder, "begun", "first"))
+        control_plane.by = "second"
 
-    plane.on_call = first_is_faster
+    control_plane.on_call = first_is_faster
     assert others == []
-    assert good(run_against(plane, folder, "begun", "second"))["summary"]["shared"] == 3
-    assert run_against(plane, folder, "ended", "first").failed
-    assert _phases(plane) == ["Stopped"] * 3
-    good(run_against(plane, folder, "ended", "second"))
-    assert _phases(plane) == ["Running"] * 3
+    assert good(run_against(control_plane, folder, "begun", "second"))["summary"]["shared"] == 3
+    assert run_against(control_plane, folder, "ended", "first").failed
+    assert _phases(control_plane) == ["Stopped"] * 3
+    good(run_against(control_plane, folder, "ended", "second"))
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def _older(packed: str, days: int) -> str:
@@ -140,40 +148,42 @@ def _older(packed: str, days: int) -> str:
     return prefix + ":" + base64.b64encode(zlib.compress(text.encode())).decode()
 
 
-def test_record_that_is_handed_over_is_rejected_when_it_is_old(plane: MemoryControlPlane) -> None:
-    plan = _older(good(run_against(plane, None, "planned"))["record"], days=365)
-    _rejected(run_against(plane, None, "begun", record=plan), "longer ago than 7d")
-    good(run_against(plane, None, "begun", record=plan, record_max_age="800d"))
+def test_record_that_is_handed_over_is_rejected_when_it_is_old(control_plane: MemoryControlPlane) -> None:
+    plan = _older(good(run_against(control_plane, None, "planned"))["record"], days=365)
+    _rejected(run_against(control_plane, None, "begun", record=plan), "longer ago than 7d")
+    good(run_against(control_plane, None, "begun", record=plan, record_max_age="800d"))
 
 
 def test_record_that_is_handed_over_is_rejected_when_most_was_started_again_since(
-    plane: MemoryControlPlane,
+    control_plane: MemoryControlPlane,
 ) -> None:
-    plan = good(run_against(plane, None, "planned"))["record"]
+    plan = good(run_against(control_plane, None, "planned"))["record"]
     # One has finished meanwhile, and does not count.
-    plane.workloads[IDS[2]].phase = "Completed"
+    control_plane.workloads[IDS[2]].phase = "Completed"
     for one in IDS[:2]:
-        plane.move(one, "Stopped", OWNER)
-        plane.move(one, "Running", OWNER)
+        control_plane.move(one, "Stopped", OWNER)
+        control_plane.move(one, "Running", OWNER)
     _rejected(
-        run_against(plane, None, "begun", record=plan),
+        run_against(control_plane, None, "begun", record=plan),
         "record: 2 of 2 workloads were stopped and started again since the plan",
     )
 
 
-def test_record_that_is_handed_over_is_used_once(plane: MemoryControlPlane, folder: Path) -> None:
-    plan = good(run_against(plane, None, "planned"))["record"]
-    good(run_against(plane, folder, "begun", record=plan))
-    good(run_against(plane, folder, "ended"))
-    _rejected(run_against(plane, folder, "begun", record=plan), "a plan is used once")
+def test_record_that_is_handed_over_is_used_once(control_plane: MemoryControlPlane, folder: Path) -> None:
+    plan = good(run_against(control_plane, None, "planned"))["record"]
+    good(run_against(control_plane, folder, "begun", record=plan))
+    good(run_against(control_plane, folder, "ended"))
+    _rejected(run_against(control_plane, folder, "begun", record=plan), "a plan is used once")
     # Its name is used again for another one, as a reclaim does.
     records = RecordFolder(str(folder), may_create=False)
-    records.put_away("night", record_of(records.read("night")).id)
-    good(run_against(plane, folder, "planned"))
-    _rejected(run_against(plane, folder, "begun", record=plan), "the folder holds another record night")
+    records.archive("night", record_of(records.read("night")).id)
+    good(run_against(control_plane, folder, "planned"))
+    _rejected(
+        run_against(control_plane, folder, "begun", record=plan), "the folder holds another record night"
+    )
     (folder / "night.record.jsonl").unlink()
-    _rejected(run_against(plane, folder, "begun", record=plan), "a plan is used once")
-    assert _phases(plane) == ["Running"] * 3
+    _rejected(run_against(control_plane, folder, "begun", record=plan), "a plan is used once")
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def _damage(folder: Path, line: int) -> None:
@@ -185,35 +195,37 @@ def _damage(folder: Path, line: int) -> None:
 
 @pytest.mark.parametrize("state", ["planned", "begun", "ended"])
 def test_open_record_that_is_damaged_is_rejected_since_it_may_hold_workloads(
-    plane: MemoryControlPlane, folder: Path, state: str
+    control_plane: MemoryControlPlane, folder: Path, state: str
 ) -> None:
-    good(run_against(plane, folder, "begun"))
-    good(run_against(plane, folder, "begun", "other", allow_empty=True, select={"ids": IDS[:1]}))
+    good(run_against(control_plane, folder, "begun"))
+    good(run_against(control_plane, folder, "begun", "other", allow_empty=True, select={"ids": IDS[:1]}))
     _damage(folder, 2)
     name = "night" if state == "ended" else "third"
-    sent = len(plane.sent)
+    sent = len(control_plane.sent)
     _rejected(
-        run_against(plane, folder, state, name, allow_empty=True),
+        run_against(control_plane, folder, state, name, allow_empty=True),
         "record_dir: the record other is damaged",
     )
-    assert len(plane.sent) == sent
+    assert len(control_plane.sent) == sent
 
 
 @pytest.mark.parametrize("kind", ["ended", "planned", "no head", "another tenant"])
 def test_damaged_record_that_holds_nothing_is_at_most_a_warning(
-    plane: MemoryControlPlane, folder: Path, kind: str
+    control_plane: MemoryControlPlane, folder: Path, kind: str
 ) -> None:
     path = folder / "other.record.jsonl"
-    good(run_against(plane, folder, "planned" if kind == "planned" else "begun", "other"))
+    good(run_against(control_plane, folder, "planned" if kind == "planned" else "begun", "other"))
     if kind == "ended":
-        good(run_against(plane, folder, "ended", "other"))
+        good(run_against(control_plane, folder, "ended", "other"))
     if kind == "another tenant":
         path.write_text(path.read_text().replace('"tenant_id":"1"', '"tenant_id":"2"'))
     _damage(folder, 0 if kind == "no head" else 2)
     if kind in ("no head", "another tenant"):
         for one in IDS:
-            plane.move(one, "Running", OWNER)
-    done = run_against(plane, folder, "begun")
+            control_plane.move(one, "Running", OWNER)
+    done = run_against(control_plane, folder, "begun")
     assert good(done)["state"] == "begun"
     words = "record_dir: the record other is damaged"
-    assert any(words in warning for warning in plane.warnings) is (kind in ("no head", "another tenant"))
+    assert any(words in warning for warning in control_plane.warnings) is (
+        kind in ("no head", "another tenant")
+    )

@@ -20,7 +20,7 @@ from ansible_collections.gpuops.runai.tests.support.memory_control_plane import 
 )
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
-# Those of the fixture plane.
+# Those of the fixture control plane.
 IDS = [workload_id(number) for number in range(3)]
 
 
@@ -30,247 +30,251 @@ def _bad(done: ModuleResult, state: str | None = "ending") -> dict[str, Any]:
     return done.result
 
 
-def _phases(plane: MemoryControlPlane) -> list[str]:
-    return [one.phase for one in plane.workloads.values()]
+def _phases(control_plane: MemoryControlPlane) -> list[str]:
+    return [one.phase for one in control_plane.workloads.values()]
 
 
-def _resumes(plane: MemoryControlPlane) -> list[str]:
-    return [call.workload_id for call in plane.sent if call.target == "Running"]
+def _resumes(control_plane: MemoryControlPlane) -> list[str]:
+    return [call.workload_id for call in control_plane.sent if call.target == "Running"]
 
 
 def test_end_of_a_cut_off_cluster_resumes_what_was_accepted_and_may_still_stop(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    plane.is_cut_off = True
-    assert run_against(plane, folder, "begun").failed
-    good(run_against(plane, folder, "ended"))
-    assert _resumes(plane) == IDS
-    plane.mend()
-    assert _phases(plane) == ["Running"] * 3
+    control_plane.is_cut_off = True
+    assert run_against(control_plane, folder, "begun").failed
+    good(run_against(control_plane, folder, "ended"))
+    assert _resumes(control_plane) == IDS
+    control_plane.mend()
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def test_end_stays_red_while_a_late_suspend_may_stop_and_its_resume_is_refused(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    plane.is_cut_off = plane.refuses_redundant = True
-    assert run_against(plane, folder, "begun").failed
-    assert _bad(run_against(plane, folder, "ended"))["summary"]["late"] == 3
-    plane.mend()
-    assert _phases(plane) == ["Stopped"] * 3
-    good(run_against(plane, folder, "ended"))
-    assert _phases(plane) == ["Running"] * 3
+    control_plane.is_cut_off = control_plane.refuses_redundant = True
+    assert run_against(control_plane, folder, "begun").failed
+    assert _bad(run_against(control_plane, folder, "ended"))["summary"]["late"] == 3
+    control_plane.mend()
+    assert _phases(control_plane) == ["Stopped"] * 3
+    good(run_against(control_plane, folder, "ended"))
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def test_end_stays_red_while_the_resume_of_a_late_suspend_has_no_answer(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    plane.is_cut_off = True
-    run_against(plane, folder, "begun")
-    plane.lose_in = 1
-    found = _bad(run_against(plane, folder, "ended", attempts=1))
+    control_plane.is_cut_off = True
+    run_against(control_plane, folder, "begun")
+    control_plane.lose_in = 1
+    found = _bad(run_against(control_plane, folder, "ended", attempts=1))
     assert found["summary"]["late"] == 2
-    good(run_against(plane, folder, "ended"))
+    good(run_against(control_plane, folder, "ended"))
 
 
 def test_end_after_a_moved_time_stamp_of_one_asks_its_history(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    good(run_against(plane, folder, "begun"))
-    plane.touch(IDS[:1])
-    good(run_against(plane, folder, "ended"))
-    assert plane.reads.count("history") == 1
-    assert _phases(plane) == ["Running"] * 3
+    good(run_against(control_plane, folder, "begun"))
+    control_plane.touch(IDS[:1])
+    good(run_against(control_plane, folder, "ended"))
+    assert control_plane.reads.count("history") == 1
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def test_end_leaves_what_an_owner_stopped_again_by_its_history(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    good(run_against(plane, folder, "begun"))
-    plane.move(IDS[0], "Running", OWNER)
-    plane.move(IDS[0], "Stopped", OWNER)
-    found = good(run_against(plane, folder, "ended"))
+    good(run_against(control_plane, folder, "begun"))
+    control_plane.move(IDS[0], "Running", OWNER)
+    control_plane.move(IDS[0], "Stopped", OWNER)
+    found = good(run_against(control_plane, folder, "ended"))
     assert found["summary"]["touched"] == 1
-    assert _phases(plane) == ["Stopped", "Running", "Running"]
+    assert _phases(control_plane) == ["Stopped", "Running", "Running"]
     # It is known from then on.
-    good(run_against(plane, folder, "ended"))
-    assert plane.reads.count("history") == 1
-    good(run_against(plane, folder, "ended", resume_touched=True))
-    assert _phases(plane) == ["Running"] * 3
+    good(run_against(control_plane, folder, "ended"))
+    assert control_plane.reads.count("history") == 1
+    good(run_against(control_plane, folder, "ended", resume_touched=True))
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 @pytest.mark.parametrize(("is_resumed", "phase"), [(True, "Running"), (False, "Stopped")])
 def test_end_without_a_history_leaves_a_moved_time_stamp_to_the_operator(
-    plane: MemoryControlPlane, folder: Path, is_resumed: bool, phase: str
+    control_plane: MemoryControlPlane, folder: Path, is_resumed: bool, phase: str
 ) -> None:
-    good(run_against(plane, folder, "begun"))
-    plane.has_history = False
-    plane.touch(IDS[:1])
-    found = _bad(run_against(plane, folder, "ended"))
+    good(run_against(control_plane, folder, "begun"))
+    control_plane.has_history = False
+    control_plane.touch(IDS[:1])
+    found = _bad(run_against(control_plane, folder, "ended"))
     assert found["summary"]["uncertain"] == 1
     assert "resume_touched" in found["next"]
-    assert _phases(plane) == ["Stopped", "Running", "Running"]
-    good(run_against(plane, folder, "ended", resume_touched=is_resumed))
-    assert _phases(plane) == [phase, "Running", "Running"]
+    assert _phases(control_plane) == ["Stopped", "Running", "Running"]
+    good(run_against(control_plane, folder, "ended", resume_touched=is_resumed))
+    assert _phases(control_plane) == [phase, "Running", "Running"]
 
 
 def test_end_after_moved_time_stamps_of_many_is_red_and_resumes_them_on_request_alone(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    good(run_against(plane, folder, "begun"))
-    plane.touch(IDS)
+    good(run_against(control_plane, folder, "begun"))
+    control_plane.touch(IDS)
     for is_resumed in (None, False):
-        found = _bad(run_against(plane, folder, "ended", resume_touched=is_resumed))
+        found = _bad(run_against(control_plane, folder, "ended", resume_touched=is_resumed))
         assert found["summary"]["uncertain"] == 3
-    assert "history" not in plane.reads
-    good(run_against(plane, folder, "ended", resume_touched=True))
-    assert _phases(plane) == ["Running"] * 3
+    assert "history" not in control_plane.reads
+    good(run_against(control_plane, folder, "ended", resume_touched=True))
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def test_end_of_touched_workloads_whose_resume_is_refused_is_red(
-    plane: MemoryControlPlane, folder: Path, monkeypatch: pytest.MonkeyPatch
+    control_plane: MemoryControlPlane, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good(run_against(plane, folder, "begun"))
-    plane.move(IDS[0], "Running", OWNER)
-    plane.move(IDS[0], "Stopped", OWNER)
-    good(run_against(plane, folder, "ended"))
-    monkeypatch.setattr(plane, "_accept", lambda call: False)
-    assert _bad(run_against(plane, folder, "ended", resume_touched=True))["summary"]["touched"] == 1
+    good(run_against(control_plane, folder, "begun"))
+    control_plane.move(IDS[0], "Running", OWNER)
+    control_plane.move(IDS[0], "Stopped", OWNER)
+    good(run_against(control_plane, folder, "ended"))
+    monkeypatch.setattr(control_plane, "_accept", lambda call: False)
+    assert _bad(run_against(control_plane, folder, "ended", resume_touched=True))["summary"]["touched"] == 1
 
 
-def _owner_is_faster(plane: MemoryControlPlane) -> None:
+def _owner_is_faster(control_plane: MemoryControlPlane) -> None:
     """An owner stops a workload after begin has read it, and well before begin suspends it."""
 
     def stop(ids: Sequence[str]) -> None:
         if IDS[0] in ids:
-            plane.move(IDS[0], "Stopped", OWNER)
-            plane.now += 1
+            control_plane.move(IDS[0], "Stopped", OWNER)
+            control_plane.now += 1
 
-    plane.on_call = stop
+    control_plane.on_call = stop
 
 
 def test_begin_and_end_leave_a_stop_of_an_owner_between_read_and_call(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _owner_is_faster(plane)
-    begun = good(run_against(plane, folder, "begun"))
+    _owner_is_faster(control_plane)
+    begun = good(run_against(control_plane, folder, "begun"))
     assert "1 workload stopped by somebody else before the suspend; not resumed by end: 0" in begun["lines"]
-    assert good(run_against(plane, folder, "ended"))["summary"]["touched"] == 1
-    assert _phases(plane) == ["Stopped", "Running", "Running"]
+    assert good(run_against(control_plane, folder, "ended"))["summary"]["touched"] == 1
+    assert _phases(control_plane) == ["Stopped", "Running", "Running"]
 
 
 def test_end_is_red_where_nothing_shows_who_stopped_it_between_read_and_call(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _owner_is_faster(plane)
-    plane.has_history = False
-    begun = good(run_against(plane, folder, "begun"))
+    _owner_is_faster(control_plane)
+    control_plane.has_history = False
+    begun = good(run_against(control_plane, folder, "begun"))
     assert any("before the suspend, it seems" in line for line in begun["lines"])
-    assert _bad(run_against(plane, folder, "ended"))["summary"]["uncertain"] == 1
-    assert _phases(plane) == ["Stopped", "Running", "Running"]
+    assert _bad(run_against(control_plane, folder, "ended"))["summary"]["uncertain"] == 1
+    assert _phases(control_plane) == ["Stopped", "Running", "Running"]
 
 
 def test_end_is_red_where_the_only_stop_is_older_than_its_suspend_since_clocks_may_differ(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _owner_is_faster(plane)
-    good(run_against(plane, folder, "begun", select={"ids": IDS[:1]}))
-    assert _bad(run_against(plane, folder, "ended"))["summary"]["uncertain"] == 1
-    assert "history" not in plane.reads
-    good(run_against(plane, folder, "ended", resume_touched=True))
-    assert _phases(plane) == ["Running"] * 3
+    _owner_is_faster(control_plane)
+    good(run_against(control_plane, folder, "begun", select={"ids": IDS[:1]}))
+    assert _bad(run_against(control_plane, folder, "ended"))["summary"]["uncertain"] == 1
+    assert "history" not in control_plane.reads
+    good(run_against(control_plane, folder, "ended", resume_touched=True))
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def test_begin_whose_suspend_is_refused_does_not_claim_the_stop(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    _owner_is_faster(plane)
-    plane.refuses_redundant = True
-    good(run_against(plane, folder, "begun"))
-    assert good(run_against(plane, folder, "ended"))["summary"]["not_stopped"] == 1
-    assert _phases(plane) == ["Stopped", "Running", "Running"]
+    _owner_is_faster(control_plane)
+    control_plane.refuses_redundant = True
+    good(run_against(control_plane, folder, "begun"))
+    assert good(run_against(control_plane, folder, "ended"))["summary"]["not_stopped"] == 1
+    assert _phases(control_plane) == ["Stopped", "Running", "Running"]
 
 
 def test_end_of_what_another_record_holds_names_it_and_is_red_when_nothing_came_back(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    good(run_against(plane, folder, "planned", "second"))
-    good(run_against(plane, folder, "begun", "first"))
-    shared = run_against(plane, folder, "begun", "second")
+    good(run_against(control_plane, folder, "planned", "second"))
+    good(run_against(control_plane, folder, "begun", "first"))
+    shared = run_against(control_plane, folder, "begun", "second")
     assert good(shared)["summary"]["shared"] == 3
     for check in (True, False):
-        held = _bad(run_against(plane, folder, "ended", "first", check), "begun" if check else "ended")
+        held = _bad(
+            run_against(control_plane, folder, "ended", "first", check), "begun" if check else "ended"
+        )
         assert "3 workloads held by second" in held["msg"]
         assert "workload_maintenance_name=second" in held["next"] or check
-    assert _resumes(plane) == []
-    good(run_against(plane, folder, "ended", "second"))
-    assert _phases(plane) == ["Running"] * 3
+    assert _resumes(control_plane) == []
+    good(run_against(control_plane, folder, "ended", "second"))
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def test_end_of_a_record_that_holds_a_part_is_green_and_names_the_holder(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    good(run_against(plane, folder, "planned", "second", select={"ids": IDS[:1]}))
-    good(run_against(plane, folder, "begun", "first"))
-    good(run_against(plane, folder, "begun", "second", select=None))
-    checked = good(run_against(plane, folder, "ended", "first", check=True))
+    good(run_against(control_plane, folder, "planned", "second", select={"ids": IDS[:1]}))
+    good(run_against(control_plane, folder, "begun", "first"))
+    good(run_against(control_plane, folder, "begun", "second", select=None))
+    checked = good(run_against(control_plane, folder, "ended", "first", check=True))
     assert checked["changed"]
-    found = good(run_against(plane, folder, "ended", "first"))
+    found = good(run_against(control_plane, folder, "ended", "first"))
     assert "1 workload held by second" in "\n".join(found["lines"])
-    assert _phases(plane) == ["Stopped", "Running", "Running"]
+    assert _phases(control_plane) == ["Stopped", "Running", "Running"]
 
 
-def test_ended_of_an_ended_record_sends_and_writes_nothing(plane: MemoryControlPlane, folder: Path) -> None:
-    good(run_against(plane, folder, "begun"))
-    good(run_against(plane, folder, "ended"))
-    plane.move(IDS[0], "Stopped", OWNER)
-    plane.touch(IDS)
-    written, sent = (folder / "night.record.jsonl").read_bytes(), len(plane.sent)
-    again = good(run_against(plane, folder, "ended"))
+def test_ended_of_an_ended_record_sends_and_writes_nothing(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    good(run_against(control_plane, folder, "begun"))
+    good(run_against(control_plane, folder, "ended"))
+    control_plane.move(IDS[0], "Stopped", OWNER)
+    control_plane.touch(IDS)
+    written, sent = (folder / "night.record.jsonl").read_bytes(), len(control_plane.sent)
+    again = good(run_against(control_plane, folder, "ended"))
     assert not again["changed"]
     assert (folder / "night.record.jsonl").read_bytes() == written
-    assert len(plane.sent) == sent
+    assert len(control_plane.sent) == sent
 
 
 def test_ended_of_an_ended_record_resumes_what_it_left_to_a_record_that_is_gone(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    good(run_against(plane, folder, "planned", "second"))
-    good(run_against(plane, folder, "begun", "first"))
-    good(run_against(plane, folder, "begun", "second"))
-    assert run_against(plane, folder, "ended", "first").failed
+    good(run_against(control_plane, folder, "planned", "second"))
+    good(run_against(control_plane, folder, "begun", "first"))
+    good(run_against(control_plane, folder, "begun", "second"))
+    assert run_against(control_plane, folder, "ended", "first").failed
     (folder / "second.record.jsonl").unlink()
-    good(run_against(plane, folder, "ended", "first"))
-    assert _phases(plane) == ["Running"] * 3
+    good(run_against(control_plane, folder, "ended", "first"))
+    assert _phases(control_plane) == ["Running"] * 3
 
 
 def test_end_of_what_is_deleted_is_green_and_of_what_is_not_visible_is_red_in_both_modes(
-    plane: MemoryControlPlane, folder: Path
+    control_plane: MemoryControlPlane, folder: Path
 ) -> None:
-    good(run_against(plane, folder, "begun"))
-    hidden = plane.workloads.pop(IDS[0])
-    del plane.workloads[IDS[1]]
-    plane.deleted_ids = {IDS[1]}
+    good(run_against(control_plane, folder, "begun"))
+    hidden = control_plane.workloads.pop(IDS[0])
+    del control_plane.workloads[IDS[1]]
+    control_plane.deleted_ids = {IDS[1]}
     for check in (True, False):
-        found = _bad(run_against(plane, folder, "ended", check=check), "begun" if check else "ending")
+        found = _bad(run_against(control_plane, folder, "ended", check=check), "begun" if check else "ending")
         assert (found["summary"]["not_visible"], found["summary"]["gone"]) == (1, 1)
         assert found["summary"]["problems"] == 1
-    plane.workloads[IDS[0]] = hidden
-    good(run_against(plane, folder, "ended"))
-    assert sorted(_phases(plane)) == ["Running"] * 2
+    control_plane.workloads[IDS[0]] = hidden
+    good(run_against(control_plane, folder, "ended"))
+    assert sorted(_phases(control_plane)) == ["Running"] * 2
 
 
 def test_end_of_a_plan_that_was_handed_over_is_red_where_a_begin_may_have_acted(
-    plane: MemoryControlPlane,
+    control_plane: MemoryControlPlane,
 ) -> None:
-    plan = good(run_against(plane, None, "planned"))["record"]
+    plan = good(run_against(control_plane, None, "planned"))["record"]
     # This begin was killed, or its record lost.
-    good(run_against(plane, None, "begun", record=plan))
-    found = _bad(run_against(plane, None, "ended", record=plan), "planned")
+    good(run_against(control_plane, None, "begun", record=plan))
+    found = _bad(run_against(control_plane, None, "ended", record=plan), "planned")
     assert "does not hold what a begin did" in found["error"]["rows"][0]
 
 
-def test_end_of_a_plan_that_was_not_begun_closes_it(plane: MemoryControlPlane, folder: Path) -> None:
-    good(run_against(plane, folder, "planned"))
-    assert good(run_against(plane, folder, "ended"))["state"] == "ended"
-    plan = good(run_against(plane, None, "planned", "other"))["record"]
-    assert good(run_against(plane, None, "ended", "other", record=plan))["state"] == "ended"
+def test_end_of_a_plan_that_was_not_begun_closes_it(control_plane: MemoryControlPlane, folder: Path) -> None:
+    good(run_against(control_plane, folder, "planned"))
+    assert good(run_against(control_plane, folder, "ended"))["state"] == "ended"
+    plan = good(run_against(control_plane, None, "planned", "other"))["record"]
+    assert good(run_against(control_plane, None, "ended", "other", record=plan))["state"] == "ended"

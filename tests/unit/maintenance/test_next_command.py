@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.next_command import (
     FENCE,
     NextCommand,
-    Typed,
+    TypedCommand,
     UnlistedNames,
     faulty_options,
     parse_command,
@@ -42,7 +42,7 @@ JOB = {"awx_job_id": "12", "awx_job_template_name": "Run:ai: plan"}
 
 
 def _command(
-    typed: Optional[Typed] = None, check: bool = False, environ: Any = None, **given: Any
+    typed: Optional[TypedCommand] = None, check: bool = False, environ: Any = None, **given: Any
 ) -> NextCommand:
     return NextCommand({**GIVEN, **given}, environ or {}, check, typed)
 
@@ -61,7 +61,7 @@ def _variables(command: str) -> dict[str, Any]:
 
 
 def test_again_repeats_all_that_was_said_but_secrets_and_defaults() -> None:
-    command = _command(check=True).again("planned", ["max_affected"])
+    command = _command(check=True).repeat("planned", ["max_affected"])
     assert command.startswith("ansible-playbook gpuops.runai.maintenance_plan -e ")
     assert command.endswith(" --check")
     assert "never-shown" not in command
@@ -78,16 +78,16 @@ def test_again_repeats_all_that_was_said_but_secrets_and_defaults() -> None:
 
 
 def test_again_leaves_out_an_address_that_may_hold_a_password() -> None:
-    assert "secret" not in _command(base_url="https://user:secret@acme.run.ai").again("planned")
+    assert "secret" not in _command(base_url="https://user:secret@acme.run.ai").repeat("planned")
 
 
 def test_for_real_is_the_same_without_check_mode() -> None:
     commands = _command(check=True)
-    assert commands.for_real("planned") + " --check" == commands.again("planned")
+    assert commands.without_check("planned") + " --check" == commands.repeat("planned")
 
 
 def test_then_names_the_record_and_never_fills_in_an_attestation() -> None:
-    assert _command().then("begun", **FENCE) == (
+    assert _command().continue_with("begun", **FENCE) == (
         "ansible-playbook gpuops.runai.maintenance_begin -e workload_maintenance_name=gpu-17 "
         "-e workload_maintenance_record_dir=/srv/records "
         "-e workload_maintenance_base_url=https://acme.run.ai "
@@ -97,17 +97,17 @@ def test_then_names_the_record_and_never_fills_in_an_attestation() -> None:
 
 def test_then_leaves_out_a_folder_of_the_environment() -> None:
     commands = _command(environ={"RUNAI_RECORD_DIR": "/srv/records"}, record_dir=None, base_url=None)
-    assert _variables(commands.then("ended")) == {"name": "gpu-17"}
+    assert _variables(commands.continue_with("ended")) == {"name": "gpu-17"}
 
 
 def test_then_asks_for_a_folder_where_nothing_keeps_the_plan() -> None:
-    found = _variables(_command(record_dir=None).then("begun"))
+    found = _variables(_command(record_dir=None).continue_with("begun"))
     assert found["record_dir"] == "<folder that outlives the job>"
     assert found["nodes"] == "gpu-17,gpu-18"
 
 
 def test_end_of_another_record_is_in_the_same_folder() -> None:
-    found = _variables(_command().end_of("second"))
+    found = _variables(_command().end_other("second"))
     assert (found["name"], found["record_dir"]) == ("second", "/srv/records")
 
 
@@ -123,25 +123,25 @@ def test_end_of_another_record_is_in_the_same_folder() -> None:
     ],
 )
 def test_values_survive_a_shell(value: Any, read: Any) -> None:
-    command = _command(select={"projects": value}).again("planned")
+    command = _command(select={"projects": value}).repeat("planned")
     assert _variables(command)["projects"] == read
 
 
 def test_a_job_of_awx_is_told_a_template_and_the_answers() -> None:
     commands = _command(by=JOB, record_dir=None, base_url=None)
-    assert commands.then("begun", **FENCE) == (
+    assert commands.continue_with("begun", **FENCE) == (
         "in AWX, run the job template of maintenance_begin with workload_maintenance_name=gpu-17; "
         "workload_maintenance_node_fenced=<true once it is cordoned>; "
         "workload_maintenance_record=<artifact of job 12>"
     )
-    again = _command(by=JOB, check=True, select={"all": True}).again("planned", ["max_affected"])
+    again = _command(by=JOB, check=True, select={"all": True}).repeat("planned", ["max_affected"])
     assert again.startswith("in AWX, run the job template Run:ai: plan as a check with ")
     assert "ansible-playbook" not in again
 
 
 def test_a_workflow_job_of_awx_is_told_the_node() -> None:
     commands = _command(by={**JOB, "awx_workflow_job_id": "11"})
-    assert commands.then("ended").startswith(
+    assert commands.continue_with("ended").startswith(
         "in AWX, run the node of maintenance_end in workflow job 11 with "
     )
 
@@ -158,12 +158,12 @@ def test_parse_command_keeps_inventories_files_and_the_way_to_the_vault(tmp_path
 
 def test_parse_command_drops_what_ansible_runner_wrote() -> None:
     words = ["ansible-playbook", "-i", "/runner/inventory", "-e", "@/runner/env/extravars", "play.yml"]
-    assert parse_command(words, "/") == Typed()
+    assert parse_command(words, "/") == TypedCommand()
 
 
 def test_variables_of_a_typed_file_are_not_repeated() -> None:
-    typed = Typed(("-i", "my hosts", "-e", "@gpu-17.yml"), frozenset({"workload_maintenance_name"}))
-    assert _command(typed, base_url=None).then("ended") == (
+    typed = TypedCommand(("-i", "my hosts", "-e", "@gpu-17.yml"), frozenset({"workload_maintenance_name"}))
+    assert _command(typed, base_url=None).continue_with("ended") == (
         "ansible-playbook gpuops.runai.maintenance_end -i 'my hosts' -e @gpu-17.yml "
         "-e workload_maintenance_record_dir=/srv/records"
     )

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.notice import (
     DUE,
-    SPENT,
-    UNTOLD,
+    EXPIRED,
+    NOT_TOLD,
     WAITING,
-    Chosen,
-    choose,
-    standing,
+    NoticeResult,
+    apply_notice,
+    notice_status,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record.record import RecordedWorkload
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.keep import keep_of
@@ -46,24 +46,24 @@ def _choose(
     suspends: bool,
     notice: timedelta | None = DAY,
     keep: list[dict[str, str]] | None = None,
-) -> Chosen:
-    return choose(entries, told, keep_of(keep, NOW), notice, suspends, NOW)
+) -> NoticeResult:
+    return apply_notice(entries, told, keep_of(keep, NOW), notice, suspends, NOW)
 
 
 @pytest.mark.parametrize(
     ("told", "since", "expected"),
     [
-        (None, -100, UNTOLD),
+        (None, -100, NOT_TOLD),
         (-23.9, -100, WAITING),
         (-24, -100, DUE),
         (-24 - 6 * 24, -1000, DUE),
-        (-24.1 - 6 * 24, -1000, SPENT),
-        (-30, -10, SPENT),
-        (-10, -9, SPENT),
+        (-24.1 - 6 * 24, -1000, EXPIRED),
+        (-30, -10, EXPIRED),
+        (-10, -9, EXPIRED),
     ],
 )
 def test_standing_of_a_notice(told: float | None, since: float, expected: str) -> None:
-    assert standing(None if told is None else _at(told), _at(since), DAY, NOW) == expected
+    assert notice_status(None if told is None else _at(told), _at(since), DAY, NOW) == expected
 
 
 def test_choose_to_suspend_takes_what_was_told_long_enough_ago_alone() -> None:

@@ -47,8 +47,8 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.plane = MemoryControlPlane({one: Simulated("Running") for one in IDS})
-        self.plane.workloads[IDS[3]] = Simulated("Stopped", stopped_by=OWNER)
+        self.control_plane = MemoryControlPlane({one: Simulated("Running") for one in IDS})
+        self.control_plane.workloads[IDS[3]] = Simulated("Stopped", stopped_by=OWNER)
         # Stops of owners that nobody can take for a maintenance's.
         self.certain = {IDS[3]}
         # An owner was faster than a begin: that can't be shown for many at once.
@@ -63,20 +63,20 @@ class World:
 
     def owner_acts(self, one: str, phase: str) -> None:
         """Owners act on what their cluster shows."""
-        workload = self.plane.workloads[one]
-        if self.plane.is_cut_off or workload.phase == phase:
+        workload = self.control_plane.workloads[one]
+        if self.control_plane.is_cut_off or workload.phase == phase:
             return
         claims = [
             record.workloads[one] for record in map(self.record, NAMES) if record and one in record.workloads
         ]
-        self.plane.move(one, phase, OWNER)
+        self.control_plane.move(one, phase, OWNER)
         self.certain.discard(one)
         if phase == "Stopped" and not any(claim.may_stop for claim in claims):
             self.certain.add(one)
 
     def touch(self, ids: Sequence[str]) -> None:
         """Move time stamps. What was not seen before may have stopped after the suspend then."""
-        self.plane.touch(ids)
+        self.control_plane.touch(ids)
         claims = [record.workloads.get(one) for one in ids for record in map(self.record, NAMES) if record]
         self.certain -= {claim.id for claim in claims if claim is not None and claim.may_stop}
 
@@ -84,13 +84,17 @@ class World:
         """Return what stops a workload as its owner, right before a begin sends it."""
 
         def stop(ids: Sequence[str]) -> None:
-            if one in ids and not self.plane.is_cut_off and self.plane.workloads[one].phase == "Running":
+            if (
+                one in ids
+                and not self.control_plane.is_cut_off
+                and self.control_plane.workloads[one].phase == "Running"
+            ):
                 self.raced.add(one)
                 self.owner_acts(one, "Stopped")
                 if self.raced - {one}:
                     self.certain -= self.raced
                 # Longer than clocks differ.
-                self.plane.now += 1
+                self.control_plane.now += 1
 
         return stop
 
@@ -98,15 +102,15 @@ class World:
         self, state: str, name: str, crash: tuple[int, float] | None = None, **options: Any
     ) -> bool | None:
         """Run a verb and check what it says; None where it was killed."""
-        sent = len(self.plane.sent)
+        sent = len(self.control_plane.sent)
         before = self.record(name)
         try:
             with crash_while_writing(*crash) if crash else nullcontext():
-                done = run_against(self.plane, self.folder, state, name, allow_empty=True, **options)
+                done = run_against(self.control_plane, self.folder, state, name, allow_empty=True, **options)
         except CrashError:
             return None
         finally:
-            self.plane.on_call = lambda ids: None
+            self.control_plane.on_call = lambda ids: None
             self._check_calls(sent, options)
         if done.failed:
             self._check_reason(state, name, done, before)
@@ -117,7 +121,7 @@ class World:
         return not done.failed
 
     def _check_calls(self, since: int, options: dict[str, Any]) -> None:
-        for call in self.plane.sent[since:]:
+        for call in self.control_plane.sent[since:]:
             claims = [record.workloads[call.workload_id] for record in [self.record(call.by)] if record]
             assert [one.is_ours or one.is_resume_asked or one.outcome for one in claims], call
             if call.target == "Running" and "resume_touched" not in options:
@@ -134,7 +138,7 @@ class World:
             assert holders
             assert all(self._is_open(holder) for holder in holders)
         elif result["summary"]:
-            assert len(rows) >= result["summary"]["problems"] > 0, (result, self.plane)
+            assert len(rows) >= result["summary"]["problems"] > 0, (result, self.control_plane)
         else:
             assert any(words in result["msg"] for words in REJECTIONS), result["msg"]
 
@@ -143,11 +147,11 @@ class World:
         return record is not None and record.is_open
 
     def _is_true_reason(self, state: str, row: dict[str, Any]) -> bool:
-        plane, phase = self.plane, self.plane.workloads[row["id"]].phase
+        control_plane, phase = self.control_plane, self.control_plane.workloads[row["id"]].phase
         if state == "begun":
             return phase == "Running"
         if row["verdict"] == "late":
-            return phase == "Running" and row["id"] in plane.unproven
+            return phase == "Running" and row["id"] in control_plane.unproven
         return row["verdict"] in ("ours", "uncertain") and phase == "Stopped"
 
 
@@ -174,7 +178,7 @@ ACTS = st.one_of(RUNS, TROUBLES)
 
 
 def _play(world: World, act: tuple[Any, ...]) -> None:
-    plane = world.plane
+    control_plane = world.control_plane
     kind, *rest = act
     if kind == "run":
         state, name, crash = rest
@@ -182,19 +186,19 @@ def _play(world: World, act: tuple[Any, ...]) -> None:
     elif kind == "owner":
         world.owner_acts(*rest)
     elif kind == "race":
-        plane.on_call = world.race(*rest)
+        control_plane.on_call = world.race(*rest)
     elif kind in ("crash_in", "lose_in"):
-        setattr(plane, kind, rest[0])
+        setattr(control_plane, kind, rest[0])
     elif kind == "cut":
-        plane.is_cut_off = True
+        control_plane.is_cut_off = True
     elif kind == "mend":
-        plane.mend(*rest)
+        control_plane.mend(*rest)
     elif kind == "arrive":
-        plane.arrive()
+        control_plane.arrive()
     elif kind == "touch":
-        world.touch([one for one in rest[0] if plane.workloads[one].phase == "Stopped"])
+        world.touch([one for one in rest[0] if control_plane.workloads[one].phase == "Stopped"])
     else:
-        setattr(plane, {"refuse": "refuses_redundant", "history": "has_history"}[kind], rest[0])
+        setattr(control_plane, {"refuse": "refuses_redundant", "history": "has_history"}[kind], rest[0])
 
 
 def _end_all(world: World) -> None:
@@ -205,7 +209,7 @@ def _end_all(world: World) -> None:
         done = [world.run("ended", name, None, **options) for name in names]
         if all(done):
             return
-    raise AssertionError(world.plane)
+    raise AssertionError(world.control_plane)
 
 
 def _has_state(world: World, name: str) -> bool:
@@ -226,18 +230,18 @@ def test_nothing_stays_stopped_after_all_have_ended_and_nothing_of_owners_is_res
         world = World(Path(place))
         for act in acts:
             _play(world, act)
-        plane = world.plane
-        plane.crash_in = plane.lose_in = 0
-        plane.refuses_redundant = False
-        plane.arrive()
-        plane.mend()
+        control_plane = world.control_plane
+        control_plane.crash_in = control_plane.lose_in = 0
+        control_plane.refuses_redundant = False
+        control_plane.arrive()
+        control_plane.mend()
         _end_all(world)
         for one in IDS:
-            workload = plane.workloads[one]
-            assert workload.phase == "Running" or workload.stopped_by == OWNER, plane
-        sent = len(plane.sent)
+            workload = control_plane.workloads[one]
+            assert workload.phase == "Running" or workload.stopped_by == OWNER, control_plane
+        sent = len(control_plane.sent)
         for name in NAMES:
             if _has_state(world, name):
                 assert world.run("ended", name)
-        assert len(plane.sent) == sent
+        assert len(control_plane.sent) == sent
         event("calls: {0}".format(min(sent // 4, 5)))

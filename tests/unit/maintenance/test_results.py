@@ -14,9 +14,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._common.result import
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.next_command import NextCommand
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.options import maintenance_options
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.results import (
-    Ask,
     Outcome,
     Problem,
+    RunContext,
     make_result,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
@@ -59,8 +59,10 @@ def _result(name: str, has_failed: bool, verbosity: int, **kept: Any) -> dict[st
     params = {option: spec.get("default") for option, spec in ARGUMENT_SPEC.items()}
     limit = {"workloads_limit": WORKLOADS}
     options = maintenance_options({**params, **GIVEN, **limit}, GIVEN, {})
-    ask = Ask(BEGUN, False, verbosity, NextCommand(GIVEN, {}, False))
-    return make_result(_outcome(name, has_failed), options, ask, {"base_url": "https://acme.run.ai"}, kept)
+    context = RunContext(BEGUN, False, verbosity, NextCommand(GIVEN, {}, False))
+    return make_result(
+        _outcome(name, has_failed), options, context, {"base_url": "https://acme.run.ai"}, kept
+    )
 
 
 @pytest.mark.parametrize("has_failed", [True, False])
@@ -91,7 +93,7 @@ def test_result_says_worst_first() -> None:
     worst = list(outcome.record.workloads)[-1]
     params = {option: spec.get("default") for option, spec in ARGUMENT_SPEC.items()}
     options = maintenance_options({**params, **GIVEN}, GIVEN, {})
-    ask = Ask(BEGUN, False, 0, NextCommand(GIVEN, {}, False))
-    result = make_result(outcome._replace(problems=[Problem("row", worst)]), options, ask, {}, {})
+    context = RunContext(BEGUN, False, 0, NextCommand(GIVEN, {}, False))
+    result = make_result(outcome._replace(problems=[Problem("row", worst)]), options, context, {}, {})
     assert result["workloads"][0]["id"] == worst
     assert len(result["workloads"]) == 1000

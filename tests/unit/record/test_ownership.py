@@ -26,12 +26,12 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership imp
     UNCLEAR,
     Holder,
     PhaseChange,
-    doubtful,
-    few_uncertain,
     held_by,
+    in_need_of_history,
     stopped_by,
-    verdict,
-    verdicts,
+    uncertain_if_few,
+    verdict_of,
+    verdicts_of,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
     ACTING,
@@ -55,9 +55,9 @@ def _now(phase: str, since: str = "") -> Workload:
 
 def _stopped(one: str = IDS[0], since: str = AT, sent_at: str = SENT) -> RecordedWorkload:
     workload = RecordedWorkload(one, "act", phase="Running")
-    workload.ask("suspend", SENT, sent_at)
-    workload.answer("suspend", "changed", None, "")
-    workload.see("Stopped", since)
+    workload.note_request("suspend", SENT, sent_at)
+    workload.note_result("suspend", "changed", None, "")
+    workload.note_phase("Stopped", since)
     return workload
 
 
@@ -71,46 +71,46 @@ def _history(*changes: tuple[str, str]) -> list[PhaseChange]:
 
 def test_verdict_of_an_accepted_suspend_that_was_not_seen_is_late() -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
-    one.ask("suspend", SENT, SENT)
-    assert verdict(one, _now("Running"), False, False) == LATE
-    one.answer("suspend", "changed", None, "")
-    assert verdict(one, _now("Running"), False, False) == LATE
+    one.note_request("suspend", SENT, SENT)
+    assert verdict_of(one, _now("Running"), False, False) == LATE
+    one.note_result("suspend", "changed", None, "")
+    assert verdict_of(one, _now("Running"), False, False) == LATE
 
 
 @pytest.mark.parametrize("outcome", ["changed", "unknown", None])
 def test_verdict_of_a_late_suspend_stays_late_when_its_resume_is_refused(outcome: str | None) -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
-    one.ask("suspend", SENT, SENT)
+    one.note_request("suspend", SENT, SENT)
     if outcome is not None:
-        one.answer("suspend", outcome, None, "")
-    one.ask("resume", AT, AT)
-    one.answer("resume", "failed", 409, "already in phase Running")
-    assert verdict(one, _now("Running"), False, False) == LATE
-    one.see("Stopped", AT)
-    assert verdict(one, _now("Stopped", AT), False, False) == OURS
+        one.note_result("suspend", outcome, None, "")
+    one.note_request("resume", AT, AT)
+    one.note_result("resume", "failed", 409, "already in phase Running")
+    assert verdict_of(one, _now("Running"), False, False) == LATE
+    one.note_phase("Stopped", AT)
+    assert verdict_of(one, _now("Stopped", AT), False, False) == OURS
 
 
 def test_verdict_of_a_workload_that_was_never_asked_or_refused_is_not_stopped() -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
-    assert verdict(one, _now("Stopped"), False, False) == NOT_STOPPED
-    one.ask("suspend", SENT, SENT)
-    one.answer("suspend", "failed", 409, "conflict")
-    assert verdict(one, _now("Stopped"), False, False) == NOT_STOPPED
+    assert verdict_of(one, _now("Stopped"), False, False) == NOT_STOPPED
+    one.note_request("suspend", SENT, SENT)
+    one.note_result("suspend", "failed", 409, "conflict")
+    assert verdict_of(one, _now("Stopped"), False, False) == NOT_STOPPED
 
 
 def test_verdict_of_a_second_suspend_that_is_refused_forgets_the_first_that_was_carried_out() -> None:
     one = _stopped()
-    one.ask("suspend", LATER, LATER)
-    one.answer("suspend", "failed", 409, "conflict")
-    assert verdict(one, _now("Running", LATER), False, False) == NOT_STOPPED
+    one.note_request("suspend", LATER, LATER)
+    one.note_result("suspend", "failed", 409, "conflict")
+    assert verdict_of(one, _now("Running", LATER), False, False) == NOT_STOPPED
 
 
 def test_verdict_of_a_second_suspend_keeps_the_first_that_may_still_stop() -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
-    one.ask("suspend", SENT, SENT)
-    one.ask("suspend", AT, AT)
-    one.answer("suspend", "failed", 409, "conflict")
-    assert verdict(one, _now("Running"), False, False) == LATE
+    one.note_request("suspend", SENT, SENT)
+    one.note_request("suspend", AT, AT)
+    one.note_result("suspend", "failed", 409, "conflict")
+    assert verdict_of(one, _now("Running"), False, False) == LATE
     assert one.sent_at == SENT
 
 
@@ -129,59 +129,59 @@ def test_verdict_of_a_second_suspend_keeps_the_first_that_may_still_stop() -> No
 )
 def test_verdict_of_a_stop_by_the_phase_now(phase: str | None, is_deleted: bool, expected: str) -> None:
     now = None if phase is None else _now(phase, AT if phase == "Stopped" else LATER)
-    assert verdict(_stopped(), now, is_deleted, False) == expected
+    assert verdict_of(_stopped(), now, is_deleted, False) == expected
 
 
 def test_verdict_of_a_resumed_workload() -> None:
     one = _stopped()
-    one.ask("resume", LATER, LATER)
-    one.answer("resume", "changed", None, "")
-    assert verdict(one, _now("Stopped", AT), False, False) == OURS
-    assert verdict(one, _now("Pending"), False, False) == STARTING
-    assert verdict(one, _now("Running"), False, False) == BACK
-    one.see("Running", LATER)
-    assert verdict(one, _now("Stopped", "later"), False, False) == RESTOPPED
+    one.note_request("resume", LATER, LATER)
+    one.note_result("resume", "changed", None, "")
+    assert verdict_of(one, _now("Stopped", AT), False, False) == OURS
+    assert verdict_of(one, _now("Pending"), False, False) == STARTING
+    assert verdict_of(one, _now("Running"), False, False) == BACK
+    one.note_phase("Running", LATER)
+    assert verdict_of(one, _now("Stopped", "later"), False, False) == RESTOPPED
 
 
 def test_verdict_of_a_moved_time_stamp_is_uncertain_until_somebody_is_named() -> None:
     one = _stopped()
-    assert verdict(one, _now("Stopped", LATER), False, False) == UNCERTAIN
-    one.attribute(LATER, OTHERS)
-    assert verdict(one, _now("Stopped", LATER), False, False) == TOUCHED
-    assert verdict(one, _now("Stopped", "even later"), False, False) == UNCERTAIN
-    one.attribute(LATER, US)
-    assert verdict(one, _now("Stopped", LATER), False, False) == OURS
+    assert verdict_of(one, _now("Stopped", LATER), False, False) == UNCERTAIN
+    one.note_attribution(LATER, OTHERS)
+    assert verdict_of(one, _now("Stopped", LATER), False, False) == TOUCHED
+    assert verdict_of(one, _now("Stopped", "even later"), False, False) == UNCERTAIN
+    one.note_attribution(LATER, US)
+    assert verdict_of(one, _now("Stopped", LATER), False, False) == OURS
 
 
 def test_verdict_of_a_stop_before_the_suspend_was_sent_is_uncertain() -> None:
     one = _stopped(since=BEFORE)
-    assert verdict(one, _now("Stopped", BEFORE), False, False) == UNCERTAIN
-    assert verdict(_stopped(since=BEFORE, sent_at=""), _now("Stopped", BEFORE), False, False) == OURS
+    assert verdict_of(one, _now("Stopped", BEFORE), False, False) == UNCERTAIN
+    assert verdict_of(_stopped(since=BEFORE, sent_at=""), _now("Stopped", BEFORE), False, False) == OURS
 
 
 def test_verdicts_of_many_moved_stamps_ask_for_no_history() -> None:
     record = _record(*(_stopped(one) for one in IDS))
-    found = verdicts(record, {one: _now("Stopped", LATER) for one in IDS})
+    found = verdicts_of(record, {one: _now("Stopped", LATER) for one in IDS})
     assert set(found.values()) == {UNCERTAIN}
-    assert few_uncertain(found) == []
+    assert uncertain_if_few(found) == []
     now = {one: _now("Stopped", LATER if one == IDS[0] else AT) for one in IDS}
-    found = verdicts(record, now)
+    found = verdicts_of(record, now)
     assert list(found.values()) == [UNCERTAIN, OURS, OURS, OURS]
-    assert doubtful(record, found, now) == few_uncertain(found) == [IDS[0]]
+    assert in_need_of_history(record, found, now) == uncertain_if_few(found) == [IDS[0]]
 
 
 def test_doubtful_asks_for_a_stop_before_the_suspend_where_another_stop_shows_that_clocks_agree() -> None:
     early = _stopped(since=BEFORE)
     now = {IDS[0]: _now("Stopped", BEFORE), IDS[1]: _now("Stopped", AT)}
     for record, ids in ((_record(early), []), (_record(early, _stopped(IDS[1])), [IDS[0]])):
-        found = verdicts(record, now)
-        assert few_uncertain(found) == [IDS[0]]
-        assert doubtful(record, found, now) == ids
+        found = verdicts_of(record, now)
+        assert uncertain_if_few(found) == [IDS[0]]
+        assert in_need_of_history(record, found, now) == ids
 
 
 def test_verdicts_of_many_stops_before_the_suspend_prove_that_clocks_differ() -> None:
     record = _record(*(_stopped(one, since=BEFORE) for one in IDS))
-    assert set(verdicts(record, {one: _now("Stopped", BEFORE) for one in IDS}).values()) == {OURS}
+    assert set(verdicts_of(record, {one: _now("Stopped", BEFORE) for one in IDS}).values()) == {OURS}
 
 
 STOP = [("2026-01-01T00:00:00Z", "Running"), (AT, "Stopping"), (AT, "Stopped")]
@@ -207,7 +207,7 @@ def test_stopped_by_of_a_moved_time_stamp_keeps_what_is_known_of_the_stop() -> N
     one = _stopped(since=BEFORE)
     assert stopped_by(one, _now("Stopped", LATER), _history((BEFORE, "Stopped"))) == OTHERS
     one = _stopped()
-    one.attribute(AT, OTHERS)
+    one.note_attribution(AT, OTHERS)
     assert stopped_by(one, _now("Stopped", LATER), _history(*STOP)) == OTHERS
 
 
@@ -252,19 +252,19 @@ def test_held_by_prefers_a_record_that_surely_stopped_it() -> None:
 @pytest.mark.parametrize(("since", "now"), [(AT, LATER), (BEFORE, BEFORE)])
 def test_verdict_of_a_shared_stop_is_as_uncertain_as_that_of_its_holder(since: str, now: str) -> None:
     one = RecordedWorkload(IDS[0], "share", phase="Stopped")
-    one.share(since, SENT)
-    one.see("Stopped", now)
-    assert verdict(one, _now("Stopped", now), False, False) == UNCERTAIN
+    one.note_shared(since, SENT)
+    one.note_phase("Stopped", now)
+    assert verdict_of(one, _now("Stopped", now), False, False) == UNCERTAIN
 
 
 def test_held_by_leaves_out_what_somebody_else_stopped_since() -> None:
     one = _stopped()
-    one.attribute(LATER, OTHERS)
+    one.note_attribution(LATER, OTHERS)
     assert held_by([_record(one)], {IDS[0]: _now("Stopped", LATER)}) == {}
 
 
 def test_verdict_of_a_held_workload_that_may_still_stop_is_held() -> None:
     one = RecordedWorkload(IDS[0], "act", phase="Running")
-    one.ask("suspend", SENT, SENT)
-    assert verdict(one, _now("Running"), False, True) == HELD
-    assert verdict(_stopped(), _now("Running", LATER), False, True) == RESUMED_SINCE
+    one.note_request("suspend", SENT, SENT)
+    assert verdict_of(one, _now("Running"), False, True) == HELD
+    assert verdict_of(_stopped(), _now("Running", LATER), False, True) == RESUMED_SINCE
