@@ -205,7 +205,7 @@ def test_reclaim_is_told_in_the_chat_and_suspended_in_jobs_of_their_own(awx: Awx
         assert [body["text"].partition(",")[0] for body in chat.bodies] == ["ada@example.com"]
     suspended = awx.run("reclaim: suspend", **answers)
     assert suspended.rc == 0, output(suspended)
-    assert "told less than 6h ago" in output(suspended)
+    assert "notice given less than 6h ago" in output(suspended)
     assert "Stopped" not in awx.phases()
 
 

@@ -62,7 +62,7 @@ def test_planned_of_nodes_names_the_cordon_and_leaves_the_attestation_open(open_
     site = open_site(_row(1, nodes=["gpu-17"]))
     lines = _lines(site.run("planned", **{**NODES, "node_fenced": False}))
     assert lines[0] == (
-        "Maintenance night (new fan), planned: suspends 1 workload of 1 owner in 1 project; 2 GPUs fall free"
+        "Maintenance night (new fan), planned: suspends 1 workload of 1 owner in 1 project and frees 2 GPUs"
     )
     assert lines[-2] == "First: kubectl cordon gpu-17"
     assert lines[-1].startswith("Next: ansible-playbook gpuops.runai.maintenance_begin -e ")
@@ -114,7 +114,7 @@ def test_ended_while_the_control_plane_is_down_waits_with_reads_only(open_site: 
     site.simulator.faults({"match": {"path": "/api/*"}, "times": 3, "fault": "cut"})
     ended = site.run("ended", retry_timeout=0, wait_for_api=60)
     _lines(ended)
-    assert any("the control plane did not answer at first" in warning for warning in ended.warnings)
+    assert any("the control plane did not respond at first" in warning for warning in ended.warnings)
 
 
 def test_planned_until_gpus_takes_the_lowest_priority_first(open_site: Any) -> None:

@@ -65,7 +65,7 @@ def test_planned_from_an_incomplete_list_is_rejected(site: Site, max_percent: st
     site.simulator.faults({"match": COUNT, "times": None, "fault": {"kind": "wrong_count", "count": 4}})
     refused = site.run("planned", **{**PLAN, "max_percent": max_percent})
     assert refused.failed
-    assert "the control plane lists 3 of 4 workloads that it counts" in refused.result["msg"]
+    assert "the control plane lists 3 of the 4 workloads that it counts" in refused.result["msg"]
     assert not list(site.folder.iterdir())
 
 

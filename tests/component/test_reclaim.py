@@ -85,7 +85,7 @@ def test_begun_with_a_notice_suspends_due_workloads_alone(site: Reclaim) -> None
     done = site.suspend()
     assert done["state"] == "begun"
     assert site.phases(3) == ["Stopped", "Stopped", "Running"]
-    assert "1 workload not told, left alone" in done["lines"]
+    assert "1 workload left alone: no notice was given" in done["lines"]
     site.end()
     assert site.are_active(3)
 
@@ -116,7 +116,7 @@ def test_begun_a_week_later_leaves_resumed_workloads_and_keeps_stopped_ones(site
     site.simulator.state.set_phase(workload_id(0), "Running")
     again = site.suspend()
     assert site.phases(3) == ["Running", "Stopped", "Stopped"]
-    assert "1 workload not told, left alone" in again["lines"]
+    assert "1 workload left alone: no notice was given" in again["lines"]
     assert "2 workloads of earlier runs still stopped" in again["lines"]
     warned = site.warn()
     assert warned["state"] == "begun"

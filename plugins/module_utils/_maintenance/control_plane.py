@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The reads of a maintenance: selections as the info module makes them, and which control plane answers."""
+"""The reads of a maintenance: selections as the info module makes them, and which control plane responds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from .._workload.state import StateReader
 from .._workload.workload import SEEN, Workload, phase_of, workload_from_row
 from .reader import Identity, PodsOnNode, Selected
 
-_BETWEEN_TRIES = 2.0
+_SECONDS_BETWEEN_ATTEMPTS = 2.0
 _SHORT_RETRY = 5.0
 _HISTORIES_AT_ONCE = 4
 _WORKERS = 4
@@ -59,9 +59,9 @@ _Read = TypeVar("_Read")
 
 
 class ControlPlaneReader:
-    """Reads one control plane with a module's connection options; raises RunaiError when it does not answer.
+    """Reads one control plane with a module's connection options; raises RunaiError when it does not respond.
 
-    It waits for a control plane that is down as long as the settings say, ahead of its first read.
+    Before its first read it waits up to ``wait_for_api`` seconds for a control plane that is down.
     Warnings of the reads collect in ``warnings``, values that must never be shown in ``secrets``.
     """
 
@@ -74,7 +74,7 @@ class ControlPlaneReader:
         self.secrets: set[str] = set()
 
     def identity(self) -> Identity:
-        """Tell which control plane this is, as soon as it answers."""
+        """Return which control plane this is, as soon as it responds."""
         if self._identity is None:
             connection = connect_options(self._params, self._environ)
             if self._wait:
@@ -86,14 +86,13 @@ class ControlPlaneReader:
         """Return the workloads that meet options of the info module.
 
         ``with_scope`` counts the active workloads of its clusters in the same read, for ``max_percent``.
-        Raises RunaiError for a list that is known to be short: a plan or a ceiling of a part would pass
-        for one of the whole.
+        Raises RunaiError for a list that is shorter than its count: a ceiling would be counted from a part.
         """
         found = self._rows(selection, with_scope=with_scope)
         if found.shortfall is not None:
             raise RunaiError(
-                "the control plane lists {0} of {1} workloads that it counts; nothing was done. Run the task "
-                "again, or ask for help with the control plane if it happens again".format(*found.shortfall)
+                "the control plane lists {0} of the {1} workloads that it counts. Run the task again. If "
+                "this repeats, report it to the operators of the control plane".format(*found.shortfall)
             )
         workloads = list(_workloads_by_id(found.rows).values())
         return Selected(workloads, found.unmatched, _active(found.scope or ()))
@@ -136,12 +135,14 @@ class ControlPlaneReader:
     def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> Unlisted:
         """Return those of ``names`` that the control plane does not list, with similar ones that it does.
 
-        None where it can't tell.
+        Nothing where they can't be looked up.
         """
 
         def read(client: Client) -> Unlisted:
             if option == "nodes":
-                return look_up_nodes(client, names, self._meant(client, clusters), read_clusters(client))
+                return look_up_nodes(
+                    client, names, self._cluster_ids(client, clusters), read_clusters(client)
+                )
             if option == "clusters":
                 known = read_clusters(client)
                 listed = {text for one in known or () for text in (one.id, one.name)}
@@ -155,21 +156,21 @@ class ControlPlaneReader:
         try:
             return self._with_client(connect_options(self._params, self._environ), read)
         except RequestError:
-            # The selection has warned that it could not look them up.
+            # The selection has warned already.
             return {}
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
 
         def read(client: Client) -> list[PodsOnNode]:
-            meant = self._meant(client, clusters)
-            pods = pods_on_nodes(client, nodes, meant, 1, self.warn_once)
-            return [_pods_of(pods, node, meant) for node in nodes]
+            cluster_ids = self._cluster_ids(client, clusters)
+            pods = pods_on_nodes(client, nodes, cluster_ids, 1, self.warn_once)
+            return [_pods_of(pods, node, cluster_ids) for node in nodes]
 
         return self._with_client(connect_options(self._params, self._environ), read)
 
-    def _meant(self, client: Client, clusters: Optional[Sequence[str]]) -> Optional[dict[str, str]]:
-        """Return the uuids that ``clusters`` stand for, as ``api_id`` does; ``None`` where any is meant."""
+    def _cluster_ids(self, client: Client, clusters: Optional[Sequence[str]]) -> Optional[dict[str, str]]:
+        """Return the UUIDs of ``clusters`` as ``api_id`` does, or ``None`` for all clusters."""
         if not clusters:
             return None
         listed = read_clusters(client)
@@ -215,7 +216,7 @@ class ControlPlaneReader:
         def read(client: Client) -> Identity:
             identity = _identity(client, connection)
             if self._wait:
-                # Its parts come up one by one, and this is the one that matters.
+                # Its parts start one by one, and the list of workloads is the part that matters.
                 client.list_page(0, limit=1)
             return identity._replace(clock_ahead=stats.clock_ahead)
 
@@ -224,7 +225,7 @@ class ControlPlaneReader:
         cancellation = Cancellation(is_cancelled=watch_ancestors())
         while True:
             try:
-                # A client of its own for each try: one that once got no token for good asks for none again.
+                # A client that got no token asks for none again, so that each attempt has its own.
                 return self._with_client(connection, read, stats=stats)
             except RequestError as fault:
                 is_denied = isinstance(fault, AccessDenied) or (
@@ -232,8 +233,8 @@ class ControlPlaneReader:
                 )
                 if is_denied or time.monotonic() >= end:
                     raise
-                self.warn_once("the control plane did not answer at first ({0})".format(fault.kind))
-                cancellation.sleep(min(_BETWEEN_TRIES, max(0.0, end - time.monotonic())))
+                self.warn_once("the control plane did not respond at first ({0})".format(fault.kind))
+                cancellation.sleep(min(_SECONDS_BETWEEN_ATTEMPTS, max(0.0, end - time.monotonic())))
 
     def warn_once(self, message: str) -> None:
         """Add a warning that is not there yet."""

@@ -31,7 +31,7 @@ _PLAYBOOKS = {
     STATUS: "maintenance_status",
 }
 _PREFIX = "workload_maintenance_"
-# Which record of which control plane. The rest belongs to one task.
+# They name a record and a control plane. All other options belong to one task.
 _WHERE = ("name", "record_dir", *(one for one in connection_argument_spec() if one not in SECRET_OPTIONS))
 _NEVER_SHOWN = frozenset((*SECRET_OPTIONS, "record", "by", "state", "workloads_limit"))
 _PLAN_ONLY = frozenset(
@@ -39,7 +39,7 @@ _PLAN_ONLY = frozenset(
 )
 _BEGIN_ONLY = frozenset(("recheck", "unsuspendable", "max_drift", "crosses_version", "node_fenced"))
 _END_ONLY = ("resume_touched", "settle_time")
-# What stands for the value of an option that a run was rejected for.
+# Placeholders for options for which a run was rejected.
 _CORRECTIONS: Mapping[str, str] = {
     "name": "<another name>",
     "reason": "<why>",
@@ -85,16 +85,15 @@ class UnlistedNames(RecordError):
 class TypedCommand(NamedTuple):
     """What the next command repeats of the one that started this play.
 
-    ``words`` are inventories, files of variables and the way to the vault. ``named`` are the variables
-    that these files set.
+    ``arguments`` are inventories, files of variables and vault options. ``variables`` are set by these files.
     """
 
-    words: tuple[str, ...] = ()
-    named: frozenset[str] = frozenset()
+    arguments: tuple[str, ...] = ()
+    variables: frozenset[str] = frozenset()
 
 
 def typed_command() -> TypedCommand:
-    """Return what is known of the command that started the play of this process."""
+    """Return what the next command repeats of the command that started this play."""
     for pid in ancestors():
         arguments = arguments_of(pid)
         if is_play(arguments):
@@ -104,39 +103,39 @@ def typed_command() -> TypedCommand:
 
 def parse_command(arguments: Sequence[str], folder: str) -> TypedCommand:
     """Return what the next command repeats of ``arguments``; paths are relative to ``folder``."""
-    words: list[str] = []
+    repeated: list[str] = []
     files: list[str] = []
     overridden: set[str] = set()
     for option, value in _options(arguments):
         if option in _EXTRA_VARS and not value.startswith("@"):
-            # It may be a secret. What the options of the task say is repeated from there.
+            # It may be a secret. Options of the task are repeated from the task.
             overridden.update(_VARIABLE.findall(value))
             continue
-        words += [option, value] if option not in _REPEATED_FLAGS else [option]
+        repeated += [option, value] if option not in _REPEATED_FLAGS else [option]
         if option in _EXTRA_VARS:
             files.append(value[1:])
     if any(path.endswith("/env/extravars") for path in files):
-        # ansible-runner wrote these words. Nobody typed them.
+        # ansible-runner wrote this command. Nobody typed it.
         return TypedCommand()
     named: set[str] = set()
     for path in files:
         named.update(_VARIABLE.findall(_text_of(os.path.join(folder, os.path.expanduser(path)))))
-    return TypedCommand(tuple(words), frozenset(named - overridden))
+    return TypedCommand(tuple(repeated), frozenset(named - overridden))
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Give each option that matters, with its value."""
     rest = iter(arguments)
-    for word in rest:
-        name, _equals, value = word.partition("=")
-        if word in _REPEATED_FLAGS:
-            yield word, ""
-        elif word in (*_REPEATED, *_EXTRA_VARS):
-            yield word, next(rest, "")
+    for argument in rest:
+        name, _equals, value = argument.partition("=")
+        if argument in _REPEATED_FLAGS:
+            yield argument, ""
+        elif argument in (*_REPEATED, *_EXTRA_VARS):
+            yield argument, next(rest, "")
         elif name.startswith("--") and name in (*_REPEATED, *_EXTRA_VARS):
             yield name, value
-        elif word[:2] in ("-i", "-e") and len(word) > 2:
-            yield word[:2], word[2:]
+        elif argument[:2] in ("-i", "-e") and len(argument) > 2:
+            yield argument[:2], argument[2:]
 
 
 def _text_of(path: str) -> str:
@@ -150,7 +149,7 @@ def _text_of(path: str) -> str:
 class NextCommand:
     """Writes commands for one task: ``given`` are its own arguments before Ansible completed them.
 
-    In a job of AWX, a command is the template to launch and the variables to answer.
+    In a job of AWX, a command names the job template to launch and its variables.
     """
 
     def __init__(
@@ -174,15 +173,15 @@ class NextCommand:
 
     def is_in_file(self, option: str) -> bool:
         """Whether a file of variables that was typed sets an option."""
-        return _PREFIX + option in self._typed.named
+        return _PREFIX + option in self._typed.variables
 
     def repeat(self, state: str, faulty: Sequence[str] = (), **corrections: str) -> str:
-        """Return the same command, with what is to be corrected in angle brackets."""
+        """Return the same command, with values to correct in angle brackets."""
         changes = {one: _CORRECTIONS[one] for one in faulty if one in _CORRECTIONS}
         return self._command(state, self._is_check, self._all(state), {**changes, **corrections}, True)
 
     def plan_again(self, record: Optional[Record]) -> str:
-        """Return the command that plans anew; the record fills in what was not said this time."""
+        """Return the command that plans anew; options that this task lacks come from the record."""
         values = self._all(PLANNED)
         if record is not None and record.state:
             limits = {option: "none" if one is None else one for option, one in record.limits.items()}
@@ -247,26 +246,26 @@ class NextCommand:
         if state not in _PLAYBOOKS or (self._given.get("notice") is not None and state in (PLANNED, BEGUN)):
             # A reclaim takes the same variables again.
             return ""
-        said = {_PREFIX + key: value for key, value in values.items() if key not in changes}
+        unchanged = {_PREFIX + key: value for key, value in values.items() if key not in changes}
         more = {_PREFIX + key: value for key, value in changes.items()}
         if state != PLANNED and not self._has_folder and "record_dir" not in changes:
             more.update(self._handed_over())
         if self.is_job:
-            return self._template(state, is_check, {**said, **more}, is_same)
-        words = ["ansible-playbook", "gpuops.runai." + _PLAYBOOKS[state], *self._typed.words]
-        for name, value in said.items():
-            if name not in self._typed.named:
-                words += ["-e", _extra_variable(name, value)]
+            return self._template(state, is_check, {**unchanged, **more}, is_same)
+        arguments = ["ansible-playbook", "gpuops.runai." + _PLAYBOOKS[state], *self._typed.arguments]
+        for name, value in unchanged.items():
+            if name not in self._typed.variables:
+                arguments += ["-e", _extra_variable(name, value)]
         for name, text in more.items():
-            words += ["-e", "{0}={1}".format(name, text)]
-        return " ".join([*map(shlex.quote, words), *(["--check"] if is_check else [])])
+            arguments += ["-e", "{0}={1}".format(name, text)]
+        return " ".join([*map(shlex.quote, arguments), *(["--check"] if is_check else [])])
 
     def _handed_over(self) -> dict[str, str]:
         if self.is_job:
             return {_PREFIX + "record": "<artifact of job {0}>".format(self._by["awx_job_id"])}
         return {_PREFIX + "record": "<record that this run returned>"} if "record" in self._given else {}
 
-    def _template(self, state: str, is_check: bool, said: Mapping[str, Any], is_same: bool) -> str:
+    def _template(self, state: str, is_check: bool, variables: Mapping[str, Any], is_same: bool) -> str:
         template, workflow = self._by.get("awx_job_template_name"), self._by.get("awx_workflow_job_id")
         where = "the job template of {0}".format(_PLAYBOOKS[state])
         if is_same and template:
@@ -276,7 +275,7 @@ class NextCommand:
         return "in AWX, run {0}{1} with {2}".format(
             where,
             " as a check" if is_check else "",
-            "; ".join("{0}={1}".format(name, _as_text(value)) for name, value in said.items()),
+            "; ".join("{0}={1}".format(name, _as_text(value)) for name, value in variables.items()),
         )
 
 

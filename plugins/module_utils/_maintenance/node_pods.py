@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is left on the nodes of a maintenance: pods, and whose workloads they are of."""
+"""The pods that are left on the nodes of a maintenance, and their workloads."""
 
 from __future__ import annotations
 
@@ -17,31 +17,30 @@ from .session import Session
 
 
 class NodePods(NamedTuple):
-    """Pods on the nodes, and of what workloads.
+    """Pods on the nodes.
 
-    ``names`` are of workloads that were not left on purpose, ``left`` counts pods of those that were;
-    ``unread`` says why it is not known.
+    ``names`` are of workloads that were not left on purpose. ``fault`` is why the pods can't be read.
     """
 
     pods: tuple[PodsOnNode, ...] = ()
     names: tuple[str, ...] = ()
     is_left_on_purpose: bool = False
-    unread: str = ""
+    fault: str = ""
 
     @property
     def is_problem(self) -> bool:
-        """Whether pods are left that were not left on purpose, or this is not known."""
-        return bool(self.unread) or (any(one.pods for one in self.pods) and not self.is_left_on_purpose)
+        """Whether pods are left that were not left on purpose, or the pods can't be read."""
+        return bool(self.fault) or (any(one.pods for one in self.pods) and not self.is_left_on_purpose)
 
     @property
     def number_left_on_purpose(self) -> int:
-        """How many pods were left on purpose."""
+        """Number of pods that were left on purpose."""
         return sum(one.pods for one in self.pods) if self.is_left_on_purpose else 0
 
     def describe(self) -> str:
-        """Say in one sentence what is left."""
-        if self.unread:
-            return self.unread
+        """Return in one sentence which pods are left."""
+        if self.fault:
+            return self.fault
         pods = "; ".join(
             "{0}: {1} in {2}".format(one.node, counted(one.pods, "pod"), counted(one.projects, "project"))
             for one in self.pods
@@ -51,7 +50,7 @@ class NodePods(NamedTuple):
 
     def notes(self) -> list[str]:
         """Return lines about pods that were left on purpose."""
-        if self.pods and not self.unread and not any(one.pods for one in self.pods):
+        if self.pods and not self.fault and not any(one.pods for one in self.pods):
             return ["0 pods visible to this account on {0}".format(some_of([one.node for one in self.pods]))]
         if not self.is_left_on_purpose:
             return []
@@ -63,7 +62,7 @@ class NodePods(NamedTuple):
 
 
 def read_node_pods(session: Session, record: Record, left: Collection[str] = ()) -> NodePods:
-    """Return what is left on the nodes that the record's selection names, or that it can't be read."""
+    """Return the pods that are left on the nodes that the record's selection names."""
     nodes = record.select.get("nodes")
     if not nodes:
         return NodePods()
@@ -71,8 +70,8 @@ def read_node_pods(session: Session, record: Record, left: Collection[str] = ())
         pods = session.reader.pods(nodes, record.select.get("clusters"))
         ids = sorted({workload_id for one in pods for workload_id in one.workloads})
         found = session.reader.read_workloads(ids) if ids else {}
-    except RunaiError as fault:
-        return NodePods(unread="the pods on {0} can't be read ({1})".format(some_of(nodes), fault))
+    except RunaiError as error:
+        return NodePods(fault="the pods on {0} can't be read ({1})".format(some_of(nodes), error))
     on_purpose = {one.id for one in record.workloads.values() if one.plan == LEAVE} | set(left)
     others = [workload_id for workload_id in ids if workload_id not in on_purpose]
     names = []

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who is to be told before a suspend, and what may be suspended since its owner was told.
+"""The notices before a suspend: which owners to notify, and which workloads may be suspended after a notice.
 
-A notice counts from its time on for six days. It counts no more once the workload was suspended, was
-started again, was not selected when it was due, or is kept.
+A notice is valid for six days from the moment it is due. It expires as soon as the workload was suspended,
+was started again, is kept, or is not selected when it is planned or due.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .results import Outcome, Problem
 from .session import Session
 
 NOT_TOLD, WAITING, DUE, EXPIRED = "not told", "waiting", "due", "expired"
-COUNTS_FOR = timedelta(days=6)
+VALID_FOR = timedelta(days=6)
 
 
 class NoticeResult(NamedTuple):
-    """What a plan takes of the selected workloads.
+    """The part of the selected workloads that a plan takes.
 
-    ``to_tell`` has an object an owner. ``untold`` are ids for which an earlier notice counts no more.
+    ``to_tell`` has one object for each owner. ``untold`` are ids with a notice that has expired.
     """
 
     entries: list[RecordedWorkload]
@@ -39,12 +39,12 @@ class NoticeResult(NamedTuple):
 
 
 def notice_status(told_at: Optional[str], since: str, notice: timedelta, now: datetime) -> str:
-    """Return where a workload stands that is in its phase since ``since``."""
+    """Return the status of the notice for a workload that is in its phase since ``since``."""
     told = parse_timestamp(told_at or "")
     if told is None:
         return NOT_TOLD
     started = parse_timestamp(since)
-    if (started is not None and started > told) or now > told + notice + COUNTS_FOR:
+    if (started is not None and started > told) or now > told + notice + VALID_FOR:
         return EXPIRED
     return WAITING if now < told + notice else DUE
 
@@ -57,7 +57,7 @@ def apply_notice(
     suspends: bool,
     now: datetime,
 ) -> NoticeResult:
-    """Return what is planned. With ``suspends`` and a notice that is what is due, else all but the kept."""
+    """Return what a plan takes: with ``suspends`` and a notice the due workloads, else all but the kept."""
     kept = {one.id for one in entries if keep.entry_for(one.name, one.project, one.owner) is not None}
     free = [one for one in entries if one.id not in kept]
     wait = notice or timedelta()
@@ -66,13 +66,13 @@ def apply_notice(
     if kept:
         notes.append("{0} left alone: kept by their owners".format(counted(len(kept), "workload")))
     if not suspends:
-        # A notice that was given counts as long as it is followed by the selection.
+        # A notice stays valid only while each plan selects its workload.
         untold = [one for one in told if found.get(one, EXPIRED) == EXPIRED]
         fresh = [one for one in free if found[one.id] in (NOT_TOLD, EXPIRED)]
         nobodys = [one for one in fresh if not one.owner]
-        notes += _count_note(len(free) - len(fresh), "told before")
+        notes += _count_note(len(free) - len(fresh), "with an earlier notice")
         notes += _count_note(
-            len(nobodys), "without an owner: nobody can be told, and they are never suspended"
+            len(nobodys), "without an owner: nobody gets a notice, so that they are never suspended"
         )
         return NoticeResult(free, _by_owner([one for one in fresh if one.owner], now + wait), untold, notes)
     if notice is None:
@@ -83,17 +83,21 @@ def apply_notice(
         for one, at in told.items()
         if found.get(one, EXPIRED) == EXPIRED and notice_status(at, "", notice, now) != WAITING
     ]
-    counts = {word: sum(one == word for one in found.values()) for word in (NOT_TOLD, WAITING, EXPIRED)}
-    notes += _count_note(counts[NOT_TOLD], "not told, left alone")
-    notes += _count_note(counts[WAITING], "told less than {0} ago, left alone".format(format_age(notice)))
-    notes += _count_note(counts[EXPIRED], "started again since, or told too long ago, left alone")
+    counts = {status: sum(one == status for one in found.values()) for status in (NOT_TOLD, WAITING, EXPIRED)}
+    notes += _count_note(counts[NOT_TOLD], "left alone: no notice was given")
+    notes += _count_note(
+        counts[WAITING], "left alone: notice given less than {0} ago".format(format_age(notice))
+    )
+    notes += _count_note(
+        counts[EXPIRED], "left alone: started again since the notice, or the notice has expired"
+    )
     gone = [one for one in untold if one not in found]
-    notes += _count_note(len(gone), "told, and not idle any more or kept, left alone")
+    notes += _count_note(len(gone), "left alone in spite of a notice: not selected any more, or kept")
     return NoticeResult(due, [], untold, notes)
 
 
 def record_told(session: Session, identity: Identity) -> Outcome:
-    """Write down who was told."""
+    """Record which owners were told."""
     record = session.require_record()
     if record.state not in (PLANNED, ACTING, BEGUN):
         raise RecordError("told: the record {0} is {1}. Plan first".format(record.name, record.state))
@@ -104,8 +108,8 @@ def record_told(session: Session, identity: Identity) -> Outcome:
         if ids:
             events.append(told_event(one.owner, ids, at))
         if len(ids) < len(one.ids):
-            words = "{0} not in the plan any more".format(counted(len(one.ids) - len(ids), "workload"))
-            problems.append(Problem("{0} | {1}".format(one.owner, words), ""))
+            missing = counted(len(one.ids) - len(ids), "workload")
+            problems.append(Problem("{0} | {1} not in the plan any more".format(one.owner, missing), ""))
     if events:
         session.write(*events)
     return Outcome(record, {}, changed=bool(events), problems=problems)

@@ -30,7 +30,7 @@ _COUNT = re.compile(r"[0-9]{1,9}")
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
 _VERSION = re.compile(r"[vV]?[0-9]+(\.[0-9]+)*([-+][0-9A-Za-z.+-]+)?")
 _MOST_ATTEMPTS = 20
-# Blank, each of them would widen what is acted on, or lift a limit.
+# A blank one would widen the selection or lift a limit.
 _NEVER_BLANK = (
     "name",
     "reason",
@@ -55,7 +55,7 @@ class Told(NamedTuple):
 
 
 class MaintenanceOptions(NamedTuple):
-    """What to do. Ceilings are ``None`` where there is none. ``given`` names the options that were given."""
+    """The checked options. A ceiling of ``None`` sets no limit. ``given`` are the options of the task."""
 
     name: str
     state: str
@@ -88,7 +88,7 @@ class MaintenanceOptions(NamedTuple):
 
     @property
     def is_repeated(self) -> bool:
-        """Whether each run under the same name plans anew, and adds to what the record holds."""
+        """Whether each run under the same name plans anew and adds to the workloads that the record holds."""
         return "notice" in self.given
 
 
@@ -223,7 +223,7 @@ def _notice(value: Optional[str]) -> Optional[timedelta]:
 
 def _told(state: str, values: Optional[Sequence[Mapping[str, Any]]]) -> tuple[Told, ...]:
     if (state == TOLD) != (values is not None):
-        raise OptionError("told", "is for state: told, which needs it")
+        raise OptionError("told", "required for state: told, and rejected for other states")
     return tuple(Told(one["owner"], tuple(parse_ids(one["ids"], "told").ids)) for one in values or ())
 
 

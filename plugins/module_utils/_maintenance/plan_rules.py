@@ -21,12 +21,12 @@ from .._workload.workload import Workload
 from .options import REFUSE, MaintenanceOptions
 from .reader import Selected
 
-# More rows than these nobody reads; the sentence has the number.
+# Nobody reads more rows than these. The sentence has the number.
 MOST_ROWS = 20
 
 
 def recorded(workload: Workload, plan: str) -> RecordedWorkload:
-    """Return what the record keeps of a workload as it is now."""
+    """Return the workload as the record keeps it."""
     return RecordedWorkload(
         id=workload.id,
         plan=plan,
@@ -100,7 +100,7 @@ def _check_exemptions(selected: Selected, options: MaintenanceOptions) -> None:
 def _check_empty(
     entries: Sequence[RecordedWorkload], selected: Selected, options: MaintenanceOptions
 ) -> None:
-    """An empty plan would look like a maintenance that is done: what meets the selection may be stopped."""
+    """Raise RecordError for an empty plan, since it would pass for a maintenance that is done."""
     if options.allow_empty or any(entry.plan != LEAVE for entry in entries):
         return
     if any(entry.plan == LEAVE for entry in entries):
@@ -144,27 +144,27 @@ def check_ceilings(
     max_affected: Optional[int],
     max_percent: Optional[float],
 ) -> None:
-    """Raise RecordError where more would be acted on than a ceiling allows; its rows say whose.
+    """Raise RecordError where more would be acted on than a ceiling allows; its rows name the owners.
 
     ``active_in_scope`` are the active workloads of the scope; they are needed where ``max_percent`` is set.
     """
     affected = len(acted_on)
-    words = ""
+    problem = ""
     if max_affected is not None and affected > max_affected:
-        words = "max_affected: {0} workloads would be suspended, {1} more than {2}".format(
+        problem = "max_affected: {0} workloads would be suspended, {1} more than {2}".format(
             affected, affected - max_affected, max_affected
         )
     elif max_percent is not None and affected:
-        # What was read apart, since only the control plane can select it, is part of the scope as well.
+        # Workloads that only the control plane can select were read apart, and are part of the scope.
         active = len({*(active_in_scope or ()), *(entry.id for entry in acted_on)})
         percent = 100.0 * affected / active
         if percent > max_percent:
-            words = "max_percent: {0} of {1} active workloads would be suspended, {2:.1f}%".format(
+            problem = "max_percent: {0} of {1} active workloads would be suspended, {2:.1f}%".format(
                 affected, active, percent
             ) + ", more than {0:g}%".format(max_percent)
-    if words:
+    if problem:
         raise RecordError(
-            words + ". Raise the ceiling, or narrow the selection",
+            problem + ". Raise the ceiling, or narrow the selection",
             rows=[
                 "{0} | {1} | {2} | {3:g} GPUs".format(
                     counted(one["count"], "workload"), one["projects"], one["owner"], one["gpus"]
@@ -200,7 +200,7 @@ def check_crossing(
 
 
 def drift_of(now: Iterable[Workload], known: Collection[str]) -> list[Workload]:
-    """Return what is active and selected now, and was not when it was planned."""
+    """Return the drift: workloads that are active and selected now, but were not planned."""
     return [one for one in now if one.is_active and one.id not in known]
 
 
@@ -225,10 +225,10 @@ def owners_of(entries: Iterable[RecordedWorkload]) -> list[dict[str, Any]]:
     return sorted(owners, key=lambda one: (-one["gpus"], one["owner"]))
 
 
-def row_of(entry: RecordedWorkload, words: str) -> str:
-    """Return one row for people: name, project, owner, code, and what is to be said."""
+def row_of(entry: RecordedWorkload, message: str) -> str:
+    """Return one row for people: name, project, owner, code and message."""
     code = "-" if entry.code is None else str(entry.code)
-    cells = (entry.name or entry.id, entry.project or "-", entry.owner or "-", code, words)
+    cells = (entry.name or entry.id, entry.project or "-", entry.owner or "-", code, message)
     return " | ".join(clean(cell, 160) for cell in cells)
 
 

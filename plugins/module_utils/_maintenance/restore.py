@@ -32,12 +32,14 @@ from .reader import Identity
 from .results import Outcome, Problem
 from .session import Session, age_of
 
-# A plan may still run when nothing of this record is stopped: the words for that of one handed over.
-_MAY_BE_BEGUN = "stopped now; this record is of the plan, and does not hold what a begin did"
+# A record that was handed over may be older than a begin of the same plan.
+_MAY_BE_BEGUN = (
+    "stopped now, perhaps by a begin. This record has only the plan: use the one that begin returned"
+)
 
 
 def end(session: Session, identity: Identity, sleep: Callable[[float], None] = time.sleep) -> Outcome:
-    """Resume what is still stopped and ours, and what may still stop."""
+    """Resume the workloads that this record stopped, and those that may still stop."""
     record = session.record
     if record is None or not record.state:
         raise RecordError("name: there is no record {0}, so nothing to resume".format(session.options.name))
@@ -60,20 +62,20 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
         session.note_attribution(now, dict.fromkeys(left, OTHERS))
         found.update(dict.fromkeys(left, TOUCHED))
     wanted = [*TO_RESUME, *((TOUCHED, UNCERTAIN) if session.options.resume_touched else ())]
-    ids = [workload_id for workload_id, word in found.items() if word in wanted]
+    ids = [workload_id for workload_id, verdict in found.items() if verdict in wanted]
     return _resume(session, record, ids, now, found, held)
 
 
 def _end_again(session: Session, record: Record) -> Outcome:
-    """Resume what an ended record left to another one that is gone since; nothing else is owed."""
+    """Resume workloads that an ended record left to another record, if that is gone; nothing else is owed."""
     now = session.read_recorded()
     held = session.held(now)
     found = _verdicts_of_ended(session.verdicts_of_phases(now, held))
     wanted = (TOUCHED,) if session.options.resume_touched else ()
     ids = [
         one
-        for one, word in found.items()
-        if word in wanted or (word == OURS and record.workloads[one].was_stopped)
+        for one, verdict in found.items()
+        if verdict in wanted or (verdict == OURS and record.workloads[one].was_stopped)
     ]
     if ids:
         session.enter_state(ENDING)
@@ -90,7 +92,7 @@ def _resume(
     found: Mapping[str, str],
     held: Mapping[str, str],
 ) -> Outcome:
-    """Send what is to be resumed, and close the record unless something is owed or in doubt then."""
+    """Resume workloads, and close the record unless anything is owed or in doubt then."""
     if ids and not session.check_mode:
         late = [workload_id for workload_id in ids if found[workload_id] == LATE]
         ran = [one for one in ids if record.workloads[one].phase == RUNNING]
@@ -121,18 +123,18 @@ def _resume(
 
 
 def _verdicts_of_ended(found: Mapping[str, str]) -> dict[str, str]:
-    """Return where workloads of an ended record stand: what it left to another one, that one has resumed."""
+    """Return the verdicts of an ended record: the last of several holders has resumed a workload."""
     closed = {LATE: RESUMED_SINCE, UNCERTAIN: TOUCHED}
-    return {one: closed.get(word, word) for one, word in found.items()}
+    return {one: closed.get(verdict, verdict) for one, verdict in found.items()}
 
 
 def _is_problem(
-    session: Session, one: str, word: str, ids: Sequence[str], now: Mapping[str, Workload]
+    session: Session, one: str, verdict: str, ids: Sequence[str], now: Mapping[str, Workload]
 ) -> bool:
-    """Tell whether a workload is owed or in doubt; in check mode, whether it would be."""
+    """Return whether a workload is owed or in doubt; in check mode, whether it would be."""
     if session.check_mode:
-        return now[one].can_suspend is False if one in ids else word not in SETTLED
-    return word not in SETTLED or (one in ids and word == TOUCHED)
+        return now[one].can_suspend is False if one in ids else verdict not in SETTLED
+    return verdict not in SETTLED or (one in ids and verdict == TOUCHED)
 
 
 def status(session: Session, identity: Identity) -> Outcome:
@@ -196,10 +198,12 @@ def _wait_for_requests_in_flight(session: Session, record: Record, sleep: Callab
 
 
 def _describe_problem(
-    session: Session, record: Record, workload_id: str, word: str, now: Mapping[str, Workload]
+    session: Session, record: Record, workload_id: str, verdict: str, now: Mapping[str, Workload]
 ) -> str:
     one = record.workloads[workload_id]
-    said = session.not_sent.get(workload_id) or one.message
+    message = session.not_sent.get(workload_id) or one.message
     workload = now.get(workload_id)
     phase = " (now {0})".format(workload.phase) if workload is not None else ""
-    return "{0}{1}{2}".format(VERDICTS[word], phase, ": " + said if said and one.is_resume_asked else "")
+    return "{0}{1}{2}".format(
+        VERDICTS[verdict], phase, ": " + message if message and one.is_resume_asked else ""
+    )

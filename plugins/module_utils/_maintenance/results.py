@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run came to, for people and for playbooks: the verdict first, the next command last."""
+"""The result of a run, for people and for playbooks: the verdict first, the next command last."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Problem(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a run came to.
+    """The outcome of a run.
 
-    ``verdicts`` say where each workload stands, where that was asked. ``to_send`` is how many check mode
+    ``verdicts`` are those of the workloads, if they were read. ``to_send`` is how many check mode
     would send. ``pods_left`` are pods that were left on the nodes on purpose. ``problems`` make the run fail.
     ``to_tell`` has an object an owner.
     """
@@ -67,7 +67,7 @@ class Outcome(NamedTuple):
     @property
     def came_back(self) -> bool:
         """Whether any workload is back, or on its way."""
-        return any(word in (BACK, STARTING) for word in self.verdicts.values())
+        return any(verdict in (BACK, STARTING) for verdict in self.verdicts.values())
 
     @property
     def holders(self) -> Counter[str]:
@@ -84,11 +84,11 @@ class RunContext(NamedTuple):
     commands: NextCommand
 
 
-def named_workloads(words: str, names: Sequence[str]) -> list[str]:
+def named_workloads(message: str, names: Sequence[str]) -> list[str]:
     """Return a line that names workloads, or none."""
     if not names:
         return []
-    return ["{0} {1}: {2}".format(counted(len(names), "workload"), words, some_of(names, 5))]
+    return ["{0} {1}: {2}".format(counted(len(names), "workload"), message, some_of(names, 5))]
 
 
 def empty_result(check_mode: bool) -> dict[str, Any]:
@@ -118,9 +118,9 @@ def make_result(
     options: MaintenanceOptions,
     context: RunContext,
     control_plane: Mapping[str, Any],
-    kept: Mapping[str, Any],
+    record_keys: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the result, within the size that job viewers keep. ``kept`` are keys that it needs whole."""
+    """Return the result, within the size that job viewers keep. ``record_keys`` are never cut."""
     record = outcome.record
     msg = _verdict_sentence(outcome, context)
     nothing_comes = not outcome.came_back and not outcome.to_send
@@ -144,7 +144,7 @@ def make_result(
         lines.append("Next: {0}".format(next_command))
     result = {
         **empty_result(context.is_check),
-        **kept,
+        **record_keys,
         "changed": outcome.changed,
         "msg": msg,
         "state": record.state or None,
@@ -160,8 +160,8 @@ def make_result(
     result["to_tell"] = budget.take(outcome.to_tell, 0.5)
     untold = len(outcome.to_tell) - len(result["to_tell"])
     if untold:
-        words = "{0} do not fit into this result. Run the task again once the others are told"
-        lines.insert(1, words.format(counted(untold, "owner")))
+        message = "{0} do not fit into this result. Tell the owners in it, then run the task again"
+        lines.insert(1, message.format(counted(untold, "owner")))
     result["owners"] = budget.take(owners, 0.25)
     result["workloads"] = budget.take(islice(rows_of(outcome), options.workloads_limit))
     result["workloads_truncated"] = len(result["workloads"]) < len(record.workloads)
@@ -174,15 +174,15 @@ def rows_of(outcome: Outcome) -> Iterator[dict[str, Any]]:
     order = list(VERDICTS)
 
     def rank(one: RecordedWorkload) -> tuple[bool, int]:
-        word = outcome.verdicts.get(one.id)
-        return one.id not in bad, order.index(word) if word is not None else len(order)
+        verdict = outcome.verdicts.get(one.id)
+        return one.id not in bad, order.index(verdict) if verdict is not None else len(order)
 
     for one in sorted(outcome.record.workloads.values(), key=rank):
         yield _row(outcome, one)
 
 
 def _next_step(outcome: Outcome, options: MaintenanceOptions, context: RunContext) -> tuple[list[str], str]:
-    """Return what is to be done before the next command, and that command."""
+    """Return lines about what to do before the next command, and that command."""
     record, commands = outcome.record, context.commands
     if context.verb == TOLD:
         return [], ""
@@ -268,7 +268,7 @@ def _control_plane_line(control_plane: Mapping[str, Any]) -> str:
 
 def _verdict_lines(outcome: Outcome) -> list[str]:
     counts = Counter(outcome.verdicts.values())
-    lines = ["{0} {1}".format(counts[word], words) for word, words in VERDICTS.items() if counts[word]]
+    lines = ["{0} {1}".format(counts[verdict], text) for verdict, text in VERDICTS.items() if counts[verdict]]
     return [*lines, *([_holders(outcome)] if outcome.holders else [])]
 
 
@@ -294,7 +294,7 @@ def _verdict_sentence(outcome: Outcome, context: RunContext) -> str:
     ours = record.covered()
     if context.verb == PLANNED or (context.verb == STATUS and record.state == PLANNED):
         gpus = round(sum(one.gpus for one in ours), 2)
-        return "{0}suspends {1} of {2} in {3}; {4:g} GPUs fall free".format(
+        return "{0}suspends {1} of {2} in {3} and frees {4:g} GPUs".format(
             start,
             counted(len(ours), "workload"),
             counted(len({one.owner for one in ours}), "owner"),
@@ -307,18 +307,18 @@ def _verdict_sentence(outcome: Outcome, context: RunContext) -> str:
         verb = "resumed" if context.verb == ENDED else "suspended"
         return "{0}{1} would be {2}".format(start, counted(outcome.to_send, "workload"), verb)
     if context.verb == STATUS and record.state in (ACTING, BEGUN):
-        stopped = sum(word in (OURS, HELD) for word in outcome.verdicts.values())
+        stopped = sum(verdict in (OURS, HELD) for verdict in outcome.verdicts.values())
         return "{0}{1} of {2} stopped{3}".format(start, stopped, len(ours), _describe_pods(outcome))
     if context.verb in (ENDED, STATUS):
-        back = sum(word in (BACK, STARTING) for word in outcome.verdicts.values())
+        back = sum(verdict in (BACK, STARTING) for verdict in outcome.verdicts.values())
         doubt = "; {0} not restored or in doubt".format(len(outcome.problems)) if outcome.problems else ""
         return "{0}{1} of {2} back{3}".format(start, back, counted(len(ours), "workload"), doubt)
     stopped = sum(one.was_stopped for one in ours)
-    words = "{0}{1} of {2} suspended".format(start, stopped, len(ours))
+    sentence = "{0}{1} of {2} suspended".format(start, stopped, len(ours))
     bad = sum(bool(problem.workload_id) for problem in outcome.problems)
     if bad:
-        words += "; {0} not suspended".format(counted(bad, "workload"))
-    return words + _describe_pods(outcome)
+        sentence += "; {0} not suspended".format(counted(bad, "workload"))
+    return sentence + _describe_pods(outcome)
 
 
 def _describe_pods(outcome: Outcome) -> str:

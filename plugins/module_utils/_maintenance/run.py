@@ -46,7 +46,7 @@ def run_maintenance(
     verbosity: int = 0,
     typed: Optional[TypedCommand] = None,
 ) -> ModuleResult:
-    """Do what the options say. Never raises for what users or control planes do wrong.
+    """Plan, begin or end a maintenance. Never raises for faults of users or control planes.
 
     ``verbosity`` is how many ``v`` the play was started with, ``typed`` what is known of its command.
     """
@@ -158,13 +158,13 @@ def _run(session: Session, context: RunContext) -> ModuleResult:
         result, failed = finished.result, True
     finally:
         session.close()
-    # What is said in a rejection needs no warning beside it.
+    # A warning that the rejection has in its message is shown once.
     warnings = [one for one in reader.warnings if not failed or one not in result["msg"]]
     return ModuleResult(result, failed, warnings, {*reader.secrets, *session.secrets})
 
 
 def _failed(session: Session, fault: RunaiError, context: RunContext) -> ModuleResult:
-    """Return a run that was rejected, or cut off by a fault; what the record says is told."""
+    """Return a run that was rejected, or cut off by a fault, with the state of its record."""
     message, rows, state = str(fault), [], context.verb
     corrections = {}
     if isinstance(fault, RecordError):

@@ -60,7 +60,7 @@ _FRESH_SECONDS = 5.0
 
 
 class Session:
-    """What one run works with. The control plane is asked who it is before a record is locked."""
+    """The options, reader and record of one run. It identifies the control plane before it locks a record."""
 
     def __init__(
         self,
@@ -84,17 +84,17 @@ class Session:
         self.folder: Optional[RecordFolder] = None
         self.file: Union[RecordFile, RecordInMemory, None] = None
         self.record: Optional[Record] = None
-        # What the batches said of ids that were not sent.
+        # Why ids were not sent.
         self.not_sent: dict[str, str] = {}
         self.secrets: set[str] = set()
         self.has_sent = False
         self.was_handed_over = False
         self._last_read: tuple[float, Mapping[str, Workload]] = (float("-inf"), {})
-        # Of the record that ended under this name.
+        # Notices of the record that ended under this name.
         self.earlier_notices: dict[str, str] = {}
 
     def open(self) -> None:
-        """Open the record, and keep other runs off it; check mode writes nothing and keeps nobody off."""
+        """Open and lock the record. Check mode reads it without a lock."""
         options = self.options
         if options.record_dir is not None:
             self._open_folder(options.record_dir)
@@ -159,7 +159,7 @@ class Session:
             self.file = RecordInMemory(self.folder.read(options.name))
 
     def close(self) -> None:
-        """Let go of the record."""
+        """Close the record, which unlocks it."""
         if self.file is not None:
             if self.folder is not None and not self.file.events and not self.check_mode:
                 with contextlib.suppress(OSError):
@@ -215,7 +215,7 @@ class Session:
     def others(self) -> list[Record]:
         """Return the other records that may hold workloads of this control plane.
 
-        One whose head can't be read is a warning. Raises RecordError for a damaged one that may hold some.
+        One without a readable head is a warning. Raises RecordError for a damaged one that may hold some.
         """
         found = []
         for other in self.folder.others(self.options.name) if self.folder is not None else ():
@@ -227,12 +227,12 @@ class Session:
                     "folder once its workloads are resumed".format(other.fault)
                 )
             else:
-                self.reader.warn_once("record_dir: {0}; it is not taken into account".format(other.fault))
+                self.reader.warn_once("record_dir: {0}; it is ignored".format(other.fault))
         return found
 
     def _may_be_of_this_control_plane(self, head: Event) -> bool:
-        plane = head.get("control_plane")
-        then = plane.get("tenant_id") if isinstance(plane, dict) else None
+        control_plane = head.get("control_plane")
+        then = control_plane.get("tenant_id") if isinstance(control_plane, dict) else None
         tenant_id = self.reader.identity().tenant_id
         return not then or not tenant_id or then == tenant_id
 
@@ -245,7 +245,7 @@ class Session:
         return {one: holder.name for one, holder in self.holders(now).items()}
 
     def verdicts(self, now: Mapping[str, Workload], held: Collection[str]) -> dict[str, str]:
-        """Return where each workload stands; the history of a few that are in doubt is read."""
+        """Return the verdict of each workload; the history of a few uncertain ones is read."""
         record = self.require_record()
         found = self.verdicts_of_phases(now, held)
         ids = in_need_of_history(record, found, now)
@@ -258,13 +258,13 @@ class Session:
         return found
 
     def verdicts_of_phases(self, now: Mapping[str, Workload], held: Collection[str]) -> dict[str, str]:
-        """Return where each workload stands by its phase and the time stamp of that."""
+        """Return the verdict of each workload by its phase and the time stamp of that."""
         missing = [one.id for one in self.require_record().covered() if one.is_ours and one.id not in now]
         deleted = self.reader.deleted(missing) if missing else ()
         return verdicts_of(self.require_record(), now, deleted, held)
 
     def note_attribution(self, now: Mapping[str, Workload], by: Mapping[str, str]) -> None:
-        """Write down who made the stops that are seen now."""
+        """Record who made the stops."""
         if by:
             self.write(attributed_event((one, now[one].phase_since, who) for one, who in by.items()))
 
@@ -275,7 +275,7 @@ class Session:
     def read_workloads(
         self, ids: Collection[str], known: Optional[Mapping[str, Workload]] = None
     ) -> dict[str, Workload]:
-        """Read workloads, but for those that were just read."""
+        """Read the workloads that are not in ``known``, and return all."""
         known = known or {}
         missing = [one for one in ids if one not in known]
         read = self.reader.read_workloads(missing) if missing else {}
@@ -284,7 +284,7 @@ class Session:
         return now
 
     def note_phases(self, now: Mapping[str, Workload]) -> None:
-        """Write down what is seen of the workloads that this record may have stopped."""
+        """Record the phases of the workloads that this record may have stopped."""
         rows = [
             (one.id, now[one.id].phase, now[one.id].phase_since)
             for one in self.require_record().covered()
@@ -294,7 +294,7 @@ class Session:
             self.write(seen_event(rows))
 
     def note_shared(self, holders: Mapping[str, Holder]) -> None:
-        """Write down that another record stopped these, and that this one holds them as well."""
+        """Record that another record stopped these workloads, and that this one holds them as well."""
         if holders:
             self.write(shared_event((one, held.stopped_since, held.sent_at) for one, held in holders.items()))
 
@@ -342,7 +342,7 @@ class Session:
             mine = [one for one in outcomes if one.id in asked]
             self.not_sent.update((one.id, one.message) for one in outcomes if one.id not in asked)
             if mine:
-                # Without an answer a request counts as in doubt, so a lost line does no harm.
+                # Without this line the outcome counts as unknown, so a lost line does no harm.
                 self.write(answered_event(action, mine), is_durable=False)
 
         finished: ModuleResult = self._batch(
@@ -365,7 +365,7 @@ class Session:
         return max(0, int(deadline - (time.monotonic() - self._began)))
 
     def check_same_control_plane(self, identity: Identity) -> None:
-        """Raise RecordError when another tenant or other clusters answer than the record's."""
+        """Raise RecordError when another tenant or other clusters respond than the record's."""
         record, then = self.require_record(), self.require_record().control_plane
         if then["tenant_id"] and identity.tenant_id and then["tenant_id"] != identity.tenant_id:
             raise RecordError(
@@ -383,7 +383,7 @@ class Session:
 
 
 def control_plane_of(identity: Identity) -> dict[str, Any]:
-    """Return a control plane as results and records carry it."""
+    """Return a control plane as results and records have it."""
     return {
         "base_url": identity.base_url,
         "tenant_id": identity.tenant_id,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``planned`` and ``begun``: what is suspended, checked before anything is sent, and what came of it."""
+"""``planned`` and ``begun``: select and check workloads, record the plan, and suspend them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def plan(session: Session, identity: Identity) -> Outcome:
 
 
 def begin(session: Session, identity: Identity) -> Outcome:
-    """Suspend what is planned, active and still so; plan first where there is no plan."""
+    """Suspend the planned workloads that are active; plan first where there is no plan."""
     options, was_ended = session.options, session.record is None or session.record.state == ENDED
     if options.notice is not None and was_ended:
         raise RecordError(
@@ -221,15 +221,16 @@ def _suspend(
     session.note_shared(_to_share(session, record, now, left_running))
     session.note_phases(now)
     found = session.verdicts(now, ())
-    for word, words in ((TOUCHED, "before the suspend"), (UNCERTAIN, "before the suspend, it seems")):
-        names = [one.name or one.id for one in record.covered() if found[one.id] == word]
-        notes += named_workloads("stopped by somebody else {0}; not resumed by end".format(words), names)
+    for verdict, adverb in ((TOUCHED, ""), (UNCERTAIN, "probably ")):
+        names = [one.name or one.id for one in record.covered() if found[one.id] == verdict]
+        message = adverb + "stopped by somebody else before the suspend; not resumed by end"
+        notes += named_workloads(message, names)
     pods = read_node_pods(session, record, unsuspendable)
     problems = _problems(session, record, now, left_running, pods)
     if record.covered():
         session.enter_state(BEGUN)
     elif not session.options.is_repeated:
-        # Without a workload there is nothing to end. A repeated one still knows who was told.
+        # Without a workload there is nothing to end. A repeated maintenance keeps its notices.
         session.enter_state(ENDED)
     return Outcome(
         record,
@@ -244,7 +245,7 @@ def _suspend(
 def _to_share(
     session: Session, record: Record, now: dict[str, Workload], left_running: set[str]
 ) -> dict[str, Holder]:
-    """Return what is stopped, and not by this record, but by another open one."""
+    """Return the stopped workloads that another open record stopped, and their holders."""
     stopped = [
         one.id
         for one in record.covered()
@@ -277,7 +278,7 @@ def _check_again(
 def _problems(
     session: Session, record: Record, now: dict[str, Workload], left_running: set[str], pods: NodePods
 ) -> list[Problem]:
-    """Return what still runs and was to be stopped, what is not known, and pods left by nobody."""
+    """Return workloads that were not suspended or are not visible, and pods not left on purpose."""
     problems = []
     for one in record.covered():
         workload = now.get(one.id)
@@ -287,8 +288,8 @@ def _problems(
             if one.is_ours and not one.was_stopped:
                 problems.append(Problem(row_of(one, "not visible any more"), one.id))
         elif workload.is_active or workload.phase == STOPPING:
-            words = session.not_sent.get(one.id) or one.message or one.outcome or "not sent"
-            problems.append(Problem(row_of(one, "still {0}: {1}".format(workload.phase, words)), one.id))
+            reason = session.not_sent.get(one.id) or one.message or one.outcome or "not sent"
+            problems.append(Problem(row_of(one, "still {0}: {1}".format(workload.phase, reason)), one.id))
     if pods.is_problem:
         problems.append(Problem(pods.describe(), ""))
     return problems
@@ -325,9 +326,9 @@ def _check_fence(session: Session, select: dict[str, Any]) -> None:
 
 
 def _check_same_selection(session: Session, record: Record) -> None:
-    said = session.options.select
-    if said and _unordered(said) != _unordered(record.select):
-        differ = sorted(key for key in {*said, *record.select} if said.get(key) != record.select.get(key))
+    select = session.options.select
+    if select and _unordered(select) != _unordered(record.select):
+        differ = sorted(key for key in {*select, *record.select} if select.get(key) != record.select.get(key))
         raise RecordError(
             "select: the record {0} was planned with another selection ({1}). Leave select out, or plan "
             "again".format(record.name, ", ".join(differ)),
@@ -336,7 +337,7 @@ def _check_same_selection(session: Session, record: Record) -> None:
 
 
 def _check_handed_over(session: Session, record: Record, now: dict[str, Workload]) -> None:
-    """Raise RecordError for a plan that is too old, or was used: where nothing is kept, phases show that."""
+    """Raise RecordError for a plan that is too old or was used. Without a folder, phases show the use."""
     if session.options.record is None or record.state != PLANNED:
         return
     age = age_of(record.times[PLANNED])
@@ -355,8 +356,8 @@ def _check_handed_over(session: Session, record: Record, now: dict[str, Workload
     moved = [one for one in ran if now[one.id].phase_since != one.since]
     if len(moved) * 2 > len(ran):
         raise RecordError(
-            "record: {0} of {1} workloads were stopped and started again since the plan, as by a maintenance "
-            "that used it. Plan again".format(len(moved), len(ran)),
+            "record: {0} of {1} workloads were stopped and started again since the plan. A maintenance has "
+            "probably used it. Plan again".format(len(moved), len(ran)),
             next_state=PLANNED,
         )
 
@@ -370,7 +371,7 @@ def _percent(session: Session, record: Record) -> Optional[float]:
 
 
 def _select_again(session: Session, record: Record) -> Selected:
-    """Return what the record's selection selects now; nothing where that is not asked for."""
+    """Return the workloads that meet the record's selection now, if anything needs them."""
     counts_percent = _percent(session, record) is not None
     if not (record.state == PLANNED or session.options.recheck or counts_percent):
         return Selected([], {})
@@ -381,7 +382,7 @@ def _select_again(session: Session, record: Record) -> Selected:
 def _compare_with_selection(
     session: Session, record: Record, now: dict[str, Workload], selected: Selected
 ) -> tuple[list[Workload], set[str]]:
-    """Return what is active and selected now and was not planned, and what was and is not selected any more.
+    """Return the drift, and the planned workloads that are not selected any more.
 
     Neither is acted on. The ceiling in percent is counted from the same read.
     """
@@ -418,7 +419,7 @@ def _compare_with_selection(
 
 
 def _check_any_active(record: Record, now: dict[str, Workload]) -> None:
-    """Raise RecordError for a plan of which nothing is active: a begin of nothing would look done."""
+    """Raise RecordError for a plan without active workloads: its begin would pass for one that is done."""
     planned = record.covered()
     if not planned or any(one.is_ours for one in planned):
         return

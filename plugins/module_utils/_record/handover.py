@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A record that travels between jobs: its lines as compressed JSON in one string."""
+"""A record that one job hands over to the next: its lines as compressed JSON in one string."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LONGEST_UNPACKED = 64 * 1024 * 1024
 
 
 def pack(events: Sequence[Event]) -> str:
-    """Return the lines as a string. Raises RecordError where it would be too long to travel."""
+    """Return the lines as a string. Raises RecordError where the string would be too long."""
     text = "\n".join(json.dumps(event, separators=(",", ":")) for event in events)
     packed = _PREFIX + base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
     if len(packed) > _LONGEST:
         raise RecordError(
-            "the record is too long to be handed on ({0} characters, at most {1}). Set record_dir".format(
+            "record: too long for a result ({0} characters, at most {1}). Set record_dir".format(
                 len(packed), _LONGEST
             )
         )
@@ -33,7 +33,7 @@ def pack(events: Sequence[Event]) -> str:
 
 
 def unpack(packed: str) -> list[Event]:
-    """Return the lines. Raises RecordError for what is none."""
+    """Return the lines. Raises RecordError where the string holds none."""
     try:
         if not packed.startswith(_PREFIX):
             raise ValueError
@@ -44,9 +44,7 @@ def unpack(packed: str) -> list[Event]:
             raise ValueError
         events = [json.loads(line) for line in text.decode().split("\n")]
     except (ValueError, binascii.Error, zlib.error, RecursionError):
-        raise RecordError(
-            "record: not a record that a job of this collection handed on, or cut off. Use it whole"
-        ) from None
+        raise RecordError("record: not a whole record of an earlier task. Copy it unchanged") from None
     if not all(isinstance(event, dict) and is_shallow(event) for event in events):
-        raise RecordError("record: not a record that a job of this collection handed on")
+        raise RecordError("record: not a record of an earlier task")
     return events

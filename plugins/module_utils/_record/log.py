@@ -26,9 +26,9 @@ _TAIL = 4096
 
 
 class OtherRecord(NamedTuple):
-    """A record that may hold workloads. Where it can't be read, ``fault`` says why.
+    """A record that may hold workloads. ``fault`` is why it can't be read.
 
-    ``head`` is the first line of one that can't be read, where that line can.
+    ``head`` is its first line, if only that can be read.
     """
 
     name: str
@@ -38,7 +38,7 @@ class OtherRecord(NamedTuple):
 
 
 class RecordFolder:
-    """A folder of records. Raises RecordError, with what to do, where it is not safe or can't be used."""
+    """A folder of records. Raises RecordError where the folder is not safe or can't be used."""
 
     def __init__(self, path: str, may_create: bool) -> None:
         self.path = os.path.abspath(os.path.expanduser(path))
@@ -109,7 +109,7 @@ class RecordFolder:
             if not try_lock(descriptor):
                 raise RecordError(
                     "name: another run works on the record {0} ({1}). Wait until it ends".format(
-                        name, self._who(name)
+                        name, self._describe_run(name)
                     )
                 )
             if not self._folder.is_same(descriptor, name + SUFFIX):
@@ -158,11 +158,11 @@ class RecordFolder:
             return None
         return head if head.get("event") == "head" else None
 
-    def _who(self, name: str) -> str:
+    def _describe_run(self, name: str) -> str:
         try:
             by = [event["by"] for event in self.read(name) if isinstance(event.get("by"), dict)][-1]
         except (RecordError, IndexError):
-            return "not known by whom"
+            return "started by unknown"
         return ", ".join("{0} {1}".format(clean(key, 40), clean(str(one), 80)) for key, one in by.items())
 
     def _open(self, name: str, flags: int) -> int:
@@ -192,8 +192,8 @@ class RecordFolder:
             "Use local storage, or a network file system with locks (NFS version 4)".format(fault.strerror)
         )
 
-    def _error(self, words: str) -> RecordError:
-        return RecordError("record_dir: {0}: {1}".format(self.path, words))
+    def _error(self, problem: str) -> RecordError:
+        return RecordError("record_dir: {0}: {1}".format(self.path, problem))
 
 
 class RecordFile:
@@ -262,5 +262,5 @@ def _event(line: bytes, name: str) -> Event:
     except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict) or not is_shallow(event):
-        raise RecordError("the record {0} is damaged: a line of it is not a JSON object".format(name))
+        raise RecordError("the record {0} is damaged: one of its lines is not a JSON object".format(name))
     return event

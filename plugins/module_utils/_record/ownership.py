@@ -42,7 +42,7 @@ UNCERTAIN = "uncertain"
 UNCLEAR = "unclear"
 NOT_VISIBLE = "not_visible"
 
-# Worst first, each with what is said of one and of several workloads.
+# Worst first, each with a text for people.
 VERDICTS: dict[str, str] = {
     LATE: "may still stop: a suspend was sent and its effect was not seen yet",
     OURS: "stopped by this maintenance",
@@ -67,14 +67,14 @@ _MOST_TOUCHED = 0.1
 
 
 class PhaseChange(NamedTuple):
-    """That a workload entered a phase, by its history."""
+    """A workload entered a phase, by its history."""
 
     at: datetime
     phase: str
 
 
 def verdict_of(one: RecordedWorkload, now: Optional[Workload], is_deleted: bool, is_held: bool) -> str:
-    """Return where a workload stands. ``is_held``: another open record holds it stopped."""
+    """Return the verdict of a workload. ``is_held``: another open record holds it stopped."""
     if not one.is_ours:
         return NOT_STOPPED
     if now is None:
@@ -117,7 +117,7 @@ def verdicts_of(
     deleted: Collection[str] = (),
     held: Collection[str] = (),
 ) -> dict[str, str]:
-    """Return where each workload of the plan stands.
+    """Return the verdict of each workload that the plan covers.
 
     Stops of many that are older than the suspend prove that clocks differ, and nothing else.
     """
@@ -157,17 +157,17 @@ def _are_many(part: Collection[str], found: Mapping[str, str]) -> bool:
 
 
 def stopped_by(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChange]) -> str:
-    """Return who made a stop by the history of the workload: US, OTHERS, or nothing where it does not show.
+    """Return who made a stop by the history of the workload: US, OTHERS, or an empty string if unknown.
 
     A time stamp that moved is of another stop if the workload was active in between. A stop that began before
     the suspend was sent is of somebody else.
     """
     changes = sorted(history)
     if _has_moved(one, now):
-        border = parse_timestamp(one.stopped_since)
-        if border is None or not any(change.at <= border for change in changes):
+        first_stop = parse_timestamp(one.stopped_since)
+        if first_stop is None or not any(change.at <= first_stop for change in changes):
             return ""
-        if any(change.at > border and is_active(change.phase) for change in changes):
+        if any(change.at > first_stop and is_active(change.phase) for change in changes):
             return OTHERS
         # It is the stop that was seen first.
         if one.stopped_by or not one.was_stopped_before:
@@ -181,7 +181,7 @@ def stopped_by(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChan
 
 
 class Holder(NamedTuple):
-    """An open record that holds a workload, and what it knows of the stop."""
+    """An open record that holds a workload, and its times of the stop."""
 
     name: str
     stopped_since: str

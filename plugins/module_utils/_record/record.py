@@ -4,8 +4,8 @@
 
 """The record of a maintenance: a pure function of the lines of its log.
 
-A line is one JSON object with the key ``event``. The first line is the ``head``; a later ``plan`` with its
-``workloads`` replaces an earlier one, but for what this record stopped, or may have.
+A line is one JSON object with the key ``event``. The first line is the ``head``. A later ``plan`` with its
+``workloads`` replaces an earlier one. Only workloads that this record stopped, or may have, stay.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ACT, SHARE, LEAVE = "act", "share", "leave"
 # Who made a stop, by the history of the workload or by decision of the operator.
 US, OTHERS = "us", "others"
 
-# Time stamps of a cluster may be so much behind those of the control plane, or lack the fraction.
+# Time stamps of a cluster may be behind those of the control plane by this, or lack the fraction.
 _CLOCK_TOLERANCE = timedelta(seconds=2)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -42,7 +42,7 @@ Event = Mapping[str, Any]
 
 
 class RecordError(RunaiError):
-    """A record that can't be used as asked; ``rows`` name why, ``next_state`` is what to run instead."""
+    """A record or its use is rejected. ``rows`` give details, ``next_state`` is what to run instead."""
 
     def __init__(self, message: str, next_state: Optional[str] = None, rows: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -51,12 +51,12 @@ class RecordError(RunaiError):
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a record may have this name."""
+    """Return whether a record may have this name."""
     return _NAME.fullmatch(text) is not None
 
 
 def is_shallow(value: object, depth: int = 8) -> bool:
-    """Return whether containers are nested at most ``depth`` deep: what reads them later is recursive."""
+    """Return whether containers are nested at most ``depth`` deep, since later code is recursive."""
     if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, list):
@@ -140,7 +140,7 @@ class RecordedWorkload:
         self.is_resume_asked = self.is_resumed = self.was_back = False
 
     def note_result(self, action: str, outcome: str, code: Optional[int], message: str) -> None:
-        """Note what became of the last request.
+        """Note the result of the last request.
 
         A refused resume proves nothing of an earlier suspend: the control plane may judge by a phase that
         does not show it yet.
@@ -161,7 +161,7 @@ class RecordedWorkload:
             self.was_back = True
 
     def note_shared(self, stopped_since: str, sent_at: str) -> None:
-        """Note that another record stopped it; what makes that stop uncertain there does so here."""
+        """Note that another record stopped it, with the times of that stop."""
         self.is_shared, self.sent_at = True, sent_at
         self.was_stopped, self.stopped_since = bool(stopped_since), stopped_since
 
@@ -172,9 +172,9 @@ class RecordedWorkload:
 
 @dataclasses.dataclass
 class Record:
-    """A maintenance as its log tells it. ``passed_over`` are ids that were active and not taken.
+    """A maintenance by its log. ``passed_over`` are ids of active workloads that the plan did not take.
 
-    ``told``: when the owner of a workload was told of its suspend, by id, as long as that counts.
+    ``told`` has the time of each valid notice by the id of its workload.
     """
 
     id: str
@@ -193,7 +193,7 @@ class Record:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may hold workloads for itself. One that ends wants them back."""
+        """Whether it may hold workloads stopped. A record that is ending resumes them."""
         return self.state in (ACTING, BEGUN)
 
     def covered(self) -> list[RecordedWorkload]:
@@ -221,9 +221,9 @@ def head_event(
 
 
 def plan_events(record: Record, at: str, by: Mapping[str, Any], settled: Sequence[str] = ()) -> list[Event]:
-    """Return the lines of a plan: what was asked for, the workloads, and that it is whole.
+    """Return the lines of a plan: its options, its workloads, and the state that completes it.
 
-    ``settled`` are ids of an earlier plan that this record holds no more.
+    ``settled`` are ids of an earlier plan that the record does not hold any more.
     """
     rows = [[getattr(one, key) for key in _ROW_KEYS] for one in record.workloads.values()]
     return [
@@ -255,7 +255,7 @@ def asked_event(action: str, ids: Sequence[str], at: str, sent_at: str = "") -> 
 
 
 def answered_event(action: str, outcomes: Iterable[Outcome]) -> Event:
-    """Return the line of what became of ids: not known, where an earlier call may still be carried out."""
+    """Return the line of outcomes: unknown, where an earlier request may still be carried out."""
     rows = [
         [
             one.id,
@@ -269,7 +269,7 @@ def answered_event(action: str, outcomes: Iterable[Outcome]) -> Event:
 
 
 def seen_event(rows: Iterable[tuple[str, str, str]]) -> Event:
-    """Return the line of a look: id, phase, and since when it is in it."""
+    """Return the line of a read: id, phase and the time stamp of the phase."""
     return {"event": "seen", "rows": [list(row) for row in rows]}
 
 
@@ -284,12 +284,12 @@ def attributed_event(rows: Iterable[tuple[str, str, str]]) -> Event:
 
 
 def told_event(owner: str, ids: Sequence[str], at: str) -> Event:
-    """Return the line of an owner who was told that workloads will be suspended."""
+    """Return the line of a notice: its owner, and the workloads that will be suspended."""
     return {"event": "told", "owner": owner, "ids": list(ids), "at": at}
 
 
 def untold_event(ids: Iterable[str]) -> Event:
-    """Return the line of workloads for which what their owners were told counts no more."""
+    """Return the line of workloads with a notice that has expired."""
     return {"event": "untold", "ids": list(ids)}
 
 

@@ -164,7 +164,7 @@ def test_end_is_red_where_nothing_shows_who_stopped_it_between_read_and_call(
     _owner_is_faster(control_plane)
     control_plane.has_history = False
     begun = good(run_against(control_plane, folder, "begun"))
-    assert any("before the suspend, it seems" in line for line in begun["lines"])
+    assert any("probably stopped by somebody else" in line for line in begun["lines"])
     assert _bad(run_against(control_plane, folder, "ended"))["summary"]["uncertain"] == 1
     assert _phases(control_plane) == ["Stopped", "Running", "Running"]
 
@@ -270,7 +270,7 @@ def test_end_of_a_plan_that_was_handed_over_is_red_where_a_begin_may_have_acted(
     # This begin was killed, or its record lost.
     good(run_against(control_plane, None, "begun", record=plan))
     found = _bad(run_against(control_plane, None, "ended", record=plan), "planned")
-    assert "does not hold what a begin did" in found["error"]["rows"][0]
+    assert "use the one that begin returned" in found["error"]["rows"][0]
 
 
 def test_end_of_a_plan_that_was_not_begun_closes_it(control_plane: MemoryControlPlane, folder: Path) -> None:

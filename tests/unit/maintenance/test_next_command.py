@@ -152,8 +152,8 @@ def test_parse_command_keeps_inventories_files_and_the_way_to_the_vault(tmp_path
     )
     words = "-i hosts --inventory=more -e @gpu-17.yml -e workload_maintenance_reason=y -e token=secret -C -J"
     typed = parse_command(["python3", "ansible-playbook", "play.yml", *words.split(), ""], str(tmp_path))
-    assert typed.words == ("-i", "hosts", "--inventory", "more", "-e", "@gpu-17.yml", "-J")
-    assert typed.named == {"workload_maintenance_name"}
+    assert typed.arguments == ("-i", "hosts", "--inventory", "more", "-e", "@gpu-17.yml", "-J")
+    assert typed.variables == {"workload_maintenance_name"}
 
 
 def test_parse_command_drops_what_ansible_runner_wrote() -> None:

@@ -77,9 +77,9 @@ def test_choose_to_suspend_takes_what_was_told_long_enough_ago_alone() -> None:
     assert sorted(chosen.untold) == ["busy", "kept"]
     assert chosen.notes == [
         "1 workload left alone: kept by their owners",
-        "1 workload not told, left alone",
-        "1 workload told less than 1d ago, left alone",
-        "2 workloads told, and not idle any more or kept, left alone",
+        "1 workload left alone: no notice was given",
+        "1 workload left alone: notice given less than 1d ago",
+        "2 workloads left alone in spite of a notice: not selected any more, or kept",
     ]
 
 
@@ -108,6 +108,6 @@ def test_choose_to_tell_groups_by_owner_and_leaves_out_who_was_told() -> None:
     # What was started again, or is not selected any more, needs a new notice.
     assert sorted(chosen.untold) == ["d", "gone"]
     assert chosen.notes == [
-        "1 workload told before",
-        "1 workload without an owner: nobody can be told, and they are never suspended",
+        "1 workload with an earlier notice",
+        "1 workload without an owner: nobody gets a notice, so that they are never suspended",
     ]
