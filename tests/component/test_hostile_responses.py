@@ -22,8 +22,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import
 from ansible_collections.gpuops.runai.plugins.module_utils._common.text import SHORTEST_SECRET
 
 from tests.component.conftest import Start
-from tests.component.control_plane import ControlPlane, Fault
 from tests.component.harness import BATCH, COUNT, DEFAULTS, LIST, ONE, READY, is_acted_on, rehearse
+from tests.component.in_process_simulator import Fault, InProcessSimulator
 from tests.component.malformed import Malformed
 from tests.support.workloads import fleet, workload_id
 
@@ -142,7 +142,7 @@ def mouthpiece(monkeypatch: pytest.MonkeyPatch) -> Mouthpiece:
 
 
 def client_without_patience() -> Client:
-    params = {**DEFAULTS, "base_url": "https://plane.test", "token": "given", "retry_timeout": 0}
+    params = {**DEFAULTS, "base_url": "https://runai.test", "token": "given", "retry_timeout": 0}
     return Client(connect_options(params, {}), Cancellation(), RequestStats(), 1)
 
 
@@ -178,7 +178,7 @@ def test_client_broken_error_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
 
 def test_client_broken_token_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
     malformed = Malformed(3, IDS)
-    connection = connect_options({**DEFAULTS, "base_url": "https://plane.test", "retry_timeout": 0}, {})
+    connection = connect_options({**DEFAULTS, "base_url": "https://runai.test", "retry_timeout": 0}, {})
     kinds: Counter[str] = Counter()
     for _number in range(2_000):
         client = Client(connection, Cancellation(), RequestStats(), 1)
@@ -204,7 +204,7 @@ def named_by(faults: Sequence[Fault], key: str) -> set[str]:
 
 def test_batch_broken_responses_give_right_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     malformed = Malformed(4, IDS)
-    control_plane = ControlPlane(fleet(len(IDS)), transition_seconds=5.0)
+    control_plane = InProcessSimulator(fleet(len(IDS)), transition_seconds=5.0)
     control_plane.install(monkeypatch)
     for number in range(RUNS):
         action = ("suspend", "resume", "delete")[number % 3]

@@ -19,8 +19,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import
 
 from simulator.server import Handle
 from tests.component.conftest import Start
-from tests.component.control_plane import ControlPlane, Fault
 from tests.component.harness import BATCH, COUNT, LIST, ONE, READS, TOKENS, is_acted_on, rehearse
+from tests.component.in_process_simulator import Fault, InProcessSimulator
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.workloads import fleet, workload_id
 
@@ -274,7 +274,7 @@ def test_batch_deadline_counts_batches_in_flight(start: Start, monkeypatch: pyte
     ids=["after a 429", "after a 503, which may have been passed on"],
 )
 def test_batch_deadline_ends_a_pause(monkeypatch: pytest.MonkeyPatch, status: int, outcome: str) -> None:
-    control_plane = ControlPlane(fleet(3))
+    control_plane = InProcessSimulator(fleet(3))
     control_plane.install(monkeypatch)
     control_plane.batch_faults.append(Fault("status", status=status, retry_after=3600.0))
     started = control_plane.clock.now()
@@ -287,7 +287,7 @@ def test_batch_deadline_ends_a_pause(monkeypatch: pytest.MonkeyPatch, status: in
 
 
 def test_batch_deadline_ends_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    control_plane = ControlPlane(fleet(3), transition_seconds=3600.0)
+    control_plane = InProcessSimulator(fleet(3), transition_seconds=3600.0)
     control_plane.install(monkeypatch)
     finished = control_plane.run("suspend", IDS, wait=True, wait_timeout=3600.0, deadline=60)
     assert finished.failed

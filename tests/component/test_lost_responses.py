@@ -14,7 +14,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
 
 from tests.component.conftest import Start
-from tests.component.control_plane import ControlPlane, Fault
 from tests.component.harness import (
     BATCH,
     COUNT,
@@ -27,6 +26,7 @@ from tests.component.harness import (
     is_acted_on,
     rehearse,
 )
+from tests.component.in_process_simulator import Fault, InProcessSimulator
 from tests.support.clock import FakeClock
 from tests.support.workloads import fleet, workload_id
 
@@ -396,7 +396,7 @@ def test_batch_many_lost_responses_give_one_warning(start: Start) -> None:
 def test_batch_503_of_a_proxy_is_handled_as_a_lost_response(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    control_plane = ControlPlane(fleet(3), transition_seconds=60.0, lag_seconds=8.0)
+    control_plane = InProcessSimulator(fleet(3), transition_seconds=60.0, lag_seconds=8.0)
     control_plane.install(monkeypatch)
     control_plane.batch_faults.append(Fault("status", True, 503, is_page=True))
     finished = control_plane.run("suspend", IDS)
@@ -405,7 +405,7 @@ def test_batch_503_of_a_proxy_is_handled_as_a_lost_response(
 
 
 def test_batch_every_response_lost_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    control_plane = ControlPlane(fleet(3))
+    control_plane = InProcessSimulator(fleet(3))
     control_plane.install(monkeypatch)
     control_plane.batch_faults.extend([Fault("cut")] * 100)
     finished = control_plane.run("suspend", IDS, retry_timeout=60.0)

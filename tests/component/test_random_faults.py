@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.component.control_plane import ControlPlane, Fault
 from tests.component.harness import DONE, READY
+from tests.component.in_process_simulator import Fault, InProcessSimulator
 from tests.support.workloads import fleet, workload_id
 
 IDS = [workload_id(number) for number in range(8)]
@@ -69,7 +69,7 @@ class Operations(RuleBasedStateMachine):
     )
     def begin(self, phase: str, lag: float, redundant: str) -> None:
         self.monkeypatch = pytest.MonkeyPatch()
-        self.control_plane = ControlPlane(
+        self.control_plane = InProcessSimulator(
             fleet(len(IDS), phase), transition_seconds=20.0, lag_seconds=lag, redundant=redundant
         )
         self.control_plane.install(self.monkeypatch)

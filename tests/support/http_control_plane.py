@@ -63,7 +63,7 @@ def _holds(row: Row, item: str) -> bool:
     raise AssertionError(item)
 
 
-class ListingPlane:
+class HttpControlPlane:
     """``joins`` is ``all`` or ``any``, or None to ignore filters; ``hook`` may answer first."""
 
     def __init__(self, loopback: Loopback) -> None:

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A control plane in memory, with the truth of who stopped what; and runs of a maintenance against it."""
+"""A control plane in memory, with the truth of who stopped what; and runs of a maintenance against it.
+
+``memory_client.py`` runs batches against it.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ class MemoryControlPlane:
 
     A cluster that is cut off accepts and carries out later, in order. ``refuses_redundant``: a suspend of
     what is stopped, and a resume of what runs, are refused. ``crash_in`` counts calls, each before and after
-    it arrives, ``lose_in`` answers. ``on_call`` is called right before a batch of suspends is sent.
+    it arrives, ``lose_in`` responses. ``on_call`` is called right before a batch of suspends is sent.
     """
 
     workloads: dict[str, Simulated]
@@ -91,11 +94,13 @@ class MemoryControlPlane:
 
     # What goes on in the cluster, and what owners do there.
 
-    def move(self, one: str, phase: str, by: str) -> None:
-        """Carry out what ``by`` asked for."""
+    def move(self, one: str, phase: str | None, by: str) -> None:
+        """Carry out what ``by`` asked for; without a phase the workload is deleted."""
         self.now += 1
         workload = self.workloads[one]
-        if workload.phase != phase:
+        if phase is None:
+            del self.workloads[one]
+        elif workload.phase != phase:
             workload.phase, workload.since = phase, self.now
             workload.stopped_by = by if phase == "Stopped" else ""
             workload.history.append((self.now, phase))
@@ -199,11 +204,11 @@ class MemoryControlPlane:
                 # Sent, and not arrived yet.
                 self.late += calls
                 raise CrashError
-            answers = {call.workload_id: self._accept(call) for call in calls}
+            accepted = {call.workload_id: self._accept(call) for call in calls}
             if self._is_over("crash_in"):
                 raise CrashError
             is_lost = self._is_over("lose_in")
-            settled = [self._outcome(one, target, answers[one], is_lost, hooks) for one in part]
+            settled = [self._outcome(one, target, accepted[one], is_lost, hooks) for one in part]
             hooks.on_settled(settled)
             for outcome in settled:
                 outcomes[outcome.outcome].append(outcome.id)

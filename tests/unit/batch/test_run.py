@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,17 +26,18 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import progress as _progress
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
-from ansible_collections.gpuops.runai.tests.support.fake_fleet import (
+from ansible_collections.gpuops.runai.tests.support.memory_client import (
     KEYS,
     OPTIONS,
     PHASES,
-    Fleet,
-    FleetClient,
-    fleet_as_control_plane,
+    BatchControlPlane,
+    MemoryClient,
+    control_plane_of,
+    memory_as_control_plane,
+    outcome_by_id,
     run,
-    run_aloud,
+    run_with_lines,
     same,
-    told,
 )
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 from hypothesis import given
@@ -44,7 +46,7 @@ from hypothesis import strategies as st
 
 @pytest.fixture(autouse=True, scope="module")
 def no_network() -> Iterator[None]:
-    with fleet_as_control_plane():
+    with memory_as_control_plane():
         yield
 
 
@@ -53,9 +55,10 @@ some = st.lists(st.sampled_from(ALL), max_size=8, unique=True)
 
 
 @st.composite
-def fleets(draw: st.DrawFn) -> Fleet:
+def fleets(draw: st.DrawFn) -> BatchControlPlane:
     phases = draw(st.lists(st.none() | st.sampled_from(PHASES), min_size=len(ALL), max_size=len(ALL)))
-    return Fleet(dict(zip(ALL, phases)), draw(some), draw(some), draw(some), draw(some), draw(some))
+    treatment = {name: draw(some) for name in ("unsupported", "forbidden", "refused", "omitted", "frozen")}
+    return control_plane_of(dict(zip(ALL, phases)), **treatment)
 
 
 asked = st.permutations(ALL).flatmap(lambda ids: st.integers(0, len(ids)).map(lambda size: ids[:size]))
@@ -76,43 +79,50 @@ breakers = st.sampled_from(["0", "1", "3", "0%", "10%", "50%", "100%"])
 
 @given(fleets(), tasks, breakers, st.booleans(), st.none() | st.integers(0, 10))
 def test_run_batch_any_fleet_gives_each_id_one_outcome(
-    fleet: Fleet, task: dict[str, Any], max_failures: str, wait: bool, max_affected: Optional[int]
+    control_plane: BatchControlPlane,
+    task: dict[str, Any],
+    max_failures: str,
+    wait: bool,
+    max_affected: Optional[int],
 ) -> None:
-    finished = run(fleet, **task, max_failures=max_failures, wait=wait, max_affected=max_affected)
+    finished = run(control_plane, **task, max_failures=max_failures, wait=wait, max_affected=max_affected)
     result = finished.result
     assert set(result) == KEYS
     assert sum(map(len, result["outcomes"].values())) == len(task["ids"])
-    assert set(told(finished)) == set(task["ids"])
+    assert set(outcome_by_id(finished)) == set(task["ids"])
     # In the order asked.
     for ids in (*result["outcomes"].values(), result["not_reached"]):
         assert ids == [one for one in task["ids"] if one in ids]
     # What the control plane did is what the result says was changed, and it did nothing twice.
-    assert sorted(fleet.applied) == sorted(result["outcomes"]["changed"])
-    assert result["changed"] is bool(fleet.applied)
-    assert all(0 < len(batch) <= task["batch_size"] for batch in fleet.batches)
-    assert not {one for batch in fleet.batches for one in batch} & set(task["protect"])
-    assert result["summary"]["batches"] <= len(fleet.batches) == result["summary"]["requests"]
+    assert sorted(control_plane.applied) == sorted(result["outcomes"]["changed"])
+    assert result["changed"] is bool(control_plane.applied)
+    assert all(0 < len(batch) <= task["batch_size"] for batch in control_plane.batches)
+    assert not {one for batch in control_plane.batches for one in batch} & set(task["protect"])
+    assert result["summary"]["batches"] <= len(control_plane.batches) == result["summary"]["requests"]
     bad = any(result["outcomes"][name] for name in ("failed", "unknown", "not_attempted"))
     assert finished.failed is (bad or bool(result["not_reached"]))
-    if max_affected is not None and len({one for batch in fleet.batches for one in batch}) > max_affected:
+    if (
+        max_affected is not None
+        and len({one for batch in control_plane.batches for one in batch}) > max_affected
+    ):
         raise AssertionError("more was sent than max_affected allows")
 
 
 @given(fleets(), tasks, st.booleans())
 def test_run_batch_check_mode_plans_like_the_real_run(
-    fleet: Fleet, task: dict[str, Any], obliging: bool
+    control_plane: BatchControlPlane, task: dict[str, Any], obliging: bool
 ) -> None:
     if obliging:
-        fleet.refused, fleet.omitted, fleet.frozen = set(), set(), set()
+        control_plane.refused, control_plane.omitted, control_plane.frozen = set(), set(), set()
         task["wait_timeout"] = 5.0
-    before = dict(fleet.phases)
-    checked = run(fleet, check_mode=True, **task)
-    assert fleet.batches == []
+    before = copy.deepcopy(control_plane.workloads)
+    checked = run(control_plane, check_mode=True, **task)
+    assert control_plane.batches == []
     assert set(checked.result) == KEYS
-    fleet.phases = before
-    fleet.reads.clear()
-    really = run(fleet, **task)
-    was, would = told(really), told(checked)
+    control_plane.workloads = before
+    control_plane.read_ids.clear()
+    really = run(control_plane, **task)
+    was, would = outcome_by_id(really), outcome_by_id(checked)
     if obliging:
         assert was == would
         assert checked.failed is really.failed
@@ -127,32 +137,32 @@ def test_run_batch_check_mode_plans_like_the_real_run(
 
 
 @given(fleets(), tasks)
-def test_run_batch_repeated_sends_nothing(fleet: Fleet, task: dict[str, Any]) -> None:
-    fleet.refused, fleet.frozen = set(), set()
+def test_run_batch_repeated_sends_nothing(control_plane: BatchControlPlane, task: dict[str, Any]) -> None:
+    control_plane.refused, control_plane.frozen = set(), set()
     task["wait_timeout"] = 5.0
-    first = run(fleet, **task)
-    again = run(fleet, **task)
-    assert fleet.batches == []
+    first = run(control_plane, **task)
+    again = run(control_plane, **task)
+    assert control_plane.batches == []
     assert again.result["changed"] is False
     assert set(first.result["outcomes"]["changed"]) <= {
-        one for one, name in told(again).items() if name in ("unchanged", "skipped")
+        one for one, name in outcome_by_id(again).items() if name in ("unchanged", "skipped")
     }
 
 
 def test_run_batch_1000_ids_are_ten_batches() -> None:
-    fleet = same(1000, "Running")
-    finished = run(fleet, ids=workload_ids(1000))
-    assert sorted(map(len, fleet.batches)) == [100] * 10
+    control_plane = same(1000, "Running")
+    finished = run(control_plane, ids=workload_ids(1000))
+    assert sorted(map(len, control_plane.batches)) == [100] * 10
     assert finished.result["summary"]["batches"] == 10
     assert len(finished.result["batches"]) == 10
     assert not finished.failed
 
 
 def test_run_batch_without_ids_makes_no_call() -> None:
-    fleet = same(1, "Running")
-    finished = run(fleet, ids=[])
+    control_plane = same(1, "Running")
+    finished = run(control_plane, ids=[])
     assert (finished.failed, finished.result["changed"]) == (False, False)
-    assert (fleet.batches, fleet.reads) == ([], Counter())
+    assert (control_plane.batches, control_plane.read_ids) == ([], Counter())
     assert finished.result["msg"] == "suspend: 0 changed of 0"
 
 
@@ -163,13 +173,13 @@ def test_run_batch_without_ids_makes_no_call() -> None:
 def test_run_batch_ids_in_one_text_are_split(text: str, asked: Optional[int]) -> None:
     ids = workload_ids(2)
     given = text.format(*ids)
-    fleet = FleetClient.fleet = same(2, "Running")
+    control_plane = MemoryClient.control_plane = same(2, "Running")
     # As Ansible makes a list of it.
     params = {**OPTIONS, "ids": given.split(",")}
     finished = _batch_run.run_batch(params, {}, False, False, given={"ids": given})
     if asked is None:
         assert finished.failed
-        assert fleet.batches == []
+        assert control_plane.batches == []
     else:
         assert not finished.failed
         assert finished.result["outcomes"]["changed"] == ids[:asked]
@@ -195,12 +205,12 @@ def test_run_batch_ids_in_one_text_are_split(text: str, asked: Optional[int]) ->
 def test_run_batch_protect_in_one_text_is_split(option: str, text: str, changed: Optional[int]) -> None:
     ids = workload_ids(3)
     text = text.format(*ids)
-    fleet = FleetClient.fleet = same(3, "Running")
+    control_plane = MemoryClient.control_plane = same(3, "Running")
     if option == "only_phases":
-        fleet.phases[ids[2]] = "Stopped"
+        control_plane.move(ids[2], "Stopped", "owner")
     params = {**OPTIONS, "action": "delete", "ids": ids, option: text.split(",")}
     finished = _batch_run.run_batch(params, {}, False, False, given={option: text})
-    assert len(fleet.applied) == (changed or 0)
+    assert len(control_plane.applied) == (changed or 0)
     assert finished.failed is (changed is None)
     assert finished.warnings == []
 
@@ -227,27 +237,27 @@ def test_run_batch_without_ids_needs_no_control_plane(tmp_path: Path) -> None:
 
 def test_run_batch_above_max_affected_sends_nothing() -> None:
     for check_mode in (True, False):
-        fleet = same(12, "Running")
-        finished = run(fleet, check_mode, ids=workload_ids(12), max_affected=11)
+        control_plane = same(12, "Running")
+        finished = run(control_plane, check_mode, ids=workload_ids(12), max_affected=11)
         assert finished.failed
-        assert not fleet.batches
+        assert not control_plane.batches
         assert finished.result["summary"]["not_attempted"] == 12
         assert "max_affected is 11, but 12 would be acted on, 1 more" in finished.result["msg"]
     assert not run(same(12, "Running"), ids=workload_ids(12), max_affected=12).failed
 
 
 def test_run_batch_max_affected_counts_stopping_workloads() -> None:
-    fleet = same(3, "Stopping")
-    assert run(fleet, action="resume", ids=workload_ids(3), max_affected=2).failed
-    assert not fleet.batches
+    control_plane = same(3, "Stopping")
+    assert run(control_plane, action="resume", ids=workload_ids(3), max_affected=2).failed
+    assert not control_plane.batches
 
 
 def test_run_batch_above_max_failures_sends_no_further_batch() -> None:
     ids = workload_ids(50)
-    fleet = same(50, "Running", refused=ids[:8])
-    finished = run(fleet, ids=ids, batch_size=5, concurrency=1, max_failures="5")
+    control_plane = same(50, "Running", refused=ids[:8])
+    finished = run(control_plane, ids=ids, batch_size=5, concurrency=1, max_failures="5")
     # Five in the first batch are not more than five; the second brings three more.
-    assert fleet.batches == [ids[:5], ids[5:10]]
+    assert control_plane.batches == [ids[:5], ids[5:10]]
     assert finished.result["outcomes"]["failed"] == ids[:8]
     assert finished.result["outcomes"]["changed"] == ids[8:10]
     assert finished.result["outcomes"]["not_attempted"] == ids[10:]
@@ -258,27 +268,27 @@ def test_run_batch_above_max_failures_sends_no_further_batch() -> None:
 
 def test_run_batch_max_failures_percentage_counts_planned_ids() -> None:
     ids = workload_ids(40)
-    fleet = Fleet(
+    control_plane = control_plane_of(
         {one: "Running" if number < 20 else "Stopped" for number, one in enumerate(ids)}, refused=ids[:3]
     )
-    finished = run(fleet, ids=ids, batch_size=1, concurrency=1, max_failures="10%")
-    assert len(fleet.batches) == 3
+    finished = run(control_plane, ids=ids, batch_size=1, concurrency=1, max_failures="10%")
+    assert len(control_plane.batches) == 3
     assert finished.result["summary"]["not_attempted"] == 17
 
 
 def test_run_batch_failed_in_the_plan_does_not_count_to_max_failures() -> None:
     ids = workload_ids(20)
-    fleet = Fleet(dict(zip(ids, [None] * 10 + ["Running"] * 10)))
-    finished = run(fleet, ids=ids, batch_size=1, max_failures="0")
+    control_plane = control_plane_of(dict(zip(ids, [None] * 10 + ["Running"] * 10)))
+    finished = run(control_plane, ids=ids, batch_size=1, max_failures="0")
     assert finished.result["summary"]["changed"] == 10
     assert finished.result["summary"]["failed"] == 10
 
 
 def test_run_batch_delete_stops_at_the_first_refusal_by_default() -> None:
     ids = workload_ids(9)
-    fleet = same(9, "Running", refused=ids[:1])
-    finished = run(fleet, action="delete", ids=ids, batch_size=3, concurrency=None, max_failures=None)
-    assert fleet.batches == [ids[:3]]
+    control_plane = same(9, "Running", refused=ids[:1])
+    finished = run(control_plane, action="delete", ids=ids, batch_size=3, concurrency=None, max_failures=None)
+    assert control_plane.batches == [ids[:3]]
     assert finished.result["outcomes"]["changed"] == ids[1:3]
 
 
@@ -297,11 +307,11 @@ def test_run_batch_delete_stops_at_the_first_refusal_by_default() -> None:
 )
 def test_run_batch_lasting_fault_stops_the_task(fault: RequestError, outcome: str, said: str) -> None:
     ids = workload_ids(30)
-    fleet = same(30, "Running")
-    fleet.fault = fault
-    finished = run(fleet, ids=ids, batch_size=10, concurrency=1)
-    assert fleet.batches == [ids[:10]]
-    assert told(finished) == {
+    control_plane = same(30, "Running")
+    control_plane.fault = fault
+    finished = run(control_plane, ids=ids, batch_size=10, concurrency=1)
+    assert control_plane.batches == [ids[:10]]
+    assert outcome_by_id(finished) == {
         **dict.fromkeys(ids[:10], outcome),
         **dict.fromkeys(ids[10:], "not_attempted"),
     }
@@ -312,23 +322,23 @@ def test_run_batch_lasting_fault_stops_the_task(fault: RequestError, outcome: st
 @pytest.mark.parametrize("status", [400, 413])
 def test_run_batch_one_refused_batch_fails_its_ids_only(status: int) -> None:
     ids = workload_ids(30)
-    fleet = same(30, "Running")
-    apply = fleet.apply
-    fleet.fault = StatusError("POST", "/batch", status, "too much", code=status)
+    control_plane = same(30, "Running")
+    apply = control_plane.apply
+    control_plane.fault = StatusError("POST", "/batch", status, "too much", code=status)
 
-    def batch(client: FleetClient, action: str, sent: Sequence[str]) -> BatchResponse:
+    def batch(client: MemoryClient, action: str, sent: Sequence[str]) -> BatchResponse:
         if ids[0] in sent:
-            fleet.batches.append(list(sent))
+            control_plane.batches.append(list(sent))
             raise StatusError("POST", "/batch", status, "too much", code=status)
-        fleet.batches.append(list(sent))
+        control_plane.batches.append(list(sent))
         for one in sent:
             apply(action, one)
         return BatchResponse(None, list(sent), {}, [])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FleetClient, "batch", batch)
-        finished = run(fleet, ids=ids, batch_size=10, concurrency=1, max_failures="10")
-        assert len(fleet.batches) == 3
+        patch.setattr(MemoryClient, "batch", batch)
+        finished = run(control_plane, ids=ids, batch_size=10, concurrency=1, max_failures="10")
+        assert len(control_plane.batches) == 3
         assert finished.result["outcomes"]["failed"] == ids[:10]
         assert finished.result["outcomes"]["changed"] == ids[10:]
         assert "{0} too much: 10".format(status) in finished.result["msg"]
@@ -339,16 +349,16 @@ def test_run_batch_one_refused_batch_fails_its_ids_only(status: int) -> None:
 
 def test_run_batch_internal_error_keeps_other_batches() -> None:
     ids = workload_ids(30)
-    fleet = same(30, "Running")
-    apply = fleet.apply
+    control_plane = same(30, "Running")
+    apply = control_plane.apply
 
     def failing(action: str, one: str) -> None:
         if one == ids[15]:
             raise KeyError(one)
         apply(action, one)
 
-    fleet.apply = failing  # type: ignore[method-assign]
-    finished = run(fleet, ids=ids, batch_size=10, concurrency=1)
+    control_plane.apply = failing  # type: ignore[method-assign]
+    finished = run(control_plane, ids=ids, batch_size=10, concurrency=1)
     assert finished.result["outcomes"]["changed"] == ids[:10]
     assert finished.result["outcomes"]["unknown"] == ids[10:20]
     assert finished.result["outcomes"]["not_attempted"] == ids[20:]
@@ -381,16 +391,16 @@ def test_run_batch_internal_error_keeps_other_batches() -> None:
     ],
 )
 def test_run_batch_wrong_options_keep_the_keys(options: dict[str, Any], check_mode: bool) -> None:
-    fleet = same(3, "Running")
-    finished = run(fleet, check_mode, **{"ids": workload_ids(3), **options})
+    control_plane = same(3, "Running")
+    finished = run(control_plane, check_mode, **{"ids": workload_ids(3), **options})
     if check_mode and "report_path" in options:
         assert not finished.failed
         return
     assert finished.failed
     assert set(finished.result) == KEYS
     assert finished.result["changed"] is False
-    assert fleet.batches == []
-    assert not fleet.reads
+    assert control_plane.batches == []
+    assert not control_plane.read_ids
     assert finished.result["msg"]
     assert "word" not in finished.result["msg"].replace("password", "")
     if "ids" not in options:
@@ -433,14 +443,14 @@ def test_run_batch_malformed_ids_leave_the_others_not_attempted() -> None:
 
 def test_run_batch_without_state_sends_nothing() -> None:
     ids = workload_ids(3)
-    fleet = same(3, "Running")
+    control_plane = same(3, "Running")
 
     def broken(one: str) -> dict[str, Any]:
         raise StatusError("GET", "/api/v1/workloads", 500, "out of order")
 
-    fleet.row = broken  # type: ignore[method-assign]
-    finished = run(fleet, ids=ids)
-    assert fleet.batches == []
+    control_plane.row = broken  # type: ignore[method-assign]
+    finished = run(control_plane, ids=ids)
+    assert control_plane.batches == []
     assert finished.failed
     assert finished.result["outcomes"]["not_attempted"] == ids
     assert "HTTP 500, out of order" in finished.result["msg"]
@@ -456,8 +466,8 @@ def test_run_batch_forbidden_id_fails_alone() -> None:
 
 def test_run_batch_deadline_keeps_the_outcomes() -> None:
     ids = workload_ids(30)
-    fleet = same(30, "Running")
-    apply = fleet.apply
+    control_plane = same(30, "Running")
+    apply = control_plane.apply
 
     def slow(action: str, one: str) -> None:
         apply(action, one)
@@ -471,10 +481,10 @@ def test_run_batch_deadline_keeps_the_outcomes() -> None:
         cancellation = Cancellation(*arguments)
         return cancellation
 
-    fleet.apply = slow  # type: ignore[method-assign]
+    control_plane.apply = slow  # type: ignore[method-assign]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_batch_run, "Cancellation", remember)
-        finished = run(fleet, ids=ids, batch_size=10, concurrency=1, deadline=3600)
+        finished = run(control_plane, ids=ids, batch_size=10, concurrency=1, deadline=3600)
     assert finished.result["outcomes"]["changed"] == ids[:10]
     assert finished.result["outcomes"]["not_attempted"] == ids[10:]
     assert {row["reason"] for row in finished.result["workloads"][:20]} == {"deadline"}
@@ -484,11 +494,13 @@ def test_run_batch_deadline_keeps_the_outcomes() -> None:
 
 def test_run_batch_report_has_a_line_for_each_id_and_no_secret(tmp_path: Path) -> None:
     ids = workload_ids(5)
-    fleet = Fleet(dict(zip(ids, ["Running", "Stopped", None, "Completed", "Running"])), refused=ids[4:])
+    control_plane = control_plane_of(
+        dict(zip(ids, ["Running", "Stopped", None, "Completed", "Running"])), refused=ids[4:]
+    )
     path = tmp_path / "report.jsonl"
-    finished = run(fleet, ids=ids, report_path=str(path))
+    finished = run(control_plane, ids=ids, report_path=str(path))
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert {line["id"]: line["outcome"] for line in lines} == told(finished)
+    assert {line["id"]: line["outcome"] for line in lines} == outcome_by_id(finished)
     assert len(lines) == 5
     assert [set(line) for line in lines] == [set(finished.result["workloads"][0])] * 5
     assert path.stat().st_mode & 0o777 == 0o600
@@ -501,8 +513,8 @@ def test_run_batch_check_mode_writes_no_report(tmp_path: Path) -> None:
 
 
 def test_run_batch_progress_lines_are_as_documented() -> None:
-    fleet = same(1000, "Running", refused=workload_ids(2))
-    finished, said = run_aloud(fleet, ids=workload_ids(1000), batch_size=4, concurrency=1)
+    control_plane = same(1000, "Running", refused=workload_ids(2))
+    finished, said = run_with_lines(control_plane, ids=workload_ids(1000), batch_size=4, concurrency=1)
     batches = [line for line in said if ", batch " in line]
     assert 40 <= len(batches) <= 50
     assert batches[-1] == "runai suspend: 1000/1000 ids, 998 changed, 2 failed, batch 250 of 250"
@@ -514,7 +526,9 @@ def test_run_batch_progress_after_a_first_wait_shows_the_begin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 3600.0)
-    _finished, said = run_aloud(same(3, "Stopping"), action="resume", ids=workload_ids(3), wait_timeout=5.0)
+    _finished, said = run_with_lines(
+        same(3, "Stopping"), action="resume", ids=workload_ids(3), wait_timeout=5.0
+    )
     assert said == [
         "runai resume: reading the state of 3 workloads",
         "runai resume: waiting for 3 workloads to stop before they are resumed",
@@ -527,16 +541,18 @@ def test_run_batch_progress_after_a_first_wait_shows_the_begin(
 def test_run_batch_progress_of_a_long_read_shows_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 0.0)
     monkeypatch.setattr(_progress, "_READING_SHARE", 0.0)
-    count = FleetClient.count
+    count = MemoryClient.count
 
-    def count_late(client: FleetClient) -> int:
+    def count_late(client: MemoryClient) -> int:
         client.on_trouble("HTTP 503", 90.0)
         return count(client)
 
-    monkeypatch.setattr(FleetClient, "count", count_late)
+    monkeypatch.setattr(MemoryClient, "count", count_late)
     ids = workload_ids(20)
-    fleet = Fleet({**dict.fromkeys(ids), **dict.fromkeys(workload_ids(30)[20:], "Running")})
-    _finished, said = run_aloud(fleet, action="delete", ids=ids)
+    control_plane = control_plane_of(
+        {**dict.fromkeys(ids), **dict.fromkeys(workload_ids(30)[20:], "Running")}
+    )
+    _finished, said = run_with_lines(control_plane, action="delete", ids=ids)
     assert said[1].endswith("control plane unavailable (HTTP 503); retrying for up to 90 s")
     assert "runai delete: reading the state from the list: 10 of 10" in said
     assert any(line.startswith("runai delete: reading the state one by one: ") for line in said)
@@ -546,7 +562,7 @@ def test_run_batch_progress_of_a_long_read_shows_trouble(monkeypatch: pytest.Mon
 def test_run_batch_progress_of_a_wait_shows_no_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 0.0)
     monkeypatch.setattr(_progress, "_READING_SHARE", 0.0)
-    _finished, said = run_aloud(same(3, "Running"), ids=workload_ids(3), wait=True)
+    _finished, said = run_with_lines(same(3, "Running"), ids=workload_ids(3), wait=True)
     acting = said.index("runai suspend: acting on 3 workloads")
     assert "runai suspend: reading the state one by one: 3 of 3" in said[:acting]
     assert not [line for line in said[acting:] if "reading the state" in line]

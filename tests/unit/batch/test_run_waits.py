@@ -15,20 +15,20 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied, StatusError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
-from ansible_collections.gpuops.runai.tests.support.fake_fleet import (
-    Fleet,
-    FleetClient,
-    fleet_as_control_plane,
+from ansible_collections.gpuops.runai.tests.support.memory_client import (
+    MemoryClient,
+    control_plane_of,
+    memory_as_control_plane,
+    outcome_by_id,
     run,
     same,
-    told,
 )
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
 
 @pytest.fixture(autouse=True, scope="module")
 def no_network() -> Iterator[None]:
-    with fleet_as_control_plane():
+    with memory_as_control_plane():
         yield
 
 
@@ -43,35 +43,35 @@ def test_wait_after_a_breaker_covers_changed_ids() -> None:
 
 def test_resume_of_a_stopping_workload_is_sent_after_its_stop() -> None:
     ids = workload_ids(6)
-    fleet = Fleet(dict(zip(ids, ["Stopping", "Stopped"] * 3)))
-    finished = run(fleet, action="resume", ids=ids, wait_timeout=5.0, wait=False)
-    assert fleet.batches == [ids[1::2], ids[0::2]]
+    control_plane = control_plane_of(dict(zip(ids, ["Stopping", "Stopped"] * 3)))
+    finished = run(control_plane, action="resume", ids=ids, wait_timeout=5.0, wait=False)
+    assert control_plane.batches == [ids[1::2], ids[0::2]]
     assert finished.result["outcomes"]["changed"] == ids
     assert not finished.failed
 
 
 def test_resume_of_a_workload_that_never_stops_fails() -> None:
     ids = workload_ids(2)
-    fleet = same(2, "Stopping", frozen=ids[:1])
-    finished = run(fleet, action="resume", ids=ids, wait_timeout=0.05)
-    assert fleet.batches == [ids[1:]]
+    control_plane = same(2, "Stopping", frozen=ids[:1])
+    finished = run(control_plane, action="resume", ids=ids, wait_timeout=0.05)
+    assert control_plane.batches == [ids[1:]]
     assert finished.result["outcomes"]["failed"] == ids[:1]
     assert finished.result["workloads"][0]["reason"] == "still_stopping"
 
 
 def test_resume_of_a_workload_finishing_meanwhile_is_skipped() -> None:
     ids = workload_ids(1)
-    fleet = same(1, "Stopping", frozen=ids)
-    row = fleet.row
+    control_plane = same(1, "Stopping", frozen=ids)
+    row = control_plane.row
 
     def finishing(one: str) -> dict[str, Any]:
         found = row(one)
-        fleet.phases[one] = "Completed"
+        control_plane.move(one, "Completed", "")
         return found
 
-    fleet.row = finishing  # type: ignore[method-assign]
-    finished = run(fleet, action="resume", ids=ids, wait_timeout=5.0)
-    assert fleet.batches == []
+    control_plane.row = finishing  # type: ignore[method-assign]
+    finished = run(control_plane, action="resume", ids=ids, wait_timeout=5.0)
+    assert control_plane.batches == []
     assert finished.result["outcomes"]["skipped"] == ids
 
 
@@ -102,28 +102,35 @@ def test_run_batch_without_wait_reads_no_state_afterwards() -> None:
 
 def test_wait_for_a_failed_workload_ends() -> None:
     ids = workload_ids(1)
-    fleet = same(1, "Running")
-    fleet.apply = lambda action, one: fleet.phases.update({one: "Failed"})  # type: ignore[method-assign]
+    control_plane = same(1, "Running")
+    control_plane.apply = lambda action, one: control_plane.move(one, "Failed", "")  # type: ignore[method-assign]
     began = time.monotonic()
-    finished = run(fleet, ids=ids, wait=True, wait_timeout=600.0)
+    finished = run(control_plane, ids=ids, wait=True, wait_timeout=600.0)
     assert finished.result["not_reached"] == ids
     assert time.monotonic() - began < 60
 
 
 def test_resume_after_a_breaker_does_not_wait_for_stopping() -> None:
     ids = workload_ids(4)
-    fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), refused=ids[:2])
-    finished = run(fleet, action="resume", ids=ids, max_failures="0", wait_timeout=600.0)
-    assert fleet.batches == [ids[:2]]
-    assert [fleet.reads[one] for one in ids] == [1, 1, 1, 1]
-    assert told(finished) == {**dict.fromkeys(ids[:2], "failed"), **dict.fromkeys(ids[2:], "not_attempted")}
+    control_plane = control_plane_of(
+        dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), refused=ids[:2]
+    )
+    finished = run(control_plane, action="resume", ids=ids, max_failures="0", wait_timeout=600.0)
+    assert control_plane.batches == [ids[:2]]
+    assert [control_plane.read_ids[one] for one in ids] == [1, 1, 1, 1]
+    assert outcome_by_id(finished) == {
+        **dict.fromkeys(ids[:2], "failed"),
+        **dict.fromkeys(ids[2:], "not_attempted"),
+    }
     assert "max_failures (0) is exceeded: 2 of 4 refused" in finished.result["msg"]
 
 
 def test_wait_with_an_unreadable_state_ends() -> None:
     ids = workload_ids(4)
-    fleet = Fleet(dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), frozen=ids)
-    row, asked = fleet.row, list[str]()
+    control_plane = control_plane_of(
+        dict(zip(ids, ["Stopped", "Stopped", "Stopping", "Stopping"])), frozen=ids
+    )
+    row, asked = control_plane.row, list[str]()
 
     def failing(one: str) -> dict[str, Any]:
         asked.append(one)
@@ -131,11 +138,14 @@ def test_wait_with_an_unreadable_state_ends() -> None:
             raise StatusError("GET", "/" + one, 500, "broken")
         return row(one)
 
-    fleet.row = failing  # type: ignore[method-assign]
+    control_plane.row = failing  # type: ignore[method-assign]
     finished = run(
-        fleet, action="resume", ids=ids, wait=True, wait_timeout=600.0, batch_size=1, max_failures="0"
+        control_plane, action="resume", ids=ids, wait=True, wait_timeout=600.0, batch_size=1, max_failures="0"
     )
-    assert told(finished) == {**dict.fromkeys(ids[:2], "changed"), **dict.fromkeys(ids[2:], "not_attempted")}
+    assert outcome_by_id(finished) == {
+        **dict.fromkeys(ids[:2], "changed"),
+        **dict.fromkeys(ids[2:], "not_attempted"),
+    }
     assert "HTTP 500, broken" in finished.result["msg"]
     assert finished.result["not_reached"] == ids[:2]
     # The two that were still stopping; not the others as well, for which the wait would come next.
@@ -145,10 +155,10 @@ def test_wait_with_an_unreadable_state_ends() -> None:
 def test_wait_timeout_shows_the_last_phase_of_each_id(tmp_path: Path) -> None:
     ids = workload_ids(7)
     after = dict(zip(ids, ["Running", "Pending", "Pending", "Failed", None, "Completed"]))
-    fleet = Fleet({**dict.fromkeys(ids, "Stopped"), ids[6]: "Pending"})
-    fleet.apply = lambda action, one: fleet.phases.update({one: after[one]})  # type: ignore[method-assign]
+    control_plane = control_plane_of({**dict.fromkeys(ids, "Stopped"), ids[6]: "Pending"})
+    control_plane.apply = lambda action, one: control_plane.move(one, after[one], "")  # type: ignore[method-assign]
     report = tmp_path / "report.jsonl"
-    finished = run(fleet, action="resume", ids=ids, wait=True, report_path=str(report))
+    finished = run(control_plane, action="resume", ids=ids, wait=True, report_path=str(report))
     result = finished.result
     assert result["not_reached"] == [*ids[1:5], ids[6]]
     assert result["msg"] == (
@@ -172,16 +182,16 @@ def test_wait_timeout_shows_the_last_phase_of_each_id(tmp_path: Path) -> None:
 
 def test_wait_without_a_read_marks_ids_as_not_seen_again() -> None:
     ids = workload_ids(20)
-    fleet = same(20, "Running")
-    send = FleetClient.batch
+    control_plane = same(20, "Running")
+    send = MemoryClient.batch
 
-    def batch(client: FleetClient, action: str, sent: Sequence[str]) -> BatchResponse:
+    def batch(client: MemoryClient, action: str, sent: Sequence[str]) -> BatchResponse:
         if ids[0] not in sent:
             raise AccessDenied("POST", "/batch", 403, "no more")
         return send(client, action, sent)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FleetClient, "batch", batch)
-        finished = run(fleet, ids=ids, batch_size=10, concurrency=1, wait=True)
+        patch.setattr(MemoryClient, "batch", batch)
+        finished = run(control_plane, ids=ids, batch_size=10, concurrency=1, wait=True)
     assert finished.result["outcomes"]["changed"] == finished.result["not_reached"] == ids[:10]
     assert "; 10 not Stopped when the wait ended: 10 not read again" in finished.result["msg"]

@@ -20,7 +20,7 @@ from ansible_collections.gpuops.runai.tests.support.http_control_plane import (
     NODES,
     PODS,
     WEST,
-    ListingPlane,
+    HttpControlPlane,
     pod,
     workload,
 )
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def control_plane(loopback: Loopback) -> ListingPlane:
-    return ListingPlane(loopback)
+def control_plane(loopback: Loopback) -> HttpControlPlane:
+    return HttpControlPlane(loopback)
 
 
 def numbers(finished: ModuleResult) -> list[int]:
@@ -48,21 +48,21 @@ def is_unfiltered(asked: Asked) -> bool:
 # Options
 
 
-def test_select_empty_ids_send_no_request(control_plane: ListingPlane) -> None:
+def test_select_empty_ids_send_no_request(control_plane: HttpControlPlane) -> None:
     finished = control_plane.select(ids=[], base_url=None, token=None)
     assert numbers(finished) == []
     assert finished.result["count"] == 0
     assert control_plane.loopback.asked == []
 
 
-def test_select_ids_text_with_trailing_comma_is_accepted(control_plane: ListingPlane) -> None:
+def test_select_ids_text_with_trailing_comma_is_accepted(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(1), workload(2), workload(3)]
     text = "{0},{1},".format(workload_id(1), workload_id(3))
     # As Ansible cuts it.
     assert numbers(control_plane.select({"ids": text.split(",")}, ids=text)) == [1, 3]
 
 
-def test_select_unknown_phase_includes_phases_of_other_versions(control_plane: ListingPlane) -> None:
+def test_select_unknown_phase_includes_phases_of_other_versions(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [
         workload(1, phase="Unknown"),
         workload(2, phase="Hibernating"),
@@ -77,7 +77,7 @@ def test_select_unknown_phase_includes_phases_of_other_versions(control_plane: L
 # Filters of our own
 
 
-def test_select_cluster_filter_uses_the_id_of_the_api(control_plane: ListingPlane) -> None:
+def test_select_cluster_filter_uses_the_id_of_the_api(control_plane: HttpControlPlane) -> None:
     control_plane.clusters = [{"uuid": WEST, "name": "west"}, {"uuid": EAST.upper(), "name": "east"}]
     control_plane.workloads = [workload(1), workload(2, clusterId=EAST.upper())]
     control_plane.pods = [pod(1, 1, "g1"), {**pod(2, 2, "g1"), "clusterId": EAST.upper()}]
@@ -93,7 +93,7 @@ def test_select_cluster_filter_uses_the_id_of_the_api(control_plane: ListingPlan
 @pytest.mark.parametrize("is_refused", [True, False], ids=["refused", "ignored"])
 @pytest.mark.parametrize("wanted", [[1199], [0, 1199], []], ids=["last", "first and last", "none"])
 def test_select_limit_without_working_filter_reads_the_list_once(
-    control_plane: ListingPlane, is_refused: bool, wanted: list[int]
+    control_plane: HttpControlPlane, is_refused: bool, wanted: list[int]
 ) -> None:
     control_plane.workloads = [
         workload(number, projectName="vision" if number in wanted else "nlp") for number in range(1200)
@@ -110,7 +110,7 @@ def test_select_limit_without_working_filter_reads_the_list_once(
     assert any("refused a filter" in warning for warning in finished.warnings) is is_refused
 
 
-def test_select_limit_met_by_a_small_page_reads_one_page(control_plane: ListingPlane) -> None:
+def test_select_limit_met_by_a_small_page_reads_one_page(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [
         workload(number, projectName=("nlp", "vision")[number % 2]) for number in range(1200)
     ]
@@ -124,7 +124,7 @@ def test_select_limit_met_by_a_small_page_reads_one_page(control_plane: ListingP
     assert len(control_plane.asked(LIST)) == 1
 
 
-def test_select_limit_beyond_a_page_reads_the_list(control_plane: ListingPlane) -> None:
+def test_select_limit_beyond_a_page_reads_the_list(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1200)]
     finished = control_plane.select(all=True, limit=700)
     assert numbers(finished) == list(range(700))
@@ -132,7 +132,7 @@ def test_select_limit_beyond_a_page_reads_the_list(control_plane: ListingPlane) 
 
 
 def test_select_filter_with_server_error_falls_back_early(
-    control_plane: ListingPlane, monkeypatch: pytest.MonkeyPatch
+    control_plane: HttpControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.001)
     control_plane.workloads = [workload(1), workload(2, projectName="nlp")]
@@ -147,7 +147,7 @@ def test_select_filter_with_server_error_falls_back_early(
 
 
 def test_select_filter_by_with_server_error_is_retried(
-    control_plane: ListingPlane, monkeypatch: pytest.MonkeyPatch
+    control_plane: HttpControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.001)
     control_plane.workloads = [workload(1)]
@@ -161,7 +161,7 @@ def test_select_filter_by_with_server_error_is_retried(
 @pytest.mark.parametrize("joins", [any, None, next], ids=["or", "ignored", "first only"])
 @pytest.mark.parametrize("has_count", [True, False])
 def test_select_filter_by_contradicted_by_a_row_fails(
-    control_plane: ListingPlane, joins: Any, has_count: bool
+    control_plane: HttpControlPlane, joins: Any, has_count: bool
 ) -> None:
     control_plane.workloads = [
         workload(1),
@@ -180,7 +180,7 @@ def test_select_filter_by_contradicted_by_a_row_fails(
     assert numbers(control_plane.select(filter_by=["projectName==vision", "submittedBy!=ada"])) == [1]
 
 
-def test_select_search_maybe_ignored_without_count_warns(control_plane: ListingPlane) -> None:
+def test_select_search_maybe_ignored_without_count_warns(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(1), workload(2)]
     control_plane.refuse(COUNT, 404)
     assert control_plane.select(search="job-1").warnings == []
@@ -190,7 +190,7 @@ def test_select_search_maybe_ignored_without_count_warns(control_plane: ListingP
     assert "The control plane may ignore it" in finished.warnings[0]
 
 
-def test_select_deleted_ignored_by_the_server_is_filtered_locally(control_plane: ListingPlane) -> None:
+def test_select_deleted_ignored_by_the_server_is_filtered_locally(control_plane: HttpControlPlane) -> None:
     def ignore_deleted(asked: Asked) -> Optional[Reply]:
         return (
             control_plane.loopback.reply(200, {"workloads": control_plane.workloads})
@@ -207,7 +207,7 @@ def test_select_deleted_ignored_by_the_server_is_filtered_locally(control_plane:
 # Exclusions
 
 
-def test_select_excluded_ids_in_one_string_are_left_out(control_plane: ListingPlane) -> None:
+def test_select_excluded_ids_in_one_string_are_left_out(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1, 5)]
     finished = control_plane.select(
         all=True, exclude=["{0}, {1}".format(workload_id(1).upper(), workload_id(2))]
@@ -216,7 +216,7 @@ def test_select_excluded_ids_in_one_string_are_left_out(control_plane: ListingPl
     assert finished.warnings == []
 
 
-def test_select_exclude_without_match_warns(control_plane: ListingPlane) -> None:
+def test_select_exclude_without_match_warns(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(1)]
     cut = workload_id(1)[:-1]
     finished = control_plane.select(all=True, exclude=[cut, "keep-*", "jobb-1"])
@@ -227,7 +227,7 @@ def test_select_exclude_without_match_warns(control_plane: ListingPlane) -> None
 # A list that changes while it is read
 
 
-def change_once(control_plane: ListingPlane, path: str, offset: int, change: Any) -> None:
+def change_once(control_plane: HttpControlPlane, path: str, offset: int, change: Any) -> None:
     """Run ``change`` right before the page at ``offset`` is answered for the first time."""
     changes = [change]
 
@@ -240,7 +240,9 @@ def change_once(control_plane: ListingPlane, path: str, offset: int, change: Any
 
 
 @pytest.mark.parametrize("created", [0, 5])
-def test_select_list_shrinking_between_pages_is_complete(control_plane: ListingPlane, created: int) -> None:
+def test_select_list_shrinking_between_pages_is_complete(
+    control_plane: HttpControlPlane, created: int
+) -> None:
     control_plane.workloads = [workload(number) for number in range(1600)]
 
     def change() -> None:
@@ -254,14 +256,14 @@ def test_select_list_shrinking_between_pages_is_complete(control_plane: ListingP
     assert finished.warnings == []
 
 
-def test_select_stable_list_is_read_once(control_plane: ListingPlane) -> None:
+def test_select_stable_list_is_read_once(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1600)]
     assert len(numbers(control_plane.select(all=True, fields=["id"]))) == 1600
     assert len(control_plane.asked(LIST)) == 4
     assert len(control_plane.asked(COUNT)) == 1
 
 
-def test_select_list_always_changing_warns(control_plane: ListingPlane) -> None:
+def test_select_list_always_changing_warns(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1600)]
 
     def hook(asked: Asked) -> Optional[Reply]:
@@ -277,7 +279,7 @@ def test_select_list_always_changing_warns(control_plane: ListingPlane) -> None:
     assert finished.result["incomplete"] == {"listed": 1585, "counted": 1590}
 
 
-def test_select_count_above_the_list_reads_twice(control_plane: ListingPlane) -> None:
+def test_select_count_above_the_list_reads_twice(control_plane: HttpControlPlane) -> None:
     def count_more(asked: Asked) -> Optional[Reply]:
         return control_plane.loopback.reply(200, {"count": 700}) if asked.path == COUNT else None
 
@@ -292,7 +294,7 @@ def test_select_count_above_the_list_reads_twice(control_plane: ListingPlane) ->
     assert len(control_plane.asked(LIST)) == 4
 
 
-def test_select_rows_created_together_in_changing_order_is_complete(control_plane: ListingPlane) -> None:
+def test_select_rows_created_together_in_changing_order_is_complete(control_plane: HttpControlPlane) -> None:
     def reorder(asked: Asked) -> Optional[Reply]:
         if asked.path != LIST or asked.query["sortBy"] != "createdAt":
             return None
@@ -310,7 +312,9 @@ def test_select_rows_created_together_in_changing_order_is_complete(control_plan
     assert finished.warnings == []
 
 
-def test_select_short_list_without_another_order_reports_both_numbers(control_plane: ListingPlane) -> None:
+def test_select_short_list_without_another_order_reports_both_numbers(
+    control_plane: HttpControlPlane,
+) -> None:
     def refuse_order(asked: Asked) -> Optional[Reply]:
         if asked.path == COUNT:
             return control_plane.loopback.reply(200, {"count": 700})
@@ -326,7 +330,7 @@ def test_select_short_list_without_another_order_reports_both_numbers(control_pl
 
 
 @pytest.mark.parametrize("size", [100, 150])
-def test_select_pages_capped_without_next_is_complete(control_plane: ListingPlane, size: int) -> None:
+def test_select_pages_capped_without_next_is_complete(control_plane: HttpControlPlane, size: int) -> None:
     def cap(asked: Asked) -> Optional[Reply]:
         if asked.path != LIST:
             return None
@@ -345,7 +349,7 @@ def test_select_pages_capped_without_next_is_complete(control_plane: ListingPlan
 # Pods
 
 
-def test_select_pod_ending_between_pages_hides_no_workload(control_plane: ListingPlane) -> None:
+def test_select_pod_ending_between_pages_hides_no_workload(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1, 4)]
     control_plane.pods = [pod(number, 1 + number // 500, "g1") for number in range(501)]
     control_plane.pods += [pod(1000 + number, 3, "g1") for number in range(499)]
@@ -353,7 +357,7 @@ def test_select_pod_ending_between_pages_hides_no_workload(control_plane: Listin
     assert numbers(control_plane.select(nodes=["g1"])) == [1, 2, 3]
 
 
-def test_select_pods_without_next_are_read_to_the_end(control_plane: ListingPlane) -> None:
+def test_select_pods_without_next_are_read_to_the_end(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(1), workload(2)]
     control_plane.pods = [pod(number, 1, "g1", id="pod-{0}".format(number)) for number in range(500)]
     control_plane.pods.append(pod(501, 2, "g1"))
@@ -361,7 +365,7 @@ def test_select_pods_without_next_are_read_to_the_end(control_plane: ListingPlan
     assert numbers(control_plane.select(nodes=["g1"])) == [1, 2]
 
 
-def test_select_single_page_of_pods_is_read_once(control_plane: ListingPlane) -> None:
+def test_select_single_page_of_pods_is_read_once(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(1)]
     control_plane.pods = [pod(1, 1, "g1")]
     assert numbers(control_plane.select(nodes=["g1"])) == [1]
@@ -369,7 +373,7 @@ def test_select_single_page_of_pods_is_read_once(control_plane: ListingPlane) ->
 
 
 @pytest.mark.parametrize("node", ["g1", "a,b"])
-def test_select_pods_filter_refused_is_applied_locally(control_plane: ListingPlane, node: str) -> None:
+def test_select_pods_filter_refused_is_applied_locally(control_plane: HttpControlPlane, node: str) -> None:
     control_plane.workloads = [workload(1), workload(2)]
     control_plane.pods = [pod(1, 1, node), pod(2, 2, node, completedAt="2026-01-02T00:00:00Z")]
     control_plane.refuse(PODS, 400, but=lambda asked: is_unfiltered(asked) and "completed" not in asked.query)
@@ -379,7 +383,7 @@ def test_select_pods_filter_refused_is_applied_locally(control_plane: ListingPla
     assert "refused a filter of pods" in finished.warnings[0]
 
 
-def test_select_pods_refused_fails_without_a_warning(control_plane: ListingPlane) -> None:
+def test_select_pods_refused_fails_without_a_warning(control_plane: HttpControlPlane) -> None:
     control_plane.refuse(PODS, 400)
     finished = control_plane.select(nodes=["g1"])
     assert finished.failed
@@ -393,7 +397,7 @@ def test_select_pods_refused_fails_without_a_warning(control_plane: ListingPlane
 @pytest.mark.parametrize("status", [403, 500, 503])
 @pytest.mark.parametrize("given", [{"all": True}, {"projects": ["vision"]}], ids=["all", "filtered"])
 def test_select_count_refused_reads_the_list_with_a_warning(
-    control_plane: ListingPlane, status: int, given: dict[str, Any]
+    control_plane: HttpControlPlane, status: int, given: dict[str, Any]
 ) -> None:
     control_plane.workloads = [workload(number) for number in range(600)]
     control_plane.refuse(COUNT, status)
@@ -404,7 +408,7 @@ def test_select_count_refused_reads_the_list_with_a_warning(
     ]
 
 
-def test_select_list_without_count_and_next_is_complete(control_plane: ListingPlane) -> None:
+def test_select_list_without_count_and_next_is_complete(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1000)]
     control_plane.says_next = False
     control_plane.refuse(COUNT, 404)
@@ -412,7 +416,7 @@ def test_select_list_without_count_and_next_is_complete(control_plane: ListingPl
     assert len(control_plane.asked(LIST)) == 3
 
 
-def test_select_last_page_naming_itself_ends_the_list(control_plane: ListingPlane) -> None:
+def test_select_last_page_naming_itself_ends_the_list(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(600)]
 
     def lead_on(asked: Asked) -> Optional[Reply]:
@@ -426,7 +430,7 @@ def test_select_last_page_naming_itself_ends_the_list(control_plane: ListingPlan
     assert numbers(control_plane.select(all=True)) == list(range(600))
 
 
-def test_select_unneeded_clusters_failing_warns(control_plane: ListingPlane) -> None:
+def test_select_unneeded_clusters_failing_warns(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(1), workload(2, clusterId=EAST)]
     control_plane.pods = [pod(1, 1, "g1")]
     control_plane.refuse(CLUSTERS, 500)
@@ -443,7 +447,7 @@ def test_select_unneeded_clusters_failing_warns(control_plane: ListingPlane) -> 
 # Names that are not there
 
 
-def test_select_nodes_of_an_unknown_cluster_give_one_warning(control_plane: ListingPlane) -> None:
+def test_select_nodes_of_an_unknown_cluster_give_one_warning(control_plane: HttpControlPlane) -> None:
     control_plane.nodes = [{"name": "g1", "clusterUuid": EAST}]
     finished = control_plane.select(clusters=["weest"], nodes=["g1"])
     assert finished.warnings == [
@@ -451,7 +455,7 @@ def test_select_nodes_of_an_unknown_cluster_give_one_warning(control_plane: List
     ]
 
 
-def test_select_nodes_without_node_list_warn_of_that(control_plane: ListingPlane) -> None:
+def test_select_nodes_without_node_list_warn_of_that(control_plane: HttpControlPlane) -> None:
     def before_2_23(asked: Asked) -> Optional[Reply]:
         status = {NODES: 404, CLUSTERS: 403}.get(asked.path)
         return control_plane.loopback.reply(status) if status else None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A control plane without a network: the simulator's model, with faults and a clock that tests move by hand.
+"""The simulator without a network: its model, with faults and a clock that tests move by hand.
 
 It records what it carried out, what it let the client see and what it left open, so that a
 test can hold the client's report against the truth.
@@ -38,7 +38,7 @@ from tests.support.workloads import workload_id
 
 BATCH_ID = workload_id(10**6)
 STRANGER = workload_id(10**7)
-# The control plane surely did nothing when it answers so.
+# The control plane surely did nothing when it responds so.
 DEFINITE = (400, 401, 403, 404, 405, 413, 429, 501)
 
 
@@ -64,7 +64,7 @@ class Fault:
 
 @dataclass
 class GroundTruth:
-    """What is true of one run, whatever its client was told."""
+    """What is true of one run, whatever the responses said."""
 
     carried_out: set[str] = field(default_factory=set)
     shown: set[str] = field(default_factory=set)
@@ -86,7 +86,7 @@ class GroundTruth:
         return len(self.calls)
 
 
-class ControlPlane:
+class InProcessSimulator:
     """Stands in for the client's Transport. Faults are taken from the queues, one a request, in turn."""
 
     def __init__(self, fleet: Mapping[str, Any], **behaviour: Any) -> None:
@@ -127,7 +127,7 @@ class ControlPlane:
         self.action = action
         self.is_cancelled = False
         self.deadline = self.clock.monotonic() + (options.get("deadline") or float("inf"))
-        params = {**DEFAULTS, "base_url": "https://plane.test"}
+        params = {**DEFAULTS, "base_url": "https://runai.test"}
         return run_batch({**params, "action": action, "ids": list(ids), **options}, {}, False, True)
 
     def close(self) -> None:
