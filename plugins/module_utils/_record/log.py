@@ -9,6 +9,7 @@ Nothing that a file holds is trusted: its size, its lines and its owner are chec
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -84,7 +85,7 @@ class RecordFolder:
                 continue
             try:
                 if self._may_be_open(other):
-                    yield OtherRecord(other, None, record_of(self.read(other)), "")
+                    yield OtherRecord(other, None, record_of(self.read(other), other), "")
             except RecordError as fault:
                 yield OtherRecord(other, self._head(other), None, str(fault))
 
@@ -108,12 +109,12 @@ class RecordFolder:
         try:
             if not try_lock(descriptor):
                 raise RecordError(
-                    "name: another run works on the record {0} ({1}). Wait until it ends".format(
+                    "another run works on the record {0} ({1}). Wait until it ends".format(
                         name, self._describe_run(name)
                     )
                 )
             if not self._folder.is_same(descriptor, name + SUFFIX):
-                raise RecordError("name: the record {0} was replaced in the meantime. Run again".format(name))
+                raise RecordError("the record {0} was replaced in the meantime. Run again".format(name))
             return RecordFile(descriptor, name)
         except OSError as fault:
             os.close(descriptor)
@@ -196,6 +197,20 @@ class RecordFolder:
         return RecordError("record_dir: {0}: {1}".format(self.path, problem))
 
 
+def check_writable(path: str) -> None:
+    """Raise RecordError for a folder that can't be written, or not be made; check mode finds it out so."""
+    path = os.path.abspath(os.path.expanduser(path))
+    above = path
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    words = "cannot be written" if above == path else "cannot be created: {0} cannot be written".format(above)
+    if not os.path.isdir(above):
+        words = "cannot be created: {0} is not a folder".format(above)
+    elif os.access(above, os.W_OK | os.X_OK):
+        return
+    raise RecordError("record_dir: {0}: {1}".format(path, words))
+
+
 class RecordFile:
     """A record that this process has locked. The lock ends with the process."""
 
@@ -205,9 +220,10 @@ class RecordFile:
         data = os.pread(descriptor, size, 0)
         self.events: list[Event] = _events(data, name)
         whole = data.rfind(b"\n") + 1
+        self._size, self._is_torn = whole, False
         if whole < size:
             # A killed process left an incomplete line.
-            os.ftruncate(descriptor, whole)
+            self._cut()
 
     def append(self, events: Sequence[Event], is_durable: bool = True) -> None:
         """Add lines. Raises RecordError where they can't be written.
@@ -215,16 +231,28 @@ class RecordFile:
         They outlast this process. With ``is_durable`` they also outlast the machine when this returns.
         """
         data = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in events).encode()
+        size = self._size + len(data)
         try:
+            if self._is_torn:
+                self._cut()
+            self._is_torn = True
             while data:
                 data = data[os.write(self._descriptor, data) :]
             if is_durable:
                 os.fsync(self._descriptor)
         except OSError as fault:
+            # A part of a line would damage the record as soon as another line follows.
+            with contextlib.suppress(OSError):
+                self._cut()
             raise RecordError(
                 "record_dir: the record cannot be written: {0}".format(fault.strerror)
             ) from None
+        self._size, self._is_torn = size, False
         self.events += events
+
+    def _cut(self) -> None:
+        os.ftruncate(self._descriptor, self._size)
+        self._is_torn = False
 
     def close(self) -> None:
         """Close the file, which unlocks it."""

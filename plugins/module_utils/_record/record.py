@@ -35,6 +35,16 @@ US, OTHERS = "us", "others"
 # Time stamps of a cluster may be behind those of the control plane by this, or lack the fraction.
 _CLOCK_TOLERANCE = timedelta(seconds=2)
 
+# The limits of a plan, each with the type of its value and what counts where a record has none.
+_LIMITS: dict[str, tuple[Any, Any]] = {
+    "max_affected": (int, None),
+    "max_percent": ((int, float), None),
+    "max_drift": (int, None),
+    "unsuspendable": (str, "refuse"),
+    "crosses_version": (str, None),
+    "notice": (str, None),
+}
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NAME_RULE = "must be 1 to 100 letters, digits, dots, hyphens and underscores, the first a letter or a digit"
 
@@ -186,7 +196,7 @@ class Record:
     times: dict[str, str] = dataclasses.field(default_factory=dict)
     reason: str = ""
     select: dict[str, Any] = dataclasses.field(default_factory=dict)
-    limits: dict[str, Any] = dataclasses.field(default_factory=dict)
+    limits: dict[str, Any] = dataclasses.field(default_factory=lambda: _limits({}))
     passed_over: list[str] = dataclasses.field(default_factory=list)
     workloads: dict[str, RecordedWorkload] = dataclasses.field(default_factory=dict)
     told: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -202,6 +212,7 @@ class Record:
 
 
 _ROW_KEYS = ("id", "plan", "name", "project", "owner", "cluster_id", "gpus", "phase", "since")
+_ROW_TYPES: dict[str, Any] = {**dict.fromkeys(_ROW_KEYS, str), "gpus": (int, float)}
 _ROWS_A_LINE = 200
 
 
@@ -293,8 +304,12 @@ def untold_event(ids: Iterable[str]) -> Event:
     return {"event": "untold", "ids": list(ids)}
 
 
-def record_of(events: Iterable[Event]) -> Record:
-    """Fold the lines into a record. Raises RecordError for lines that are none of a record."""
+def record_of(events: Iterable[Event], name: str = "") -> Record:
+    """Fold the lines into a record. Raises RecordError for lines that are none of a record.
+
+    ``name`` is that of the file, for the message.
+    """
+    words = "the record {0} is".format(name) if name else "the record is"
     record: Optional[Record] = None
     try:
         for event in events:
@@ -302,10 +317,10 @@ def record_of(events: Iterable[Event]) -> Record:
                 record = _of_head(event)
             else:
                 apply_event(record, event)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as fault:
-        raise RecordError("the record is damaged: {0}".format(type(fault).__name__)) from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as fault:
+        raise RecordError("{0} damaged: {1}".format(words, type(fault).__name__)) from None
     if record is None:
-        raise RecordError("the record is empty")
+        raise RecordError("{0} empty".format(words))
     return record
 
 
@@ -326,14 +341,14 @@ def _of_head(event: Event) -> Record:
     name = str(event["name"])
     if not is_name(name):
         raise ValueError(name)
-    return Record(
-        str(event["id"]), name, dict(event["control_plane"]), at=str(event["at"]), by=dict(event["by"])
-    )
+    control_plane = {"base_url": "", "tenant_id": "", "clusters": {}, **event["control_plane"]}
+    _check_types(control_plane, {"base_url": str, "tenant_id": str, "clusters": dict})
+    return Record(str(event["id"]), name, control_plane, at=str(event["at"]), by=dict(event["by"]))
 
 
 def _plan(record: Record, event: Event) -> None:
     record.reason, record.select = str(event["reason"]), dict(event["select"])
-    record.limits, record.passed_over = dict(event["limits"]), list(event["passed_over"])
+    record.limits, record.passed_over = _limits(event["limits"]), _texts(event["passed_over"])
     settled = set(event.get("settled", ()))
     record.workloads = {
         one.id: one for one in record.workloads.values() if one.is_ours and one.id not in settled
@@ -344,7 +359,11 @@ def _plan(record: Record, event: Event) -> None:
 
 def _workloads(record: Record, event: Event) -> None:
     for row in event["rows"]:
-        one = RecordedWorkload(**dict(zip(_ROW_KEYS, row)))
+        values = dict(zip(_ROW_KEYS, row))
+        _check_types(values, _ROW_TYPES)
+        one = RecordedWorkload(**{**values, "gpus": float(values["gpus"])})
+        if one.plan not in (ACT, SHARE, LEAVE):
+            raise ValueError(one.plan)
         record.workloads.setdefault(one.id, one)
 
 
@@ -364,7 +383,9 @@ def _asked(record: Record, event: Event) -> None:
 
 
 def _answered(record: Record, event: Event) -> None:
+    types = {"outcome": str, "code": (int, type(None)), "message": str}
     for workload_id, outcome, code, message in event["rows"]:
+        _check_types({"outcome": outcome, "code": code, "message": message}, types)
         record.workloads[workload_id].note_result(event["action"], outcome, code, message)
         if event["action"] == SUSPEND and outcome == CHANGED:
             record.told.pop(workload_id, None)
@@ -372,17 +393,17 @@ def _answered(record: Record, event: Event) -> None:
 
 def _seen(record: Record, event: Event) -> None:
     for workload_id, phase, since in event["rows"]:
-        record.workloads[workload_id].note_phase(phase, since)
+        record.workloads[workload_id].note_phase(*_texts([phase, since]))
 
 
 def _shared(record: Record, event: Event) -> None:
     for workload_id, stopped_since, sent_at in event["rows"]:
-        record.workloads[workload_id].note_shared(stopped_since, sent_at)
+        record.workloads[workload_id].note_shared(*_texts([stopped_since, sent_at]))
 
 
 def _attributed(record: Record, event: Event) -> None:
     for workload_id, since, who in event["rows"]:
-        record.workloads[workload_id].note_attribution(since, who)
+        record.workloads[workload_id].note_attribution(*_texts([since, who]))
 
 
 def _told(record: Record, event: Event) -> None:
@@ -392,6 +413,27 @@ def _told(record: Record, event: Event) -> None:
 def _untold(record: Record, event: Event) -> None:
     for workload_id in event["ids"]:
         record.told.pop(workload_id, None)
+
+
+def _limits(found: Mapping[str, Any]) -> dict[str, Any]:
+    limits = {name: found.get(name, default) for name, (_type, default) in _LIMITS.items()}
+    given = {name: one for name, one in limits.items() if one is not None}
+    _check_types(given, {name: kind for name, (kind, _default) in _LIMITS.items()})
+    return limits
+
+
+def _texts(values: Sequence[Any]) -> list[str]:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(value)
+    return list(values)
+
+
+def _check_types(values: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    """Raise TypeError for a value of another type: nothing that a file holds is trusted."""
+    for name, kind in types.items():
+        if name in values and not isinstance(values[name], kind):
+            raise TypeError(name)
 
 
 _EVENTS = {

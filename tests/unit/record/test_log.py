@@ -63,6 +63,33 @@ def test_torn_last_line_is_dropped_and_the_next_one_is_whole(path: Path) -> None
     assert [json.loads(line) for line in written.read_text().splitlines()] == [HEAD, ENDED_EVENT]
 
 
+@pytest.mark.parametrize("cannot_cut", [False, True])
+def test_line_that_does_not_fit_on_the_disk_leaves_the_record_whole(
+    path: Path, monkeypatch: pytest.MonkeyPatch, cannot_cut: bool
+) -> None:
+    written = _written(path, "night", HEAD)
+    file = RecordFolder(str(path), False).lock("night")
+    write = os.write
+
+    def fill(descriptor: int, data: bytes) -> int:
+        if len(data) > 20:
+            return write(descriptor, data[:20])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fail(descriptor: int, size: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", fill)
+        if cannot_cut:
+            patched.setattr(os, "ftruncate", fail)
+        with pytest.raises(RecordError, match="cannot be written: No space left on device"):
+            file.append([ENDED_EVENT])
+    file.append([ENDED_EVENT])
+    assert [json.loads(line) for line in written.read_text().splitlines()] == [HEAD, ENDED_EVENT]
+    assert file.events == [HEAD, ENDED_EVENT]
+
+
 def test_lock_is_refused_while_another_process_holds_it_and_names_who(path: Path) -> None:
     written = _written(path, "night", HEAD)
     code = (
