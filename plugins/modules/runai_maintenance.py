@@ -126,8 +126,8 @@ options:
     default: refuse
   unmatched_exemptions:
     description:
-      - Action for an element of O(select.exclude) that matches no selected workload. V(refuse) rejects the task, V(allow)
-        ignores the element.
+      - Action for an element of O(select.exclude) or O(select.except_projects) that matches no selected workload.
+        V(refuse) rejects the task, V(allow) ignores the element.
     type: str
     choices: [refuse, allow]
     default: refuse

@@ -6,9 +6,16 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
+
 from tests.component.conftest import Start
+from tests.component.harness import BATCH, READS
 from tests.component.maintenance_site import PLAN, Site, good
 from tests.support.workloads import fleet, workload_id
 
@@ -156,3 +163,72 @@ def test_summary_path_in_a_public_folder_is_rejected_before_a_request(
     assert refused.result["msg"].startswith("summary_path: {0}".format(tmp_path / "summary.md"))
     assert "everybody can write to its folder" in refused.result["msg"]
     assert site.simulator.summary()["requests"] == 0
+
+
+def test_begun_is_unchanged_where_every_suspend_is_refused(start: Start, records: Path) -> None:
+    site = Site(start(count=3, transition_seconds=0.05), records)
+    site.simulator.faults(
+        {"match": BATCH, "times": "always", "fault": {"kind": "refuse_ids", "count": "all"}}
+    )
+    refused = site.run("begun", **PLAN)
+    assert refused.failed
+    assert not refused.result["changed"]
+
+
+def test_begun_reads_cluster_ids_in_upper_case(start: Start, records: Path) -> None:
+    site = Site(start(count=2, transition_seconds=0.05), records)
+    cluster_id = next(iter(good(site.run("planned", check=True, **PLAN))["control_plane"]["clusters"]))
+    upper = {"kind": "edit_rows", "set": {"clusterId": cluster_id.upper()}}
+    site.simulator.faults({"match": READS, "times": "always", "fault": upper})
+    good(site.run("planned", **PLAN))
+    good(site.run("begun"))
+
+
+@pytest.mark.parametrize("option", ["exclude", "except_projects"])
+@pytest.mark.parametrize("state", ["planned", "begun"])
+def test_exemption_that_matches_nothing_is_rejected_unless_allowed(
+    start: Start, records: Path, option: str, state: str
+) -> None:
+    site = Site(start(count=2, transition_seconds=0.05), records)
+    options = {**PLAN, "select": {"all": True, option: ["visoin"]}}
+    refused = site.run(state, **options)
+    assert refused.failed
+    assert refused.result["msg"].startswith(f"{option}: 'visoin' matches no selected workload")
+    assert site.phases(2) == ["Running"] * 2
+    assert not list(records.iterdir())
+    assert good(site.run(state, unmatched_exemptions="allow", **options))["summary"]["planned"] == 2
+
+
+@pytest.mark.parametrize("state", ["begun", "ended"])
+def test_no_id_is_sent_before_its_line_is_durable(
+    start: Start, records: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    site = Site(start(count=450, transition_seconds=0.05), records)
+    if state == "ended":
+        good(site.run("begun", **PLAN))
+    path = records / "night.record.jsonl"
+    durable = 0
+    fsync, batch = os.fsync, Client.batch
+    early: list[str] = []
+
+    def remember(descriptor: int) -> None:
+        nonlocal durable
+        fsync(descriptor)
+        durable = path.stat().st_size
+
+    def check(client: Client, action: str, ids: Sequence[str]) -> BatchResponse:
+        lines = map(json.loads, path.read_bytes()[:durable].splitlines())
+        asked = {
+            one
+            for line in lines
+            if line["event"] == "asked" and line["action"] == action
+            for one in line["ids"]
+        }
+        early.extend(one for one in ids if one not in asked)
+        return batch(client, action, ids)
+
+    monkeypatch.setattr(os, "fsync", remember)
+    monkeypatch.setattr(Client, "batch", check)
+    good(site.run(state, concurrency=4, **PLAN))
+    assert early == []
+    assert site.simulator.summary()["batches"]["suspend"] == 5

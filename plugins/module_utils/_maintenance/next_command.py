@@ -180,7 +180,7 @@ class NextCommand:
         changes = {one: _CORRECTIONS[one] for one in faulty if one in _CORRECTIONS}
         return self._command(state, self._is_check, self._all(state), {**changes, **corrections}, True)
 
-    def plan_again(self, record: Optional[Record]) -> str:
+    def plan_again(self, record: Optional[Record], is_renamed: bool) -> str:
         """Return the command that plans anew; options that this task lacks come from the record."""
         values = self._all(PLANNED)
         if record is not None and record.state:
@@ -191,7 +191,8 @@ class NextCommand:
             for option, value in known.items():
                 if option not in values and not _is_default(value, spec.get(option, {}).get("default")):
                     values[option] = value
-        return self._command(PLANNED, self._is_check, values, {})
+        changes = {"name": _CORRECTIONS["name"]} if is_renamed else {}
+        return self._command(PLANNED, self._is_check, values, changes)
 
     def without_check(self, state: str) -> str:
         """Return the same command without check mode."""
@@ -248,7 +249,7 @@ class NextCommand:
             return ""
         unchanged = {_PREFIX + key: value for key, value in values.items() if key not in changes}
         more = {_PREFIX + key: value for key, value in changes.items()}
-        if state != PLANNED and not self._has_folder and "record_dir" not in changes:
+        if state != PLANNED and not self._has_folder and not {"record_dir", "record"} & set(changes):
             more.update(self._handed_over())
         if self.is_job:
             return self._template(state, is_check, {**unchanged, **more}, is_same)

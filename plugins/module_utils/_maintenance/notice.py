@@ -71,9 +71,10 @@ def apply_notice(
         fresh = [one for one in free if found[one.id] in (NOT_TOLD, EXPIRED)]
         nobodys = [one for one in fresh if not one.owner]
         notes += _count_note(len(free) - len(fresh), "with an earlier notice")
-        notes += _count_note(
-            len(nobodys), "without an owner: nobody gets a notice, so that they are never suspended"
-        )
+        if notice is not None:
+            notes += _count_note(
+                len(nobodys), "without an owner: nobody gets a notice, so that they are never suspended"
+            )
         return NoticeResult(free, _by_owner([one for one in fresh if one.owner], now + wait), untold, notes)
     if notice is None:
         return NoticeResult(free, [], [], notes)

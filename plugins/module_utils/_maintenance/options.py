@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Optional
 
-from .._batch.options import DEFAULT_WORKLOADS_LIMIT
+from .._batch.options import DEFAULT_WORKLOADS_LIMIT, batch_options
 from .._common.errors import OptionError
 from .._common.ids import parse_ids
-from .._common.option_values import MOST_CONCURRENT, reject_blank, seconds, whole, within
+from .._common.option_values import reject_blank, seconds, whole
 from .._common.times import parse_age
 from .._record.record import BEGUN, ENDED, NAME_RULE, PLANNED, is_name
 from .._selection.keep import Keep, keep_argument_spec, keep_of
 from .._selection.options import info_options, select_argument_spec, selection_argument_spec
+from .._workload.phases import SUSPEND
 
 TOLD = "told"
 STATES = (PLANNED, TOLD, BEGUN, ENDED)
@@ -30,6 +31,19 @@ _COUNT = re.compile(r"[0-9]{1,9}")
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
 _VERSION = re.compile(r"[vV]?[0-9]+(\.[0-9]+)*([-+][0-9A-Za-z.+-]+)?")
 _MOST_ATTEMPTS = 20
+# Options of the batch module: fixed ones, and those that both modules have.
+_BATCH: dict[str, Any] = {
+    "protect": [],
+    "only_phases": None,
+    "tolerate": ["finished", "deleting"],
+    "max_affected": None,
+    "batch_size": 100,
+    "wait": True,
+    "wait_for": "target",
+    "report_path": None,
+    "workloads_limit": 0,
+}
+_OF_BATCH = ("max_failures", "concurrency", "wait_timeout", "wait_interval", "deadline")
 # A blank one would widen the selection or lift a limit.
 _NEVER_BLANK = (
     "name",
@@ -151,12 +165,15 @@ def maintenance_options(
     age = parse_age(params["record_max_age"])
     if age is None:
         raise OptionError("record_max_age", "not an age such as 12h or 7d")
-    attempts, concurrency = params["attempts"], params["concurrency"]
+    attempts = params["attempts"]
     if not 1 <= attempts <= _MOST_ATTEMPTS:
         raise OptionError("attempts", "must be from 1 to {0}".format(_MOST_ATTEMPTS))
     version = _unless_none(params["crosses_version"])
     if version is not None and not _VERSION.fullmatch(version):
         raise OptionError("crosses_version", "'{0}' is not a version such as 2.25".format(version))
+    batch = {**_BATCH, **{option: params[option] for option in _OF_BATCH}}
+    # The batches would reject them only after the record has moved on.
+    batch_options({**batch, "action": SUSPEND, "ids": []}, {})
     select = _select(params["select"], given.get("select"))
     return MaintenanceOptions(
         name=params["name"],
@@ -184,15 +201,7 @@ def maintenance_options(
         wait_for_api=seconds("wait_for_api", params["wait_for_api"], 0),
         summary_path=_unless_none(params["summary_path"]),
         workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,
-        batch={
-            "max_failures": params["max_failures"],
-            "concurrency": None
-            if concurrency is None
-            else within("concurrency", concurrency, MOST_CONCURRENT),
-            "wait_timeout": seconds("wait_timeout", params["wait_timeout"], 0),
-            "wait_interval": seconds("wait_interval", params["wait_interval"], 0.01),
-            "deadline": params["deadline"],
-        },
+        batch=batch,
         by={str(key): str(value) for key, value in (params["by"] or {}).items() if value not in (None, "")},
         given=frozenset(option for option, value in given.items() if value is not None),
     )

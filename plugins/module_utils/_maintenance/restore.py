@@ -116,7 +116,7 @@ def _resume(
         now,
         found,
         held,
-        changed=bool(ids) if session.check_mode else session.has_sent,
+        changed=bool(ids) if session.check_mode else session.has_changed,
         to_send=len(ids) if session.check_mode else 0,
         problems=problems,
     )

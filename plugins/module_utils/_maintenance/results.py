@@ -204,7 +204,7 @@ def _next_step(outcome: Outcome, options: MaintenanceOptions, context: RunContex
         return _after_plan(outcome, options, commands)
     if record.state == ACTING:
         give_up = ["To give up: {0}".format(commands.continue_with(ENDED))]
-        return give_up, commands.continue_with(BEGUN, **_fence(record, commands))
+        return give_up, commands.continue_with(BEGUN, **fence_of(record, commands))
     if record.state == BEGUN:
         return _after_begin(outcome, commands)
     return [], commands.continue_with(ENDED) if record.state == ENDING else ""
@@ -219,7 +219,7 @@ def _after_plan(
     first = []
     if nodes and not options.node_fenced:
         first = ["First: kubectl cordon {0}".format(" ".join(nodes))]
-    return first, commands.continue_with(BEGUN, **_fence(outcome.record, commands))
+    return first, commands.continue_with(BEGUN, **fence_of(outcome.record, commands))
 
 
 def _after_begin(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]:
@@ -244,7 +244,9 @@ def _after_end(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]
             return [], commands.repeat(
                 ENDED, resume_touched="<true resumes them, false leaves a few stopped>"
             )
-        return [], commands.repeat(ENDED)
+        # That of a plan does not show what a begin did.
+        handed_over = {"record": "<record that begin returned>"} if outcome.record.state == PLANNED else {}
+        return [], commands.repeat(ENDED, **handed_over)
     if not outcome.came_back and len(holders) == 1:
         return [
             "When the maintenance {0} is over, run the next command.".format(*holders)
@@ -253,7 +255,8 @@ def _after_end(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]
     return before, ""
 
 
-def _fence(record: Record, commands: NextCommand) -> dict[str, str]:
+def fence_of(record: Record, commands: NextCommand) -> dict[str, str]:
+    """Return what the operator has to attest for a begin."""
     return FENCE if record.select.get("nodes") and not commands.is_in_file("node_fenced") else {}
 
 

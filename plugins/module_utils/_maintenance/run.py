@@ -26,7 +26,7 @@ from .options import TOLD, MaintenanceOptions, maintenance_options
 from .page import write_summary
 from .reader import Reader
 from .restore import end, status
-from .results import RunContext, empty_result, make_result, rows_of
+from .results import Outcome, RunContext, empty_result, fence_of, make_result, rows_of
 from .session import Session, control_plane_of
 from .suspend import begin, plan
 
@@ -151,7 +151,7 @@ def _run(session: Session, context: RunContext) -> ModuleResult:
         control_plane = control_plane_of(identity)
         result = make_result(outcome, options, context, control_plane, _record_keys(session))
         if options.summary_path and not context.is_check:
-            write_summary(options.summary_path, result, rows_of(outcome))
+            _write_summary(options.summary_path, result, outcome)
         failed = result["error"] is not None
     except RunaiError as fault:
         finished = _failed(session, fault, context)
@@ -177,13 +177,14 @@ def _failed(session: Session, fault: RunaiError, context: RunContext) -> ModuleR
         message = "{0}; nothing was sent".format(message.rstrip("."))
     faulty = faulty_options(message)
     if state == PLANNED and context.verb != PLANNED:
-        next_command = context.commands.plan_again(session.record)
+        next_command = context.commands.plan_again(session.record, "name" in faulty)
     elif state == context.verb:
         next_command = context.commands.repeat(state, faulty, **corrections)
     else:
-        next_command = context.commands.continue_with(state)
+        fence = fence_of(session.record, context.commands) if session.record and state == BEGUN else {}
+        next_command = context.commands.continue_with(state, **fence)
     finished = rejected_result(message, context.is_check, next_command, rows)
-    finished.result["changed"] = session.has_sent
+    finished.result["changed"] = session.has_changed
     finished.result["error"].update(fault.shown, message=message)
     if session.record is not None:
         finished.result["state"] = session.record.state or None
@@ -222,6 +223,16 @@ def _check_summary_path(options: MaintenanceOptions) -> None:
         raise RecordError("summary_path: {0}".format(fault)) from None
 
 
+def _write_summary(path: str, result: dict[str, Any], outcome: Outcome) -> None:
+    """Write the page for people; where it can't be written, the result says so beside what was done."""
+    try:
+        write_summary(path, result, rows_of(outcome))
+    except RunaiError as fault:
+        message = "{0}. summary_path: {1}".format(result["msg"], fault)
+        error = {"rows": [], **(result["error"] or no_request(message)), "message": message}
+        result.update(msg=message, lines=[message, *result["lines"][1:]], error=error)
+
+
 def _listed(params: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     path = params["record_dir"] or environ.get("RUNAI_RECORD_DIR")
     if not path:
@@ -233,7 +244,11 @@ def _listed(params: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
         folder.close()
     msg = "{0} in {1}".format(counted(len(rows), "record"), folder.path)
     lines = [
-        "{name}: {state} since {since}, {reason}{0}".format(", at work now" if one["at_work"] else "", **one)
+        "{name}: {state}{0}, {reason}{1}".format(
+            " since {0}".format(one["since"]) if one["since"] else "",
+            ", at work now" if one["at_work"] else "",
+            **one,
+        )
         for one in rows[:_MOST_LISTED]
     ]
     if len(rows) > _MOST_LISTED:
@@ -253,7 +268,7 @@ def _listed_row(folder: RecordFolder, name: str) -> dict[str, Any]:
         "at_work": False,
     }
     try:
-        record: Record = record_of(folder.read(name))
+        record: Record = record_of(folder.read(name), name)
         row.update(
             state=record.state,
             reason=record.reason,

@@ -16,13 +16,13 @@ from datetime import datetime, timezone
 from typing import Any, Callable, Optional, Union
 from uuid import uuid4
 
-from .._batch.outcome import NOT_ATTEMPTED, Outcome
+from .._batch.outcome import CHANGED, NOT_ATTEMPTED, Outcome
 from .._batch.run import BatchHooks, run_batch
 from .._common.result import ModuleResult
 from .._common.text import some_of
 from .._common.times import parse_timestamp, utc_now
 from .._record.handover import unpack
-from .._record.log import RecordFile, RecordFolder, RecordInMemory
+from .._record.log import RecordFile, RecordFolder, RecordInMemory, check_writable
 from .._record.ownership import Holder, held_by, in_need_of_history, stopped_by, verdict_of, verdicts_of
 from .._record.record import (
     BEGUN,
@@ -41,22 +41,19 @@ from .._record.record import (
     state_event,
     told_event,
 )
+from .._selection.options import select_argument_spec
 from .._workload.workload import Workload
 from .options import MaintenanceOptions
 from .reader import Identity, Reader
 
-_BATCH_DEFAULTS = {
-    "protect": [],
-    "only_phases": None,
-    "tolerate": ["finished", "deleting"],
-    "max_affected": None,
-    "batch_size": 100,
-    "wait": True,
-    "wait_for": "target",
-    "report_path": None,
-    "workloads_limit": 0,
-}
 _FRESH_SECONDS = 5.0
+_JSON_TYPES: Mapping[str, Any] = {
+    "str": str,
+    "list": list,
+    "bool": bool,
+    "int": int,
+    "float": (int, float),
+}
 
 
 class Session:
@@ -88,10 +85,17 @@ class Session:
         self.not_sent: dict[str, str] = {}
         self.secrets: set[str] = set()
         self.has_sent = False
+        self._has_changed = False
+        self._unanswered: set[str] = set()
         self.was_handed_over = False
         self._last_read: tuple[float, Mapping[str, Workload]] = (float("-inf"), {})
         # Notices of the record that ended under this name.
         self.earlier_notices: dict[str, str] = {}
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether a workload was changed, or may have been since the result is unknown."""
+        return self._has_changed or bool(self._unanswered)
 
     def open(self) -> None:
         """Open and lock the record. Check mode reads it without a lock."""
@@ -113,7 +117,8 @@ class Session:
             else:
                 self.file.append(events)
         if self.file.events:
-            self.record = record_of(self.file.events)
+            self.record = record_of(self.file.events, options.name)
+            _check_selection(self.record)
 
     def _handed_over(self, packed: str) -> list[Event]:
         """Return the lines of a record that another job handed over."""
@@ -142,8 +147,10 @@ class Session:
             raise RecordError("record_dir: must be an absolute path")
         is_there = os.path.isdir(os.path.expanduser(path))
         may_create = options.state in (PLANNED, BEGUN)
-        if self.check_mode and not is_there and may_create:
-            return
+        if self.check_mode and may_create:
+            check_writable(path)
+            if not is_there:
+                return
         self.folder = RecordFolder(path, may_create=may_create and not self.check_mode)
         is_known = self.folder.is_there(options.name)
         if not may_create and not is_known and options.record is None:
@@ -174,12 +181,13 @@ class Session:
             head = head_event(str(uuid4()), self.options.name, control_plane_of(identity), utc_now(), self.by)
             told = [told_event("", [one], at) for one, at in self.earlier_notices.items()]
             events = [head, *told, *events]
+        if self.file is not None and not self.check_mode:
+            self.file.append(events)
+        if self.record is None:
             self.record = record_of(events)
         else:
             for event in events:
                 apply_event(self.record, event)
-        if self.file is not None and not self.check_mode:
-            self.file.append(events)
 
     def write(self, *events: Event, is_durable: bool = True) -> None:
         """Write lines, and move the record on by them."""
@@ -337,16 +345,19 @@ class Session:
             self.write(asked_event(action, batch, utc_now(), sent_at))
             self.has_sent = True
             asked.update(batch)
+            self._unanswered.update(batch)
 
         def write_answered(outcomes: Sequence[Outcome]) -> None:
             mine = [one for one in outcomes if one.id in asked]
             self.not_sent.update((one.id, one.message) for one in outcomes if one.id not in asked)
+            self._unanswered.difference_update(one.id for one in mine)
+            self._has_changed = self._has_changed or any(one.outcome == CHANGED for one in mine)
             if mine:
                 # Without this line the outcome counts as unknown, so a lost line does no harm.
                 self.write(answered_event(action, mine), is_durable=False)
 
         finished: ModuleResult = self._batch(
-            {**self._connection, **_BATCH_DEFAULTS, **self.options.batch, **options},
+            {**self._connection, **self.options.batch, **options},
             self._environ,
             False,
             False,
@@ -396,6 +407,16 @@ def age_of(stamp: str) -> float:
     """Return how many seconds ago an event was written; very many where that can't be read."""
     moment = parse_timestamp(stamp)
     return (datetime.now(timezone.utc) - moment).total_seconds() if moment is not None else float("inf")
+
+
+def _check_selection(record: Record) -> None:
+    """Raise RecordError for criteria that no module could have written."""
+    spec = select_argument_spec()
+    for option, value in record.select.items():
+        kind = _JSON_TYPES.get(spec.get(option, {}).get("type", ""))
+        parts = value if isinstance(value, list) else ()
+        if kind is None or not isinstance(value, kind) or not all(isinstance(one, str) for one in parts):
+            raise RecordError("the record {0} is damaged: its selection has {1}".format(record.name, option))
 
 
 def _by(options: MaintenanceOptions, environ: Mapping[str, str]) -> dict[str, str]:

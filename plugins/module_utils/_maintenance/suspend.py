@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
-from .._common.text import counted
+from .._batch.outcome import CHANGED
+from .._common.text import clean, counted
 from .._common.times import format_age, utc_now
 from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
 from .._record.record import (
@@ -110,11 +111,20 @@ def begin(session: Session, identity: Identity) -> Outcome:
     selected = _select_again(session, record)
     now = session.read_workloads(record.workloads, {one.id: one for one in selected.workloads})
     _check_handed_over(session, record, now)
-    drift, left_alone = _compare_with_selection(session, record, now, selected)
-    notes = named_workloads("new since the plan, never acted on", [one.name or one.id for one in drift])
-    if left_alone:
-        notes.append("{0} left alone: not selected any more".format(counted(len(left_alone), "workload")))
-    return _suspend(session, identity, record, now, notes, left_alone)
+    kept = {
+        one.id
+        for one in record.covered()
+        if not one.is_ours and options.keep.entry_for(one.name, one.project, one.owner) is not None
+    }
+    drift, left_alone = _compare_with_selection(session, record, now, selected, kept)
+    notes = [*options.keep.notes()]
+    notes += named_workloads("new since the plan, never acted on", [one.name or one.id for one in drift])
+    if options.reason not in ("", record.reason):
+        notes.append("The reason of the plan counts: {0}".format(clean(record.reason, 120)))
+    for ids, why in ((kept, "kept by their owners"), (left_alone, "not selected any more")):
+        if ids:
+            notes.append("{0} left alone: {1}".format(counted(len(ids), "workload"), why))
+    return _suspend(session, identity, record, now, notes, left_alone | kept)
 
 
 def _reused(session: Session) -> Optional[Record]:
@@ -235,7 +245,7 @@ def _suspend(
     return Outcome(
         record,
         now,
-        changed=session.has_sent,
+        changed=session.has_changed,
         notes=[*notes, *pods.notes()],
         problems=problems,
         pods_left=pods.number_left_on_purpose,
@@ -288,11 +298,17 @@ def _problems(
             if one.is_ours and not one.was_stopped:
                 problems.append(Problem(row_of(one, "not visible any more"), one.id))
         elif workload.is_active or workload.phase == STOPPING:
-            reason = session.not_sent.get(one.id) or one.message or one.outcome or "not sent"
-            problems.append(Problem(row_of(one, "still {0}: {1}".format(workload.phase, reason)), one.id))
+            message = "still {0}: {1}".format(workload.phase, _why_active(session, one))
+            problems.append(Problem(row_of(one, message), one.id))
     if pods.is_problem:
         problems.append(Problem(pods.describe(), ""))
     return problems
+
+
+def _why_active(session: Session, one: RecordedWorkload) -> str:
+    if one.outcome == CHANGED:
+        return "the suspend was accepted, and not carried out in time"
+    return session.not_sent.get(one.id) or one.message or one.outcome or "not sent"
 
 
 def _state_error(record: Record) -> RecordError:
@@ -311,7 +327,8 @@ def _state_error(record: Record) -> RecordError:
     return RecordError(
         "name: the record {0} has ended at {1}; a plan is used once. Use another name".format(
             record.name, since
-        )
+        ),
+        next_state=PLANNED,
     )
 
 
@@ -380,25 +397,25 @@ def _select_again(session: Session, record: Record) -> Selected:
 
 
 def _compare_with_selection(
-    session: Session, record: Record, now: dict[str, Workload], selected: Selected
+    session: Session, record: Record, now: dict[str, Workload], selected: Selected, kept: set[str]
 ) -> tuple[list[Workload], set[str]]:
-    """Return the drift, and the planned workloads that are not selected any more.
+    """Return the drift, and the planned workloads that are not selected any more, without the ``kept`` ones.
 
-    Neither is acted on. The ceiling in percent is counted from the same read.
+    None of them is acted on. The ceiling in percent is counted from the same read.
     """
     options, is_new = session.options, record.state == PLANNED
     percent = _percent(session, record)
     ids = {one.id for one in selected.workloads}
     left_alone = {
         one.id for one in record.covered() if one.id not in ids and not one.is_ours and one.id in now
-    }
+    } - kept
     if not options.recheck:
         left_alone = set()
     if percent is not None:
         to_ask = [
             one
             for one in record.covered()
-            if one.id in now and now[one.id].is_active and one.id not in left_alone
+            if one.id in now and now[one.id].is_active and one.id not in left_alone | kept
         ]
         check_ceilings(to_ask, selected.active_in_scope, None, percent)
     if not is_new:

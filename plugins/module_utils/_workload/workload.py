@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
+from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean
 from .phases import DELETE, UNKNOWN, canonical, is_suspendable
 from .row import allocated_gpus, flag, nested, suspendable
@@ -72,7 +73,7 @@ def workload_from_row(workload_id: str, row: Mapping[str, Any]) -> Workload:
         SEEN,
         name=clean(row.get("name"), NAME_LENGTH),
         project=clean(row.get("projectName"), NAME_LENGTH),
-        cluster=clean(row.get("clusterId"), NAME_LENGTH),
+        cluster=fold_id(row.get("clusterId")) or clean(row.get("clusterId"), NAME_LENGTH),
         submitted_by=clean(row.get("submittedBy"), NAME_LENGTH),
         phase=phase_of(row),
         phase_since=clean(row.get("phaseUpdatedAt"), NAME_LENGTH),

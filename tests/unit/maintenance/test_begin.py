@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import run
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.reader import Selected
 from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFolder
 from ansible_collections.gpuops.runai.plugins.module_utils._record.record import record_of
 from ansible_collections.gpuops.runai.tests.support.memory_control_plane import (
@@ -229,3 +232,113 @@ def test_damaged_record_that_holds_nothing_is_at_most_a_warning(
     assert any(words in warning for warning in control_plane.warnings) is (
         kind in ("no head", "another tenant")
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("deadline", 0),
+        ("max_failures", "some"),
+        ("max_failures", "101%"),
+        ("wait_interval", 0.0),
+        ("concurrency", 17),
+    ],
+)
+def test_option_of_the_batches_is_rejected_before_the_record_is_made(
+    control_plane: MemoryControlPlane, folder: Path, option: str, value: Any
+) -> None:
+    _rejected(run_against(control_plane, folder, "begun", **{option: value}), f"{option}: must be")
+    assert not list(folder.iterdir())
+
+
+def test_begin_leaves_alone_what_is_kept_since_the_plan(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    good(run_against(control_plane, folder, "planned"))
+    keep = [{"name": IDS[0][-1], "project": None, "owner": None, "until": "2099-01-01", "reason": None}]
+    begun = good(run_against(control_plane, folder, "begun", keep=keep, max_percent="70"))
+    assert "1 workload left alone: kept by their owners" in begun["lines"]
+    assert _phases(control_plane) == ["Running", "Stopped", "Stopped"]
+
+
+def test_begin_with_another_reason_reports_that_of_the_plan(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    good(run_against(control_plane, folder, "planned"))
+    assert (
+        "The reason of the plan counts: fan"
+        in good(run_against(control_plane, folder, "begun", reason="x"))["lines"]
+    )
+
+
+def test_plan_over_the_begun_record_of_a_node_leaves_the_fence_to_the_operator(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    options: dict[str, Any] = {"select": {"nodes": ["gpu-17"]}}
+    good(run_against(control_plane, folder, "begun", node_fenced=True, **options))
+    refused = _rejected(run_against(control_plane, folder, "planned", **options), "To go on, run begin")
+    assert "'workload_maintenance_node_fenced=<true once it is cordoned>'" in refused["next"]
+
+
+def test_begin_after_the_end_prints_the_plan_under_another_name(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    good(run_against(control_plane, folder, "begun"))
+    good(run_against(control_plane, folder, "ended"))
+    only_name: dict[str, Any] = dict.fromkeys(("reason", "select", "max_affected", "max_percent"))
+    refused = _rejected(run_against(control_plane, folder, "begun", **only_name), "Use another name")
+    assert refused["next"].startswith("ansible-playbook gpuops.runai.maintenance_plan ")
+    assert "-e 'workload_maintenance_name=<another name>'" in refused["next"]
+    assert "-e workload_maintenance_reason=fan" in refused["next"]
+
+
+def test_begin_beside_another_run_prints_the_same_command(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    locked = RecordFolder(str(folder), False).lock("night")
+    refused = _rejected(run_against(control_plane, folder, "begun"), "another run works on the record night")
+    assert "-e workload_maintenance_name=night" in refused["next"]
+    locked.close()
+
+
+def test_begin_reports_what_was_done_where_the_summary_cannot_be_written(
+    control_plane: MemoryControlPlane, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: str, *rest: Any) -> None:
+        raise RunaiError(f"{path}: cannot be written: No space left on device")
+
+    monkeypatch.setattr(run, "write_summary", fail)
+    path = str(tmp_path / "night.md")
+    begun = _rejected(
+        run_against(control_plane, folder, "begun", summary_path=path),
+        "begun: 3 of 3 suspended. summary_path",
+    )
+    assert begun["changed"]
+    assert begun["lines"][0] == begun["msg"] == begun["error"]["message"]
+    assert begun["summary"]["stopped"] == 3
+    assert "maintenance_end" in begun["next"]
+
+
+@pytest.mark.parametrize("state", ["planned", "begun"])
+def test_check_mode_rejects_a_folder_that_could_not_be_made(
+    control_plane: MemoryControlPlane, tmp_path: Path, state: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "records"):
+        for check in (True, False):
+            _rejected(
+                run_against(control_plane, path, state, check=check),
+                "record_dir: {0}: cannot be created".format(path),
+            )
+    good(run_against(control_plane, tmp_path / "new" / "records", state, check=True))
+    assert not (tmp_path / "new").exists()
+
+
+def test_plan_without_a_notice_says_nothing_of_telling_owners(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    nobodys = [one._replace(submitted_by="") for one in control_plane.read_workloads(IDS).values()]
+    control_plane.select = lambda *_selection, **_options: Selected(nobodys, {})  # type: ignore[method-assign]
+    assert not [
+        line for line in good(run_against(control_plane, folder, "planned"))["lines"] if "told" in line
+    ]
