@@ -133,7 +133,7 @@ def fleet() -> dict[str, Any]:
 
 
 def settings() -> Settings:
-    """The first answer to a suspend is lost, and one workload is refused each time."""
+    """The first response to a suspend is lost, and one workload is refused each time."""
     refuse = {"kind": "refuse_ids", "ids": [REFUSED], "message": "conflict, try later"}
     rules: list[dict[str, Any]] = [
         {"match": BATCH, "fault": {**refuse, "cut": True}},
@@ -143,7 +143,7 @@ def settings() -> Settings:
 
 
 def install_collection(folder: Path) -> str:
-    """Build the tarball and install it where only the demo looks; return the tarball's name."""
+    """Build the tarball and install it for the demo alone; return the tarball's name."""
     tarball = build(folder)
     collections = folder / "collections"
     install = ["collection", "install", "--offline", "--collections-path", str(collections), str(tarball)]
@@ -161,9 +161,9 @@ def install_collection(folder: Path) -> str:
 
 
 EXPLANATION = """
-The loop sent its whole batch again, since the answer was lost. The process was killed, and with it went the
-list of workloads: the next run found only the one that still ran, and resumed no other. It took the refusal
-for a success, since the status of a batch is 200 whether workloads are refused or not."""
+The loop sent its whole batch again, since the response was lost. The list of workloads was lost with the
+killed process: the next run found only the one that still ran, and resumed no other. It counted the refusal
+as a success, since the status of a batch is 200 whether workloads are refused or not."""
 
 
 def say(text: str = "") -> None:
@@ -201,8 +201,9 @@ def play_maintenance(stage: Stage) -> Measured:
         lambda: '"answered"' in record.read_text(), "gpuops.runai.maintenance_begin", *variables
     )
     [first, second, *_more] = stage.sent("suspend")
-    say(f"   {len(first)} suspends were sent, and the answer was lost. The phases showed {len(first) - 1} as")
-    say(f"   carried out. The other {len(second)} was sent again, and refused. Then the process was killed.")
+    say(f"   {len(first)} suspends were sent, and the response was lost. The phases showed {len(first) - 1}")
+    again = len(second)
+    say(f"   as carried out. The other {again} was sent again, and refused. Then the process was killed.")
     stage.simulator.configure(transition_seconds=0.5)
     say("\n3. Begin again: it goes on from its record")
     stage.play("gpuops.runai.maintenance_begin", *variables)
@@ -211,8 +212,8 @@ def play_maintenance(stage: Stage) -> Measured:
     stage.play("gpuops.runai.maintenance_end", *variables)
     found = measure(stage)
     if found == Measured(0, 0, STOPPED_BEFORE):
-        say(f"   resumed: exactly the {len(stopped)} it stopped. The lost request may still stop the refused")
-        say("   one, so that was asked to resume, too. What the owners had stopped is still stopped.")
+        say(f"   Resumed: exactly the {len(stopped)} that it stopped. The lost request may still stop the")
+        say("   refused one, so a resume was sent for that, too. Workloads of owners are still stopped.")
     return found
 
 
@@ -232,7 +233,7 @@ def rehearse(folder: Path) -> int:
     say(f"Installed {install_collection(folder)} for this demo only.")
     started = time.monotonic()
     say(f"On a simulated control plane, {ACTIVE} workloads run on node gpu-17. {STOPPED_BEFORE} more were")
-    say("stopped by their owners. The control plane loses its first answer, and refuses one workload.\n")
+    say("stopped by their owners. The control plane loses its first response, and refuses one workload.\n")
     with running(settings()) as simulator:
         ours = play_maintenance(Stage(folder, simulator))
     with running(settings()) as simulator:
@@ -243,8 +244,8 @@ def rehearse(folder: Path) -> int:
         ("Workloads suspended and never resumed", ours.still_stopped, plain.still_stopped),
     ]
     say()
-    for words, first, second in rows:
-        say(f"{words:56}{first:>14}{second:>12}")
+    for text, first, second in rows:
+        say(f"{text:56}{first:>14}{second:>12}")
     say(EXPLANATION)
     is_right = ours == Measured(0, 0, STOPPED_BEFORE)
     outcome = "Done" if is_right else "FAILED"

@@ -396,7 +396,7 @@ workloads:
           from the plan. Nothing was sent for such a workload.
         - V(refused) means that the control plane refused the action, V(still_stopping) that the workload
           did not stop within O(wait_timeout), so it was not resumed, V(unreachable) that no call reached the control
-          plane, and V(unsettled) that a response was lost and the outcome could not be determined.
+          plane, and V(lost_response) that a response was lost and the outcome could not be determined.
         - V(deadline), V(stopped) and V(orphaned) mean that the task ended before anything was sent for it, V(internal)
           that there is a bug in the collection.
         - V(not_reached) means that O(wait) ended too early for it; the message says in which phase it was then.

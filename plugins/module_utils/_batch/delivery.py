@@ -47,12 +47,12 @@ from .fresh_state import FreshState
 from .outcome import (
     CHANGED,
     FAILED,
+    LOST_RESPONSE,
     NOT_ATTEMPTED,
     REFUSED,
     UNCHANGED,
     UNKNOWN_OUTCOME,
     UNREACHABLE,
-    UNSETTLED,
     BatchRecord,
     Outcome,
 )
@@ -413,7 +413,7 @@ class _Batch:
         return max(0.0, min(_LAG_SECONDS, self._retry_budget.left))
 
     def _unknown(self, workload_id: str, text: str) -> Outcome:
-        return Outcome(workload_id, UNKNOWN_OUTCOME, UNSETTLED, text, batch_id=self._batch_id)
+        return Outcome(workload_id, UNKNOWN_OUTCOME, LOST_RESPONSE, text, batch_id=self._batch_id)
 
     def _stop_for_problem(self, problem: str) -> None:
         """Send no further batch where the state can't be read, since its result could not be read either."""

@@ -24,7 +24,7 @@ BAD = (FAILED, UNKNOWN_OUTCOME, NOT_ATTEMPTED)
 # Reasons that come up while sending, beside those of the plan.
 REFUSED = "refused"
 UNREACHABLE = "unreachable"
-UNSETTLED = "unsettled"
+LOST_RESPONSE = "lost_response"
 STILL_STOPPING = "still_stopping"
 NOT_REACHED = "not_reached"
 INTERNAL = "internal"

@@ -212,7 +212,7 @@ def test_describe_result_refusal_without_a_message_names_the_reason() -> None:
     outcomes = [
         Outcome(ids[0], "failed", "refused", "", None),
         Outcome(ids[1], "failed", "refused", "", 500),
-        *(Outcome(one, "unknown", "unsettled", "named in neither list") for one in ids[2:]),
+        *(Outcome(one, "unknown", "lost_response", "named in neither list") for one in ids[2:]),
     ]
     words = (
         "suspend: 0 changed, 2 failed, 2 unknown of 4 (named in neither list: 2, refused: 1, 500 refused: 1)"
