@@ -19,7 +19,7 @@ unexport RUNAI_BASE_URL RUNAI_CLIENT_ID RUNAI_CLIENT_SECRET RUNAI_BEARER_TOKEN R
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-matrix docs build simulator bench lock clean
+.PHONY: help setup demo check test test-matrix docs build simulator bench schema lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ simulator: .venv/.ready ## Start the simulator on http://127.0.0.1:PORT (Ctrl-C 
 
 bench: .venv/.ready ## Compare with what people use instead, as ratios, in ten minutes (parts: python -m benchmarks --help)
 	@python -m benchmarks
+
+schema: .venv/.ready ## Write docs/record.schema.json anew, from the types of a record's lines
+	@PYTHONPATH=.venv/tree python -m tools.record_schema
 
 lock: .venv/.ready ## Resolve the development requirements anew, with hashes, into requirements/*lock.txt
 	@python -m tools.lock_requirements

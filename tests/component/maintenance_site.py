@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
+import msgspec
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.run import (
     run_maintenance,
     run_maintenance_info,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record.events import Line
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import ACTIVE_PHASES
 from ansible_collections.gpuops.runai.plugins.modules import runai_maintenance, runai_maintenance_info
 
@@ -28,6 +30,9 @@ PLAN: dict[str, Any] = {
     "max_affected": "none",
     "max_percent": "100",
 }
+
+# By the kind of a line, its type.
+LINES = {get_args(get_type_hints(line)["event"])[0]: line for line in get_args(Line)}
 
 
 def completed(argument_spec: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +74,11 @@ class Site:
         }
         given = {key: value for key, value in given.items() if value is not None}
         params = completed(runai_maintenance.ARGUMENT_SPEC, given)
-        return run_maintenance(params, given, environ or {}, check)
+        result = run_maintenance(params, given, environ or {}, check)
+        if not result.failed and self.path(name).exists():
+            for line in self.events(name):
+                msgspec.convert(line, LINES[line["event"]])
+        return result
 
     def info(
         self,
@@ -90,9 +99,11 @@ class Site:
         params = completed(runai_maintenance_info.ARGUMENT_SPEC, given)
         return run_maintenance_info(params, given, environ or {}, check)
 
+    def path(self, name: str = "night") -> Path:
+        return self.folder / f"{name}.record.jsonl"
+
     def events(self, name: str = "night") -> list[dict[str, Any]]:
-        path = self.folder / f"{name}.record.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        return [json.loads(line) for line in self.path(name).read_text().splitlines()]
 
     def phases(self, count: int) -> list[str | None]:
         return [self.simulator.state.phase(workload_id(number)) for number in range(count)]

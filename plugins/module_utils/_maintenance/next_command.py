@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Optional
 
 from .._api.connection import SECRET_OPTIONS, connection_argument_spec, is_usable_address
 from .._common.text import clean
-from .._record.record import BEGUN, ENDED, PLANNED, Record, RecordError
+from .._record.events import BEGUN, ENDED, PLANNED
+from .._record.record import Record, RecordError
 from .._selection.options import select_argument_spec
 from .._system.processes import ancestors, arguments_of, is_play
 from .options import maintenance_argument_spec

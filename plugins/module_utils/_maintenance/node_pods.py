@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from .._common.errors import RunaiError
 from .._common.text import clean, counted, some_of
-from .._record.record import LEAVE, Record
+from .._record.events import LEAVE
+from .._record.record import Record
 from .reader import PodsOnNode
 from .session import Session
 

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Optional
 
 from .._common.text import counted
 from .._common.times import format_age, parse_timestamp, utc_now
-from .._record.record import ACTING, BEGUN, PLANNED, RecordedWorkload, RecordError, told_event
+from .._record.events import ACTING, BEGUN, PLANNED, told_event
+from .._record.record import RecordedWorkload, RecordError
 from .._selection.keep import Keep
 from .reader import Identity
 from .results import Outcome, Problem

@@ -16,7 +16,8 @@ from .._common.errors import OptionError
 from .._common.ids import parse_ids
 from .._common.option_values import reject_blank, seconds, whole
 from .._common.times import parse_age
-from .._record.record import BEGUN, ENDED, NAME_RULE, PLANNED, is_name
+from .._record.events import BEGUN, ENDED, PLANNED
+from .._record.record import NAME_RULE, is_name
 from .._selection.keep import Keep, keep_argument_spec, keep_of
 from .._selection.options import info_options, select_argument_spec, selection_argument_spec
 from .._workload.phases import SUSPEND

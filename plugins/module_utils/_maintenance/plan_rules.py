@@ -15,7 +15,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from .._common.text import clean, counted, some_of
-from .._record.record import ACT, LEAVE, SHARE, RecordedWorkload, RecordError
+from .._record.events import ACT, LEAVE, SHARE
+from .._record.record import RecordedWorkload, RecordError
 from .._workload.phases import STOPPED, STOPPING
 from .._workload.workload import Workload
 from .options import REFUSE, MaintenanceOptions

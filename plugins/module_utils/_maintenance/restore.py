@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Callable
 
+from .._record.events import ACT, BEGUN, ENDED, ENDING, OTHERS, PLANNED
 from .._record.ownership import (
     HELD,
     LATE,
@@ -23,7 +24,7 @@ from .._record.ownership import (
     VERDICTS,
     uncertain_if_few,
 )
-from .._record.record import ACT, BEGUN, ENDED, ENDING, OTHERS, PLANNED, Record, RecordError
+from .._record.record import Record, RecordError
 from .._workload.phases import RESUME, RUNNING, STOPPED, STOPPING
 from .._workload.workload import Workload
 from .node_pods import read_node_pods

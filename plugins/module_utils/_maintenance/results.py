@@ -14,19 +14,9 @@ from typing import Any, NamedTuple
 from .._common.errors import no_request
 from .._common.result import ResultBudget
 from .._common.text import clean, counted, some_of
+from .._record.events import ACT, ACTING, BEGUN, ENDED, ENDING, LEAVE, PLANNED, SHARE
 from .._record.ownership import BACK, HELD, OURS, STARTING, UNCERTAIN, VERDICTS
-from .._record.record import (
-    ACT,
-    ACTING,
-    BEGUN,
-    ENDED,
-    ENDING,
-    LEAVE,
-    PLANNED,
-    SHARE,
-    Record,
-    RecordedWorkload,
-)
+from .._record.record import Record, RecordedWorkload
 from .._workload.workload import Workload
 from .next_command import FENCE, STATUS, NextCommand
 from .options import TOLD, MaintenanceOptions

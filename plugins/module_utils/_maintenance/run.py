@@ -13,9 +13,10 @@ from typing import Any, Callable, Optional
 from .._common.errors import RunaiError, no_request
 from .._common.result import LARGEST_RESULT, ModuleResult, fitting
 from .._common.text import counted
+from .._record.events import BEGUN, ENDED, PLANNED
 from .._record.handover import pack
 from .._record.log import RecordFolder
-from .._record.record import BEGUN, ENDED, PLANNED, Record, RecordError, record_of
+from .._record.record import Record, RecordError, record_of
 from .._selection.places import AmbiguousNode
 from .._system.files import check_output
 from .._system.mounts import is_in_container

@@ -21,26 +21,28 @@ from .._batch.run import BatchHooks, run_batch
 from .._common.result import ModuleResult
 from .._common.text import some_of
 from .._common.times import parse_timestamp, utc_now
-from .._record.handover import unpack
-from .._record.log import RecordFile, RecordFolder, RecordInMemory, check_writable
-from .._record.ownership import Holder, held_by, in_need_of_history, stopped_by, verdict_of, verdicts_of
-from .._record.record import (
+from .._record.events import (
     BEGUN,
     PLANNED,
+    AttributionRow,
     Event,
-    Record,
-    RecordError,
+    Maker,
+    PhaseRow,
+    SharedRow,
+    State,
     answered_event,
-    apply_event,
     asked_event,
     attributed_event,
     head_event,
-    record_of,
     seen_event,
     shared_event,
     state_event,
     told_event,
 )
+from .._record.handover import unpack
+from .._record.log import RecordFile, RecordFolder, RecordInMemory, check_writable
+from .._record.ownership import Holder, held_by, in_need_of_history, stopped_by, verdict_of, verdicts_of
+from .._record.record import Record, RecordError, apply_event, record_of
 from .._selection.options import select_argument_spec
 from .._workload.workload import Workload
 from .options import MaintenanceOptions
@@ -197,7 +199,7 @@ class Session:
         for event in events:
             apply_event(record, event)
 
-    def enter_state(self, state: str) -> None:
+    def enter_state(self, state: State) -> None:
         """Move the record to a state, unless it is there."""
         if self.require_record().state != state:
             self.write(state_event(state, utc_now(), self.by))
@@ -271,10 +273,12 @@ class Session:
         deleted = self.reader.deleted(missing) if missing else ()
         return verdicts_of(self.require_record(), now, deleted, held)
 
-    def note_attribution(self, now: Mapping[str, Workload], by: Mapping[str, str]) -> None:
+    def note_attribution(self, now: Mapping[str, Workload], by: Mapping[str, Maker]) -> None:
         """Record who made the stops."""
         if by:
-            self.write(attributed_event((one, now[one].phase_since, who) for one, who in by.items()))
+            self.write(
+                attributed_event(AttributionRow(one, now[one].phase_since, who) for one, who in by.items())
+            )
 
     def read_recorded(self) -> dict[str, Workload]:
         """Read the workloads of the record."""
@@ -294,7 +298,7 @@ class Session:
     def note_phases(self, now: Mapping[str, Workload]) -> None:
         """Record the phases of the workloads that this record may have stopped."""
         rows = [
-            (one.id, now[one.id].phase, now[one.id].phase_since)
+            PhaseRow(one.id, now[one.id].phase, now[one.id].phase_since)
             for one in self.require_record().covered()
             if one.id in now and one.is_ours
         ]
@@ -304,7 +308,11 @@ class Session:
     def note_shared(self, holders: Mapping[str, Holder]) -> None:
         """Record that another record stopped these workloads, and that this one holds them as well."""
         if holders:
-            self.write(shared_event((one, held.stopped_since, held.sent_at) for one, held in holders.items()))
+            self.write(
+                shared_event(
+                    SharedRow(one, held.stopped_since, held.sent_at) for one, held in holders.items()
+                )
+            )
 
     def send(
         self, action: str, ids: Sequence[str], send_anyway: Sequence[str] = (), wait_for: str = "target"

@@ -13,20 +13,9 @@ from typing import Any, NamedTuple, Optional
 from .._batch.outcome import CHANGED
 from .._common.text import clean, counted
 from .._common.times import format_age, utc_now
+from .._record.events import ACTING, BEGUN, ENDED, ENDING, LEAVE, PLANNED, untold_event
 from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
-from .._record.record import (
-    ACTING,
-    BEGUN,
-    ENDED,
-    ENDING,
-    LEAVE,
-    PLANNED,
-    Record,
-    RecordedWorkload,
-    RecordError,
-    plan_events,
-    untold_event,
-)
+from .._record.record import Record, RecordedWorkload, RecordError, plan_events
 from .._selection.places import unlisted_message
 from .._workload.phases import RUNNING, STOPPED, STOPPING, SUSPEND
 from .._workload.workload import Workload

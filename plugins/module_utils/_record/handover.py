@@ -12,7 +12,8 @@ import json
 import zlib
 from collections.abc import Sequence
 
-from .record import Event, RecordError, is_shallow
+from .events import Event
+from .record import RecordError, is_shallow
 
 _PREFIX = "runai-record-1:"
 _LONGEST = 256_000

@@ -17,7 +17,8 @@ from typing import NamedTuple, Optional
 
 from .._common.text import clean
 from .._system.files import Folder, UnsafeFileError, try_lock
-from .record import ENDED, ENDING, PLANNED, Event, Record, RecordError, is_name, is_shallow, record_of
+from .events import ENDED, ENDING, PLANNED, Event
+from .record import Record, RecordError, is_name, is_shallow, record_of
 
 SUFFIX = ".record.jsonl"
 _LARGEST = 256 * 1024 * 1024

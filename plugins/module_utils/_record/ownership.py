@@ -25,7 +25,8 @@ from .._workload.phases import (
     is_unclear,
 )
 from .._workload.workload import Workload
-from .record import OTHERS, US, Record, RecordedWorkload
+from .events import OTHERS, US, Maker
+from .record import Record, RecordedWorkload
 
 NOT_STOPPED = "not_stopped"
 BACK = "back"
@@ -156,8 +157,8 @@ def _are_many(part: Collection[str], found: Mapping[str, str]) -> bool:
     return len(part) > max(1, stopped * _MOST_TOUCHED)
 
 
-def stopped_by(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChange]) -> str:
-    """Return who made a stop by the history of the workload: US, OTHERS, or an empty string if unknown.
+def stopped_by(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChange]) -> Optional[Maker]:
+    """Return who made a stop by the history of the workload: US, OTHERS, or None if unknown.
 
     A time stamp that moved is of another stop if the workload was active in between. A stop that began before
     the suspend was sent is of somebody else.
@@ -166,7 +167,7 @@ def stopped_by(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChan
     if _has_moved(one, now):
         first_stop = parse_timestamp(one.stopped_since)
         if first_stop is None or not any(change.at <= first_stop for change in changes):
-            return ""
+            return None
         if any(change.at > first_stop and is_active(change.phase) for change in changes):
             return OTHERS
         # It is the stop that was seen first.
@@ -176,7 +177,7 @@ def stopped_by(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChan
     active = [number for number, change in enumerate(changes) if is_active(change.phase)]
     stops = changes[active[-1] + 1 if active else 0 :]
     if sent is None or not stops or stops[0].phase not in (STOPPED, STOPPING):
-        return ""
+        return None
     return OTHERS if stops[0].at < sent else US
 
 

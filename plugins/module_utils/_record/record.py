@@ -16,21 +16,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Optional
 
-from .._batch.outcome import CHANGED, UNKNOWN_OUTCOME, Outcome
+from .._batch.outcome import CHANGED, UNKNOWN_OUTCOME
 from .._common.errors import RunaiError
 from .._common.times import parse_timestamp
 from .._workload.phases import STOPPED, SUSPEND, is_suspendable
-
-VERSION = 1
-
-PLANNED, ACTING, BEGUN, ENDING, ENDED = "planned", "acting", "begun", "ending", "ended"
-STATES = (PLANNED, ACTING, BEGUN, ENDING, ENDED)
-
-# What a plan does with a workload: suspend it, share the stop of another open record, leave it running.
-ACT, SHARE, LEAVE = "act", "share", "leave"
-
-# Who made a stop, by the history of the workload or by decision of the operator.
-US, OTHERS = "us", "others"
+from .events import (
+    ACTING,
+    BEGUN,
+    LEAVE,
+    MAKERS,
+    PLANNED,
+    STATES,
+    TREATMENTS,
+    VERSION,
+    Event,
+    Line,
+    Maker,
+    WorkloadRow,
+    state_event,
+    workloads_events,
+)
 
 # Time stamps of a cluster may be behind those of the control plane by this, or lack the fraction.
 _CLOCK_TOLERANCE = timedelta(seconds=2)
@@ -47,8 +52,6 @@ _LIMITS: dict[str, tuple[Any, Any]] = {
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NAME_RULE = "must be 1 to 100 letters, digits, dots, hyphens and underscores, the first a letter or a digit"
-
-Event = Mapping[str, Any]
 
 
 class RecordError(RunaiError):
@@ -106,7 +109,7 @@ class RecordedWorkload:
     is_resume_asked: bool = False
     is_resumed: bool = False
     was_back: bool = False
-    stopped_by: str = ""
+    stopped_by: Optional[Maker] = None
     attributed_since: str = ""
     outcome: Optional[str] = None
     code: Optional[int] = None
@@ -175,7 +178,7 @@ class RecordedWorkload:
         self.is_shared, self.sent_at = True, sent_at
         self.was_stopped, self.stopped_since = bool(stopped_since), stopped_since
 
-    def note_attribution(self, since: str, who: str) -> None:
+    def note_attribution(self, since: str, who: Maker) -> None:
         """Note who made the stop with this time stamp."""
         self.attributed_since, self.stopped_by = since, who
 
@@ -211,32 +214,17 @@ class Record:
         return [one for one in self.workloads.values() if one.plan != LEAVE]
 
 
-_ROW_KEYS = ("id", "plan", "name", "project", "owner", "cluster_id", "gpus", "phase", "since")
-_ROW_TYPES: dict[str, Any] = {**dict.fromkeys(_ROW_KEYS, str), "gpus": (int, float)}
-_ROWS_A_LINE = 200
+_ROW_TYPES: dict[str, Any] = {**dict.fromkeys(WorkloadRow._fields, str), "gpus": (int, float)}
 
 
-def head_event(
-    record_id: str, name: str, control_plane: Mapping[str, Any], at: str, by: Mapping[str, Any]
-) -> Event:
-    """Return the first line."""
-    return {
-        "event": "head",
-        "version": VERSION,
-        "id": record_id,
-        "name": name,
-        "at": at,
-        "by": dict(by),
-        "control_plane": dict(control_plane),
-    }
-
-
-def plan_events(record: Record, at: str, by: Mapping[str, Any], settled: Sequence[str] = ()) -> list[Event]:
+def plan_events(record: Record, at: str, by: Mapping[str, Any], settled: Sequence[str] = ()) -> list[Line]:
     """Return the lines of a plan: its options, its workloads, and the state that completes it.
 
     ``settled`` are ids of an earlier plan that the record does not hold any more.
     """
-    rows = [[getattr(one, key) for key in _ROW_KEYS] for one in record.workloads.values()]
+    rows = [
+        WorkloadRow(*(getattr(one, key) for key in WorkloadRow._fields)) for one in record.workloads.values()
+    ]
     return [
         {
             "event": "plan",
@@ -246,62 +234,10 @@ def plan_events(record: Record, at: str, by: Mapping[str, Any], settled: Sequenc
             "passed_over": record.passed_over,
             "settled": list(settled),
         },
-        *(
-            {"event": "workloads", "rows": rows[start : start + _ROWS_A_LINE]}
-            for start in range(0, len(rows), _ROWS_A_LINE)
-        ),
+        *workloads_events(rows),
         # One that holds workloads stays as it is.
         *(() if record.is_open else (state_event(PLANNED, at, by),)),
     ]
-
-
-def state_event(state: str, at: str, by: Mapping[str, Any]) -> Event:
-    """Return the line that moves the record on."""
-    return {"event": "state", "state": state, "at": at, "by": dict(by)}
-
-
-def asked_event(action: str, ids: Sequence[str], at: str, sent_at: str = "") -> Event:
-    """Return the line that is on disk before ids are sent; ``sent_at`` is by the control plane's clock."""
-    return {"event": "asked", "action": action, "ids": list(ids), "at": at, "sent_at": sent_at}
-
-
-def answered_event(action: str, outcomes: Iterable[Outcome]) -> Event:
-    """Return the line of outcomes: unknown, where an earlier request may still be carried out."""
-    rows = [
-        [
-            one.id,
-            UNKNOWN_OUTCOME if one.may_be_applied else one.outcome,
-            one.code,
-            (one.message or one.reason)[:200],
-        ]
-        for one in outcomes
-    ]
-    return {"event": "answered", "action": action, "rows": rows}
-
-
-def seen_event(rows: Iterable[tuple[str, str, str]]) -> Event:
-    """Return the line of a read: id, phase and the time stamp of the phase."""
-    return {"event": "seen", "rows": [list(row) for row in rows]}
-
-
-def shared_event(rows: Iterable[tuple[str, str, str]]) -> Event:
-    """Return the line of stops that another record made: id, and ``stopped_since`` and ``sent_at`` there."""
-    return {"event": "shared", "rows": [list(row) for row in rows]}
-
-
-def attributed_event(rows: Iterable[tuple[str, str, str]]) -> Event:
-    """Return the line of who made stops: id, the time stamp of the stop, and US or OTHERS."""
-    return {"event": "attributed", "rows": [list(row) for row in rows]}
-
-
-def told_event(owner: str, ids: Sequence[str], at: str) -> Event:
-    """Return the line of a notice: its owner, and the workloads that will be suspended."""
-    return {"event": "told", "owner": owner, "ids": list(ids), "at": at}
-
-
-def untold_event(ids: Iterable[str]) -> Event:
-    """Return the line of workloads with a notice that has expired."""
-    return {"event": "untold", "ids": list(ids)}
 
 
 def record_of(events: Iterable[Event], name: str = "") -> Record:
@@ -359,10 +295,10 @@ def _plan(record: Record, event: Event) -> None:
 
 def _workloads(record: Record, event: Event) -> None:
     for row in event["rows"]:
-        values = dict(zip(_ROW_KEYS, row))
+        values = dict(zip(WorkloadRow._fields, row))
         _check_types(values, _ROW_TYPES)
         one = RecordedWorkload(**{**values, "gpus": float(values["gpus"])})
-        if one.plan not in (ACT, SHARE, LEAVE):
+        if one.plan not in TREATMENTS:
             raise ValueError(one.plan)
         record.workloads.setdefault(one.id, one)
 
@@ -403,7 +339,10 @@ def _shared(record: Record, event: Event) -> None:
 
 def _attributed(record: Record, event: Event) -> None:
     for workload_id, since, who in event["rows"]:
-        record.workloads[workload_id].note_attribution(*_texts([since, who]))
+        if who not in MAKERS:
+            raise ValueError(who)
+        _texts([since])
+        record.workloads[workload_id].note_attribution(since, who)
 
 
 def _told(record: Record, event: Event) -> None:

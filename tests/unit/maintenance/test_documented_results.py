@@ -16,11 +16,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.results 
     rows_of,
     summary_of,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
-    ACT,
-    Record,
-    RecordedWorkload,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._record.events import ACT
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import Record, RecordedWorkload
 from ansible_collections.gpuops.runai.plugins.modules import runai_maintenance, runai_maintenance_info
 
 RECORD = Record("1", "night", {}, workloads={"a": RecordedWorkload("a", ACT)})

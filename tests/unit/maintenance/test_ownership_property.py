@@ -15,8 +15,9 @@ from typing import Any
 from unittest import mock
 
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
+from ansible_collections.gpuops.runai.plugins.module_utils._record.events import ENDED
 from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFolder
-from ansible_collections.gpuops.runai.plugins.module_utils._record.record import ENDED, Record, record_of
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import Record, record_of
 from ansible_collections.gpuops.runai.tests.support.memory_control_plane import (
     OWNER,
     CrashError,

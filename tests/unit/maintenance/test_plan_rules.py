@@ -15,12 +15,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.plan_rul
     check_unsuspendable,
     owners_of,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
-    ACT,
-    LEAVE,
-    RecordedWorkload,
-    RecordError,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._record.events import ACT, LEAVE
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import RecordedWorkload, RecordError
 
 
 def _entries(number: int, plan: str = ACT) -> list[RecordedWorkload]:

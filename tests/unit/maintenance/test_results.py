@@ -19,12 +19,8 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.results 
     RunContext,
     make_result,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
-    ACT,
-    BEGUN,
-    Record,
-    RecordedWorkload,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._record.events import ACT, BEGUN
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import Record, RecordedWorkload
 from ansible_collections.gpuops.runai.plugins.modules.runai_maintenance import ARGUMENT_SPEC
 
 WORKLOADS = 10_000

@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._record.handover import pack, unpack
-from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFile, RecordFolder
-from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
+from ansible_collections.gpuops.runai.plugins.module_utils._record.events import (
     ENDED,
     Event,
-    RecordError,
     head_event,
-    record_of,
     state_event,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record.handover import pack, unpack
+from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFile, RecordFolder
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import RecordError, record_of
 
 HEAD = head_event("1", "night", {"tenant_id": "1"}, "2026-01-01T00:00:00Z", {"user": "ada"})
 ENDED_EVENT = state_event(ENDED, "2026-01-02T00:00:00Z", {"user": "ada"})

@@ -9,6 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._record.events import (
+    ACTING,
+    BEGUN,
+    ENDING,
+    OTHERS,
+    US,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership import (
     BACK,
     FINISHED,
@@ -33,15 +40,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership imp
     verdict_of,
     verdicts_of,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
-    ACTING,
-    BEGUN,
-    ENDING,
-    OTHERS,
-    US,
-    Record,
-    RecordedWorkload,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import Record, RecordedWorkload
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import SEEN, Workload
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
@@ -195,11 +194,13 @@ STOP = [("2026-01-01T00:00:00Z", "Running"), (AT, "Stopping"), (AT, "Stopped")]
         # Newest first, as the simulator lists them.
         ([(LATER, "Stopped"), (LATER, "Resuming"), *reversed(STOP)], OTHERS),
         # It does not reach back to the stop.
-        ([(LATER, "Stopped")], ""),
-        ([], ""),
+        ([(LATER, "Stopped")], None),
+        ([], None),
     ],
 )
-def test_stopped_by_decides_on_a_moved_time_stamp(changes: list[tuple[str, str]], expected: str) -> None:
+def test_stopped_by_decides_on_a_moved_time_stamp(
+    changes: list[tuple[str, str]], expected: str | None
+) -> None:
     assert stopped_by(_stopped(), _now("Stopped", LATER), _history(*changes)) == expected
 
 
@@ -217,12 +218,12 @@ def test_stopped_by_of_a_moved_time_stamp_keeps_what_is_known_of_the_stop() -> N
         ([(BEFORE, "Running"), ("2026-01-01T00:00:30Z", "Stopping"), (BEFORE, "Stopped")], OTHERS),
         ([(BEFORE, "Running"), (AT, "Stopped")], US),
         ([(BEFORE, "Stopped")], OTHERS),
-        ([(BEFORE, "Running")], ""),
-        ([], ""),
+        ([(BEFORE, "Running")], None),
+        ([], None),
     ],
 )
 def test_stopped_by_decides_on_a_stop_before_the_suspend(
-    changes: list[tuple[str, str]], expected: str
+    changes: list[tuple[str, str]], expected: str | None
 ) -> None:
     assert stopped_by(_stopped(since=BEFORE), _now("Stopped", BEFORE), _history(*changes)) == expected
 
