@@ -9,43 +9,25 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._record.events import BEGUN, VERSION, head_event
 from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFolder
 from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership import OURS, verdicts_of
-from ansible_collections.gpuops.runai.plugins.module_utils._record.record import (
-    _EVENTS,
-    BEGUN,
-    VERSION,
-    Event,
-    Record,
-    answered_event,
-    asked_event,
-    attributed_event,
-    head_event,
-    plan_events,
-    record_of,
-    seen_event,
-    shared_event,
-    state_event,
-    told_event,
-    untold_event,
-)
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import record_of
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import SEEN, Workload
 
+from tools.record_schema import SCHEMA, schema, text
+
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "docsite" / "rst" / "record_format.rst"
-RECORD = Record("1", "night", {})
-WRITTEN: list[Event] = [
-    *plan_events(RECORD, "", {}),
-    state_event(BEGUN, "", {}),
-    asked_event("suspend", [], ""),
-    answered_event("suspend", []),
-    seen_event([]),
-    shared_event([]),
-    attributed_event([]),
-    told_event("ada", [], ""),
-    untold_event([]),
-]
+LINES = schema()["$defs"]
+KEYS = {
+    line["properties"]["event"]["enum"][0]: set(line["required"])
+    for line in LINES.values()
+    if "properties" in line
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +51,28 @@ def test_example_of_the_page_is_a_record_that_holds_its_workload(page: str, tmp_
     assert verdicts_of(record, {one.id: now}) == {one.id: OURS}
 
 
-def test_example_of_the_page_has_the_keys_that_are_written(page: str) -> None:
-    written = {event["event"]: set(event) for event in (head_event("1", "n", {}, "", {}), *WRITTEN)}
+def test_example_of_the_page_is_of_the_schema(page: str) -> None:
     for line in _example(page):
-        event = json.loads(line)
-        assert set(event) == written.get(event["event"], {"event", "rows"}), line
+        jsonschema.validate(json.loads(line), schema())
 
 
 def test_tables_of_the_page_name_each_event_and_each_key(page: str) -> None:
     head, events = page.split("\nThe events\n")
-    for key in head_event("1", "night", {}, "", {}):
-        assert key == "event" or f"* - ``{key}``\n" in head
     cells = dict(re.findall(r"(?m)^   \* - ``(\w+)``\n     - (.*)$", events))
-    assert set(cells) == set(_EVENTS)
-    for event in WRITTEN:
-        assert set(event) - {"event"} <= set(re.findall(r"``(\w+)``", cells[event["event"]])), event
+    cells["head"] = "".join(re.findall(r"\* - (``\w+``)\n", head))
+    assert set(cells) == set(KEYS)
+    for event, keys in KEYS.items():
+        assert keys - {"event"} == set(re.findall(r"``(\w+)``", cells[event])), event
     assert f"``version`` is {VERSION}." in page
+
+
+def test_record_schema_is_of_the_types_of_the_lines() -> None:
+    assert SCHEMA.read_text() == text(), "write it anew with: make schema"
+
+
+@pytest.mark.parametrize("wrong", [{"version": 0}, {"event": "begin"}, {"at": None}])
+def test_record_schema_rejects_what_is_no_line(wrong: dict[str, Any]) -> None:
+    head = head_event("1", "night", {}, "2026-01-01T00:00:00Z", {})
+    jsonschema.validate(head, schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**head, **wrong}, schema())
