@@ -91,6 +91,8 @@ class Fleet:
         self._sequence = 0
         self._gpus_held = 0.0
         self._queue: dict[str, None] = {}
+        # The last request of each workload that waits for its lag.
+        self._lagging: dict[str, int] = {}
         self._cut_off: set[str] = set()
         self._held: list[tuple[str, int, str]] = []
         now = clock.now()
@@ -102,9 +104,9 @@ class Fleet:
         with self.lock:
             now = self.clock.now()
             while self._due and self._due[0][0] <= now:
-                due, _order, workload_id, turn, step = heapq.heappop(self._due)
+                due, order, workload_id, turn, step = heapq.heappop(self._due)
                 workload = self._live.get(workload_id)
-                if workload is None:
+                if workload is None or (turn < 0 and not self._is_last(workload_id, order)):
                     continue
                 if workload.fixed["clusterId"] in self._cut_off:
                     self._held.append((workload_id, turn, step))
@@ -129,10 +131,12 @@ class Fleet:
                 workload.note(now, f"{action} requested by {by}" if by else f"{action} requested")
                 if workload.fixed["clusterId"] in self._cut_off:
                     self._held.append((workload_id, _REQUEST, action))
-                elif not owed:
+                elif not owed and workload_id not in self._lagging:
                     continue
                 elif self.behaviour.lag_seconds > 0:
+                    # The last request counts, as for a cluster that is cut off.
                     self._schedule(now + self.behaviour.lag_seconds, workload_id, _REQUEST, action)
+                    self._lagging[workload_id] = self._sequence
                 else:
                     self._begin(workload, action, now)
             self.settle()
@@ -266,6 +270,13 @@ class Fleet:
             self.behaviour = behaviour
             self.version += 1
             self._serve_queue(self.clock.now())
+
+    def _is_last(self, workload_id: str, order: int) -> bool:
+        """Tell whether no later request replaces this one."""
+        is_last = self._lagging.get(workload_id, order) == order
+        if is_last:
+            self._lagging.pop(workload_id, None)
+        return is_last
 
     def _is_of(self, workload_id: str, cluster_id: str) -> bool:
         workload = self._live.get(workload_id)

@@ -9,11 +9,13 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
 
+from simulator.model.clock import ManualClock
 from tests.component.conftest import Start
 from tests.component.harness import BATCH, READS
 from tests.component.maintenance_site import PLAN, Site, good
@@ -232,3 +234,24 @@ def test_no_id_is_sent_before_its_line_is_durable(
     good(site.run(state, concurrency=4, **PLAN))
     assert early == []
     assert site.simulator.summary()["batches"]["suspend"] == 5
+
+
+@pytest.mark.parametrize("redundant", ["succeed", "fail"])
+def test_ended_while_phases_are_late_leaves_nothing_that_stops_unseen(
+    start: Start, records: Path, redundant: str
+) -> None:
+    """A control plane that judges by the phase refuses the resume: then the suspend is still to come."""
+    settings: dict[str, Any] = {"lag_seconds": 60, "redundant": redundant, "clock": ManualClock()}
+    site = Site(start(count=3, transition_seconds=1, **settings), records)
+    assert site.run("begun", wait_timeout=0.0, **PLAN).failed
+    site.simulator.advance(26)
+    ended = site.run("ended", wait_timeout=0.0)
+    site.simulator.advance(120)
+    if redundant == "fail":
+        assert ended.failed
+        assert ended.result["summary"]["late"] == 3
+        site.simulator.configure(lag_seconds=0)
+        good(site.run("ended", wait_timeout=0.0))
+    else:
+        assert good(ended)["state"] == "ended"
+    assert site.are_active(3)

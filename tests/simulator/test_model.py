@@ -73,6 +73,16 @@ def test_lag_set_delays_the_first_phase() -> None:
     ]
 
 
+def test_request_during_the_lag_replaces_the_one_that_waits() -> None:
+    fleet, clock = fleet_in("Running", lag_seconds=2.0)
+    fleet.act("suspend", [workload_id(0)])
+    clock.advance(1)
+    assert fleet.act("resume", [workload_id(0)]).failed == []
+    assert set(phases_over_time(fleet, clock, 10)) == {"Running"}
+    fleet.act("suspend", [workload_id(0)])
+    assert phases_over_time(fleet, clock, 10)[-1] == "Stopped"
+
+
 def test_phase_change_updates_its_time() -> None:
     fleet, clock = fleet_in("Running")
     start = clock.now()
