@@ -14,9 +14,9 @@ author:
 description:
   - Writes what the simulator of this collection needs to know of the workloads, clusters, nodes and pods that this
     account sees, and no more. It only reads the control plane.
-  - Where the account may not list clusters, nodes or pods, the rest is written, with a warning that says what can't be
-    rehearsed without them.
-  - Those who submitted workloads become pseudonyms. The names of workloads, projects, departments, clusters and
+  - If the account can't list clusters, nodes or pods, the rest is written. A warning names what can't be rehearsed
+    without them.
+  - Owners of workloads become pseudonyms. The names of workloads, projects, departments, clusters and
     nodes stay, since they are what maintenances are selected by.
 extends_documentation_fragment:
   - gpuops.runai.connection

@@ -98,10 +98,10 @@ options:
         this option the maintenance is one that repeats under one name, such as a reclaim of idle GPUs.
       - O(state=planned) and O(state=begun) then make the plan anew at each run. A record that has ended is kept beside the
         new one. A record that has begun keeps the workloads that it still holds stopped, and takes the new ones as well.
-      - O(state=planned) returns in RV(to_tell) whom to tell. O(state=begun) suspends the selected workloads of which the
-        owner was told at least so long ago, and no others.
-      - A notice counts for six days from the moment it is due. It counts no more once the workload was suspended, was
-        started again, is kept, or does not meet O(select) when it is planned or due.
+      - O(state=planned) returns in RV(to_tell) the owners to tell. O(state=begun) suspends only selected workloads
+        with an owner who was told at least so long ago.
+      - A notice is valid for six days from the moment it is due. It expires as soon as the workload was suspended, was
+        started again, or is kept. It also expires if the workload does not meet O(select) when it is planned or due.
     type: str
   told:
     description: Owners who were told. Required for O(state=told), and rejected elsewhere.
@@ -163,8 +163,8 @@ options:
   concurrency:
     description:
       - Number of batches in flight, from 1 to 16.
-      - By default, the number follows the control plane. It starts at 4, grows up to 16 while responses stay as fast as
-        before, and halves after HTTP 429 or 503, a time-out, or slower responses.
+      - By default, the number follows the control plane. It starts at 4 and grows up to 16 while responses stay as
+        fast as before. It halves after HTTP 429 or 503, a time-out, or slower responses.
     type: int
   wait_timeout:
     description:
@@ -204,7 +204,7 @@ options:
   by:
     description:
       - Names of who runs the task, written into the record.
-      - With C(awx_job_id), RV(next) names the job template and the variables to answer instead of a shell command.
+      - With C(awx_job_id), RV(next) names the job template and its variables instead of a shell command.
     type: dict
 attributes:
   check_mode:

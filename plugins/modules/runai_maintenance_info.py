@@ -44,8 +44,8 @@ options:
     type: path
   by:
     description:
-      - Names of who runs the task. With C(awx_job_id), RV(next) names the job template and the variables to answer instead
-        of a shell command.
+      - Names of who runs the task. With C(awx_job_id), RV(next) names the job template and its variables instead of a
+        shell command.
     type: dict
   workloads_limit:
     description:

@@ -13,7 +13,7 @@ author:
   - gpuops.runai contributors (@gpuops)
 description:
   - Suspends, resumes or deletes many workloads of an NVIDIA Run:ai control plane at once, through its batch
-    endpoint, and reports the outcome of every single id.
+    endpoint. Every id has its own outcome in the result.
   - The module reads the state of the workloads first. Workloads that already are in the requested state are unchanged.
     Workloads that can't be acted on are skipped or failed before anything is sent. The rest is sent in batches.
   - Every id gets exactly one outcome, which is changed, unchanged, skipped, failed, unknown or not attempted. If a
@@ -70,9 +70,9 @@ options:
   tolerate:
     description:
       - Reasons for which a workload that can't be acted on is skipped instead of failed.
-      - V(missing) means that it does not exist or is not visible to this account, V(finished) that it is Completed
-        or Failed, V(unsupported) that the control plane does not support the action for it, and V(deleting) that it
-        is being deleted.
+      - V(missing) means that the workload does not exist or is not visible to this account.
+      - V(finished) means that it is Completed or Failed, V(deleting) that it is being deleted.
+      - V(unsupported) means that the control plane does not support the action for it.
       - Only the state before the first batch counts. A workload that changes after that, and is refused for it by the
         control plane, is failed with the code and message of the refusal. The state of a workload whose delete was
         refused is read again, and the workload is unchanged if it is gone.
@@ -100,8 +100,8 @@ options:
   concurrency:
     description:
       - Number of batches in flight, from 1 to 16. Reads use as many connections, but at least 4.
-      - By default, the number follows the control plane. It starts at 4, grows up to 16 while responses stay as fast as
-        before, and halves after HTTP 429 or 503, a time-out, or slower responses.
+      - By default, the number follows the control plane. It starts at 4 and grows up to 16 while responses stay as
+        fast as before. It halves after HTTP 429 or 503, a time-out, or slower responses.
       - For O(action=delete) the default is 1.
     type: int
   wait:
@@ -344,8 +344,8 @@ outcomes:
 not_reached:
   description:
     - Ids that were not Stopped, Running or gone when O(wait) ended.
-    - If the result would otherwise be too large for job viewers, only the first of them are listed, and RV(msg) says how
-      many there are in all. Running the same task again waits for all of them.
+    - If the result would otherwise be too large for job viewers, only the first of them are listed, and RV(msg) has
+      their number. Running the same task again waits for all of them.
   returned: always
   type: list
   elements: str
@@ -394,12 +394,12 @@ workloads:
         - Why it has this outcome, as one word; empty if there is nothing to explain.
         - V(protected), V(phase), V(not_found), V(missing), V(forbidden), V(deleting), V(finished) and V(unsupported) come
           from the plan. Nothing was sent for such a workload.
-        - V(refused) means that the control plane refused the action, V(still_stopping) that the workload
-          did not stop within O(wait_timeout), so it was not resumed, V(unreachable) that no call reached the control
-          plane, and V(lost_response) that a response was lost and the outcome could not be determined.
+        - V(refused) means that the control plane refused the action, V(unreachable) that no call reached it.
+        - V(still_stopping) means that the workload did not stop within O(wait_timeout), so it was not resumed.
+        - V(lost_response) means that the response was lost, and the state does not show the result.
         - V(deadline), V(stopped) and V(orphaned) mean that the task ended before anything was sent for it, V(internal)
           that there is a bug in the collection.
-        - V(not_reached) means that O(wait) ended too early for it; the message says in which phase it was then.
+        - V(not_reached) means that O(wait) ended too early for it. The message names its phase.
       type: str
       sample: refused
     code:

@@ -127,7 +127,7 @@ def test_where_no_simulator_answers_it_is_said_how_to_start_one(
         "gpuops.runai.maintenance_rehearse", extra_vars={**SAID, "rehearsal_base_url": address}
     )
     assert run.rc == 2
-    assert told(run).startswith(f"No simulator answers at {address} (")
+    assert told(run).startswith(f"No simulator responds at {address} (")
     port = nowhere.partition(":")[2]
     assert f"Next: python3 -m simulator --port {port} --fleet " in told(run)
 
@@ -270,7 +270,7 @@ def test_a_tunnel_to_a_real_control_plane_is_refused(run_playbook: PlaybookRunne
         run = run_playbook("gpuops.runai.maintenance_rehearse", extra_vars=said)
         tunnel.shutdown()
     assert run.rc == 2, run.output
-    assert f"There is no simulator, but something else, at {said['rehearsal_base_url']}" in told(run)
+    assert f"Another server than the simulator responds at {said['rehearsal_base_url']}" in told(run)
     assert "nothing was rehearsed.\nNext: python3 -m simulator --port 8080 --fleet " in told(run)
     assert "/_simulator/summary" in Tunnel.asked
     assert not [one for one in Tunnel.asked if one.startswith("POST")]
