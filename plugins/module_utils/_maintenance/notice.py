@@ -19,6 +19,7 @@ from .._common.times import format_age, parse_timestamp, utc_now
 from .._record.events import ACTING, BEGUN, PLANNED, told_event
 from .._record.record import RecordedWorkload, RecordError
 from .._selection.keep import Keep
+from .plan_rules import by_owner
 from .reader import Identity
 from .results import Outcome, Problem
 from .session import Session
@@ -76,7 +77,7 @@ def apply_notice(
             notes += _count_note(
                 len(nobodys), "without an owner: nobody gets a notice, so that they are never suspended"
             )
-        return NoticeResult(free, _by_owner([one for one in fresh if one.owner], now + wait), untold, notes)
+        return NoticeResult(free, _messages([one for one in fresh if one.owner], now + wait), untold, notes)
     if notice is None:
         return NoticeResult(free, [], [], notes)
     due = [one for one in free if found[one.id] == DUE]
@@ -121,20 +122,17 @@ def _count_note(number: int, message: str) -> list[str]:
     return ["{0} {1}".format(counted(number, "workload"), message)] if number else []
 
 
-def _by_owner(entries: Sequence[RecordedWorkload], suspend_after: datetime) -> list[dict[str, Any]]:
-    owners: dict[str, list[RecordedWorkload]] = {}
-    for one in entries:
-        owners.setdefault(one.owner, []).append(one)
+def _messages(entries: Sequence[RecordedWorkload], suspend_after: datetime) -> list[dict[str, Any]]:
+    """Return an object for each owner to tell, most GPUs first."""
     after = suspend_after.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    found: list[dict[str, Any]] = [
+    return [
         {
             "owner": owner,
             "workloads": [
                 {"id": one.id, "name": one.name, "project": one.project, "gpus": one.gpus} for one in theirs
             ],
-            "gpus": round(sum(one.gpus for one in theirs), 2),
+            "gpus": gpus,
             "suspend_after": after,
         }
-        for owner, theirs in owners.items()
+        for owner, gpus, theirs in by_owner(entries)
     ]
-    return sorted(found, key=lambda one: (-one["gpus"], one["owner"]))

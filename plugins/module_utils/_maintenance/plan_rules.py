@@ -207,13 +207,10 @@ def drift_of(now: Iterable[Workload], known: Collection[str]) -> list[Workload]:
 
 def owners_of(entries: Iterable[RecordedWorkload]) -> list[dict[str, Any]]:
     """Return an object an owner, most GPUs first, with the names and GPUs of the first 20 workloads."""
-    found: dict[str, list[RecordedWorkload]] = {}
-    for entry in entries:
-        found.setdefault(entry.owner or "-", []).append(entry)
-    owners: list[dict[str, Any]] = [
+    return [
         {
             "owner": owner,
-            "gpus": round(sum(one.gpus for one in theirs), 2),
+            "gpus": gpus,
             "count": len(theirs),
             "projects": some_of(sorted({one.project or "-" for one in theirs}), 3),
             "workloads": [
@@ -221,9 +218,17 @@ def owners_of(entries: Iterable[RecordedWorkload]) -> list[dict[str, Any]]:
                 for one in theirs[:MOST_ROWS]
             ],
         }
-        for owner, theirs in found.items()
+        for owner, gpus, theirs in by_owner(entries)
     ]
-    return sorted(owners, key=lambda one: (-one["gpus"], one["owner"]))
+
+
+def by_owner(entries: Iterable[RecordedWorkload]) -> list[tuple[str, float, list[RecordedWorkload]]]:
+    """Return each owner with the GPUs and the workloads, most GPUs first."""
+    found: dict[str, list[RecordedWorkload]] = {}
+    for entry in entries:
+        found.setdefault(entry.owner or "-", []).append(entry)
+    owners = [(owner, round(sum(one.gpus for one in theirs), 2), theirs) for owner, theirs in found.items()]
+    return sorted(owners, key=lambda one: (-one[1], one[0]))
 
 
 def row_of(entry: RecordedWorkload, message: str) -> str:

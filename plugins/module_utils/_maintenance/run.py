@@ -23,7 +23,7 @@ from .._system.mounts import is_in_container
 from .control_plane import ControlPlaneReader
 from .next_command import STATUS, NextCommand, TypedCommand, UnlistedNames, faulty_options
 from .notice import record_told
-from .options import TOLD, MaintenanceOptions, maintenance_options
+from .options import TOLD, MaintenanceOptions, maintenance_argument_spec, maintenance_options
 from .page import write_summary
 from .reader import Reader
 from .restore import end, status
@@ -57,9 +57,7 @@ def run_maintenance(
     try:
         options = maintenance_options(params, given, environ)
     except RunaiError as fault:
-        return rejected_result(
-            str(fault), check_mode, context.commands.repeat(context.verb, faulty_options(str(fault)))
-        )
+        return _rejected(fault, context)
     reader = reader or ControlPlaneReader(params, environ, options.wait_for_api)
     more = {} if batch is None else {"batch": batch}
     return _run(Session(options, params, environ, check_mode, reader, say, **more), context)
@@ -85,46 +83,29 @@ def run_maintenance_info(
 def _info(
     params: Mapping[str, Any], given: Mapping[str, Any], environ: Mapping[str, str], context: RunContext
 ) -> ModuleResult:
-    check_mode = context.is_check
     try:
         if params["name"] is None:
-            return ModuleResult({**empty_result(check_mode), **_listed(params, environ)}, False, [], set())
-        options = maintenance_options({**_INFO_DEFAULTS, **params}, given, environ)
+            result = {**empty_result(context.is_check), **_listed(params, environ)}
+            return ModuleResult(result, False, [], set())
+        options = maintenance_options({**_defaults(), **params}, given, environ)
     except RunaiError as fault:
-        return rejected_result(
-            str(fault), check_mode, context.commands.repeat(STATUS, faulty_options(str(fault)))
-        )
+        return _rejected(fault, context)
     reader = ControlPlaneReader(params, environ, options.wait_for_api)
     # Reading only, it keeps nobody off the record.
     return _run(Session(options, params, environ, True, reader), context)
 
 
-_INFO_DEFAULTS: dict[str, Any] = {
-    "state": ENDED,
-    "record_max_age": "3650d",
-    "reason": None,
-    "select": None,
-    "max_affected": None,
-    "max_percent": None,
-    "max_drift": None,
-    "recheck": False,
-    "allow_empty": True,
-    "notice": None,
-    "keep": None,
-    "told": None,
-    "unsuspendable": "refuse",
-    "unmatched_exemptions": "refuse",
-    "node_fenced": True,
-    "crosses_version": None,
-    "resume_touched": False,
-    "attempts": 1,
-    "max_failures": "10%",
-    "concurrency": None,
-    "wait_timeout": 0,
-    "wait_interval": 5,
-    "settle_time": 0,
-    "deadline": None,
-}
+def _defaults() -> dict[str, Any]:
+    """Return the options of runai_maintenance that runai_maintenance_info does not have; a read uses none."""
+    defaults = {option: spec.get("default") for option, spec in maintenance_argument_spec().items()}
+    return {**defaults, "state": ENDED}
+
+
+def _rejected(fault: RunaiError, context: RunContext) -> ModuleResult:
+    """Return the result of a run with options that can't be used."""
+    message = str(fault)
+    next_command = context.commands.repeat(context.verb, faulty_options(message))
+    return rejected_result(message, context.is_check, next_command)
 
 
 def rejected_result(message: str, check_mode: bool, next_command: str = "", rows: Any = ()) -> ModuleResult:
