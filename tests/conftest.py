@@ -15,9 +15,15 @@ from urllib.request import getproxies_environment
 import hypothesis.configuration
 import pytest
 
-# The same examples on every run, and no judgement of how long one takes on a busy machine.
+# The same few examples on every run, and no judgement of how long one takes on a busy machine. With the
+# number in EXAMPLES, as many at random.
+EXAMPLES = os.environ.get("EXAMPLES")
 hypothesis.settings.register_profile(
-    "steady", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "steady",
+    max_examples=int(EXAMPLES or 30),
+    derandomize=not EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
 )
 hypothesis.settings.load_profile("steady")
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parent.parent / ".cache" / "hypothesis")

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import BAD
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -196,12 +195,6 @@ class Operations(RuleBasedStateMachine):
                 assert len(before & refused) * (100 if "%" in max_failures else 1) <= accepted
 
 
-# More of them, at random: RANDOM_FAULTS=2000 pytest tests/component/test_random_faults.py
-EXAMPLES = int(os.environ.get("RANDOM_FAULTS", "0"))
-Operations.TestCase.settings = settings(
-    max_examples=EXAMPLES or 50,
-    derandomize=not EXAMPLES,
-    stateful_step_count=25,
-    suppress_health_check=list(HealthCheck),
-)
+# More of them, at random: EXAMPLES=2000 pytest tests/component/test_random_faults.py
+Operations.TestCase.settings = settings(stateful_step_count=25)
 TestOperations = Operations.TestCase

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -27,7 +26,7 @@ from ansible_collections.gpuops.runai.tests.support.memory_control_plane import 
     run_against,
 )
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 IDS = [workload_id(number) for number in range(4)]
@@ -218,11 +217,6 @@ def _has_state(world: World, name: str) -> bool:
     return record is not None and record.state != ""
 
 
-@settings(
-    max_examples=int(os.environ.get("OWNERSHIP_EXAMPLES", "60")),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
 @given(st.lists(ACTS, min_size=5, max_size=16))
 def test_nothing_stays_stopped_after_all_have_ended_and_nothing_of_owners_is_resumed(
     acts: list[tuple[Any, ...]],
