@@ -23,6 +23,7 @@ from ansible import release as ansible_release
 from ansible_test._internal.python_requirements import get_venv_packages
 
 from tools.cores import environment_with
+from tools.install import install
 from tools.paths import CACHE, CHECKOUT, command, environment, only_one, source_files
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -33,15 +34,13 @@ HOME = WORK / "home"
 JUNIT = COPY / "tests" / "output" / "junit"
 
 # ansible-test downloads its pip bootstrap from a server that is not reachable everywhere, unless it finds
-# the script at this place. This one takes the interpreter's own pip and asks it for the version wanted.
+# the script at this place. This one copies pip, instead of installing it in each of a dozen environments.
 PIP_BOOTSTRAP = """\
-import subprocess
-import sys
+import shutil
+import sysconfig
 
 if __name__ == "__main__":
-    wanted = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
-    subprocess.check_call([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL)
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", *wanted])
+    shutil.copytree({seed!r}, sysconfig.get_path("purelib"), dirs_exist_ok=True)
 """
 
 
@@ -56,10 +55,14 @@ def copy_working_tree() -> None:
 
 
 def seed_pip_bootstrap() -> None:
-    pip = get_venv_packages(SimpleNamespace(version=VERSION))["pip"]
-    script = HOME / ".ansible" / "test" / "cache" / f"get_pip_{pip.replace('.', '_')}.py"
+    packages = get_venv_packages(SimpleNamespace(version=VERSION))
+    seed = WORK / "pip"
+    if not seed.exists():
+        wanted = [f"{name}=={version}" for name, version in packages.items()]
+        install(Path(sys.prefix), f"--target={seed}", *wanted)
+    script = HOME / ".ansible" / "test" / "cache" / f"get_pip_{packages['pip'].replace('.', '_')}.py"
     script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(PIP_BOOTSTRAP)
+    script.write_text(PIP_BOOTSTRAP.format(seed=str(seed)))
 
 
 def seed_pip_configuration() -> None:
