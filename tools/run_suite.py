@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the checks, two at a time, all of them whatever fails: python -m tools.run_suite [--fast] [STAGE...]
 
-Prints what a stage has to say only if it fails, and a line a stage with its duration. The last line is
-"N passed, N failed, N skipped", where a stage that runs tests counts its tests and any other counts as one.
-Exits with 1 if anything failed.
+Prints what a stage has to say only if it fails, a line a stage with its duration and CPU time, and at the end
+the stages that took most. The last line is "N passed, N failed, N skipped", where a stage that runs tests
+counts its tests and any other counts as one. Exits with 1 if anything failed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 COLLECTION = "ansible_collections.gpuops.runai"
 # Most stages wait for something most of the time, or use one core: a second one uses the other.
 AT_ONCE = 2
+# Those whose subjects call ansible-core: they run with the oldest one, too.
+WITH_ANSIBLE = ("tests/unit/api/", "tests/unit/roles/", "tests/unit/test_module.py")
+LONGEST_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,6 @@ class Stage:
 
     name: str
     command: tuple[str, ...]
-    fast: bool = False
     junit: Path | None = None
     cwd: Path = CHECKOUT
     needs: str | None = None
@@ -52,33 +54,63 @@ class Counts:
     skipped: int = 0
 
 
-def stages(results: Path) -> Iterator[Stage]:
-    """Every check there is: the fast ones first, then the longest, so that nothing waits for it at the end.
+@dataclass(frozen=True)
+class Result:
+    stage: Stage
+    counts: Counts
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @property
+    def duration(self) -> str:
+        return f"{self.seconds:6.1f} s {self.cpu_seconds:6.1f} s CPU  {self.stage.name}"
+
+
+def stages(results: Path, *, fast: bool) -> Iterator[Stage]:
+    """Every check there is, or the fast ones alone: those first, then the longest, so that no core idles.
 
     Those that run tests leave reports below `results`.
     """
-
-    def pytest_stage(folder: str, *, fast: bool = False) -> Stage:
-        junit = results / folder
-        options = ("-q", "--numprocesses=auto", "--maxprocesses=4", f"--junitxml={junit}/junit.xml")
-        return Stage(f"pytest {folder}", (PYTHON, "-m", "pytest", *options, folder), fast=fast, junit=junit)
-
-    yield Stage("ruff check", ("ruff", "check", "--output-format=concise", "."), fast=True)
-    yield Stage("ruff format", ("ruff", "format", "--check", "--output-format=concise", "."), fast=True)
+    yield Stage("ruff check", ("ruff", "check", "--output-format=concise", "."))
+    yield Stage("ruff format", ("ruff", "format", "--check", "--output-format=concise", "."))
     # Two that run at the same time must not write to one cache.
     own_cache = ("--cache-dir", ".cache/mypy-collection")
-    yield Stage("mypy collection", ("mypy", *own_cache, "-p", f"{COLLECTION}.plugins"), fast=True)
+    yield Stage("mypy collection", ("mypy", *own_cache, "-p", f"{COLLECTION}.plugins"))
     others = ("simulator", "demo", "benchmarks", "tools", "tests")
-    yield Stage("mypy simulator, tools and tests", ("mypy", *others), fast=True)
-    yield Stage("reuse lint", ("reuse", "lint"), fast=True)
+    yield Stage("mypy simulator, tools and tests", ("mypy", *others))
+    yield Stage("reuse lint", ("reuse", "lint"))
     # What is generated, or holds no comments, has its licence in REUSE.toml alone.
     others = (":!CHANGELOG.rst", ":!LICENSES", ":!changelogs/*.y*ml", ":!*.json", ":!*.svg")
     without_line = 'git grep --untracked -L "GNU General Public License v3.0+" -- "$@"; test $? = 1'
-    yield Stage("licence line", ("sh", "-c", without_line, "sh", *others), fast=True)
-    yield Stage("codespell", ("codespell",), fast=True)
-    yield pytest_stage("tests/unit", fast=True)
-    for folder in sorted({file.parent for file in (CHECKOUT / "tests").glob("*/test_*.py")}):
-        yield pytest_stage(f"tests/{folder.name}")
+    yield Stage("licence line", ("sh", "-c", without_line, "sh", *others))
+    yield Stage("codespell", ("codespell",))
+    if fast:
+        yield _pytest_stage(results, "tests/unit")
+    else:
+        yield from _slow_stages(results)
+
+
+def _slow_stages(results: Path) -> Iterator[Stage]:
+    # Each holds one place for most of the time, so that the stages of ansible-test never wait for each other.
+    folders = sorted({f"tests/{file.parent.name}" for file in (CHECKOUT / "tests").glob("*/test_*.py")})
+    yield _pytest_stage(results, "tests/e2e")
+    yield _pytest_stage(results, "tests/unit", "tests/component")
+    yield Stage("ansible-test sanity", (PYTHON, "-m", "tools.ansible_test", "sanity"))
+    of_oldest = (PYTHON, "-m", "tools.ansible_test", f"--core={OLDEST}")
+    yield Stage(f"ansible-test sanity of {OLDEST}", (*of_oldest, "sanity"))
+    for folder in folders:
+        if folder not in ("tests/e2e", "tests/unit", "tests/component"):
+            yield _pytest_stage(results, folder)
+    yield Stage("ansible-lint", ("ansible-lint",))
+    on_this_host = (PYTHON, "-m", "tools.ansible_test", "integration", "--local")
+    yield Stage("ansible-test integration", on_this_host, needs="ssh-keygen")
+    units = results / "ansible-test"
+    in_venv = ("units", "--venv", "--python", MINOR, *WITH_ANSIBLE)
+    yield Stage(f"ansible-test units of {OLDEST}", (*of_oldest, f"--junit={units}", *in_venv), junit=units)
+    for scenario in sorted((CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml")):
+        name = scenario.parent.name
+        yield Stage(f"molecule {name}", ("molecule", "test", "-s", name), cwd=CHECKOUT / "extensions")
+    yield Stage("galaxy-importer", (PYTHON, "-m", "tools.check_tarball"))
     yield Stage("antsibull-changelog lint", ("antsibull-changelog", "lint"))
     yield Stage(
         "antsibull-docs lint",
@@ -87,21 +119,13 @@ def stages(results: Path) -> Iterator[Stage]:
             *("--check-extra-docs-refs", "."),
         ),
     )
-    yield Stage("ansible-lint", ("ansible-lint",))
-    yield Stage("galaxy-importer", (PYTHON, "-m", "tools.check_tarball"))
-    # Stages of one core wait for each other: those of the other core come between.
-    yield Stage("ansible-test sanity", (PYTHON, "-m", "tools.ansible_test", "sanity"))
-    of_oldest = (PYTHON, "-m", "tools.ansible_test", f"--core={OLDEST}")
-    yield Stage(f"ansible-test sanity of {OLDEST}", (*of_oldest, "sanity"))
-    on_this_host = (PYTHON, "-m", "tools.ansible_test", "integration", "--local")
-    yield Stage("ansible-test integration", on_this_host, needs="ssh-keygen")
-    # pytest runs the same tests with the newest core.
-    units = results / "ansible-test"
-    in_venv = ("units", "--venv", "--python", MINOR)
-    yield Stage(f"ansible-test units of {OLDEST}", (*of_oldest, f"--junit={units}", *in_venv), junit=units)
-    for scenario in sorted((CHECKOUT / "extensions" / "molecule").glob("*/molecule.yml")):
-        name = scenario.parent.name
-        yield Stage(f"molecule {name}", ("molecule", "test", "-s", name), cwd=CHECKOUT / "extensions")
+
+
+def _pytest_stage(results: Path, *folders: str) -> Stage:
+    name = " ".join(folders)
+    junit = results / name
+    options = ("-q", "--numprocesses=auto", "--maxprocesses=4", f"--junitxml={junit}/junit.xml")
+    return Stage(f"pytest {name}", (PYTHON, "-m", "pytest", *options, *folders), junit=junit)
 
 
 def count(stage: Stage, returncode: int) -> Counts:
@@ -118,12 +142,12 @@ def count(stage: Stage, returncode: int) -> Counts:
     return Counts(len(cases) - bad - skipped, max(bad, whole.failed), skipped)
 
 
-def run(stage: Stage) -> Counts:
+def run(stage: Stage) -> Result:
     if stage.needs and shutil.which(stage.needs) is None:
-        print(f"skipped          {stage.name}: there is no {stage.needs} here", flush=True)
-        return Counts(0, 0, skipped=1)
+        print(f"skipped {stage.name}: there is no {stage.needs} here", flush=True)
+        return Result(stage, Counts(0, 0, skipped=1))
     started = time.monotonic()
-    done = subprocess.run(
+    with subprocess.Popen(
         stage.command,
         cwd=stage.cwd,
         env=environment(LINKED_TREE),
@@ -132,21 +156,24 @@ def run(stage: Stage) -> Counts:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        check=False,
-    )
-    counts = count(stage, done.returncode)
+    ) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    counts = count(stage, process.returncode)
+    result = Result(stage, counts, time.monotonic() - started, usage.ru_utime + usage.ru_stime)
     said = ""
     if counts.failed:
-        said = f"--- {stage.name}: exit status {done.returncode}\n{done.stdout.rstrip()}\n---\n"
+        said = f"--- {stage.name}: exit status {process.returncode}\n{output.rstrip()}\n---\n"
     verdict = "FAILED" if counts.failed else "ok"
     numbers = asdict(counts).items() if stage.junit else ()
     detail = ", ".join(f"{number} {outcome}" for outcome, number in numbers if number)
-    seconds = time.monotonic() - started
-    line = f"{verdict:<7}{seconds:6.1f} s  {stage.name}{f' ({detail})' if detail else ''}\n"
+    line = f"{verdict:<7}{result.duration}{f' ({detail})' if detail else ''}\n"
     # In one piece, whatever another stage prints meanwhile.
     sys.stdout.write(said + line)
     sys.stdout.flush()
-    return counts
+    return result
 
 
 def main() -> int:
@@ -155,17 +182,22 @@ def main() -> int:
     parser.add_argument("stage", nargs="*", help="only the stages whose name holds one of these words")
     options = parser.parse_args()
     os.chdir(CHECKOUT)
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         chosen = [
             stage
-            for stage in stages(Path(folder))
-            if (stage.fast or not options.fast)
-            and (not options.stage or any(word in stage.name for word in options.stage))
+            for stage in stages(Path(folder), fast=options.fast)
+            if not options.stage or any(word in stage.name for word in options.stage)
         ]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             results = list(pool.map(run, chosen))
-    passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
-    skipped = sum(r.skipped for r in results)
+    cpu_seconds = sum(result.cpu_seconds for result in results)
+    print(f"\n{time.monotonic() - started:.0f} s and {cpu_seconds:.0f} s of CPU in all, most of it in:")
+    for result in sorted(results, key=lambda result: -result.cpu_seconds)[:LONGEST_SHOWN]:
+        print(result.duration)
+    counts = [result.counts for result in results]
+    passed, failed = sum(c.passed for c in counts), sum(c.failed for c in counts)
+    skipped = sum(c.skipped for c in counts)
     print(f"{passed} passed, {failed} failed{f', {skipped} skipped' if skipped else ''}")
     return 1 if failed or not passed else 0
 
