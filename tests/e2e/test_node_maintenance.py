@@ -96,14 +96,20 @@ class Roll:
     run: PlaybookRunner
     simulator: Handle
 
-    def __call__(
+    def __call__(self, *arguments: str, **options: Any) -> PlaybookRun:
+        """Run it; for the options see ``arguments``."""
+        return self.run(
+            "gpuops.runai.node_maintenance", *self.arguments(*arguments, **options), env=self.environment()
+        )
+
+    def arguments(
         self,
         *arguments: str,
         limit: str = "gpu-17,gpu-18",
         inventory: str = "runai_nodes.yml",
         **options: Any,
-    ) -> PlaybookRun:
-        """Run it; variables come without their prefix, one that is ``...`` is left out."""
+    ) -> list[str]:
+        """Arguments of ansible-playbook; variables without their prefix, one that is ``...`` is left out."""
         folder = self.run.folder
         (folder / "runai_nodes.yml").write_text(INVENTORY)
         (folder / "tasks.yml").write_text(TASKS)
@@ -118,12 +124,9 @@ class Roll:
             **options,
         }
         named = {f"node_maintenance_{key}": value for key, value in given.items() if value is not ...}
-        return self.run(
-            "gpuops.runai.node_maintenance",
-            *("-i", inventory, *(["-l", limit] if limit else []), *arguments),
-            extra_vars={**named, "playbook_log": str(folder / "log")},
-            env=self.environment(),
-        )
+        variables = json.dumps({**named, "playbook_log": str(folder / "log")})
+        limited = ["-l", limit] if limit else []
+        return ["-i", inventory, *limited, *arguments, "--extra-vars", variables]
 
     def environment(self) -> dict[str, str]:
         """Environment with the connection."""
