@@ -77,6 +77,7 @@ cache_timeout: 600
 import os
 from typing import Any
 
+from ansible import constants as C  # noqa: N812
 from ansible.errors import AnsibleParserError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -111,6 +112,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         super().parse(inventory, loader, path, cache)
         given = self._read_config_data(path)
         try:
+            self._check_names(given)
             host_names = checked_host_names(self.get_option("host_names"))
             connection = self._connection(given)
             for host in node_hosts(self._node_list(path, connection, cache), host_names):
@@ -122,13 +124,19 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
                 "gpuops.runai.runai_nodes: {0}".format(missing_required_lib("requests"))
             ) from None
 
+    def _check_names(self, given: dict[str, Any]) -> None:
+        """Reject a misspelt option, which Ansible itself ignores."""
+        known = C.config.get_configuration_definitions("inventory", self._load_name)
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise OptionError(unknown[0], "not an option of this plugin. Correct the name")
+
     def _connection(self, given: dict[str, Any]) -> Connection:
         """Return the connection by the rules of the modules: the file beats the environment."""
         spec = connection_argument_spec()
+        # As they are in the file: Ansible itself takes any text that is not a boolean for false.
         options = {
-            name: self.templar.template(self.get_option(name))
-            for name in spec
-            if given.get(name) not in (None, "")
+            name: self.templar.template(given[name]) for name in spec if given.get(name) not in (None, "")
         }
         checked = ArgumentSpecValidator(spec).validate(options)
         if checked.error_messages:

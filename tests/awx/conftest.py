@@ -30,6 +30,7 @@ LISTS = [
     "controller_notifications",
     "controller_projects",
     "controller_inventories",
+    "controller_inventory_sources",
     "controller_hosts",
     "controller_templates",
     "controller_workflows",
@@ -60,10 +61,11 @@ class ControllerAPIModule(AnsibleModule):
 """
 
 
-def _render(folder: Path, *options: str) -> dict[str, Any]:
+def render(folder: Path, *options: str, env: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return the objects of the kit, rendered with these options and environment."""
     target = folder / "objects.json"
     run = PlaybookRunner(LINKED_TREE, Path(sys.prefix), folder)
-    done = run(RENDER, *options, extra_vars={"target": str(target), "names": LISTS})
+    done = run(RENDER, *options, extra_vars={"target": str(target), "names": LISTS}, env=env)
     assert done.rc == 0, done.output
     rendered: dict[str, Any] = json.loads(target.read_text())
     return rendered
@@ -72,7 +74,7 @@ def _render(folder: Path, *options: str) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The objects of the kit with its own settings, and a folder of records."""
-    return _render(tmp_path_factory.mktemp("kit"), "-e", "runai_awx_record_dir=/srv/runai/records")
+    return render(tmp_path_factory.mktemp("kit"), "-e", "runai_awx_record_dir=/srv/runai/records")
 
 
 @pytest.fixture(scope="session")

@@ -22,13 +22,13 @@ from simulator.server import Handle, running
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, Settings
 from tests.awx.conftest import KIT
 from tests.e2e.site import workload
+from tests.e2e.test_node_maintenance import WEST, with_recorded_fences
 from tests.support.receivers import webhook
 from tests.support.waiting import PATIENCE
 from tools.paths import command, environment
 
 # Three batches, so that something is left to do when a job is stopped after the first.
 FLEET: dict[str, Any] = {"workloads": [workload(number, projectName="vision") for number in range(1, 251)]}
-PLAYBOOKS = sorted(path.name for path in (KIT / "project").glob("*.yml"))
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ class Awx:
             "RUNAI_VALIDATE_CERTS": "true",
             "RUNAI_CA_PATH": "",
         }
+        # AWX writes the hosts of the inventory beside the project.
+        nodes = {"inventory": str(place / "project" / "runai_nodes.yml")}
         return {
+            **(nodes if found["inventory"] == "Run:ai nodes" else {}),
             "private_data_dir": str(place),
             "ident": "job",
             "playbook": found["playbook"],
@@ -113,17 +116,19 @@ def output(run: ansible_runner.Runner) -> str:
     return text
 
 
-@pytest.mark.parametrize("playbook", PLAYBOOKS)
-def test_wrapper_playbook_passes_the_syntax_check(playbook: str, collections: Path) -> None:
+def test_wrapper_playbooks_pass_the_syntax_check(collections: Path, tmp_path: Path) -> None:
+    playbooks = sorted((KIT / "project").glob("*.yml"))
+    playbooks.remove(KIT / "project" / "runai_nodes.yml")
     done = subprocess.run(
-        [command("ansible-playbook"), "--syntax-check", str(KIT / "project" / playbook)],
+        [command("ansible-playbook"), "--syntax-check", *map(str, playbooks)],
         check=False,
-        env=environment(collections),
+        env=environment(with_recorded_fences(collections, tmp_path)),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert all(str(playbook) in done.stdout for playbook in playbooks)
 
 
 def test_workflow_jobs_without_a_folder_hand_the_record_on(awx: Awx) -> None:
@@ -217,3 +222,38 @@ def test_repeated_clean_up_and_off_hours_begin_succeed_without_a_name(awx: Awx) 
         "off-hours: begin", **CEILINGS, kit_projects="vision", workload_maintenance_record_dir=str(awx.folder)
     )
     assert off_hours.rc == 0, output(off_hours)
+
+
+def test_node_maintenance_runs_the_tasks_of_the_project_on_each_node(
+    kit: dict[str, Any], collections: Path, tmp_path: Path
+) -> None:
+    names = ["gpu-17", "gpu-18"]
+    fleet: dict[str, Any] = {
+        "clusters": [{"uuid": WEST, "name": "west"}],
+        "nodes": [{"name": name, "clusterUuid": WEST} for name in names],
+        "workloads": [
+            workload(1, nodes=["gpu-17"], clusterId=WEST),
+            workload(2, nodes=["gpu-18"], clusterId=WEST),
+        ],
+    }
+    fences = tmp_path / "fences"
+    with running(Settings(fleet=fleet, transition_seconds=0.05)) as simulator:
+        awx = Awx(kit, with_recorded_fences(collections, tmp_path), simulator, tmp_path)
+        job = awx.job(
+            "node maintenance",
+            kit_nodes="gpu-17\ngpu-18",
+            kit_serial=2,
+            kit_tasks="../node_tasks/check.yml",
+            kit_unsuspendable="",
+            node_maintenance_record_dir=str(tmp_path / "records"),
+            node_maintenance_max_percent="none",
+            node_maintenance_wait_interval=0.1,
+        )
+        job["envvars"] |= {"FENCES": str(fences), "ANSIBLE_TRANSPORT": "local"}
+        done = ansible_runner.run(**job)
+        assert done.rc == 0, output(done)
+        batches = [one["action"] for one in simulator.requests() if one["action"]]
+    assert sorted(batches) == ["resume", "resume", "suspend", "suspend"]
+    assert Counter(fences.read_text().split()) == Counter([*names, *names, *["cordon", "uncordon"] * 2])
+    checked = [one for one in done.events if one["event_data"].get("task") == "Check that the node answers"]
+    assert {one["event_data"]["host"] for one in checked if one["event"] == "runner_on_ok"} == set(names)

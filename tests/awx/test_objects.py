@@ -21,10 +21,24 @@ from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from tests.awx.conftest import KIT
+from tests.awx.conftest import KIT, render
 from tests.e2e.playbook import PlaybookRunner
+from tools.paths import CHECKOUT
 
 TYPES = {"text", "textarea", "password", "multiplechoice", "multiselect", "integer", "float"}
+# A template for each playbook. A rehearsal reaches only a simulator on its own machine, and has none.
+TEMPLATES = {
+    "cleanup": "clean-up",
+    "fleet_export": "fleet export",
+    "maintenance_plan": "maintenance: plan",
+    "maintenance_begin": "maintenance: begin",
+    "maintenance_end": "maintenance: end by hand",
+    "maintenance_status": "maintenance: status",
+    "node_maintenance": "node maintenance",
+    "reclaim": "reclaim: suspend",
+    "reclaim_report": "reclaim: report",
+    "reclaim_warn": "reclaim: warn",
+}
 CEILING = re.compile("max|limit|percent|ceiling")
 
 
@@ -74,7 +88,7 @@ def test_surveys_hold_filters_and_no_ceilings(kit: dict[str, Any]) -> None:
 def test_optional_text_question_has_no_empty_default(kit: dict[str, Any]) -> None:
     for one in questions(kit):
         if one["type"] in ("text", "textarea") and not one["required"]:
-            assert one.get("default", "any") in ("any", "none")
+            assert one.get("default", "any") != ""
 
 
 def test_survey_variables_are_those_that_the_wrapper_maps(kit: dict[str, Any]) -> None:
@@ -92,29 +106,52 @@ def test_templates_and_nodes_name_objects_of_the_kit(kit: dict[str, Any]) -> Non
     for one in kit["controller_templates"]:
         assert one["project"] in names["controller_projects"]
         assert one["inventory"] in names["controller_inventories"]
-        assert set(one["credentials"]) <= names["controller_credentials"]
+        assert set(one.get("credentials", [])) <= names["controller_credentials"]
         assert one["execution_environment"] in names["controller_execution_environments"]
         assert set(one["notification_templates_error"]) <= names["controller_notifications"]
         assert (KIT / "project" / one["playbook"]).is_file()
         assert one["allow_simultaneous"] is False
-    for node in kit["controller_workflows"][0]["simplified_workflow_nodes"]:
-        assert node.get("unified_job_template") in names["controller_templates"] | {None}
+    for workflow in kit["controller_workflows"]:
+        for node in workflow["simplified_workflow_nodes"]:
+            assert node.get("unified_job_template") in names["controller_templates"] | {None}
+    for one in kit["controller_inventory_sources"]:
+        assert one["inventory"] in names["controller_inventories"]
+        assert (KIT / "project" / one["source_path"]).is_file()
     for one in kit["controller_schedules"]:
         assert one["unified_job_template"] in names["controller_templates"]
 
 
-def test_maintenance_stops_by_itself_before_awx_kills_its_job(kit: dict[str, Any]) -> None:
+def test_each_playbook_of_the_collection_has_a_template(kit: dict[str, Any]) -> None:
+    playbooks = {path.stem for path in (CHECKOUT / "playbooks").glob("*.yml")}
+    assert playbooks == {*TEMPLATES, "maintenance_rehearse"}
+    names = [one["name"] for one in kit["controller_templates"]]
+    assert [name for name in TEMPLATES.values() if f"Run:ai {name}" not in names] == []
+
+
+def test_batches_stop_by_themselves_before_awx_kills_the_job(kit: dict[str, Any]) -> None:
+    without = {"begin_failed.yml", "fence.yml", "fleet_export.yml", "hold.yml", "node_maintenance.yml"}
     for one in kit["controller_templates"]:
-        deadline = one.get("extra_vars", {}).get("workload_maintenance_deadline", one["timeout"] - 60)
-        assert deadline == one["timeout"] - 60
-        assert one["playbook"] != "maintenance.yml" or "workload_maintenance_deadline" in one["extra_vars"]
+        deadlines = [value for key, value in one.get("extra_vars", {}).items() if key.endswith("_deadline")]
+        assert deadlines == ([] if one["playbook"] in without else [one["timeout"] - 60]), one["name"]
 
 
 def test_waiting_in_a_job_ends_long_before_its_timeout(kit: dict[str, Any]) -> None:
+    without = {"begin_failed.yml", "fence.yml", "fleet_export.yml", "hold.yml"}
     for one in kit["controller_templates"]:
         waits = [value for key, value in one.get("extra_vars", {}).items() if key.endswith("_wait_timeout")]
-        assert all(wait <= one["timeout"] - 60 for wait in waits)
-        assert bool(waits) == (one["playbook"] not in ("begin_failed.yml", "fleet_export.yml"))
+        assert len(waits) == (one["playbook"] not in without)
+        assert all(wait <= one["timeout"] / 2 for wait in waits)
+
+
+def test_rulebook_answers_what_its_templates_ask(kit: dict[str, Any]) -> None:
+    [ruleset] = yaml.safe_load((CHECKOUT / "extensions/eda/rulebooks/node_maintenance.yml").read_text())
+    for rule in ruleset["rules"]:
+        [(action, given)] = rule["action"].items()
+        kind = {"run_job_template": "controller_templates", "run_workflow_template": "controller_workflows"}
+        [one] = [one for one in kit[kind[action]] if one["name"] == given["name"]]
+        assert given["organization"] == one["organization"]
+        asked = {question["variable"] for question in one["survey_spec"]["spec"]}
+        assert set(given["job_args"]["extra_vars"]) == asked
 
 
 # --- credential type
@@ -141,6 +178,25 @@ def test_injectors_as_awx_renders_them(kit: dict[str, Any], ca_cert: str, insecu
         "RUNAI_VALIDATE_CERTS": "false" if insecure else "true",
         "RUNAI_CA_PATH": "/runner/env/ca" if ca_cert else "",
     }
+
+
+def test_credential_for_kubernetes_verifies_where_there_is_a_ca(kit: dict[str, Any], tmp_path: Path) -> None:
+    def inputs(rendered: dict[str, Any]) -> Any:
+        kind = "OpenShift or Kubernetes API Bearer Token"
+        [one] = [one for one in rendered["controller_credentials"] if one["credential_type"] == kind]
+        return one["inputs"]
+
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
+    given = {"K8S_AUTH_HOST": "https://k8s.example.com", "K8S_AUTH_API_KEY": "t0ken"}
+    verified = render(tmp_path, env={**given, "K8S_AUTH_SSL_CA_CERT": str(tmp_path / "ca.pem")})
+    assert inputs(verified) == {
+        "host": "https://k8s.example.com",
+        "bearer_token": "t0ken",
+        "verify_ssl": True,
+        "ssl_ca_cert": "-----BEGIN CERTIFICATE-----",
+    }
+    # AWX writes a CA that is given into a file, an empty one too.
+    assert set(inputs(kit)) == {"host", "bearer_token"}
 
 
 # --- schedules
@@ -189,9 +245,9 @@ def test_off_hours_begin_and_end_carry_the_same_name_all_year(kit: dict[str, Any
 # --- workflow
 
 
-def outcome(nodes: dict[str, Any], failing: frozenset[str]) -> tuple[list[str], bool]:
+def outcome(nodes: dict[str, Any], failing: frozenset[str], first: str = "plan") -> tuple[list[str], bool]:
     """Which nodes run, and whether AWX then calls the workflow successful."""
-    ran, successful, to_do = [], True, ["plan"]
+    ran, successful, to_do = [], True, [first]
     while to_do:
         name = to_do.pop(0)
         node, failed = nodes[name], name in failing
@@ -223,3 +279,19 @@ def test_denied_or_failed_before_begin_suspends_nothing_and_fails(kit: dict[str,
     nodes = {one["identifier"]: one for one in kit["controller_workflows"][0]["simplified_workflow_nodes"]}
     assert outcome(nodes, frozenset({"plan"})) == (["plan"], False)
     assert outcome(nodes, frozenset({"approve_begin"})) == (["plan", "approve_begin"], False)
+
+
+def test_workflows_of_the_rulebook_resume_after_an_approval_alone(kit: dict[str, Any]) -> None:
+    [_maintenance, begin, end] = [
+        {one["identifier"]: one for one in workflow["simplified_workflow_nodes"]}
+        for workflow in kit["controller_workflows"]
+    ]
+    report = "report_failed_begin"
+    before = ["fence", "plan", "begin"]
+    assert outcome(begin, frozenset(), "fence") == (before, True)
+    assert outcome(begin, frozenset({"plan"}), "fence") == (before[:2], False)
+    undone = [*before, "approve_end_after_failure", "open", "end", report]
+    for more in ([], ["approve_end_after_failure"], ["open"], ["end"]):
+        assert outcome(begin, frozenset({"begin", report, *more}), "fence") == (undone, False)
+    assert outcome(end, frozenset(), "approve_end") == (["approve_end", "open", "end"], True)
+    assert outcome(end, frozenset({"approve_end"}), "approve_end") == (["approve_end"], False)

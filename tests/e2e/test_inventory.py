@@ -180,6 +180,8 @@ def test_inventory_with_a_wrong_secret_fails_without_showing_it(inventory: Inven
     ("more", "problem"),
     [
         ("host_names: short\n", "host_names"),
+        ("host_name: name_if_unique\n", "host_name: not an option of this plugin"),
+        ("validate_certs: perhaps\n", "validate_certs"),
         ("timeout: soon\n", "timeout"),
         ("compose: {address: missing_variable}\n", "missing_variable"),
     ],

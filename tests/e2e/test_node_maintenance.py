@@ -178,14 +178,20 @@ def roll(run_playbook: PlaybookRunner, simulator: Handle) -> Roll:
     return Roll(run_playbook, simulator)
 
 
-@pytest.fixture
-def roll_with_recorded_fences(collections: Path, tmp_path: Path, simulator: Handle) -> Roll:
-    """The same with a module in the place of k8s_drain, which only notes what it was asked."""
-    modules = tmp_path / "tree" / "ansible_collections" / "kubernetes" / "core" / "plugins" / "modules"
+def with_recorded_fences(collections: Path, folder: Path) -> Path:
+    """Collections path with a module in the place of k8s_drain, which only notes what it was asked."""
+    modules = folder / "tree" / "ansible_collections" / "kubernetes" / "core" / "plugins" / "modules"
     modules.mkdir(parents=True)
     (modules / "k8s_drain.py").write_text(K8S_DRAIN)
-    both = Path(os.pathsep.join([str(collections), str(tmp_path / "tree")]))
-    return Roll(PlaybookRunner(both, Path(sys.prefix), tmp_path), simulator)
+    return Path(os.pathsep.join([str(collections), str(folder / "tree")]))
+
+
+@pytest.fixture
+def roll_with_recorded_fences(collections: Path, tmp_path: Path, simulator: Handle) -> Roll:
+    """The same with a module in the place of k8s_drain."""
+    return Roll(
+        PlaybookRunner(with_recorded_fences(collections, tmp_path), Path(sys.prefix), tmp_path), simulator
+    )
 
 
 def said(run: PlaybookRun) -> list[str]:

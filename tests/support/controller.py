@@ -45,7 +45,7 @@ class Controller:
             "type": kind,
             "name": name,
             "related": {"launch": f"/api/v2/launch/{name}/"},
-            "summary_fields": {"organization": {"name": "Default"}},
+            "summary_fields": {"organization": {"name": "GPU operations"}},
             **{f"ask_{prompt}_on_launch": True for prompt in _PROMPTS},
         }
         return {"count": 1, "results": [template]}
