@@ -29,12 +29,17 @@ class VariableError(Exception):
 def documented_options(argument_specs: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the options of all entry points in a role's ``meta/argument_specs.yml``.
 
-    One vars file serves all entry points. So only what all of them require is required.
+    One vars file serves all entry points. So only what all of them require is required, and what any of them
+    requires is needed.
     """
     entry_points = [one["options"] for one in argument_specs["argument_specs"].values()]
     options = {variable: option for one in entry_points for variable, option in one.items()}
     return {
-        variable: {**option, "required": all(one.get(variable, {}).get("required") for one in entry_points)}
+        variable: {
+            **option,
+            "required": all(one.get(variable, {}).get("required") for one in entry_points),
+            "is_needed": any(one.get(variable, {}).get("required") for one in entry_points),
+        }
         for variable, option in options.items()
     }
 
@@ -63,7 +68,10 @@ def check_names(
 def check_blanks(values: Mapping[str, Any], documented: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise VariableError for a value that is null, empty, or a list with an empty element."""
     for variable, value in sorted(values.items()):
-        if _has_blank(value, documented[variable].get("type") == "list"):
+        option = documented[variable]
+        if _has_blank(value, option.get("type") == "list"):
+            if option.get("is_needed"):
+                raise VariableError("{0}: is empty, and it is required. Set it.".format(variable))
             raise VariableError(
                 "{0}: is empty, or has an empty element. Omit it, or set a value "
                 "(any means no criterion, none means no limit).".format(variable)

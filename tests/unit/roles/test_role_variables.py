@@ -70,6 +70,12 @@ def test_check_blanks_blank_is_rejected_by_name(values: dict[str, Any]) -> None:
     assert str(refusal.value).startswith(f"{next(iter(values))}: is empty, or has an empty element.")
 
 
+def test_check_blanks_blank_that_one_entry_point_requires_is_to_be_set() -> None:
+    specs = {"plan": {"options": {"role_reason": {"type": "str", "required": True}}}, "end": {"options": {}}}
+    with pytest.raises(VariableError, match="role_reason: is empty, and it is required. Set it."):
+        check_blanks({"role_reason": " "}, documented_options({"argument_specs": specs}))
+
+
 def test_check_blanks_values_that_only_seem_blank_are_accepted() -> None:
     values = {"role_projects": "vision,language\nspeech", "role_reason": "fan, broken,", "role_limit": 0}
     check_blanks(values, DOCUMENTED)
