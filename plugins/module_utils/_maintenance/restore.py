@@ -190,7 +190,8 @@ def _wait_for_requests_in_flight(session: Session, record: Record, sleep: Callab
     stamps = [one.asked_at for one in record.covered() if one.is_in_flight or one.has_unknown_outcome]
     if not stamps:
         return
-    left = session.options.settle_time - min(age_of(stamp) for stamp in stamps)
+    # A clock that was set back makes stamps of the future.
+    left = session.options.settle_time - max(0.0, min(age_of(stamp) for stamp in stamps))
     if left > 0:
         session.say(
             "runai end: waiting {0:.0f} s for the last requests of a run that was cut off".format(left)
@@ -202,9 +203,7 @@ def _describe_problem(
     session: Session, record: Record, workload_id: str, verdict: str, now: Mapping[str, Workload]
 ) -> str:
     one = record.workloads[workload_id]
-    message = session.not_sent.get(workload_id) or one.message
+    message = session.not_sent.get(workload_id) or (one.message if one.is_resume_asked else "")
     workload = now.get(workload_id)
     phase = " (now {0})".format(workload.phase) if workload is not None else ""
-    return "{0}{1}{2}".format(
-        VERDICTS[verdict], phase, ": " + message if message and one.is_resume_asked else ""
-    )
+    return "{0}{1}{2}".format(VERDICTS[verdict], phase, ": " + message if message else "")

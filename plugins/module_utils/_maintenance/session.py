@@ -326,7 +326,13 @@ class Session:
         self._last_read = float("-inf"), {}
         for _attempt in range(self.options.attempts):
             seconds = self._seconds_left()
-            if not left or seconds == 0:
+            if not left:
+                break
+            if seconds == 0:
+                words = "not sent: the deadline of {0} seconds was over".format(
+                    self.options.batch["deadline"]
+                )
+                self.not_sent.update(dict.fromkeys(left, words))
                 break
             options = {"deadline": seconds, "action": action, "ids": left, "wait_for": wait_for}
             asked, finished = self._send_once(action, options, frozenset(send_anyway), state)
@@ -377,11 +383,11 @@ class Session:
             self.reader.warn_once(warning)
         return asked, finished
 
-    def _seconds_left(self) -> Optional[int]:
+    def _seconds_left(self) -> Optional[float]:
         deadline: Optional[int] = self.options.batch["deadline"]
         if deadline is None:
             return None
-        return max(0, int(deadline - (time.monotonic() - self._began)))
+        return max(0.0, deadline - (time.monotonic() - self._began))
 
     def check_same_control_plane(self, identity: Identity) -> None:
         """Raise RecordError when another tenant or other clusters respond than the record's."""

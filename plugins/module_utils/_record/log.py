@@ -130,7 +130,10 @@ class RecordFolder:
 
     def archive(self, name: str, record_id: str) -> None:
         """Keep an ended record under another name."""
-        self._folder.replace(name + SUFFIX, _archive_name(name, record_id))
+        try:
+            self._folder.replace(name + SUFFIX, _archive_name(name, record_id))
+        except OSError as fault:
+            raise self._error("its records cannot be renamed: {0}".format(fault.strerror)) from None
 
     def was_archived(self, name: str, record_id: str) -> bool:
         """Return whether the record with this id has ended and is kept under another name."""

@@ -274,12 +274,13 @@ def _of_head(event: Event) -> Record:
                 event.get("version"), VERSION
             )
         )
-    name = str(event["name"])
-    if not is_name(name):
+    name, record_id = str(event["name"]), str(event["id"])
+    # Both become parts of file names.
+    if not is_name(name) or not is_name(record_id):
         raise ValueError(name)
     control_plane = {"base_url": "", "tenant_id": "", "clusters": {}, **event["control_plane"]}
     _check_types(control_plane, {"base_url": str, "tenant_id": str, "clusters": dict})
-    return Record(str(event["id"]), name, control_plane, at=str(event["at"]), by=dict(event["by"]))
+    return Record(record_id, name, control_plane, at=str(event["at"]), by=dict(event["by"]))
 
 
 def _plan(record: Record, event: Event) -> None:

@@ -6,14 +6,19 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import restore
 from ansible_collections.gpuops.runai.tests.support.memory_control_plane import (
     OWNER,
+    CrashError,
     MemoryControlPlane,
     good,
     run_against,
@@ -278,3 +283,31 @@ def test_end_of_a_plan_that_was_not_begun_closes_it(control_plane: MemoryControl
     assert good(run_against(control_plane, folder, "ended"))["state"] == "ended"
     plan = good(run_against(control_plane, None, "planned", "other"))["record"]
     assert good(run_against(control_plane, None, "ended", "other", record=plan))["state"] == "ended"
+
+
+def test_end_waits_no_longer_than_settle_time_whatever_the_clock_was(
+    control_plane: MemoryControlPlane, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control_plane.crash_in = 1
+    with pytest.raises(CrashError):
+        run_against(control_plane, folder, "begun")
+    path = folder / "night.record.jsonl"
+    *above, asked = path.read_text().splitlines()
+    future = json.dumps({**json.loads(asked), "at": "2099-01-01T00:00:00Z"})
+    path.write_text("\n".join([*above, future, ""]))
+    waits: list[float] = []
+    monkeypatch.setattr(restore.end, "__defaults__", (waits.append,))
+    good(run_against(control_plane, folder, "ended", settle_time=7.0))
+    assert waits == [7.0]
+
+
+def test_end_after_its_deadline_reports_it(
+    control_plane: MemoryControlPlane, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good(run_against(control_plane, folder, "begun", deadline=1))
+    clock = itertools.count(step=100)
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "monotonic", lambda: next(clock))
+        found = _bad(run_against(control_plane, folder, "ended", deadline=60))
+    assert "not sent: the deadline of 60 seconds was over" in found["error"]["rows"][0]
+    good(run_against(control_plane, folder, "ended"))

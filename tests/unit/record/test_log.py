@@ -251,3 +251,9 @@ def test_record_that_is_handed_over_comes_back_and_a_cut_one_is_rejected() -> No
 def test_events_that_make_no_sense_are_damage(event: dict[str, Any]) -> None:
     with pytest.raises(RecordError, match="damaged"):
         record_of([HEAD, event])
+
+
+@pytest.mark.parametrize("record_id", ["", "../../x", "a/b", "x" * 101])
+def test_head_with_an_id_that_is_no_part_of_a_file_name_is_damage(record_id: str) -> None:
+    with pytest.raises(RecordError, match="damaged"):
+        record_of([{**HEAD, "id": record_id}])

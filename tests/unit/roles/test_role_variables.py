@@ -72,7 +72,7 @@ def test_check_blanks_blank_is_rejected_by_name(values: dict[str, Any]) -> None:
 
 def test_check_blanks_blank_that_one_entry_point_requires_is_to_be_set() -> None:
     specs = {"plan": {"options": {"role_reason": {"type": "str", "required": True}}}, "end": {"options": {}}}
-    with pytest.raises(VariableError, match="role_reason: is empty, and it is required. Set it."):
+    with pytest.raises(VariableError, match="role_reason: is empty, and it is required"):
         check_blanks({"role_reason": " "}, documented_options({"argument_specs": specs}))
 
 
