@@ -12,9 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible import constants as C  # noqa: N812
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.gpuops.runai.plugins.action import runai_workload_batch
 from ansible_collections.gpuops.runai.plugins.plugin_utils.role_variables import (
     VariableError,
@@ -66,7 +66,7 @@ class ActionModule(runai_workload_batch.ActionModule):
         """Return the values of the role's variables without its prefix, checked."""
         role, path = task_vars["role_name"], Path(task_vars["role_path"])
         prefix = role + "_"
-        specs = yaml.safe_load((path / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+        specs = yaml_load((path / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
         documented = documented_options(specs)
         # The role itself sets its result.
         names = [name for name in task_vars if name.startswith(prefix) and name != prefix + "result"]

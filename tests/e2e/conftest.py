@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,21 +15,40 @@ import pytest
 from tests.e2e.playbook import PlaybookRunner
 from tools.build_tarball import build
 from tools.cores import OLDEST, environment_with
-from tools.paths import command, environment
+from tools.paths import command, environment, only_one
 
 
 @pytest.fixture(scope="session")
-def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The collection's tarball, built from the working tree."""
-    return build(tmp_path_factory.mktemp("tarball"))
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of pytest, the same for all its workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def collections(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tarball(shared: Path) -> Path:
+    """The collection's tarball, built once from the working tree."""
+    folder = shared / "tarball"
+    with only_one(folder):
+        if not folder.exists():
+            folder.mkdir()
+            build(folder)
+    (built,) = folder.glob("*.tar.gz")
+    return built
+
+
+@pytest.fixture(scope="session")
+def collections(tarball: Path, shared: Path) -> Path:
     """A collections path that holds the installed tarball and nothing else."""
-    folder = tmp_path_factory.mktemp("collections")
+    folder = shared / "collections"
     install = ["install", "--offline", "--collections-path", str(folder), str(tarball)]
-    subprocess.run([command("ansible-galaxy"), "collection", *install], env=environment(folder), check=True)
+    with only_one(folder):
+        if not folder.exists():
+            subprocess.run(
+                [command("ansible-galaxy"), "collection", *install], env=environment(folder), check=True
+            )
     return folder
 
 
@@ -48,3 +68,9 @@ def run_playbook(collections: Path, tmp_path: Path) -> PlaybookRunner:
 def run_playbook_on_each_core(collections: Path, each_core: Path, tmp_path: Path) -> PlaybookRunner:
     """The same, once with the newest and once with the oldest ansible-core."""
     return PlaybookRunner(collections, each_core, tmp_path)
+
+
+@pytest.fixture
+def run_playbook_on_the_oldest_core(collections: Path, tmp_path: Path) -> PlaybookRunner:
+    """The same with the oldest ansible-core."""
+    return PlaybookRunner(collections, environment_with(OLDEST), tmp_path)

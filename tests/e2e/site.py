@@ -12,7 +12,7 @@ import shlex
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 from ansible_collections.gpuops.runai.plugins.module_utils._record.record import Record, record_of
 
 from simulator.server import Handle
-from simulator.settings import CLIENT_ID, CLIENT_SECRET
+from simulator.settings import CLIENT_ID, CLIENT_SECRET, TOKEN
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
 from tests.support.waiting import wait_until
 from tests.support.workloads import workload_row
@@ -70,6 +70,25 @@ class Site:
             text=True,
         )
 
+    def play_cases(
+        self, role: str, cases: Sequence[Mapping[str, Any]], tasks_from: str = "main", **variables: Any
+    ) -> PlaybookRun:
+        """Include a role once for each case of further variables, whether or not one fails, in one play."""
+        given = {"base_url": self.simulator.url, "token": TOKEN, **variables}
+        included = {"name": f"gpuops.runai.{role}", "tasks_from": tasks_from, "rolespec_validate": False}
+        tasks = [
+            {
+                "block": [{"ansible.builtin.include_role": included}],
+                "vars": {
+                    f"{role}_{key}": value for key, value in {**given, **case}.items() if value is not ...
+                },
+                "rescue": [{"ansible.builtin.meta": "noop"}],
+            }
+            for case in cases
+        ]
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+        return self.run(json.dumps([play], indent=1))
+
     def _given(self, playbook: str, variables: dict[str, Any]) -> dict[str, Any]:
         role = "workload_" + playbook.partition("_")[0]
         said: dict[str, Any] = {
@@ -82,11 +101,6 @@ class Site:
         if playbook == "maintenance_end":
             said["settle_time"] = SETTLE
         return {f"{role}_{key}": value for key, value in {**said, **variables}.items() if value is not ...}
-
-    def record(self, name: str = "night") -> dict[str, Any]:
-        """The record of an earlier format, for tests that are not ported yet."""
-        found: dict[str, Any] = json.loads((self.folder / f"{name}.record.json").read_text())
-        return found
 
     def recorded(self, name: str = "night") -> Record:
         """The record as it lies in the folder."""
@@ -148,10 +162,15 @@ def workload(number: int, phase: str = "Running", **fields: Any) -> dict[str, An
 
 def told(run: PlaybookRun) -> str:
     """What the role's own task said when it failed."""
-    failed = [task for task in run.tasks if task.status == "failed"]
-    assert len(failed) == 1, run.output
-    message = failed[0].result["msg"]
-    return "\n".join(message) if isinstance(message, list) else str(message)
+    found = told_each(run)
+    assert len(found) == 1, run.output
+    return found[0]
+
+
+def told_each(run: PlaybookRun) -> list[str]:
+    """What each task that failed said, in order."""
+    messages = [task.result["msg"] for task in run.tasks if task.status == "failed"]
+    return ["\n".join(one) if isinstance(one, list) else str(one) for one in messages]
 
 
 def next_command(run: PlaybookRun) -> list[str]:

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,11 @@ import pytest
 
 from simulator.server import running
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, Settings
+from tests.e2e.pages import blocks, commands, last_of_each, page
 from tests.e2e.playbook import PlaybookRunner
 from tests.e2e.site import workload
 from tests.support.waiting import PATIENCE
-from tools.paths import CHECKOUT
 
-PAGES = CHECKOUT / "docs" / "docsite" / "rst"
 FLEET: dict[str, Any] = {
     "clusters": [{"uuid": "71f69d83-ba66-4822-adf5-55ce55efd210", "name": "north"}],
     "workloads": [
@@ -31,15 +28,9 @@ FLEET: dict[str, Any] = {
 }
 
 
-def _blocks(page: str, language: str) -> list[str]:
-    text = (PAGES / f"{page}.rst").read_text()
-    found = re.findall(rf"\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)", text)
-    return [textwrap.dedent(block).strip() for block in found]
-
-
-def _run(page: str, runner: PlaybookRunner, folder: Path, address: str) -> str:
+def _run(text: str, runner: PlaybookRunner, folder: Path, address: str) -> str:
     """Run the commands of a page that start ansible-playbook; return what they print."""
-    (variables,) = _blocks(page, "yaml")
+    (variables,) = blocks(text, "yaml")
     (folder / "gpu-17.yml").write_text(variables.replace("/srv/runai", str(folder)) + "\n")
     environment = {
         **runner.environment(folder / "record.jsonl"),
@@ -47,9 +38,8 @@ def _run(page: str, runner: PlaybookRunner, folder: Path, address: str) -> str:
         "RUNAI_CLIENT_ID": CLIENT_ID,
         "RUNAI_CLIENT_SECRET": CLIENT_SECRET,
     }
-    commands = [one for block in _blocks(page, "shell") for one in block.split("\n\n")]
     output = ""
-    for command in commands:
+    for command in last_of_each(commands(text)):
         if not command.startswith("ansible-playbook"):
             continue
         if "maintenance_rehearse" in command:
@@ -68,19 +58,21 @@ def _run(page: str, runner: PlaybookRunner, folder: Path, address: str) -> str:
     return output.replace("REHEARSAL on a simulator: " + address, "Control plane https://acme.run.ai")
 
 
-@pytest.mark.parametrize("page", ["guide_maintenance", "runbook_rehearsal"])
-def test_every_command_of_the_page_works(page: str, run_playbook: PlaybookRunner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["guide_maintenance", "runbook_rehearsal"])
+def test_guide_each_command_prints_what_the_page_shows(
+    name: str, run_playbook: PlaybookRunner, tmp_path: Path
+) -> None:
     with running(Settings(fleet=FLEET, transition_seconds=0.05)) as simulator:
-        output = _run(page, run_playbook, tmp_path, simulator.url)
+        output = _run(page(name), run_playbook, tmp_path, simulator.url)
         assert {one.phase for one in simulator.state.live()} <= {
             "Resuming",
             "Pending",
             "Initializing",
             "Running",
         }
-    for line in "\n".join(_blocks(page, "text")).replace("tenant 1001", "tenant 9000").splitlines():
+    for line in "\n".join(blocks(page(name), "text")).replace("tenant 1001", "tenant 9000").splitlines():
         assert line.strip() in output
-    if page == "guide_maintenance":
+    if name == "guide_maintenance":
         assert "train-2" in (tmp_path / "gpu-17.html").read_text()
     else:
         assert (tmp_path / "fleet.json").exists()

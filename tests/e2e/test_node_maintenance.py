@@ -11,7 +11,6 @@ import re
 import shlex
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import pytest
 
 from simulator.server import Handle, running
 from simulator.settings import CLIENT_ID, CLIENT_SECRET, Settings
+from tests.e2e.pages import blocks, commands, last_of_each, page
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
 from tests.e2e.site import workload
 from tests.support.kubernetes import kubernetes
@@ -28,7 +28,7 @@ from tests.support.waiting import PATIENCE
 from tools.cores import OLDEST, environment_with, kubernetes_environment
 from tools.paths import CHECKOUT
 
-RUNBOOK = CHECKOUT / "docs" / "docsite" / "rst" / "runbook_node_maintenance.rst"
+RUNBOOK = "runbook_node_maintenance"
 VARIABLES = CHECKOUT / "playbooks" / "vars" / "node_maintenance.yml"
 KUBECTL = '#!/bin/sh\necho kubectl "$@" >> $KUBECTL_LOG\n'
 WEST = "11111111-0000-4000-8000-000000000001"
@@ -357,33 +357,26 @@ def test_roll_without_kubernetes_core_names_it_and_touches_nothing(roll: Roll) -
 def test_runbook_lists_each_variable_of_the_playbook() -> None:
     known = re.findall(r"'(\w+)'", VARIABLES.read_text().partition("__node_maintenance_names")[0])
     required = re.findall(r"__node_maintenance_required: \[(.+)\]", VARIABLES.read_text())[0].split(", ")
-    table = re.findall(r"(?m)^   \* - (``.+``)$", RUNBOOK.read_text())
+    table = re.findall(r"(?m)^   \* - (``.+``)$", page(RUNBOOK))
     listed = re.findall(r"``node_maintenance_(\w+)``", " ".join(table))
     assert sorted(listed) == sorted([*known, *required])
 
 
-def commands(page: str) -> list[str]:
-    """The shell commands of a page in order; one may go over several lines."""
-    blocks = re.findall(r"\.\. code-block:: shell\n\n((?:    .*\n|\n)+)", page)
-    text = "\n".join(textwrap.dedent(block) for block in blocks)
-    return [one for one in re.split(r"(?<!\\)\n", text) if one.strip()]
-
-
-def test_runbook_commands_work_as_typed(roll_with_recorded_fences: Roll, tmp_path: Path) -> None:
-    roll, page = roll_with_recorded_fences, RUNBOOK.read_text()
+def test_runbook_commands_typed_in_order_work(roll_with_recorded_fences: Roll, tmp_path: Path) -> None:
+    roll, text = roll_with_recorded_fences, page(RUNBOOK)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "kubectl").write_text(KUBECTL)
     (tmp_path / "bin" / "kubectl").chmod(0o755)
-    for block in re.findall(r"\.\. code-block:: yaml\n\n((?:    .*\n|\n)+)", page):
-        text = textwrap.dedent(block).replace("/srv/runai", str(tmp_path))
-        (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text)
+    for block in blocks(text, "yaml"):
+        content = block.replace("/srv/runai", str(tmp_path)) + "\n"
+        (tmp_path / content.splitlines()[0].removeprefix("# ")).write_text(content)
     environment = {**roll.run.environment(tmp_path / "record"), **roll.environment()}
     environment |= {
         "PATH": os.pathsep.join([str(tmp_path / "bin"), environment["PATH"]]),
         "KUBECTL_LOG": str(tmp_path / "kubectl.log"),
         "ANSIBLE_TRANSPORT": "local",
     }
-    typed = [command.replace("/srv/runai", str(tmp_path)) for command in commands(page)]
+    typed = [command.replace("/srv/runai", str(tmp_path)) for command in last_of_each(commands(text))]
     assert "--check" in typed[0]
     for command in typed:
         done = subprocess.run(

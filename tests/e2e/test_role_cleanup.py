@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from simulator.server import running
+from simulator.server import Handle, running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
-from tests.e2e.site import Site, killed, told, wait_for_play, workload
+from tests.e2e.site import Site, killed, told, told_each, wait_for_play, workload
 
 SAID: dict[str, Any] = {"older_than": "7d", "max_affected": 5, "max_percent": "none"}
 
@@ -39,15 +39,21 @@ OLD = [row["id"] for row in (FLEET[0], FLEET[1], FLEET[2], FLEET[4])]
 
 
 @pytest.fixture
-def site(run_playbook: PlaybookRunner, tmp_path: Path) -> Iterator[Site]:
-    with running(Settings(fleet={"workloads": FLEET}, transition_seconds=0.05)) as simulator:
-        yield Site(simulator, run_playbook, tmp_path)
+def simulator() -> Iterator[Handle]:
+    with running(Settings(fleet={"workloads": FLEET}, transition_seconds=0.05)) as handle:
+        yield handle
 
 
 @pytest.fixture
-def site_of_each_core(run_playbook_on_each_core: PlaybookRunner, tmp_path: Path) -> Iterator[Site]:
-    with running(Settings(fleet={"workloads": FLEET}, transition_seconds=0.05)) as simulator:
-        yield Site(simulator, run_playbook_on_each_core, tmp_path)
+def site(simulator: Handle, run_playbook: PlaybookRunner, tmp_path: Path) -> Site:
+    return Site(simulator, run_playbook, tmp_path)
+
+
+@pytest.fixture
+def site_of_the_oldest(
+    simulator: Handle, run_playbook_on_the_oldest_core: PlaybookRunner, tmp_path: Path
+) -> Site:
+    return Site(simulator, run_playbook_on_the_oldest_core, tmp_path)
 
 
 def result(run: PlaybookRun) -> dict[str, Any]:
@@ -62,8 +68,8 @@ def trail(run: PlaybookRun) -> dict[str, str]:
     return {row["id"]: row["outcome"] for row in rows if "id" in row}
 
 
-def test_cleanup_each_run_under_one_name_decides_anew(site_of_each_core: Site) -> None:
-    site = site_of_each_core
+def test_role_cleanup_repeated_under_one_name_decides_anew(site_of_the_oldest: Site) -> None:
+    site = site_of_the_oldest
     said: dict[str, Any] = {
         **SAID,
         "record_dir": str(site.folder),
@@ -102,84 +108,55 @@ def test_cleanup_each_run_under_one_name_decides_anew(site_of_each_core: Site) -
     assert result(again)["record_path"] != result(done)["record_path"]
 
 
-def test_cleanup_workload_that_runs_again_is_spared_and_green(site: Site) -> None:
+def test_role_cleanup_workload_that_runs_again_is_spared_and_a_refused_one_is_red(site: Site) -> None:
     lives_again = {"kind": "change_phase", "ids": [OLD[0]], "phase": "Running"}
-    site.simulator.faults({"match": {"path": f"/api/v1/workloads/{OLD[0]}"}, "fault": lives_again})
-    run = site.play("cleanup", record_dir=str(site.folder), **SAID)
-    assert run.rc == 0, run.output
-    assert site.phases()[OLD[0]] == "Running"
-    assert trail(run) == {OLD[0]: "skipped", **dict.fromkeys(OLD[1:], "changed")}
-
-
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ({"max_affected": 3}, "max_affected is 3, but 4 would be acted on"),
-        ({"max_percent": "50%"}, "workload_cleanup_max_percent: 4 of 5 finished workloads would be deleted"),
-        ({"keep_projects": ["nlp", "audti"]}, "audti matches no finished workload"),
-        ({"keep_newst": 3}, "workload_cleanup_keep_newst: not a variable of this role. Did you mean "),
-        ({"phases": "Running"}, "workload_cleanup_phases: only Completed and Failed workloads are deleted."),
-        ({"older_than": ...}, "workload_cleanup_older_than: not set. Set it."),
-    ],
-)
-def test_cleanup_that_would_go_too_far_is_rejected(site: Site, said: dict[str, Any], words: str) -> None:
-    run = site.play("cleanup", record_dir=str(site.folder), **{**SAID, **said})
-    assert words in told(run)
-    assert site.writes() == []
-
-
-def test_cleanup_projects_cut_at_a_space_are_rejected_before_any_request(site: Site) -> None:
-    run = site.play("cleanup", "-e", "workload_cleanup_keep_projects=vision, nlp", **SAID)
-    assert "Ansible cut a value at the space before 'nlp'" in told(run)
-    assert site.simulator.requests(0) == []
-
-
-def test_cleanup_incomplete_list_deletes_nothing(site: Site) -> None:
-    site.simulator.faults(
-        {
-            "match": {"path": "/api/v1/workloads/count"},
-            "times": "always",
-            "fault": {"kind": "wrong_count", "count": 99},
-        }
-    )
-    run = site.play("cleanup", **SAID)
-    assert "workloads: the list of the control plane is incomplete (" in told(run)
-    assert site.writes() == []
-
-
-def test_cleanup_refused_workload_is_red_until_a_repeat_deletes_it(site: Site) -> None:
     refuse = {"kind": "refuse_ids", "ids": [OLD[1]], "message": "owned by another"}
-    site.simulator.faults({"match": {"action": "delete"}, "times": "always", "fault": refuse})
-    said: dict[str, Any] = {**SAID, "record_dir": str(site.folder)}
-    run = site.play("cleanup", **said)
-    assert run.rc == 2
+    site.simulator.faults(
+        {"match": {"path": f"/api/v1/workloads/{OLD[0]}"}, "fault": lives_again},
+        {"match": {"action": "delete"}, "times": "always", "fault": refuse},
+    )
+    said: dict[str, Any] = {"phases": "completed, FAILED", "keep_names": "prod-*", "keep_newest": 1}
+    run = site.play("cleanup", record_dir=str(site.folder), **SAID, **said)
+    assert run.rc == 2, run.output
+    assert run.warnings == []
+    assert site.phases()[OLD[0]] == "Running"
+    assert trail(run) == {OLD[0]: "skipped", OLD[1]: "failed"}
     assert result(run)["trouble"]["rows"] == ["old-failed | nlp | ada@example.com | 409 | owned by another"]
-    site.simulator.faults()
-    assert site.play("cleanup", **said).rc == 0
-    assert not set(OLD) & set(site.phases())
+
+
+def test_role_cleanup_that_would_go_too_far_is_rejected(site: Site) -> None:
+    said: dict[str, dict[str, Any]] = {
+        "max_affected is 3, but 4 would be acted on": {"max_affected": 3},
+        "workload_cleanup_max_percent: 4 of 5 finished workloads would be deleted": {"max_percent": "50%"},
+        "audti matches no finished workload": {"keep_projects": ["nlp", "audti"]},
+        "workload_cleanup_keep_newst: not a variable of this role. Did you mean ": {"keep_newst": 3},
+        "workload_cleanup_phases: only Completed and Failed workloads are deleted.": {"phases": "Running"},
+        "workload_cleanup_older_than: not set. Set it.": {"older_than": ...},
+    }
+    with running(Settings(fleet={"workloads": FLEET})) as short:
+        count = {"path": "/api/v1/workloads/count"}
+        short.faults({"match": count, "times": "always", "fault": {"kind": "wrong_count", "count": 99}})
+        said["workloads: the list of the control plane is incomplete ("] = {"base_url": short.url}
+        run = site.play_cases("workload_cleanup", list(said.values()), record_dir=str(site.folder), **SAID)
+        assert [
+            words for words, message in zip(said, told_each(run), strict=True) if words not in message
+        ] == []
+        assert site.writes() == [one for one in short.requests(0) if one["action"]] == []
+
+
+def test_role_cleanup_variable_cut_at_a_space_is_rejected_before_any_request(site: Site) -> None:
+    run = site.play("cleanup", "-e", "workload_cleanup_keep_projects=vision, nlp", **SAID)
+    assert told(run).startswith("extra variables: Ansible cut a value at the space before 'nlp'")
+    assert told(run).endswith(" Nothing was sent.")
+    assert site.simulator.requests(0) == []
 
 
 MANY = [finished(number, 30) for number in range(1, 102)]
 
 
-def test_cleanup_state_is_read_again_right_before_each_batch(
+def test_role_cleanup_killed_leaves_the_trail_of_what_was_known(
     run_playbook: PlaybookRunner, tmp_path: Path
 ) -> None:
-    with running(Settings(fleet={"workloads": MANY}, transition_seconds=0.05)) as simulator:
-        site = Site(simulator, run_playbook, tmp_path)
-        # State that was read more than five seconds ago is read again.
-        simulator.faults({"match": {"action": "delete"}, "fault": {"kind": "slow", "seconds": 6}})
-        play = site.start("cleanup", **{**SAID, "max_affected": "none"})
-        wait_for_play(lambda: len(site.writes()) == 1, play)
-        (last,) = {row["id"] for row in MANY} - set(site.sent("delete"))
-        simulator.state.set_phase(last, "Running")
-        output, _nothing = play.communicate(timeout=120)
-        assert play.returncode == 0, output
-        assert site.phases() == {last: "Running"}
-        assert last not in site.sent("delete")
-
-
-def test_cleanup_that_is_killed_leaves_what_was_known(run_playbook: PlaybookRunner, tmp_path: Path) -> None:
     folder = tmp_path / "trails"
     folder.mkdir(mode=0o700)
     with running(Settings(fleet={"workloads": MANY}, transition_seconds=0.05)) as simulator:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A begin that an outage or a kill cut off: what its record holds is enough to go on, and to give up."""
+"""A begin that an outage or a kill cut off goes on, and is given up, by its record; on the oldest core."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ BACK = {"Resuming", "Pending", "Initializing", "Running"}
 
 
 @pytest.fixture
-def site(run_playbook_on_each_core: PlaybookRunner, tmp_path: Path) -> Iterator[Site]:
+def site(run_playbook_on_the_oldest_core: PlaybookRunner, tmp_path: Path) -> Iterator[Site]:
     fleet = {"workloads": [workload(number) for number in range(1, 5)]}
     with running(Settings(fleet=fleet, transition_seconds=0.05)) as simulator:
-        yield Site(simulator, run_playbook_on_each_core, tmp_path / "records")
+        yield Site(simulator, run_playbook_on_the_oldest_core, tmp_path / "records")
 
 
 def _descendants(pid: int) -> list[int]:
@@ -46,7 +46,7 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def test_begin_that_an_outage_cut_off_goes_on_when_it_is_over(site: Site) -> None:
+def test_role_maintenance_begin_cut_off_by_an_outage_goes_on_when_it_is_over(site: Site) -> None:
     where: dict[str, Any] = {"record_dir": str(site.folder)}
     down = {"kind": "down", "seconds": 3600, "apply": True}
     site.simulator.faults({"match": {**BATCH, "action": "suspend"}, "fault": down})
@@ -73,7 +73,7 @@ def test_begin_that_an_outage_cut_off_goes_on_when_it_is_over(site: Site) -> Non
     assert set(site.phases().values()) <= BACK
 
 
-def test_end_after_a_killed_begin_resumes_what_it_asked_for(site: Site) -> None:
+def test_role_maintenance_end_after_a_killed_begin_resumes_what_it_asked_for(site: Site) -> None:
     where: dict[str, Any] = {"record_dir": str(site.folder)}
     # Accepted, and its answer never comes.
     site.simulator.faults({"match": BATCH, "fault": {"kind": "hang", "apply": True}})

@@ -17,7 +17,7 @@ import pytest
 from simulator.server import running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRun, PlaybookRunner
-from tests.e2e.site import Site, told, workload
+from tests.e2e.site import Site, told_each, workload
 from tests.support.receivers import mail_server, webhook
 from tools.community import community_collection
 
@@ -67,21 +67,14 @@ def pass_time(site: Site, **time: float) -> None:
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
 
 
-def test_report_warn_by_webhook_reclaim_and_end(site: Site, tmp_path: Path) -> None:
-    page = tmp_path / "idle.html"
+def test_role_reclaim_warned_by_webhook_tells_who_was_not_told_and_suspends_after_the_notice(
+    site: Site, tmp_path: Path
+) -> None:
     keep = tmp_path / "keep.yml"
     keep.write_text("- {owner: carl, until: 2999-12-31, reason: demo}\n- {name: '*', until: 2020-01-01}\n")
-    reported = site.play("reclaim_report", **say(site, report_paths=[str(page)], keep=str(keep)))
-    assert reported.rc == 0, reported.output
-    assert result(reported)["idle_gpu_hours"] == 12
-    assert "<svg" in page.read_text()
     with webhook() as chat:
         chat.refuses = "bob@example.com"
         warning = say(site, keep=str(keep), notify="webhook", webhook_url=chat.url)
-        checked = site.play("reclaim_warn", check=True, **warning)
-        assert checked.rc == 0, checked.output
-        assert "Owners that would be told: ada@example.com, bob@example.com" in checked.stdout
-        assert not site.folder.exists()
         warned = site.play("reclaim_warn", **warning)
         assert warned.rc == 2, warned.output
         assert "1 owners were not told" in result(warned)["trouble"]["sentence"]
@@ -104,12 +97,9 @@ def test_report_warn_by_webhook_reclaim_and_end(site: Site, tmp_path: Path) -> N
     assert "1 workload left alone: kept by their owners" in lines
     assert "keep: ignored, since it has run out: name *, until 2020-01-01" in lines
     assert lines[-1].startswith("Next: ansible-playbook gpuops.runai.maintenance_end ")
-    ended = site.play("maintenance_end", name="weekend", record_dir=str(site.folder))
-    assert ended.rc == 0, ended.output
-    assert set(site.sent("resume")) == {FLEET[0]["id"], FLEET[1]["id"]}
 
 
-def test_warn_by_mail_tells_the_others_when_one_mail_fails(site: Site) -> None:
+def test_role_reclaim_warn_with_a_failed_mail_tells_the_others(site: Site) -> None:
     tree = community_collection("community.general")
     if tree is None:
         pytest.skip("community.general can't be had: the package ansible can't be downloaded")
@@ -140,8 +130,8 @@ def test_warn_by_mail_tells_the_others_when_one_mail_fails(site: Site) -> None:
     assert failed.startswith("bob@example.com: ")
 
 
-def test_warn_with_a_task_file_of_the_user_on_each_core(
-    run_playbook_on_each_core: PlaybookRunner, tmp_path: Path
+def test_role_reclaim_warn_with_a_task_file_of_the_user_tells_by_it(
+    run_playbook_on_the_oldest_core: PlaybookRunner, tmp_path: Path
 ) -> None:
     log = tmp_path / "told.jsonl"
     tasks = tmp_path / "tell.yml"
@@ -163,7 +153,7 @@ def test_warn_with_a_task_file_of_the_user_on_each_core(
         f"workload_reclaim_notify: {tasks}\n"
     )
     with running(Settings(fleet={"workloads": FLEET}, transition_seconds=0.05)) as simulator:
-        site = Site(simulator, run_playbook_on_each_core, tmp_path / "records")
+        site = Site(simulator, run_playbook_on_the_oldest_core, tmp_path / "records")
         warned = site.play("reclaim_warn", "-e", f"@{variables}", **say(site))
         assert warned.rc == 2, warned.output
         assert result(warned)["not_told"] == ["carl: no such person"]
@@ -181,17 +171,9 @@ def test_warn_with_a_task_file_of_the_user_on_each_core(
         assert set(site.sent("suspend")) == {FLEET[0]["id"]}
 
 
-@pytest.mark.parametrize(
-    ("playbook", "said", "words"),
-    [
-        ("reclaim_warn", {}, "workload_reclaim_notify: not set"),
-        ("reclaim_warn", {"notify": "/nowhere/tell.yml"}, "workload_reclaim_notify: there is no file"),
-        ("reclaim", {"keep": [{"name": "llm-*"}]}, "keep: entry 1: until is missing"),
-    ],
-)
-def test_wrong_variables_are_rejected_before_anything_is_sent(
-    site: Site, playbook: str, said: dict[str, Any], words: str
-) -> None:
-    run = site.play(playbook, **say(site, **said))
-    assert words in str(told(run))
-    assert site.writes() == []
+def test_role_reclaim_wrong_variables_are_rejected_before_anything_is_sent(site: Site) -> None:
+    warned = site.play_cases("workload_reclaim", [{}, {"notify": "/nowhere/tell.yml"}], "warn", **say(site))
+    unset, without_file = told_each(warned)
+    assert unset.startswith("workload_reclaim_notify: not set")
+    assert without_file.startswith("workload_reclaim_notify: there is no file")
+    assert site.simulator.requests(0) == []

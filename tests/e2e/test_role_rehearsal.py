@@ -1,11 +1,11 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet exported, the simulator started on it, and a maintenance rehearsed there and nowhere else."""
+"""A maintenance, a clean-up and a reclaim rehearsed on the simulator and nowhere else."""
 
 from __future__ import annotations
 
-import stat
+import re
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import run_export
-from ansible_collections.gpuops.runai.plugins.modules.runai_fleet_export import ARGUMENT_SPEC
 
-from simulator.server import Handle, running
+from simulator.server import running
 from simulator.settings import Settings
 from tests.e2e.playbook import PlaybookRunner
 from tests.e2e.site import told, workload
+from tools.paths import CHECKOUT
 
-ENVIRONMENT = {"RUNAI_CLIENT_ID": "rehearsal", "RUNAI_CLIENT_SECRET": "rehearsal-secret"}
 SAID: dict[str, Any] = {
     "workload_maintenance_name": "night",
     "workload_maintenance_reason": "new fan",
@@ -34,68 +32,38 @@ SAID: dict[str, Any] = {
 NOWHERE = "http://127.0.0.1:9"
 
 
-def _lasting_phases(simulator: Handle) -> dict[str, str]:
-    """The phases that do not move on by themselves, by id."""
-    moving = ("Creating", "Initializing", "Resuming", "Updating", "Stopping", "Deleting")
-    return {one.id: one.phase for one in simulator.state.live() if one.phase not in moving}
-
-
-def test_the_real_fleet_is_exported_and_rehearsed_on(run_playbook: PlaybookRunner, tmp_path: Path) -> None:
-    path = tmp_path / "fleet.json"
-    with running(Settings(workloads=60, seed=3, tenant_id=1234, transition_seconds=3600)) as real:
-        environment = {"RUNAI_BASE_URL": real.url, **ENVIRONMENT}
-        export = {"fleet_export_path": str(path)}
-        checked = run_playbook("gpuops.runai.fleet_export", extra_vars=export, env=environment, check=True)
+def test_rehearsal_with_the_variables_of_the_real_one_reaches_the_simulator_alone(
+    run_playbook: PlaybookRunner, tmp_path: Path
+) -> None:
+    said: dict[str, Any] = {
+        **SAID,
+        "workload_maintenance_base_url": NOWHERE,
+        "workload_maintenance_record_dir": str(tmp_path / "real"),
+        "workload_maintenance_proxy": NOWHERE,
+        "workload_maintenance_timeout": 20,
+        "workload_maintenance_retry_timeout": 60,
+        "workload_maintenance_summary_path": str(tmp_path / "real.md"),
+    }
+    elsewhere = {
+        "RUNAI_BASE_URL": NOWHERE,
+        "RUNAI_BEARER_TOKEN": "the-real-one",
+        "RUNAI_PROXY": NOWHERE,
+        "HTTP_PROXY": NOWHERE,
+        "http_proxy": NOWHERE,
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
+    }
+    rows = [workload(number) for number in range(1, 5)]
+    with running(Settings(fleet={"workloads": rows}, transition_seconds=0.05)) as simulator:
+        said["rehearsal_base_url"] = simulator.url
+        rehearse = "gpuops.runai.maintenance_rehearse"
+        checked = run_playbook(rehearse, extra_vars=said, env=elsewhere, check=True)
         assert checked.rc == 0, checked.output
-        assert "would be exported to" in checked.output
-        assert not path.exists()
-        done = run_playbook("gpuops.runai.fleet_export", extra_vars=export, env=environment)
-        assert done.rc == 0, done.output
-        assert done.warnings == []
-        assert all(one["method"] == "GET" for one in real.requests() if "token" not in one["path"])
-        people = {one.fixed["submittedBy"] for one in real.state.live()}
-        phases = _lasting_phases(real)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    text = path.read_text()
-    assert people
-    assert not [person for person in people if person in text]
-    assert "images" not in text
-
-    with running(Settings(fleet=path, transition_seconds=0.05)) as rehearsal:
-        lasting = _lasting_phases(rehearsal)
-        assert phases
-        assert {one: lasting[one] for one in phases} == phases
-        # All that could lead elsewhere is there, and leads nowhere.
-        said: dict[str, Any] = {
-            **SAID,
-            "rehearsal_base_url": rehearsal.url,
-            "workload_maintenance_base_url": NOWHERE,
-        }
-        said |= {
-            "workload_maintenance_record_dir": str(tmp_path / "real"),
-            "workload_maintenance_proxy": NOWHERE,
-            "workload_maintenance_timeout": 20,
-            "workload_maintenance_retry_timeout": 60,
-            "workload_maintenance_summary_path": str(tmp_path / "real.md"),
-        }
-        elsewhere = {
-            "RUNAI_BASE_URL": NOWHERE,
-            "RUNAI_BEARER_TOKEN": "the-real-one",
-            "RUNAI_PROXY": NOWHERE,
-            "HTTP_PROXY": NOWHERE,
-            "http_proxy": NOWHERE,
-            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
-        }
-        checked = run_playbook(
-            "gpuops.runai.maintenance_rehearse", extra_vars=said, env=elsewhere, check=True
-        )
-        assert checked.rc == 0, checked.output
-        assert rehearsal.summary()["batches"] == {}
-        done = run_playbook("gpuops.runai.maintenance_rehearse", "-vvvv", extra_vars=said, env=elsewhere)
+        assert simulator.summary()["batches"] == {}
+        done = run_playbook(rehearse, "-vvvv", extra_vars=said, env=elsewhere)
         assert done.rc == 0, done.output
         assert done.warnings == []
         assert "the-real-one" not in done.output
-        assert set(rehearsal.summary()["batches"]) == {"suspend", "resume"}
+        assert set(simulator.summary()["batches"]) == {"suspend", "resume"}
         assert done.stdout.count("REHEARSAL on a simulator") >= 4
         assert "plan went well, begin went well, status went well, end went well" in done.stdout
     assert not (tmp_path / "real").exists()
@@ -104,22 +72,31 @@ def test_the_real_fleet_is_exported_and_rehearsed_on(run_playbook: PlaybookRunne
 
 
 @pytest.mark.parametrize(
-    "address",
+    ("address", "is_accepted"),
     [
-        "https://acme.run.ai",
-        "http://127.0.0.1.acme.run.ai",
-        "http://localhost@acme.run.ai",
+        ("http://127.0.0.1:8080", True),
+        ("https://localhost/", True),
+        ("http://[::1]:8080", True),
+        ("https://acme.run.ai", False),
+        ("http://127.0.0.1.acme.run.ai", False),
+        ("http://localhost@acme.run.ai", False),
+        ("http://127.0.0.1:8080@acme.run.ai", False),
     ],
 )
-def test_any_other_address_is_refused(run_playbook: PlaybookRunner, address: str) -> None:
-    run = run_playbook(
-        "gpuops.runai.maintenance_rehearse", extra_vars={**SAID, "rehearsal_base_url": address}
-    )
+def test_rehearsal_pattern_of_addresses_matches_this_machine_alone(address: str, is_accepted: bool) -> None:
+    playbook = (CHECKOUT / "playbooks" / "maintenance_rehearse.yml").read_text()
+    (pattern,) = re.findall(r"rehearsal_address is match\('(.+)'\)", playbook)
+    assert bool(re.match(pattern, address)) is is_accepted
+
+
+def test_rehearsal_on_any_other_address_is_rejected(run_playbook: PlaybookRunner) -> None:
+    said = {**SAID, "rehearsal_base_url": "http://localhost@acme.run.ai"}
+    run = run_playbook("gpuops.runai.maintenance_rehearse", extra_vars=said)
     assert run.rc == 2
     assert "a rehearsal only reaches this machine" in told(run)
 
 
-def test_where_no_simulator_answers_it_is_said_how_to_start_one(
+def test_rehearsal_without_a_simulator_says_how_to_start_one(
     run_playbook: PlaybookRunner, nowhere: str
 ) -> None:
     address = f"http://{nowhere}"
@@ -133,7 +110,7 @@ def test_where_no_simulator_answers_it_is_said_how_to_start_one(
 
 
 def test_rehearsal_names_what_would_fail_for_real_and_ends_what_it_began(
-    run_playbook_on_each_core: PlaybookRunner, tmp_path: Path
+    run_playbook_on_the_oldest_core: PlaybookRunner, tmp_path: Path
 ) -> None:
     fleet = {
         "workloads": [
@@ -147,7 +124,7 @@ def test_rehearsal_names_what_would_fail_for_real_and_ends_what_it_began(
     with running(Settings(fleet=fleet, transition_seconds=0.05)) as simulator:
         refuse = {"kind": "refuse_ids", "ids": [workload(2)["id"]], "message": "conflict, try later"}
         simulator.faults({"match": {"action": "suspend"}, "times": "always", "fault": refuse})
-        run = run_playbook_on_each_core(
+        run = run_playbook_on_the_oldest_core(
             "gpuops.runai.maintenance_rehearse",
             extra_vars={**said, "rehearsal_base_url": simulator.url},
             env={"ANSIBLE_LOCAL_TEMP": str(tmp_path / "local")},
@@ -188,7 +165,7 @@ def test_rehearsal_of_nothing_says_so(run_playbook: PlaybookRunner) -> None:
         ),
     ],
 )
-def test_a_clean_up_and_a_reclaim_are_rehearsed_too(
+def test_rehearsal_of_another_kind_takes_its_steps(
     run_playbook: PlaybookRunner, kind: str, said: dict[str, Any], actions: set[str]
 ) -> None:
     long_ago = "2020-01-01T00:00:00Z"
@@ -208,26 +185,6 @@ def test_a_clean_up_and_a_reclaim_are_rehearsed_too(
         assert run.rc == 0, run.output
         assert run.warnings == []
         assert set(simulator.summary()["batches"]) == actions
-
-
-def test_a_fleet_is_exported_as_far_as_it_may_be_seen(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.json"
-    with running(Settings(workloads=20, seed=3)) as real:
-        denied = {"kind": "status", "status": 403}
-        lists = ("/api/v1/clusters", "/api/v1/nodes", "/api/v1/workloads/pods")
-        real.faults(*({"match": {"path": one}, "times": "always", "fault": denied} for one in lists))
-        defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
-        said = {"path": str(path), "base_url": real.url, "token": "rehearsal-token"}
-        finished = run_export({**defaults, **said}, {}, check_mode=False)
-    assert not finished.failed, finished.result
-    assert finished.result["workloads"] == 20
-    assert [warning.partition(" (403): ")[0].rpartition(" ")[2] for warning in finished.warnings] == [
-        "pods",
-        "clusters",
-        "nodes",
-    ]
-    with running(Settings(fleet=path)) as rehearsal:
-        assert len(rehearsal.state.live()) == 20
 
 
 class Tunnel(BaseHTTPRequestHandler):
@@ -262,7 +219,7 @@ class Tunnel(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_tunnel_to_a_real_control_plane_is_refused(run_playbook: PlaybookRunner) -> None:
+def test_rehearsal_behind_a_tunnel_to_a_real_control_plane_is_rejected(run_playbook: PlaybookRunner) -> None:
     with running(Settings(workloads=5)) as real, ThreadingHTTPServer(("127.0.0.1", 0), Tunnel) as tunnel:
         Tunnel.target = real.url
         threading.Thread(target=tunnel.serve_forever, daemon=True).start()

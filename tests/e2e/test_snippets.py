@@ -36,10 +36,14 @@ PLAYED = {
     (RST + "guide_outcomes.rst", "yaml"): "e2e/test_outcomes_guide.py",
     (RST + "guide_faults.rst", "yaml"): "e2e/test_faults_guide.py",
     **{(page, "shell"): "e2e/test_role_runbooks.py" for page in PAGES if "/runbook_" in page},
-    (RST + "runbook_node_maintenance.rst", "yaml"): "e2e/test_node_maintenance.py",
+    **{(f"{RST}runbook_rehearsal.rst", one): "e2e/test_maintenance_guide.py" for one in ("shell", "yaml")},
+    **{
+        (f"{RST}runbook_node_maintenance.rst", one): "e2e/test_node_maintenance.py"
+        for one in ("shell", "yaml")
+    },
     **{
         (f"{RST}runbook_{name}.rst", "yaml"): "e2e/test_role_runbooks.py"
-        for name in ("cluster_upgrade", "nightly_cleanup", "quota_emergency", "rehearsal")
+        for name in ("cluster_upgrade", "nightly_cleanup", "quota_emergency")
     },
     (RST + "runbook_weekend_reclaim.rst", "shell"): "e2e/test_runbooks_reclaim.py",
     (RST + "runbook_weekend_reclaim.rst", "yaml"): "e2e/test_runbooks_reclaim.py",
