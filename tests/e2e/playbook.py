@@ -18,6 +18,7 @@ from tests.support.waiting import PATIENCE
 from tools.paths import environment
 
 PLUGINS = Path(__file__).parent / "plugins"
+CONFIG = Path(__file__).parent / "ansible.cfg"
 # What Ansible says of an asynchronous job that it lost: one that needs longer than 2.5 s to begin dies.
 LOST_JOB = re.compile("could not find job|did not complete within|Timeout exceeded")
 # Seconds for a job, one for each try; Ansible waits as long for a lost one.
@@ -106,6 +107,7 @@ class PlaybookRunner:
     def environment(self, record: Path) -> dict[str, str]:
         """Environment of the runs, for tests that start ansible-playbook themselves."""
         return environment(self.collections, self.core) | {
+            "ANSIBLE_CONFIG": str(CONFIG),
             "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS),
             "ANSIBLE_CALLBACKS_ENABLED": "record",
             "RECORD_PATH": str(record),
