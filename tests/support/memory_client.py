@@ -196,12 +196,16 @@ def memory_as_control_plane() -> Iterator[None]:
 
 
 def run(
-    control_plane: BatchControlPlane, check_mode: bool = False, with_diff: bool = False, **options: Any
+    control_plane: BatchControlPlane,
+    check_mode: bool = False,
+    with_diff: bool = False,
+    hooks: _batch_run.BatchHooks = _batch_run.NO_HOOKS,
+    **options: Any,
 ) -> ModuleResult:
     """Run the module with these options, against a control plane that forgets earlier calls."""
     MemoryClient.control_plane = control_plane
     control_plane.applied, control_plane.batches = [], []
-    return _batch_run.run_batch({**OPTIONS, **options}, {}, check_mode, with_diff)
+    return _batch_run.run_batch({**OPTIONS, **options}, {}, check_mode, with_diff, hooks=hooks)
 
 
 def run_with_lines(control_plane: BatchControlPlane, **options: Any) -> tuple[ModuleResult, list[str]]:

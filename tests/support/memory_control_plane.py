@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -87,6 +88,7 @@ class MemoryControlPlane:
     sent: list[Call] = dataclasses.field(default_factory=list)
     unproven: set[str] = dataclasses.field(default_factory=set)
     reads: list[str] = dataclasses.field(default_factory=list)
+    state_reads: list[list[str]] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     secrets: set[str] = dataclasses.field(default_factory=set)
     deleted_ids: set[str] = dataclasses.field(default_factory=set)
@@ -149,6 +151,7 @@ class MemoryControlPlane:
         return Selected(found, {}, frozenset(scope if with_scope else ()))
 
     def read_workloads(self, ids: Sequence[str]) -> dict[str, Workload]:
+        self.state_reads.append(list(ids))
         return {one: self._workload(one) for one in ids if one in self.workloads}
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
@@ -212,6 +215,8 @@ class MemoryControlPlane:
             hooks.on_settled(settled)
             for outcome in settled:
                 outcomes[outcome.outcome].append(outcome.id)
+        reached = [self._workload(one) for one in outcomes["changed"] if self.workloads[one].phase == target]
+        hooks.on_reached(time.monotonic(), reached)
         return ModuleResult({"outcomes": outcomes, "msg": "x"}, False, [], set())
 
     def _outcome(self, one: str, target: str, is_accepted: bool, is_lost: bool, hooks: BatchHooks) -> Outcome:

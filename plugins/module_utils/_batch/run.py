@@ -52,13 +52,15 @@ class BatchHooks(NamedTuple):
     ``on_send`` gets the ids of each batch before it is sent; a RunaiError of it stops the batches.
     ``on_settled`` gets outcomes as soon as they are settled. ``send_anyway`` are ids that are sent even
     where their phase says that there is nothing to do: it may not show an earlier call yet. ``state`` are
-    workloads that the caller has just read, which are not read again before the first batch.
+    workloads that the caller has just read, which are not read again before the first batch. ``on_reached``
+    gets the workloads that a read of the wait saw at its target, and the time at which that read began.
     """
 
     on_send: Callable[[Sequence[str]], None] = lambda ids: None
     on_settled: Callable[[Sequence[Outcome]], None] = lambda outcomes: None
     send_anyway: Collection[str] = ()
     state: Mapping[str, Workload] = {}
+    on_reached: Callable[[float, Sequence[Workload]], None] = lambda read_at, workloads: None
 
 
 NO_HOOKS = BatchHooks()
@@ -268,7 +270,8 @@ class _Run:
             self._note_the_stop()
         if options.wait:
             target = WaitTarget(options.action, options.accepts_active)
-            wait_until_reached(target, waiter, run_state, can_read=not dispatcher.is_aborted)
+            can_read = not dispatcher.is_aborted
+            wait_until_reached(target, waiter, run_state, can_read, self._hooks.on_reached)
 
     def _settle_batch(self, outcomes: Sequence[Outcome]) -> None:
         run_state, dispatcher = self._run_state, self._dispatcher

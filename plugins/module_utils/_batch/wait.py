@@ -81,6 +81,8 @@ class Waiter:
         self._timeout = timeout
         self._interval = interval
         self._progress = progress
+        # When the last read began.
+        self.read_at = float("-inf")
 
     def poll(
         self, ids: Sequence[str], is_settled: Callable[[Workload], bool], purpose: str
@@ -95,6 +97,7 @@ class Waiter:
         left = list(ids)
         while left:
             remaining = until - time.monotonic()
+            self.read_at = time.monotonic()
             state = self._reader.read(left)
             settled = {one: state[one] for one in left if is_settled(state[one])}
             left = [one for one in left if one not in settled]
@@ -105,10 +108,17 @@ class Waiter:
             self._cancellation.sleep(max(0.0, min(self._interval, until - time.monotonic())))
 
 
-def wait_until_reached(target: WaitTarget, waiter: Waiter, run_state: RunState, can_read: bool) -> None:
+def wait_until_reached(
+    target: WaitTarget,
+    waiter: Waiter,
+    run_state: RunState,
+    can_read: bool,
+    on_reached: Callable[[float, Sequence[Workload]], None],
+) -> None:
     """Wait until all workloads that changed, or were on their way, reach the target.
 
     Without ``can_read``, where the control plane no longer responds, all count as not reached at once.
+    ``on_reached`` gets the workloads that each read saw there, and when it began.
     """
     ids = [
         workload_id
@@ -122,9 +132,10 @@ def wait_until_reached(target: WaitTarget, waiter: Waiter, run_state: RunState, 
         ):
             short.update(left)
             short.update(settled)
-            for workload in settled.values():
-                if target.is_reached_by(workload):
-                    del short[workload.id]
+            reached = [workload for workload in settled.values() if target.is_reached_by(workload)]
+            for workload in reached:
+                del short[workload.id]
+            on_reached(waiter.read_at, reached)
     except RunaiError as fault:
         run_state.stop_for(fault)
     run_state.mark_not_reached(target.target, {one: _place_of(workload) for one, workload in short.items()})

@@ -100,11 +100,12 @@ def _resume(
         for part in (ran, [one for one in ids if record.workloads[one].phase != RUNNING]):
             if part:
                 session.send(RESUME, part, send_anyway=late, wait_for="active")
-        now = session.read_recorded()
+        now = session.read_after_send()
         session.note_phases(now)
         held = session.held(now)
         found = session.verdicts(now, held)
-    bad = [one for one in record.covered() if _is_problem(session, one.id, found[one.id], ids, now)]
+    sent = frozenset(ids)
+    bad = [one for one in record.covered() if _is_problem(session, one.id, found[one.id], sent, now)]
     problems = [
         Problem(row_of(one, _describe_problem(session, record, one.id, found[one.id], now)), one.id)
         for one in bad
@@ -130,7 +131,7 @@ def _verdicts_of_ended(found: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_problem(
-    session: Session, one: str, verdict: str, ids: Sequence[str], now: Mapping[str, Workload]
+    session: Session, one: str, verdict: str, ids: frozenset[str], now: Mapping[str, Workload]
 ) -> bool:
     """Return whether a workload is owed or in doubt; in check mode, whether it would be."""
     if session.check_mode:

@@ -91,6 +91,8 @@ class Session:
         self._unanswered: set[str] = set()
         self.was_handed_over = False
         self._last_read: tuple[float, Mapping[str, Workload]] = (float("-inf"), {})
+        # Workloads that were seen where a request was to bring them, and when.
+        self._reached: dict[str, tuple[float, Workload]] = {}
         # Notices of the record that ended under this name.
         self.earlier_notices: dict[str, str] = {}
 
@@ -284,6 +286,12 @@ class Session:
         """Read the workloads of the record."""
         return self.read_workloads(self.require_record().workloads)
 
+    def read_after_send(self) -> dict[str, Workload]:
+        """Read the workloads of the record, but for those that the wait has just seen at its target."""
+        now = time.monotonic()
+        known = {one: seen for one, (at, seen) in self._reached.items() if now - at < _FRESH_SECONDS}
+        return self.read_workloads(self.require_record().workloads, known)
+
     def read_workloads(
         self, ids: Collection[str], known: Optional[Mapping[str, Workload]] = None
     ) -> dict[str, Workload]:
@@ -324,6 +332,8 @@ class Session:
         is_fresh = time.monotonic() - read_at < _FRESH_SECONDS
         state = {one: seen[one] for one in left if one in seen} if is_fresh else {}
         self._last_read = float("-inf"), {}
+        for one in left:
+            self._reached.pop(one, None)
         for _attempt in range(self.options.attempts):
             seconds = self._seconds_left()
             if not left:
@@ -361,6 +371,9 @@ class Session:
             asked.update(batch)
             self._unanswered.update(batch)
 
+        def keep_reached(read_at: float, workloads: Sequence[Workload]) -> None:
+            self._reached.update((one.id, (read_at, one)) for one in workloads)
+
         def write_answered(outcomes: Sequence[Outcome]) -> None:
             mine = [one for one in outcomes if one.id in asked]
             self.not_sent.update((one.id, one.message) for one in outcomes if one.id not in asked)
@@ -376,7 +389,7 @@ class Session:
             False,
             False,
             say=self.say,
-            hooks=BatchHooks(write_asked, write_answered, send_anyway, state),
+            hooks=BatchHooks(write_asked, write_answered, send_anyway, state, keep_reached),
         )
         self.secrets |= finished.secrets
         for warning in finished.warnings:

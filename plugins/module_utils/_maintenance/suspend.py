@@ -215,7 +215,7 @@ def _suspend(
     session.note_shared(to_share)
     session.note_phases(now)
     session.send(SUSPEND, [one.id for one in to_ask])
-    now = session.read_recorded()
+    now = session.read_after_send()
     # What another record stopped just before the suspend was refused is held by both from now on.
     session.note_shared(_to_share(session, record, now, left_running))
     session.note_phases(now)

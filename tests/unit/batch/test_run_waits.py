@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied, StatusError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import BatchHooks
+from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import Workload
 from ansible_collections.gpuops.runai.tests.support.memory_client import (
     MemoryClient,
     control_plane_of,
@@ -195,3 +197,19 @@ def test_wait_without_a_read_marks_ids_as_not_seen_again() -> None:
         finished = run(control_plane, ids=ids, batch_size=10, concurrency=1, wait=True)
     assert finished.result["outcomes"]["changed"] == finished.result["not_reached"] == ids[:10]
     assert "; 10 not Stopped when the wait ended: 10 not read again" in finished.result["msg"]
+
+
+def test_wait_passes_on_the_workloads_that_a_read_saw_at_the_target() -> None:
+    ids = workload_ids(3)
+    control_plane = same(3, "Running")
+    after = dict(zip(ids, ("Stopped", "Stopped", "Running"), strict=True))
+    control_plane.apply = lambda action, one: control_plane.move(one, after[one], "")  # type: ignore[method-assign]
+    reached: dict[str, str] = {}
+    began = time.monotonic()
+
+    def keep(read_at: float, workloads: Sequence[Workload]) -> None:
+        assert began <= read_at <= time.monotonic()
+        reached.update((one.id, one.phase) for one in workloads)
+
+    run(control_plane, hooks=BatchHooks(on_reached=keep), ids=ids, wait=True, wait_timeout=0.05)
+    assert reached == dict.fromkeys(ids[:2], "Stopped")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import restore
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import restore, session
 from ansible_collections.gpuops.runai.tests.support.memory_control_plane import (
     OWNER,
     CrashError,
@@ -311,3 +311,26 @@ def test_end_after_its_deadline_reports_it(
         found = _bad(run_against(control_plane, folder, "ended", deadline=60))
     assert "not sent: the deadline of 60 seconds was over" in found["error"]["rows"][0]
     good(run_against(control_plane, folder, "ended"))
+
+
+@pytest.mark.parametrize(("fresh_seconds", "reads"), [(60.0, [IDS]), (0.0, [IDS, IDS])])
+def test_end_reads_again_only_workloads_that_the_wait_saw_long_ago(
+    control_plane: MemoryControlPlane,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fresh_seconds: float,
+    reads: list[list[str]],
+) -> None:
+    good(run_against(control_plane, folder, "begun"))
+    control_plane.state_reads.clear()
+    monkeypatch.setattr(session, "_FRESH_SECONDS", fresh_seconds)
+    good(run_against(control_plane, folder, "ended"))
+    assert control_plane.state_reads == reads
+
+
+def test_end_reads_workloads_again_that_no_wait_saw(control_plane: MemoryControlPlane, folder: Path) -> None:
+    good(run_against(control_plane, folder, "begun"))
+    control_plane.move(IDS[0], "Running", OWNER)
+    control_plane.state_reads.clear()
+    good(run_against(control_plane, folder, "ended"))
+    assert control_plane.state_reads == [IDS, IDS[:1]]
