@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +37,18 @@ LONGEST = 300
 
 @dataclass(frozen=True)
 class Stage:
-    """A folder with the installed collection, and a simulator for one of the two ways."""
+    """A folder with the installed collection, and a simulator for one of the two ways.
+
+    Once it `is_over`, what runs is killed and nothing more is started.
+    """
 
     folder: Path
     simulator: Handle
+    is_over: threading.Event = field(default_factory=threading.Event)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start ansible-playbook in a session of its own, so that an interrupt reaches only the demo."""
+        self.check()
         env = environment(self.folder / "collections") | {
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
             "ANSIBLE_STDOUT_CALLBACK": "brief",
@@ -60,24 +67,40 @@ class Stage:
             start_new_session=True,
         )
 
-    def play(self, *arguments: str) -> None:
-        """Run ansible-playbook to its end, and show verdicts; an interrupt ends it, too."""
+    def check(self) -> None:
+        """Raise KeyboardInterrupt once it is over."""
+        if self.is_over.is_set():
+            raise KeyboardInterrupt
+
+    def play(self, *arguments: str) -> list[str]:
+        """Run ansible-playbook to its end, and return verdicts; an interrupt ends it, too."""
+        output: list[str] = []
         process = self.start(*arguments)
+        reader = threading.Thread(target=lambda: output.extend(process.stdout or ()), daemon=True)
+        reader.start()
         try:
-            output, _nothing = process.communicate(timeout=LONGEST)
+            self.wait_until(lambda: process.poll() is not None)
         finally:
             kill(process)
-        for line in output.splitlines():
-            if line.startswith("   "):
-                say(line)
+            reader.join()
+        return [line.rstrip("\n") for line in output if line.startswith("   ")]
 
     def play_and_kill(self, is_time: Callable[[], bool], *arguments: str) -> None:
         """Run ansible-playbook, and kill it with all its processes as soon as it is time."""
         process = self.start(*arguments)
         try:
-            wait_until(lambda: is_time() or process.poll() is not None)
+            self.wait_until(lambda: is_time() or process.poll() is not None)
         finally:
             kill(process)
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Return once it is so."""
+        until = time.monotonic() + LONGEST
+        while not is_so():
+            self.check()
+            if time.monotonic() > until:
+                sys.exit(f"The expected state was not reached within {LONGEST} s.")
+            time.sleep(0.02)
 
     def sent(self, action: str) -> list[list[str]]:
         """The batches that the control plane got, as the numbers of their workloads."""
@@ -98,14 +121,6 @@ def kill(process: subprocess.Popen[str]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)
     process.wait()
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + LONGEST
-    while not is_so():
-        if time.monotonic() > until:
-            sys.exit(f"The simulator did not reach the expected state within {LONGEST} s.")
-        time.sleep(0.02)
 
 
 def workload_id(number: int) -> str:
@@ -160,14 +175,17 @@ def install_collection(folder: Path) -> str:
     return tarball.name
 
 
+LOOP_TITLE = (
+    "5. The same with a plain loop over ansible.builtin.uri, demo/plain_loop.yml, killed and run again"
+)
 EXPLANATION = """
 The loop sent its whole batch again, since the response was lost. The list of workloads was lost with the
 killed process: the next run found only the one that still ran, and resumed no other. It counted the refusal
 as a success, since the status of a batch is 200 whether workloads are refused or not."""
 
 
-def say(text: str = "") -> None:
-    print(text, flush=True)
+def say(*lines: str) -> None:
+    print("\n".join(lines), flush=True)
 
 
 @dataclass(frozen=True)
@@ -181,7 +199,7 @@ class Measured:
 
 def measure(stage: Stage) -> Measured:
     """Count once nothing is on its way any more."""
-    wait_until(lambda: not stage.phase("Stopping") and not stage.phase("Resuming"))
+    stage.wait_until(lambda: not stage.phase("Stopping") and not stage.phase("Resuming"))
     times = Counter(one for ids in stage.sent("suspend") for one in ids if one != REFUSED)
     return Measured(
         sent_again=sum(count - 1 for count in times.values()),
@@ -195,7 +213,7 @@ def play_maintenance(stage: Stage) -> Measured:
     variables = ("-e", f"@{HERE / 'gpu-17.yml'}")
     record = stage.folder / "records" / "gpu-17.record.jsonl"
     say("1. Plan: nothing is sent")
-    stage.play("gpuops.runai.maintenance_plan", *variables)
+    say(*stage.play("gpuops.runai.maintenance_plan", *variables))
     say("\n2. Begin, and kill -9 while it waits for the workloads to stop")
     stage.play_and_kill(
         lambda: '"answered"' in record.read_text(), "gpuops.runai.maintenance_begin", *variables
@@ -206,10 +224,10 @@ def play_maintenance(stage: Stage) -> Measured:
     say(f"   as carried out. The other {again} was sent again, and refused. Then the process was killed.")
     stage.simulator.configure(transition_seconds=0.5)
     say("\n3. Begin again: it goes on from its record")
-    stage.play("gpuops.runai.maintenance_begin", *variables)
+    say(*stage.play("gpuops.runai.maintenance_begin", *variables))
     stopped = stage.phase("Stopped") - OWNERS
     say("\n4. End")
-    stage.play("gpuops.runai.maintenance_end", *variables)
+    say(*stage.play("gpuops.runai.maintenance_end", *variables))
     found = measure(stage)
     if found == Measured(0, 0, STOPPED_BEFORE):
         say(f"   Resumed: exactly the {len(stopped)} that it stopped. The lost request may still stop the")
@@ -220,24 +238,28 @@ def play_maintenance(stage: Stage) -> Measured:
 def play_plain_loop(stage: Stage) -> Measured:
     """The same faults, and a kill in the middle, for a loop over ansible.builtin.uri."""
     loop = str(HERE / "plain_loop.yml")
-    say("\n5. The same with a plain loop over ansible.builtin.uri, demo/plain_loop.yml, killed and run again")
     stage.simulator.configure(transition_seconds=0.5)
     stage.play_and_kill(lambda: len(stage.sent("suspend")) > 1, loop)
-    wait_until(lambda: not stage.phase("Stopping"))
+    stage.wait_until(lambda: not stage.phase("Stopping"))
     stage.play(loop)
     return measure(stage)
 
 
 def rehearse(folder: Path) -> int:
-    """Play both ways; return the exit status."""
+    """Play both ways side by side, each on a simulator of its own; return the exit status."""
     say(f"Installed {install_collection(folder)} for this demo only.")
     started = time.monotonic()
     say(f"On a simulated control plane, {ACTIVE} workloads run on node gpu-17. {STOPPED_BEFORE} more were")
     say("stopped by their owners. The control plane loses its first response, and refuses one workload.\n")
-    with running(settings()) as simulator:
-        ours = play_maintenance(Stage(folder, simulator))
-    with running(settings()) as simulator:
-        plain = play_plain_loop(Stage(folder, simulator))
+    with running(settings()) as simulator, running(settings()) as other, ThreadPoolExecutor(1) as pool:
+        stage = Stage(folder, other)
+        loop = pool.submit(play_plain_loop, stage)
+        try:
+            ours = play_maintenance(Stage(folder, simulator))
+            say("", LOOP_TITLE)
+            plain = loop.result()
+        finally:
+            stage.is_over.set()
     rows = [
         ("Counted in the log and the phases of the control plane", "gpuops.runai", "plain loop"),
         ("Suspends sent again after they had been carried out", ours.sent_again, plain.sent_again),
