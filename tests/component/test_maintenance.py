@@ -41,6 +41,19 @@ def test_maintenance_begun_and_ended_changes_exactly_its_selection(start: Start,
     assert not good(site.run("ended"))["changed"]
 
 
+def test_ended_makes_one_token_and_reads_the_state_once_before_and_once_after_it_sends(
+    start: Start, records: Path
+) -> None:
+    site = Site(start(count=60, transition_seconds=0.05), records)
+    good(site.run("begun", **PLAN))
+    before = len(site.simulator.requests())
+    good(site.run("ended"))
+    paths = [entry["path"] for entry in site.simulator.requests()[before:]]
+    assert paths.count("/api/v2/token") == 1
+    # The second one is the wait's.
+    assert paths.count("/api/v1/workloads") == 2
+
+
 def test_begun_any_batch_is_in_the_record_before_it_is_sent(start: Start, records: Path) -> None:
     site = Site(start(count=2, transition_seconds=0.05), records)
     good(site.run("begun", **PLAN))

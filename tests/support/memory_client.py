@@ -137,6 +137,7 @@ class MemoryClient:
         stats: RequestStats,
         connections: int,
         on_trouble: Callable[[str, float], None],
+        tokens: object,
     ) -> None:
         self._cancellation = cancellation
         self._stats = stats

@@ -91,6 +91,7 @@ class MemoryControlPlane:
     state_reads: list[list[str]] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     secrets: set[str] = dataclasses.field(default_factory=set)
+    tokens: None = None
     deleted_ids: set[str] = dataclasses.field(default_factory=set)
     by: str = ""
 

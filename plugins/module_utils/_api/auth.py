@@ -134,6 +134,16 @@ class TokenSource:
         self._failure: Optional[RunaiError] = None
         self._failures = 0
 
+    def for_next_client(self, mint: Callable[[ServiceAccount], AccessToken]) -> TokenSource:
+        """Return a source for a later client of the same account; it begins with this token, if accepted."""
+        source = TokenSource(self._account, mint)
+        if self._account is None or not (self._refusals or self._failure):
+            source._token = self._token
+            source._renew_at = self._renew_at
+            source._made_at = self._made_at
+        source._is_account_accepted = self._is_account_accepted
+        return source
+
     def bearer(self) -> str:
         """Return a token to send, made or renewed first where that is due.
 

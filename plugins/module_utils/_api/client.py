@@ -101,7 +101,8 @@ def joined(filters: Sequence[str]) -> str:
 class Client:
     """One control plane, as one account. Safe to use from several threads; ``close`` it at the end.
 
-    ``on_trouble`` is called, in any thread, where retries take long: see RetryBudget.
+    ``on_trouble`` is called, in any thread, where retries take long: see RetryBudget. ``tokens`` are those
+    of an earlier client of the same account, whose token is used as long as it is accepted.
     """
 
     def __init__(
@@ -111,13 +112,18 @@ class Client:
         stats: RequestStats,
         connections: int,
         on_trouble: Callable[[str, float], None] = lambda kind, left: None,
+        tokens: Optional[TokenSource] = None,
     ) -> None:
         self._on_trouble = on_trouble
         self._connection = connection
         self._cancellation = cancellation
         self._stats = stats
         self._transport = Transport(connection, stats, connections)
-        self._tokens = TokenSource(connection.credentials, self._mint)
+        self.tokens = (
+            TokenSource(connection.credentials, self._mint)
+            if tokens is None
+            else tokens.for_next_client(self._mint)
+        )
         self._use_token_v1 = False
         # By path, where pages of PAGE_SIZE fail.
         self._page_sizes: dict[str, int] = {}
@@ -362,16 +368,17 @@ class Client:
         is_renewed = False
         retry_budget = retry_budget or self.retry_budget()
         while True:
-            token = self._tokens.bearer()
+            token = self.tokens.bearer()
+            self._stats.add_secret(token)
             if is_write:
                 self._cancellation.check_write()
             else:
                 self._cancellation.check()
             response = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
             if response.status != 401:
-                self._tokens.accepted(token, 200 <= response.status < 300)
+                self.tokens.accepted(token, 200 <= response.status < 300)
                 return _successful(response, self._secrets())
-            if self._tokens.refused(token, keep_fresh=retry_budget.seconds > 0) and not is_renewed:
+            if self.tokens.refused(token, keep_fresh=retry_budget.seconds > 0) and not is_renewed:
                 is_renewed = True
                 self._stats.count_retry(_RENEWED_BEARER)
                 continue
@@ -382,7 +389,7 @@ class Client:
         try:
             _successful(response, self._secrets(), self._credential())
         except AccessDenied as fault:
-            if not self._tokens.may_be_accepted_later():
+            if not self.tokens.may_be_accepted_later():
                 raise
             try:
                 retry_budget.pause(fault, before_write=is_write, is_transient=True)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Callable, NamedTuple, Optional
 
+from .._api.auth import TokenSource
 from .._api.cancellation import ORPHANED, STOPPED_EARLY, Cancellation
 from .._api.client import Client
 from .._api.connection import Connection, connect_options, no_connection
@@ -54,6 +55,7 @@ class BatchHooks(NamedTuple):
     where their phase says that there is nothing to do: it may not show an earlier call yet. ``state`` are
     workloads that the caller has just read, which are not read again before the first batch. ``on_reached``
     gets the workloads that a read of the wait saw at its target, and the time at which that read began.
+    ``tokens`` are those of a client of the caller.
     """
 
     on_send: Callable[[Sequence[str]], None] = lambda ids: None
@@ -61,6 +63,7 @@ class BatchHooks(NamedTuple):
     send_anyway: Collection[str] = ()
     state: Mapping[str, Workload] = {}
     on_reached: Callable[[float, Sequence[Workload]], None] = lambda read_at, workloads: None
+    tokens: Optional[TokenSource] = None
 
 
 NO_HOOKS = BatchHooks()
@@ -199,6 +202,7 @@ class _Run:
             self._stats,
             connections=workers + self._concurrency.most,
             on_trouble=self._progress.trouble,
+            tokens=self._hooks.tokens,
         )
         try:
             reader = StateReader(client, workers)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 from urllib.parse import urlsplit
 
+from .._api.auth import TokenSource
 from .._api.cancellation import Cancellation
 from .._api.client import Client
 from .._api.connection import (
@@ -72,6 +73,7 @@ class ControlPlaneReader:
         self._identity: Optional[Identity] = None
         self.warnings: list[str] = []
         self.secrets: set[str] = set()
+        self.tokens: Optional[TokenSource] = None
 
     def identity(self) -> Identity:
         """Return which control plane this is, as soon as it responds."""
@@ -205,9 +207,12 @@ class ControlPlaneReader:
         stats = stats or RequestStats()
         for warning in connection.warnings:
             self.warn_once(warning)
-        client = Client(connection, Cancellation(is_cancelled=watch_ancestors()), stats, connections)
+        cancellation = Cancellation(is_cancelled=watch_ancestors())
+        client = Client(connection, cancellation, stats, connections, tokens=self.tokens)
         try:
-            return read(client)
+            found = read(client)
+            self.tokens = client.tokens
+            return found
         finally:
             client.close()
             self.secrets |= {*connection.secrets, *stats.secrets}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional, Protocol
 
+from .._api.auth import TokenSource
 from .._record.ownership import PhaseChange
 from .._selection.places import Unlisted
 from .._workload.workload import Workload
@@ -54,6 +55,8 @@ class Reader(Protocol):
 
     warnings: list[str]
     secrets: set[str]
+    # Of the last read; no read after it has to make a token again.
+    tokens: Optional[TokenSource]
 
     def identity(self) -> Identity:
         """Return which control plane responds."""

@@ -389,7 +389,9 @@ class Session:
             False,
             False,
             say=self.say,
-            hooks=BatchHooks(write_asked, write_answered, send_anyway, state, keep_reached),
+            hooks=BatchHooks(
+                write_asked, write_answered, send_anyway, state, keep_reached, self.reader.tokens
+            ),
         )
         self.secrets |= finished.secrets
         for warning in finished.warnings:

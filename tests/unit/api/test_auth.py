@@ -234,6 +234,34 @@ def test_token_source_older_token_refused_returns_the_new_one() -> None:
     assert mint.made == 2
 
 
+def test_token_source_of_the_next_client_begins_with_the_accepted_token(clock: FakeClock) -> None:
+    first, second = Mint(100.0), Mint()
+    source = TokenSource(ACCOUNT, first)
+    source.accepted(source.bearer(), is_success=True)
+    clock.advance(70)
+    following = source.for_next_client(second)
+    assert following.bearer() == "t1"
+    assert following.may_be_accepted_later() is True
+    clock.advance(11)
+    following.bearer()
+    assert (first.made, second.made) == (1, 1)
+
+
+def test_token_source_of_the_next_client_drops_a_refused_token() -> None:
+    mint = Mint()
+    source = TokenSource(ACCOUNT, Mint())
+    for _time in range(2):
+        source.refused(source.bearer(), keep_fresh=False)
+    source.for_next_client(mint).bearer()
+    assert mint.made == 1
+
+
+def test_token_source_of_the_next_client_keeps_a_given_token() -> None:
+    source = TokenSource(GivenToken("given"), Mint())
+    source.refused("given", keep_fresh=False)
+    assert source.for_next_client(Mint()).bearer() == "given"
+
+
 @pytest.mark.parametrize(
     ("fault", "asked"),
     [
