@@ -40,6 +40,8 @@ PARTS = ("compare", "growth", "busy", "maintenance")
 SAVED = WORK / "results.json"
 PAGE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_speed.rst"
 PLOT = CHECKOUT / "docs" / "speed.svg"
+# Runs of what takes minutes, so that all parts together take about ten.
+FEW = 2
 # A contender that has taken so many seconds at one size is not run again at it.
 LONG = 20.0
 
@@ -86,7 +88,7 @@ def grow(results: Results, sizes: list[int], repeat: int) -> None:
 def compare_busy(results: Results, size: int, repeat: int) -> None:
     """Measure fixed values and none against a busy control plane."""
     with plane_of(size, WORK, is_busy=True) as control_plane:
-        for _turn in range(repeat):
+        for _turn in range(min(repeat, FEW)):
             for contender in BUSY_CONTENDERS:
                 run = run_contender(contender, control_plane)
                 results.busy.setdefault(contender.key, []).append(run)
@@ -97,7 +99,7 @@ def maintain(results: Results, sizes: list[int], repeat: int) -> None:
     """Measure both ways in turns."""
     for size in sizes:
         with plane_of(size, WORK) as control_plane:
-            for _turn in range(repeat):
+            for _turn in range(repeat if size < SIZES[-1] else min(repeat, FEW)):
                 for key, run in run_turn(control_plane).items():
                     results.maintenance.setdefault(key, {}).setdefault(size, []).append(run)
                     print(f"{size:>6} ids: {run.cost.seconds:8.2f} s  {TITLES[key]}", flush=True)
@@ -122,7 +124,7 @@ def measure_parts(options: argparse.Namespace) -> Results:
     contenders = [one for one in CONTENDERS if not keys or one.key in keys]
     parts: dict[str, Callable[[], None]] = {
         "compare": lambda: compare(results, options.sizes, repeat, contenders, options.long),
-        "growth": lambda: grow(results, options.growth, min(repeat, 2)),
+        "growth": lambda: grow(results, options.growth, min(repeat, FEW)),
         "busy": lambda: compare_busy(results, options.busy, repeat),
         "maintenance": lambda: maintain(results, options.maintenance, repeat),
     }
