@@ -39,7 +39,7 @@ class ActionModule(runai_workload_batch.ActionModule):
     """
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> Any:
-        """Run the module and return its result, or say which variable is rejected."""
+        """Run the module and return its result, or the variable that is rejected."""
         defaults = dict(self._task.args)
         module = defaults.pop("module")
         options = {name: plain(value) for name, value in (defaults.pop("options", None) or {}).items()}
@@ -59,7 +59,7 @@ class ActionModule(runai_workload_batch.ActionModule):
         merged = {**defaults, **self._module_defaults(action), **found, **options}
         self._task.args = {name: value for name, value in merged.items() if value not in (None, "")}
         self._task.action = action
-        # Variables that hold a time of day have another value later on.
+        # A variable with a time of day has another value later on.
         return {**super().run(tmp, task_vars), "report_path": self._task.args.get("report_path")}
 
     def _role_values(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class ActionModule(runai_workload_batch.ActionModule):
         }
         check_blanks(given, documented)
         check_types(given, documented)
-        # A rehearsal reaches neither the real control plane nor the real folder. Its own one is removed with
+        # A rehearsal uses neither the real control plane nor the real folder. Its own folder is removed with
         # the temporary files of the play.
         instead = self._value(task_vars, "__{0}instead".format(prefix)) or {}
         if instead:

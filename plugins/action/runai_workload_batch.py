@@ -4,7 +4,7 @@
 
 """Runs the module of the same name as any module is run, and shows its progress lines while it works.
 
-It also tells the module where results are printed at length, which only the play's own process knows.
+It also passes on whether results are printed at length: only the process of the play has this setting.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ansible.utils.display import Display
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress_pipe import progress_lines
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import AT_LENGTH
 
-# Their output is read by programs, which a line in between would break.
+# Programs read their output. A line in between would break it.
 _CALLBACKS_FOR_PROGRAMS = ("json", "jsonl")
 
 
 class ActionModule(AnyModule):  # type: ignore[misc] # ansible-core is not typed
-    """The module alone does all the work and works alone; this adds what a viewer needs, and nothing else."""
+    """Adds progress lines for people. The module does all the work, and also runs without this plugin."""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> Any:
         """Run the module and return its result."""
@@ -37,13 +37,13 @@ class ActionModule(AnyModule):  # type: ignore[misc] # ansible-core is not typed
     def _update_module_args(
         self, module_name: str, module_args: dict[str, Any], *rest: Any, **named: Any
     ) -> None:
-        """Complete the arguments as for any module, with the verbosity at which results are printed so."""
+        """Complete the arguments as for any module, with a verbosity that stands for long results."""
         super()._update_module_args(module_name, module_args, *rest, **named)
         if _is_printed_at_length():
             module_args["_ansible_verbosity"] = max(module_args["_ansible_verbosity"], AT_LENGTH)
 
     def _display_for(self, task_vars: Mapping[str, Any]) -> Callable[[str], None]:
-        """Return what shows a line, with the name of its host where several hosts work at once."""
+        """Return the function that shows a line, with the name of the host if several hosts work at once."""
         display: Callable[[str], None] = Display().display
         if self._task.run_once or len(task_vars.get("ansible_play_batch", ())) < 2:
             return display
@@ -65,7 +65,7 @@ def _callback() -> str:
 
 
 def _is_printed_at_length() -> bool:
-    """Tell whether results are printed with a line for each value whatever the verbosity, e.g. as YAML."""
+    """Return whether results are printed with a line for each value at any verbosity, e.g. as YAML."""
     if _callback().endswith("yaml"):
         return True
     try:

@@ -49,7 +49,6 @@ PLAYED = {
     (RST + "runbook_weekend_reclaim.rst", "yaml"): "e2e/test_runbooks_reclaim.py",
     (RST + "runbook_off_hours.rst", "shell"): "e2e/test_runbooks_reclaim.py",
     **{(page, "yaml"): "e2e/test_role_runbooks.py" for page in PAGES if page.startswith("roles/")},
-    (RST + "record_format.rst", "json"): "unit/record/test_record_format_page.py",
     ("simulator/README.md", "json"): "simulator/test_readme.py",
     ("simulator/README.md", "yaml"): "simulator/test_readme.py",
 }

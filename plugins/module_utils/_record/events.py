@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Optional, TypedDict, Union, get_arg
 
 from .._batch.outcome import UNKNOWN_OUTCOME, Outcome
 
-# A reader rejects a record with another version. A line of a kind that it does not know is skipped.
+# A record with another version is rejected. A line with an unknown event is skipped.
 VERSION: Literal[1] = 1
 
 State = Literal["planned", "acting", "begun", "ending", "ended"]
@@ -34,7 +34,7 @@ US, OTHERS = MAKERS
 ROWS_A_LINE = 200
 _LONGEST_MESSAGE = 200
 
-# A line as it was read: what it holds is not checked yet.
+# A line as it was read, not checked yet.
 Event = Mapping[str, Any]
 
 
@@ -105,7 +105,7 @@ class AskedEvent(TypedDict):
 
 
 class ResultRow(NamedTuple):
-    """What became of one id: ``outcome`` is ``unknown`` if the request may still be carried out."""
+    """The result of one id: ``outcome`` is ``unknown`` if the request may still be carried out."""
 
     id: str
     outcome: str
@@ -114,7 +114,7 @@ class ResultRow(NamedTuple):
 
 
 class AnsweredEvent(TypedDict):
-    """What became of ids that were sent."""
+    """The results of ids that were sent."""
 
     event: Literal["answered"]
     action: str
@@ -130,7 +130,7 @@ class PhaseRow(NamedTuple):
 
 
 class SeenEvent(TypedDict):
-    """What one read of the control plane shows."""
+    """Phases at one read of the control plane."""
 
     event: Literal["seen"]
     rows: list[PhaseRow]
@@ -176,7 +176,7 @@ class ToldEvent(TypedDict):
 
 
 class UntoldEvent(TypedDict):
-    """What the owners of these workloads were told counts no more."""
+    """The notices for these workloads have expired."""
 
     event: Literal["untold"]
     ids: list[str]
@@ -229,7 +229,7 @@ def asked_event(action: str, ids: Sequence[str], at: str, sent_at: str = "") -> 
 
 
 def answered_event(action: str, outcomes: Iterable[Outcome]) -> AnsweredEvent:
-    """Return the line of what became of ids: not known, where an earlier call may still be carried out."""
+    """Return the line of outcomes: unknown, where an earlier request may still be carried out."""
     rows = [
         ResultRow(
             one.id,
@@ -258,10 +258,10 @@ def attributed_event(rows: Iterable[AttributionRow]) -> AttributedEvent:
 
 
 def told_event(owner: str, ids: Sequence[str], at: str) -> ToldEvent:
-    """Return the line of an owner who was told that workloads will be suspended."""
+    """Return the line of a notice: its owner, and the workloads that will be suspended."""
     return {"event": "told", "owner": owner, "ids": list(ids), "at": at}
 
 
 def untold_event(ids: Iterable[str]) -> UntoldEvent:
-    """Return the line of workloads for which what their owners were told counts no more."""
+    """Return the line of workloads with a notice that has expired."""
     return {"event": "untold", "ids": list(ids)}

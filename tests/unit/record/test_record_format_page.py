@@ -36,7 +36,7 @@ def page() -> str:
 
 
 def _example(page: str) -> list[str]:
-    block = page.partition(".. code-block:: json\n\n")[2]
+    block = page.partition(".. code-block:: text\n\n")[2]
     return [line.strip() for line in block[: block.index("\n\n")].splitlines()]
 
 
