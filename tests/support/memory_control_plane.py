@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import TokenSource
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import Outcome
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
@@ -91,7 +92,7 @@ class MemoryControlPlane:
     state_reads: list[list[str]] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     secrets: set[str] = dataclasses.field(default_factory=set)
-    tokens: None = None
+    tokens: TokenSource | None = None
     deleted_ids: set[str] = dataclasses.field(default_factory=set)
     by: str = ""
 
