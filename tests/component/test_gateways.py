@@ -9,6 +9,7 @@ import json
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -50,8 +51,8 @@ class Gateway:
             def handle(self) -> None:
                 gateway.connections += 1
                 while True:
-                    lines = list(iter(self.rfile.readline, b"\r\n"))
-                    if not lines or b"" in lines[-1:]:
+                    lines = list(takewhile(lambda line: line != b"\r\n", self.rfile))
+                    if not lines:  # the client has closed the connection
                         return
                     sizes = [int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")]
                     self.rfile.read(sizes[0] if sizes else 0)
