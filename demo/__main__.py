@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 FOLDER = Path(os.environ.get("DEMO_FOLDER", CACHE / "demo"))
 ACTIVE, STOPPED_BEFORE = 15, 3
 BATCH = {"path": "/api/v1/workloads/batch", "action": "suspend"}
-# Seconds for which a lost answer is looked up, after which the workloads must still be stopping.
+# Seconds for which the state is read after a lost response, after which the workloads must still be stopping.
 LOOKUP = 10.0
 # Seconds, far above what a step takes.
 LONGEST = 300

@@ -12,7 +12,6 @@ from typing import Callable
 
 from .._record.events import ACT, BEGUN, ENDED, ENDING, OTHERS, PLANNED
 from .._record.ownership import (
-    HELD,
     LATE,
     NOT_VISIBLE,
     OURS,
@@ -81,7 +80,6 @@ def _end_again(session: Session, record: Record) -> Outcome:
     if ids:
         session.enter_state(ENDING)
         return _resume(session, record, ids, now, found, held)
-    held = {one: name for one, name in held.items() if found.get(one) == HELD}
     return Outcome(record, now, found, held)
 
 
@@ -112,7 +110,6 @@ def _resume(
     ]
     if not problems and not session.check_mode:
         session.enter_state(ENDED)
-    held = {one: name for one, name in held.items() if found.get(one) == HELD}
     return Outcome(
         record,
         now,

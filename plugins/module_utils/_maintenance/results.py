@@ -338,7 +338,7 @@ def summary_of(outcome: Outcome) -> dict[str, int]:
 
 
 def _row(outcome: Outcome, one: RecordedWorkload) -> dict[str, Any]:
-    now = outcome.now.get(one.id)
+    now, verdict = outcome.now.get(one.id), outcome.verdicts.get(one.id, "")
     return {
         "id": one.id,
         "name": one.name,
@@ -348,11 +348,11 @@ def _row(outcome: Outcome, one: RecordedWorkload) -> dict[str, Any]:
         "plan": one.plan,
         "phase_before": one.phase,
         "phase": now.phase if now is not None else "",
-        "verdict": outcome.verdicts.get(one.id, ""),
+        "verdict": verdict,
         "outcome": one.outcome or "",
         "code": one.code,
         "message": one.message,
-        "held_by": outcome.held.get(one.id, ""),
+        "held_by": outcome.held.get(one.id, "") if verdict == HELD else "",
     }
 
 

@@ -202,17 +202,19 @@ class RecordFolder:
 
 
 def check_writable(path: str) -> None:
-    """Raise RecordError for a folder that can't be written, or not be made; check mode finds it out so."""
+    """Raise RecordError for a folder that can't be written or created. Check mode makes none to find out."""
     path = os.path.abspath(os.path.expanduser(path))
     above = path
     while not os.path.lexists(above):
         above = os.path.dirname(above)
-    words = "cannot be written" if above == path else "cannot be created: {0} cannot be written".format(above)
+    problem = (
+        "cannot be written" if above == path else "cannot be created: {0} cannot be written".format(above)
+    )
     if not os.path.isdir(above):
-        words = "cannot be created: {0} is not a folder".format(above)
+        problem = "cannot be created: {0} is not a folder".format(above)
     elif os.access(above, os.W_OK | os.X_OK):
         return
-    raise RecordError("record_dir: {0}: {1}".format(path, words))
+    raise RecordError("record_dir: {0}: {1}".format(path, problem))
 
 
 class RecordFile:

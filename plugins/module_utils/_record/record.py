@@ -245,7 +245,7 @@ def record_of(events: Iterable[Event], name: str = "") -> Record:
 
     ``name`` is that of the file, for the message.
     """
-    words = "the record {0} is".format(name) if name else "the record is"
+    subject = "the record {0} is".format(name) if name else "the record is"
     record: Optional[Record] = None
     try:
         for event in events:
@@ -254,9 +254,9 @@ def record_of(events: Iterable[Event], name: str = "") -> Record:
             else:
                 apply_event(record, event)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as fault:
-        raise RecordError("{0} damaged: {1}".format(words, type(fault).__name__)) from None
+        raise RecordError("{0} damaged: {1}".format(subject, type(fault).__name__)) from None
     if record is None:
-        raise RecordError("{0} empty".format(words))
+        raise RecordError("{0} empty".format(subject))
     return record
 
 
