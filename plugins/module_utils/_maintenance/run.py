@@ -155,8 +155,13 @@ def _failed(session: Session, fault: RunaiError, context: RunContext) -> ModuleR
         corrections = fault.corrections
     elif isinstance(fault, AmbiguousNode):
         corrections = {"clusters": "<{0}>".format(" or ".join(fault.clusters))}
-    if not session.has_sent and not session.check_mode:
-        message = "{0}; nothing was sent".format(message.rstrip("."))
+    if not session.check_mode:
+        sent = (
+            "requests for {0} were".format(counted(len(session.sent), "workload"))
+            if session.sent
+            else "nothing was"
+        )
+        message = "{0}; {1} sent".format(message.rstrip("."), sent)
     faulty = faulty_options(message)
     if state == PLANNED and context.verb != PLANNED:
         next_command = context.commands.plan_again(session.record, "name" in faulty)

@@ -86,7 +86,7 @@ class Session:
         # Why ids were not sent.
         self.not_sent: dict[str, str] = {}
         self.secrets: set[str] = set()
-        self.has_sent = False
+        self.sent: set[str] = set()
         self._has_changed = False
         self._unanswered: set[str] = set()
         self.was_handed_over = False
@@ -339,10 +339,8 @@ class Session:
             if not left:
                 break
             if seconds == 0:
-                words = "not sent: the deadline of {0} seconds was over".format(
-                    self.options.batch["deadline"]
-                )
-                self.not_sent.update(dict.fromkeys(left, words))
+                reason = "not sent: the deadline of {deadline} seconds was over".format(**self.options.batch)
+                self.not_sent.update(dict.fromkeys(left, reason))
                 break
             options = {"deadline": seconds, "action": action, "ids": left, "wait_for": wait_for}
             asked, finished = self._send_once(action, options, frozenset(send_anyway), state)
@@ -367,7 +365,7 @@ class Session:
             ahead = self.reader.identity().clock_ahead
             sent_at = "" if ahead is None else utc_now(ahead)
             self.write(asked_event(action, batch, utc_now(), sent_at))
-            self.has_sent = True
+            self.sent.update(batch)
             asked.update(batch)
             self._unanswered.update(batch)
 

@@ -251,7 +251,9 @@ class RecordFile:
             with contextlib.suppress(OSError):
                 self._cut()
             raise RecordError(
-                "record_dir: the record cannot be written: {0}".format(fault.strerror)
+                "the record cannot be written: {0}. Correct that, and run the task again".format(
+                    fault.strerror
+                )
             ) from None
         self._size, self._is_torn = size, False
         self.events += events

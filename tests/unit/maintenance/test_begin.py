@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -342,3 +344,24 @@ def test_plan_without_a_notice_says_nothing_of_telling_owners(
     assert not [
         line for line in good(run_against(control_plane, folder, "planned"))["lines"] if "told" in line
     ]
+
+
+def test_begin_on_a_full_disk_reports_what_was_sent_and_the_same_command(
+    control_plane: MemoryControlPlane, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+
+    def fill(descriptor: int, data: bytes) -> int:
+        if b'"event":"answered"' in data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", fill)
+        found = _rejected(run_against(control_plane, folder, "begun"), "No space left on device")
+    assert found["msg"].endswith("; requests for 2 workloads were sent")
+    assert found["changed"]
+    assert f"-e workload_maintenance_record_dir={folder}" in found["next"]
+    good(run_against(control_plane, folder, "begun"))
+    good(run_against(control_plane, folder, "ended"))
+    assert _phases(control_plane) == ["Running"] * 3
