@@ -34,9 +34,9 @@ from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 IDS = [workload_id(number) for number in range(3)]
 
 
-def _rejected(done: ModuleResult, words: str) -> dict[str, Any]:
+def _rejected(done: ModuleResult, message: str) -> dict[str, Any]:
     assert done.failed, done.result["lines"]
-    assert words in done.result["msg"]
+    assert message in done.result["msg"]
     return done.result
 
 
@@ -230,8 +230,8 @@ def test_damaged_record_that_holds_nothing_is_at_most_a_warning(
             control_plane.move(one, "Running", OWNER)
     done = run_against(control_plane, folder, "begun")
     assert good(done)["state"] == "begun"
-    words = "record_dir: the record other is damaged"
-    assert any(words in warning for warning in control_plane.warnings) is (
+    message = "record_dir: the record other is damaged"
+    assert any(message in warning for warning in control_plane.warnings) is (
         kind in ("no head", "another tenant")
     )
 

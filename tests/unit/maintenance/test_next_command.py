@@ -48,10 +48,10 @@ def _command(
 
 
 def _variables(command: str) -> dict[str, Any]:
-    """What ansible-playbook makes of the words of a command."""
+    """What ansible-playbook makes of the arguments of a command."""
     found: dict[str, Any] = {}
-    words = shlex.split(command)
-    for option, value in zip(words, words[1:]):
+    arguments = shlex.split(command)
+    for option, value in zip(arguments, arguments[1:]):
         if option == "-e" and value.startswith("{"):
             found.update(json.loads(value))
         elif option == "-e":
@@ -150,15 +150,17 @@ def test_parse_command_keeps_inventories_files_and_the_way_to_the_vault(tmp_path
     (tmp_path / "gpu-17.yml").write_text(
         "workload_maintenance_name: gpu-17\nworkload_maintenance_reason: x\n"
     )
-    words = "-i hosts --inventory=more -e @gpu-17.yml -e workload_maintenance_reason=y -e token=secret -C -J"
-    typed = parse_command(["python3", "ansible-playbook", "play.yml", *words.split(), ""], str(tmp_path))
+    options = (
+        "-i hosts --inventory=more -e @gpu-17.yml -e workload_maintenance_reason=y -e token=secret -C -J"
+    )
+    typed = parse_command(["python3", "ansible-playbook", "play.yml", *options.split(), ""], str(tmp_path))
     assert typed.arguments == ("-i", "hosts", "--inventory", "more", "-e", "@gpu-17.yml", "-J")
     assert typed.variables == {"workload_maintenance_name"}
 
 
 def test_parse_command_drops_what_ansible_runner_wrote() -> None:
-    words = ["ansible-playbook", "-i", "/runner/inventory", "-e", "@/runner/env/extravars", "play.yml"]
-    assert parse_command(words, "/") == TypedCommand()
+    arguments = ["ansible-playbook", "-i", "/runner/inventory", "-e", "@/runner/env/extravars", "play.yml"]
+    assert parse_command(arguments, "/") == TypedCommand()
 
 
 def test_variables_of_a_typed_file_are_not_repeated() -> None:

@@ -140,7 +140,7 @@ class World:
         elif result["summary"]:
             assert len(rows) >= result["summary"]["problems"] > 0, (result, self.control_plane)
         else:
-            assert any(words in result["msg"] for words in REJECTIONS), result["msg"]
+            assert any(text in result["msg"] for text in REJECTIONS), result["msg"]
 
     def _is_open(self, name: str) -> bool:
         record = self.record(name)

@@ -27,7 +27,7 @@ def _entries(number: int, plan: str = ACT) -> list[RecordedWorkload]:
 
 
 @pytest.mark.parametrize(
-    ("most", "percent", "in_scope", "words"),
+    ("most", "percent", "in_scope", "message"),
     [
         (3, 100.0, 3, None),
         (3, 100.0, 2, None),
@@ -37,13 +37,13 @@ def _entries(number: int, plan: str = ACT) -> list[RecordedWorkload]:
     ],
 )
 def test_ceilings_are_held(
-    most: Optional[int], percent: Optional[float], in_scope: Optional[int], words: Optional[str]
+    most: Optional[int], percent: Optional[float], in_scope: Optional[int], message: Optional[str]
 ) -> None:
     active = {str(one) for one in range(in_scope or 0)}
-    if words is None:
+    if message is None:
         check_ceilings(_entries(3), active, most, percent)
         return
-    with pytest.raises(RecordError, match=words) as fault:
+    with pytest.raises(RecordError, match=message) as fault:
         check_ceilings(_entries(3), active, most, percent)
     assert fault.value.rows == ["3 workloads | p | ada | 6 GPUs"]
 
