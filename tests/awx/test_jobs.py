@@ -192,7 +192,7 @@ def test_begin_stopped_half_way_is_put_right_by_end_with_its_record(awx: Awx, st
     assert "Stopped" not in awx.phases()
 
 
-def test_reclaim_is_told_in_the_chat_and_suspended_in_jobs_of_their_own(awx: Awx) -> None:
+def test_reclaim_in_jobs_of_their_own_warns_in_the_chat_and_waits_for_the_notice(awx: Awx) -> None:
     long_ago = "2026-01-01T00:00:00Z"
     idle: dict[str, Any] = {"createdAt": long_ago, "phaseUpdatedAt": long_ago, "gpuHistory": {"percent": 0.4}}
     body = json.dumps({"add": [workload(501, **idle, projectName="vision")]}).encode()

@@ -159,7 +159,9 @@ def test_rulebook_answers_what_its_templates_ask(kit: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("insecure", [True, False])
 @pytest.mark.parametrize("ca_cert", ["", "-----BEGIN CERTIFICATE-----"])
-def test_injectors_as_awx_renders_them(kit: dict[str, Any], ca_cert: str, insecure: bool) -> None:
+def test_injectors_rendered_by_awx_set_the_environment(
+    kit: dict[str, Any], ca_cert: str, insecure: bool
+) -> None:
     (one,) = [one for one in kit["controller_credential_types"] if one["name"] == "NVIDIA Run:ai"]
     assert one["kind"] in ("cloud", "net")
     assert {field["type"] for field in one["inputs"]["fields"]} <= {"string", "boolean"}
@@ -259,7 +261,7 @@ def outcome(nodes: dict[str, Any], failing: frozenset[str], first: str = "plan")
     return ran, successful
 
 
-def test_every_path_from_begin_leads_through_an_approval_to_end(kit: dict[str, Any]) -> None:
+def test_workflow_after_begin_leads_through_an_approval_to_end(kit: dict[str, Any]) -> None:
     nodes = {one["identifier"]: one for one in kit["controller_workflows"][0]["simplified_workflow_nodes"]}
     free = [name for name in nodes if name not in ("plan", "approve_begin", "report_failed_begin")]
     for fails in product((False, True), repeat=len(free)):
@@ -275,7 +277,7 @@ def test_every_path_from_begin_leads_through_an_approval_to_end(kit: dict[str, A
             assert not successful, failing
 
 
-def test_denied_or_failed_before_begin_suspends_nothing_and_fails(kit: dict[str, Any]) -> None:
+def test_workflow_denied_or_failed_before_begin_suspends_nothing_and_fails(kit: dict[str, Any]) -> None:
     nodes = {one["identifier"]: one for one in kit["controller_workflows"][0]["simplified_workflow_nodes"]}
     assert outcome(nodes, frozenset({"plan"})) == (["plan"], False)
     assert outcome(nodes, frozenset({"approve_begin"})) == (["plan", "approve_begin"], False)

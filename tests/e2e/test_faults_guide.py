@@ -24,10 +24,10 @@ def blocks() -> list[str]:
     return [textwrap.dedent(block) for block in BLOCK.findall(GUIDE.read_text())]
 
 
-def test_the_rehearsed_outage(run_playbook_on_each_core: PlaybookRunner) -> None:
+def test_outage_of_the_guide_ends_with_every_workload_suspended(run_playbook: PlaybookRunner) -> None:
     faults, playbook = blocks()
     with running(Settings(workloads=250, faults=yaml.safe_load(faults))) as simulator:
-        run = run_playbook_on_each_core(playbook.replace("http://127.0.0.1:8080", simulator.url))
+        run = run_playbook(playbook.replace("http://127.0.0.1:8080", simulator.url))
         sent = simulator.summary()["ids_sent"]["suspend"]
     assert run.rc == 0, run.output
     result = run.one("runai_workload_batch")

@@ -10,10 +10,10 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import ansible_runner
 import pytest
@@ -21,12 +21,13 @@ import pytest
 from benchmarks.kill_trials import run_trials
 from simulator.server import Handle, running
 from simulator.settings import CLIENT_SECRET, Settings
-from tests.component.harness import BATCH
-from tests.e2e.playbook import JOB_TIMES, LOST_JOB, PlaybookRunner
+from tests.component.harness import BATCH, rehearse
+from tests.e2e.playbook import JOB_TIMES, PlaybookRunner
 from tests.support.waiting import wait_until
-from tests.support.workloads import fleet, workload_id
+from tests.support.workloads import fleet, workload_ids
+from tools.cores import OLDEST, environment_with
 
-IDS = [workload_id(number) for number in range(100)]
+IDS = workload_ids(8)
 
 PLAYBOOK = """
 - hosts: localhost
@@ -122,20 +123,19 @@ class Play:
         assert self.batches() == batches
         assert len(self.stopped()) == batches
         assert not self.report.exists()
-        rows = self.rows(Path(f"{self.report}.part"))
+        part = Path(f"{self.report}.part")
+        assert part.stat().st_mode & 0o777 == 0o600
+        rows = self.rows(part)
         assert {one for one, outcome in rows.items() if outcome == "changed"} == self.stopped()
 
     def check_that_a_rerun_settles_the_rest(self) -> None:
-        done = len(self.stopped())
-        run = self.runner(PLAYBOOK, extra_vars=self.vars, env={"RUNAI_CLIENT_SECRET": CLIENT_SECRET})
-        assert run.rc == 0, run.output
-        result = run.one("runai_workload_batch")
-        assert result["summary"]["changed"] == len(IDS) - done
-        assert result["summary"]["unchanged"] == done
-        sent = self.simulator.summary()["ids_sent"]["suspend"]
-        assert set(sent.values()) == {1}
+        done = self.stopped()
+        rerun = rehearse(self.simulator, "suspend", IDS, batch_size=1, report_path=str(self.report))
+        assert set(rerun.result["outcomes"]["unchanged"]) == done
+        assert set(rerun.result["outcomes"]["changed"]) == set(IDS) - done
+        assert set(rerun.sent.values()) == {1}
         assert len(self.rows(self.report)) == len(IDS)
-        assert "unfinished report" in run.output
+        assert ["unfinished report" in warning for warning in rerun.warnings] == [True]
 
 
 @pytest.fixture
@@ -144,25 +144,28 @@ def simulator() -> Iterator[Handle]:
         yield handle
 
 
-def test_a_killed_playbook(run_playbook_on_each_core: PlaybookRunner, simulator: Handle) -> None:
-    play = Play(run_playbook_on_each_core, simulator)
+def test_batch_of_a_killed_play_awaits_its_answer_and_stops(
+    run_playbook_on_the_oldest_core: PlaybookRunner, simulator: Handle
+) -> None:
+    play = Play(run_playbook_on_the_oldest_core, simulator)
     play.hold(3)
     process = play.start()
     play.wait_for_batch(3)
     process.kill()
     process.wait()
-    # The module outlives its play, awaits the batch that is under way, and stops.
+    # The module outlives its play.
     play.let_go()
     play.check_that_it_stopped_after(3)
     play.check_that_a_rerun_settles_the_rest()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_playbook(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle, number: signal.Signals
+@pytest.mark.parametrize(("core", "number"), [("newest", signal.SIGINT), ("oldest", signal.SIGTERM)])
+def test_batch_of_an_interrupted_play_awaits_its_answer_and_stops(
+    collections: Path, tmp_path: Path, simulator: Handle, core: str, number: signal.Signals
 ) -> None:
     """A terminal sends its Ctrl-C to all processes of the play; what is under way is settled all the same."""
-    play = Play(run_playbook_on_each_core, simulator)
+    environment = Path(sys.prefix) if core == "newest" else environment_with(OLDEST)
+    play = Play(PlaybookRunner(collections, environment, tmp_path), simulator)
     play.hold(3)
     process = play.start()
     play.wait_for_batch(3)
@@ -173,7 +176,7 @@ def test_an_interrupted_playbook(
     play.check_that_a_rerun_settles_the_rest()
 
 
-def test_a_killed_playbook_with_a_lost_answer_under_way(
+def test_batch_of_a_killed_play_with_a_lost_answer_reports_it_as_unknown(
     run_playbook: PlaybookRunner, simulator: Handle
 ) -> None:
     play = Play(run_playbook, simulator)
@@ -192,7 +195,9 @@ def test_a_killed_playbook_with_a_lost_answer_under_way(
     play.check_that_a_rerun_settles_the_rest()
 
 
-def test_a_cancelled_runner(run_playbook: PlaybookRunner, simulator: Handle, tmp_path: Path) -> None:
+def test_batch_of_a_cancelled_job_awaits_its_answer_and_stops(
+    run_playbook: PlaybookRunner, simulator: Handle, tmp_path: Path
+) -> None:
     play = Play(run_playbook, simulator)
     play.hold(3)
     folder = tmp_path / "runner"
@@ -216,10 +221,10 @@ def test_a_cancelled_runner(run_playbook: PlaybookRunner, simulator: Handle, tmp
     play.check_that_a_rerun_settles_the_rest()
 
 
-def test_a_task_that_ran_into_its_timeout(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
+def test_batch_of_a_task_that_timed_out_awaits_its_answer_and_stops(
+    run_playbook_on_the_oldest_core: PlaybookRunner, simulator: Handle
 ) -> None:
-    play = Play(run_playbook_on_each_core, simulator)
+    play = Play(run_playbook_on_the_oldest_core, simulator)
     # A slow machine needs a longer one to come as far as its first batch.
     for timeout in (8, 40, 200):
         play.hold(1)
@@ -227,18 +232,22 @@ def test_a_task_that_ran_into_its_timeout(
         assert process.wait() == 2, play.output
         # One version says that it timed out, another that it failed in the expected time frame.
         assert re.search("[Tt]imed? ?out|expected time frame", play.output), play.output
+        is_under_way = play.batches() > 0
         play.let_go()
         play.wait_for_the_end()
-        if play.batches():
+        if is_under_way:
             break
+        # What began after its play was gone could not notice that.
+        simulator.reset()
+        play.report.unlink(missing_ok=True)
     play.check_that_it_stopped_after(1)
     play.check_that_a_rerun_settles_the_rest()
 
 
-def test_an_asynchronous_task_goes_on_without_its_play(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
+def test_batch_of_an_asynchronous_task_goes_on_without_its_play(
+    run_playbook_on_the_oldest_core: PlaybookRunner, simulator: Handle
 ) -> None:
-    play = Play(run_playbook_on_each_core, simulator)
+    play = Play(run_playbook_on_the_oldest_core, simulator)
     play.hold(1)
     for seconds in JOB_TIMES:
         process = play.start(PLAYBOOK + f"      async: {seconds}\n      poll: 0\n")
@@ -250,37 +259,6 @@ def test_an_asynchronous_task_goes_on_without_its_play(
     play.wait_for_the_end()
     assert play.batches() == len(IDS)
     assert play.rows(play.report) == dict.fromkeys(IDS, "changed")
-
-
-def test_an_asynchronous_task_that_is_waited_for(
-    run_playbook_on_each_core: PlaybookRunner, simulator: Handle
-) -> None:
-    play = Play(run_playbook_on_each_core, simulator)
-    for seconds in JOB_TIMES:
-        process = play.start(PLAYBOOK + f"      async: {seconds}\n      poll: 1\n")
-        process.wait()
-        if not LOST_JOB.search(play.output):
-            break
-        play.wait_for_the_end()
-        simulator.reset()
-    assert process.returncode == 0, play.output
-    assert play.rows(play.report) == dict.fromkeys(IDS, "changed")
-    tasks: list[dict[str, Any]] = [json.loads(line) for line in play.record.read_text().splitlines()]
-    assert tasks[-1]["result"]["summary"]["changed"] == len(IDS)
-
-
-def test_the_report_of_a_killed_play_is_for_its_owner_alone(
-    run_playbook: PlaybookRunner, simulator: Handle
-) -> None:
-    play = Play(run_playbook, simulator)
-    play.hold(2)
-    process = play.start()
-    play.wait_for_batch(2)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    play.let_go()
-    play.wait_for_the_end()
-    assert Path(f"{play.report}.part").stat().st_mode & 0o777 == 0o600
 
 
 def test_maintenance_that_is_killed_loses_nothing_and_touches_nothing_of_others(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import yaml
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
-from tests.component.harness import BATCH, LIST, READS, TOKENS
+from tests.component.harness import BATCH, LIST, TOKENS
 from tests.e2e.playbook import PlaybookRunner
 from tests.support.workloads import fleet, workload_id
 
@@ -52,59 +52,21 @@ def telling(status: int, secret: str) -> dict[str, Any]:
 
 
 GIVEN_TOKEN = {"token": "{{ token }}", "client_id": "", "client_secret": ""}
-# Half of it would be left where a message is cut to 500 characters.
-ESCAPED = '{"code": 400, "message": "%s"}' % ("x" * 488 + SECRET.replace("-", "\\u002d"))
 # Where nobody listens; the port is a variable of the play.
 OUTAGE = "http://{{ nowhere }}"
-PROXY = f"http://ops:{ENCODED}@{{{{ nowhere }}}}"
 
+# One for each way that a secret comes in; tests/component/test_secrets.py has all others.
 SCENARIOS = {
-    "the secret is wrong": Scenario("401", options={"client_secret": "{{ secret }}-not"}),
-    "the token is dead": Scenario("401", options={**GIVEN_TOKEN, "token": "{{ token }}-not"}),
     "the token endpoint repeats the secret": Scenario("HTTP 400", [always(TOKENS, telling(400, SECRET))]),
     "the list repeats the token": Scenario("HTTP 403", [always(LIST, telling(403, TOKEN))], GIVEN_TOKEN),
-    "a batch repeats the token": Scenario("403", [always(BATCH, telling(403, TOKEN))], GIVEN_TOKEN),
-    "an error repeats the secret with escapes where it is cut": Scenario(
-        "400", [always(BATCH, {"kind": "status", "status": 400, "body": ESCAPED})]
-    ),
     "ids are refused with the secret": Scenario(
         "409", [always(BATCH, {"kind": "refuse_ids", "count": "all", "message": f"not with {SECRET}"})]
     ),
-    "a page of a proxy repeats the secret": Scenario(
-        "HTTP 418", [always(LIST, {"kind": "status", "status": 418, "body": f"<html>{SECRET}</html>"})]
-    ),
-    "answers get lost": Scenario("unknown", [always(BATCH, "cut")]),
-    "answers are half": Scenario(
-        "unknown",
-        [always(BATCH, {"kind": "cut_in_body", "reset": True}), always(READS, "half_json") | {"nth": 3}],
-    ),
-    "an outage in the middle": Scenario(
-        "not attempted",
-        [{"match": BATCH, "nth": 2, "fault": {"kind": "down", "seconds": 3600}}],
-        {"concurrency": 1},
-    ),
-    "no control plane": Scenario("connection refused", options={"base_url": OUTAGE}),
-    "no TLS": Scenario(
-        "TLS failed", options={"base_url": "{{ urls['no TLS'] | replace('http:', 'https:') }}"}
-    ),
-    "no proxy": Scenario("by the proxy", options={"proxy": PROXY}),
     "a proxy of the environment": Scenario("by the proxy", options={"base_url": "https://plane.test"}),
-    "a proxy without a scheme": Scenario("proxy: must be", options={"proxy": f"ops:{ENCODED}@127.0.0.1"}),
     "a secret of the environment": Scenario("401", options={"client_secret": ""}),
-    "a token that can not be sent": Scenario(
-        "token: holds", options={**GIVEN_TOKEN, "token": "{{ token }}\tx"}
-    ),
-    "an address with a token": Scenario(
-        "without a query", options={"base_url": f"{OUTAGE}/?token={{{{ token }}}}"}
-    ),
-    "an address with a password": Scenario("must not hold", options={"base_url": PROXY}),
     "an address with a token in what Ansible refuses": Scenario(
         "Unsupported parameters", options={"base_url": f"{OUTAGE}/?token={{{{ token }}}}", "protected": []}
     ),
-    "a breaker": Scenario(
-        "max_failures", [always(BATCH, {"kind": "refuse_ids"})], {"max_failures": "0", "concurrency": 1}
-    ),
-    "a ceiling": Scenario("max_affected", options={"max_affected": 1}),
 }
 
 
@@ -132,7 +94,9 @@ def minted(simulator: Handle) -> set[str]:
     return set(simulator.control_plane.tokens._expiry)
 
 
-def test_no_secret_is_shown(run_playbook_on_each_core: PlaybookRunner, tmp_path: Path, nowhere: str) -> None:
+def test_batch_that_fails_with_the_most_verbose_output_shows_no_secret(
+    run_playbook_on_each_core: PlaybookRunner, tmp_path: Path, nowhere: str
+) -> None:
     with ExitStack() as stack:
         simulators: dict[str, Handle] = {}
         for name, scenario in SCENARIOS.items():
@@ -161,7 +125,7 @@ def test_no_secret_is_shown(run_playbook_on_each_core: PlaybookRunner, tmp_path:
         secrets.add(base64.b64encode(f"ops:{PASSWORD}".encode()).decode())
         for simulator in simulators.values():
             secrets |= minted(simulator)
-    assert len(secrets) > 10, "no token was made"
+    assert len(secrets) > 7, "no token was made"
 
     # Each failed as it was meant to.
     assert run.rc == 0, run.output
@@ -177,5 +141,5 @@ def test_no_secret_is_shown(run_playbook_on_each_core: PlaybookRunner, tmp_path:
     for where, text in shown.items():
         for secret in secrets:
             assert secret not in text, (where, text[max(0, text.index(secret) - 300) :][:500])
-    assert len(reports) > 8
+    assert reports
     assert {path.stat().st_mode & 0o777 for path in reports} == {0o600}

@@ -7,15 +7,29 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
-from tests.e2e.playbook import PlaybookRunner
+from tests.e2e.playbook import PlaybookRun, PlaybookRunner
+from tools.cores import OLDEST, environment_with
 
-DEFAULTS = """
+SECRET, WRONG = "rehearsal-secret", "wrong-secret-f00d"
+# The last one is what older ansible-core says to a null in a list, before the module runs.
+REFUSALS = "is empty|is null|unable to convert to str"
+# Values that templates or ansible-core itself make; the unit tests have all others.
+BLANK = [
+    'projects: "{{ unanswered }}"',
+    "projects: ['{{ unanswered }}']",
+    'projects: "{{ nothing }}"',
+    "projects: [null]",
+]
+PLAYBOOK = """
 - hosts: localhost
   connection: local
   gather_facts: false
@@ -25,26 +39,11 @@ DEFAULTS = """
       client_id: rehearsal
       client_secret: "{{ lookup('ansible.builtin.env', 'SECRET') }}"
   tasks:
-"""
-SECRET = "rehearsal-secret"
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Handle]:
-    with running(Settings(workloads=250, transition_seconds=3600)) as started:
-        yield started
-
-
-@pytest.mark.parametrize("check", [False, True])
-def test_info_in_both_modes_selects_the_same_and_writes_nothing(
-    simulator: Handle, run_playbook_on_each_core: PlaybookRunner, check: bool
-) -> None:
-    tasks = """
     - name: Probe each project
       gpuops.runai.runai_workload_info:
         projects: ["{{ item }}"]
         limit: 1
-      loop: [vision, ads, search]
+      loop: [vision, ads]
     - name: Select
       gpuops.runai.runai_workload_info:
         projects: vision,ads
@@ -59,80 +58,7 @@ def test_info_in_both_modes_selects_the_same_and_writes_nothing(
     - name: Select nothing
       gpuops.runai.runai_workload_info:
         ids: []
-      register: nothing
-    - name: Compare
-      ansible.builtin.assert:
-        that:
-          - chosen.count > 0
-          - not chosen.changed
-          - nothing.ids == []
-"""
-    run = run_playbook_on_each_core(
-        DEFAULTS + tasks, "-vvvv", extra_vars={"url": simulator.url}, env={"SECRET": SECRET}, check=check
-    )
-    assert run.rc == 0, run.output
-    assert run.warnings == []
-    assert SECRET not in run.output
-    assert not any("rehearsal-token" in json.dumps(task.result) for task in run.tasks)
-    *_probes, chosen, nothing = run.of("runai_workload_info")
-    live = [
-        one.id
-        for one in simulator.state.live()
-        if one.fixed["projectName"] in ("vision", "ads")
-        and one.nodes
-        and one.gpus >= 1
-        and one.supports("suspend")
-    ]
-    assert sorted(chosen.result["ids"]) == sorted(live)
-    assert set(chosen.result) - {"invocation"} == set(nothing.result) - {"invocation"}
-    assert all(one["method"] == "GET" for one in simulator.requests() if "/token" not in one["path"])
-
-
-# The last one is what older ansible-core says to a null in a list, before the module runs.
-REFUSALS = "is empty|is null|criteria: not set|unable to convert to str"
-BLANK = [
-    'projects: ""',
-    "projects: null",
-    "projects:",
-    "projects: []",
-    "projects: [null]",
-    "projects: [vision, '']",
-    "projects: 'vision,'",
-    'projects: "{{ unanswered }}"',
-    "projects: ['{{ unanswered }}']",
-    'phases: [Running]\n        projects: "{{ nothing }}"',
-    "all: true\n        exclude: ''",
-    'ids: ""',
-    "ids: [null]",
-    "limit: 1",
-]
-
-
-def test_info_blank_criteria_are_rejected_before_any_request(
-    simulator: Handle, run_playbook_on_each_core: PlaybookRunner
-) -> None:
-    tasks = "".join(
-        f"""
-    - name: Blank {number}
-      gpuops.runai.runai_workload_info:
-        {blank}
-      ignore_errors: true
-"""
-        for number, blank in enumerate(BLANK)
-    )
-    before = len(simulator.requests())
-    variables = {"url": simulator.url, "unanswered": "", "nothing": None}
-    run = run_playbook_on_each_core(DEFAULTS + tasks, extra_vars=variables, env={"SECRET": SECRET})
-    refused = run.of("runai_workload_info")
-    assert [task.status for task in refused] == ["ignored"] * len(BLANK), run.output
-    for task in refused:
-        assert task.result.get("ids", []) == []
-        assert re.search(REFUSALS, task.result["msg"]), task
-    assert len(simulator.requests()) == before
-
-
-def test_info_failed_selection_keeps_its_keys(simulator: Handle, run_playbook: PlaybookRunner) -> None:
-    tasks = """
+      register: empty
     - name: Ask for more than there is
       gpuops.runai.runai_workload_info:
         all: true
@@ -143,21 +69,95 @@ def test_info_failed_selection_keeps_its_keys(simulator: Handle, run_playbook: P
       gpuops.runai.runai_workload_batch:
         action: delete
         ids: "{{ short.ids }}"
-"""
-    run = run_playbook(DEFAULTS + tasks, extra_vars={"url": simulator.url}, env={"SECRET": SECRET})
-    assert run.rc == 0, run.output
-    assert run.one("runai_workload_info")["count"] == 0
-    assert run.one("runai_workload_batch")["summary"]["requested"] == 0
-
-
-def test_info_wrong_secret_is_reported_and_not_shown(simulator: Handle, run_playbook: PlaybookRunner) -> None:
-    task = """
-    - name: Select
+    - name: Select with a wrong secret
       gpuops.runai.runai_workload_info:
         all: true
+        client_secret: "{{ lookup('ansible.builtin.env', 'WRONG') }}"
+      ignore_errors: true
+    - name: Compare
+      ansible.builtin.assert:
+        that:
+          - chosen.count > 0
+          - not chosen.changed
+          - empty.ids == []
+""" + "".join(
+    f"""
+    - name: Blank {number}
+      gpuops.runai.runai_workload_info:
+        {blank}
+        phases: [Running]
+      ignore_errors: true
 """
-    wrong = "wrong-secret-f00d"
-    run = run_playbook(DEFAULTS + task, "-vvvv", extra_vars={"url": simulator.url}, env={"SECRET": wrong})
-    assert run.rc == 2
-    assert "401" in run.one("runai_workload_info")["msg"]
-    assert wrong not in run.output
+    for number, blank in enumerate(BLANK)
+)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Handle]:
+    with running(Settings(workloads=60, transition_seconds=3600)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module", params=["newest core, check mode", "oldest core"])
+def run(
+    request: pytest.FixtureRequest,
+    simulator: Handle,
+    collections: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> PlaybookRun:
+    """One run on each ansible-core."""
+    is_check = request.param.endswith("check mode")
+    core = Path(sys.prefix) if is_check else environment_with(OLDEST)
+    variables = {"url": simulator.url, "unanswered": "", "nothing": None}
+    runner = PlaybookRunner(collections, core, tmp_path_factory.mktemp("play"))
+    return runner(
+        PLAYBOOK, "-vvvv", extra_vars=variables, env={"SECRET": SECRET, "WRONG": WRONG}, check=is_check
+    )
+
+
+def result(run: PlaybookRun, name: str) -> dict[str, Any]:
+    (found,) = [task.result for task in run.tasks if task.task == name]
+    return found
+
+
+def test_info_in_either_mode_selects_the_same_and_writes_nothing(simulator: Handle, run: PlaybookRun) -> None:
+    assert run.rc == 0, run.output
+    assert run.warnings == []
+    live = [
+        one.id
+        for one in simulator.state.live()
+        if one.fixed["projectName"] in ("vision", "ads")
+        and one.nodes
+        and one.gpus >= 1
+        and one.supports("suspend")
+    ]
+    chosen, nothing = result(run, "Select"), result(run, "Select nothing")
+    assert sorted(chosen["ids"]) == sorted(live)
+    assert set(chosen) - {"invocation"} == set(nothing) - {"invocation"}
+    assert result(run, "Hand over")["summary"]["requested"] == len(live)
+    assert all(one["method"] == "GET" for one in simulator.requests() if "/token" not in one["path"])
+
+
+def test_info_in_a_loop_selects_for_each_item(run: PlaybookRun) -> None:
+    probes = result(run, "Probe each project")["results"]
+    assert [{row["project"] for row in one["workloads"]} for one in probes] == [{"vision"}, {"ads"}]
+
+
+@pytest.mark.parametrize("number", range(len(BLANK)))
+def test_info_with_a_blank_criterion_is_rejected(run: PlaybookRun, number: int) -> None:
+    (refused,) = [task for task in run.tasks if task.task == f"Blank {number}"]
+    assert refused.status == "ignored"
+    assert refused.result.get("ids", []) == []
+    assert re.search(REFUSALS, refused.result["msg"]), refused
+
+
+def test_info_that_fails_keeps_its_keys(run: PlaybookRun) -> None:
+    assert result(run, "Ask for more than there is")["count"] == 0
+    assert result(run, "Hand over all the same")["summary"]["requested"] == 0
+
+
+def test_info_with_a_secret_shows_it_nowhere(run: PlaybookRun) -> None:
+    assert "401" in result(run, "Select with a wrong secret")["msg"]
+    assert SECRET not in run.output
+    assert WRONG not in run.output
+    assert "rehearsal-token" not in json.dumps([task.result for task in run.tasks])

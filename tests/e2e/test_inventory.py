@@ -142,7 +142,7 @@ def test_inventory_with_cache_reads_the_nodes_once(
     inventory: Inventory, simulator: Handle, tmp_path: Path
 ) -> None:
     cached = f"cache: true\ncache_plugin: ansible.builtin.jsonfile\ncache_connection: {tmp_path}/cache\n"
-    source = SOURCE + cached
+    source = f"{SOURCE}{cached}retry_timeout: 0\n"
     since = len(simulator.requests())
     first = inventory.listed(source=source)
     assert inventory.listed(source=source) == first
@@ -157,48 +157,68 @@ def test_inventory_with_cache_reads_the_nodes_once(
     assert "gpu-17" not in other.stdout
 
 
+MINIMAL = "plugin: gpuops.runai.runai_nodes\nstrict: true\n"
+# The environment holds others, none of them valid.
+GIVEN = f"client_id: {CLIENT_ID}\nclient_secret: \"{{{{ lookup('ansible.builtin.env', 'MINE') }}}}\"\n"
+# What one run is given beside a source that it can read, and what it reports of each.
+WRONG = {
+    "host_names": "host_names: short\n",
+    "host_name: not an option of this plugin": "host_name: name_if_unique\n",
+    "validate_certs": "validate_certs: perhaps\n",
+    "timeout": "timeout: soon\n",
+    "missing_variable": "compose: {address: missing_variable}\n" + GIVEN,
+    "no token for the client 'rehearsal'": "client_secret: wrong-secret-1234\n",
+}
+
+
+@pytest.fixture(scope="module")
+def mixed(
+    collections: Path, simulator: Handle, tmp_path_factory: pytest.TempPathFactory
+) -> subprocess.CompletedProcess[str]:
+    """One run with wrong sources, one of another name, and one that differs from the environment."""
+    folder = tmp_path_factory.mktemp("mixed")
+    sources = {**{f"wrong-{number}": more for number, more in enumerate(WRONG.values())}, "right": GIVEN}
+    arguments = []
+    for name, more in sources.items():
+        (folder / name).mkdir()
+        (folder / name / "runai_nodes.yml").write_text(f"{MINIMAL}{more}")
+        arguments += ["-i", f"{name}/runai_nodes.yml"]
+    return Inventory(collections, Path(sys.prefix), folder, simulator.url)(
+        *("--list", "-vvvv", *arguments),
+        name="nodes.yml",
+        ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="false",
+        ANSIBLE_INVENTORY_ENABLED="auto",
+        RUNAI_BEARER_TOKEN="not-valid",
+        RUNAI_CLIENT_SECRET="no",
+        MINE=CLIENT_SECRET,
+    )
+
+
+def reported(mixed: subprocess.CompletedProcess[str]) -> list[str]:
+    """What was reported of each source that could not be read, in their order."""
+    return " ".join(mixed.stderr.split()).split("Unable to parse /")[:-1]
+
+
 def test_inventory_options_of_the_file_beat_the_environment_and_may_be_templates(
-    inventory: Inventory,
+    mixed: subprocess.CompletedProcess[str],
 ) -> None:
-    given = "client_id: {0}\nclient_secret: \"{{{{ lookup('ansible.builtin.env', 'MINE') }}}}\"\n".format(
-        CLIENT_ID
-    )
-    found = inventory.listed(
-        source=SOURCE + given, RUNAI_BEARER_TOKEN="not-valid", RUNAI_CLIENT_SECRET="no", MINE=CLIENT_SECRET
-    )
-    assert "gpu-17" in found["_meta"]["hostvars"]
+    assert '"gpu-17"' in mixed.stdout
 
 
-def test_inventory_with_a_wrong_secret_fails_without_showing_it(inventory: Inventory) -> None:
-    done = inventory("--list", "-vvvv", RUNAI_CLIENT_SECRET="wrong-secret-1234")
-    assert done.returncode != 0
-    assert "no token for the client 'rehearsal'" in " ".join(done.stderr.split())
-    assert "wrong-secret-1234" not in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    ("more", "problem"),
-    [
-        ("host_names: short\n", "host_names"),
-        ("host_name: name_if_unique\n", "host_name: not an option of this plugin"),
-        ("validate_certs: perhaps\n", "validate_certs"),
-        ("timeout: soon\n", "timeout"),
-        ("compose: {address: missing_variable}\n", "missing_variable"),
-    ],
-)
+@pytest.mark.parametrize(("number", "problem"), list(enumerate(WRONG)))
 def test_inventory_with_a_wrong_option_fails_and_names_it(
-    inventory: Inventory, more: str, problem: str
+    mixed: subprocess.CompletedProcess[str], number: int, problem: str
 ) -> None:
-    source = "plugin: gpuops.runai.runai_nodes\nstrict: true\n" + more
-    done = inventory("--list", source=source)
-    assert done.returncode != 0
-    assert problem in done.stderr
+    assert problem in reported(mixed)[1 + number]
 
 
-def test_inventory_file_of_another_name_is_not_read(inventory: Inventory, simulator: Handle) -> None:
-    since = len(simulator.requests())
-    assert inventory("--list", name="nodes.yml").returncode != 0
-    assert simulator.requests()[since:] == []
+def test_inventory_with_a_wrong_secret_does_not_show_it(mixed: subprocess.CompletedProcess[str]) -> None:
+    assert "wrong-secret-1234" not in mixed.stdout + mixed.stderr
+    assert CLIENT_SECRET not in mixed.stdout + mixed.stderr
+
+
+def test_inventory_file_of_another_name_is_not_read(mixed: subprocess.CompletedProcess[str]) -> None:
+    assert "could not be verified" in reported(mixed)[0]
 
 
 def test_inventory_without_requests_names_the_library(inventory: Inventory, tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ BLOCK = re.compile(
 )
 
 
-def test_what_was_suspended_is_resumed_from_its_report(run_playbook: PlaybookRunner, tmp_path: Path) -> None:
+def test_playbook_of_the_guide_resumes_what_the_report_lists(
+    run_playbook: PlaybookRunner, tmp_path: Path
+) -> None:
     found = BLOCK.search(GUIDE.read_text())
     assert found is not None
     ids = [workload_id(number) for number in range(4)]

@@ -18,8 +18,8 @@ PLAYBOOK = """
 """
 
 
-def test_results_are_recorded(run_playbook_on_each_core: PlaybookRunner) -> None:
-    run = run_playbook_on_each_core(PLAYBOOK, extra_vars={"word": "hello"})
+def test_playbook_runner_with_a_failing_task_records_each_result(run_playbook: PlaybookRunner) -> None:
+    run = run_playbook(PLAYBOOK, extra_vars={"word": "hello"})
     assert run.rc == 2
     assert [task.status for task in run.tasks] == ["ok", "failed"]
     assert run.one("ansible.builtin.command")["stdout"] == "hello"
@@ -27,12 +27,14 @@ def test_results_are_recorded(run_playbook_on_each_core: PlaybookRunner) -> None
     assert not run.warnings
 
 
-def test_check_mode_is_passed_on(run_playbook: PlaybookRunner) -> None:
+def test_playbook_runner_in_check_mode_passes_it_on(run_playbook: PlaybookRunner) -> None:
     run = run_playbook(PLAYBOOK, extra_vars={"word": "hello"}, check=True)
     assert run.of("command")[0].status == "skipped"
 
 
-def test_warnings_are_found(run_playbook_on_each_core: PlaybookRunner) -> None:
+def test_playbook_runner_of_a_play_with_a_warning_finds_it(
+    run_playbook_on_each_core: PlaybookRunner,
+) -> None:
     run = run_playbook_on_each_core("""
 - hosts: nowhere
   tasks: []

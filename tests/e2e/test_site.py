@@ -77,7 +77,7 @@ def test_navigation_of_the_site_has_captions_and_every_page(site: Path) -> None:
     assert written - without <= linked
 
 
-def test_every_playbook_is_on_the_page_of_playbooks() -> None:
+def test_page_of_playbooks_describes_every_playbook() -> None:
     page = (CHECKOUT / "docs" / "docsite" / "rst" / "playbooks.rst").read_text()
     described = set(re.findall(r"(?m)^``(\w+)``$", page))
     assert described == {playbook.stem for playbook in (CHECKOUT / "playbooks").glob("*.yml")}

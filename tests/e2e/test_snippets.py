@@ -74,7 +74,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
     return [(language, textwrap.dedent(block)) for _indent, language, block in found]
 
 
-def test_every_block_of_the_documentation_is_played_or_listed() -> None:
+def test_blocks_of_the_documentation_are_played_or_listed() -> None:
     there = {(page, language) for page in PAGES for language, _text in blocks(page)}
     outputs = {one for one in there if one[1] in ("text", "console")}
     assert there - outputs == {*PLAYED, *NOT_PLAYED} & there, "a block that no test plays"
@@ -90,7 +90,7 @@ def test_number_of_blocks_that_are_not_played_is_the_listed_one() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(PLAYED.values())))
-def test_test_that_plays_blocks_exists(name: str) -> None:
+def test_listed_test_of_blocks_exists(name: str) -> None:
     assert (CHECKOUT / "tests" / name).is_file()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
-from tests.e2e.test_info_selection import NORTH, numbers, selecting
+from tests.component.test_info_selection import NORTH, numbers, selecting
 from tests.support.waiting import wait_until
 from tests.support.workloads import workload_id, workload_row
 
