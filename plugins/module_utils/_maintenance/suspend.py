@@ -17,7 +17,7 @@ from .._record.events import ACTING, BEGUN, ENDED, ENDING, LEAVE, PLANNED, untol
 from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
 from .._record.record import Record, RecordedWorkload, RecordError, plan_events
 from .._selection.places import unlisted_message
-from .._workload.phases import RUNNING, STOPPED, STOPPING, SUSPEND
+from .._workload.phases import FINISHED_PHASES, RUNNING, STOPPED, STOPPING, SUSPEND
 from .._workload.workload import Workload
 from .next_command import UnlistedNames
 from .node_pods import NodePods, read_node_pods
@@ -224,6 +224,7 @@ def _suspend(
         names = [one.name or one.id for one in record.covered() if found[one.id] == verdict]
         message = adverb + "stopped by somebody else before the suspend; not resumed by end"
         notes += named_workloads(message, names)
+    notes += _not_active_notes(record, now)
     pods = read_node_pods(session, record, unsuspendable)
     problems = _problems(session, record, now, left_running, pods)
     if record.covered():
@@ -279,12 +280,13 @@ def _problems(
 ) -> list[Problem]:
     """Return workloads that were not suspended or are not visible, and pods not left on purpose."""
     problems = []
-    for one in record.covered():
+    covered = [one for one in record.covered() if one.may_stop or one.id not in left_running]
+    missing = [one.id for one in covered if one.id not in now and not one.was_stopped]
+    deleted = session.reader.deleted(missing) if missing else ()
+    for one in covered:
         workload = now.get(one.id)
-        if one.id in left_running and not one.may_stop:
-            continue
         if workload is None:
-            if one.is_ours and not one.was_stopped:
+            if one.id in missing and one.id not in deleted:
                 problems.append(Problem(row_of(one, "not visible any more"), one.id))
         elif workload.is_active or workload.phase == STOPPING:
             message = "still {0}: {1}".format(workload.phase, _why_active(session, one))
@@ -292,6 +294,21 @@ def _problems(
     if pods.is_problem:
         problems.append(Problem(pods.describe(), ""))
     return problems
+
+
+def _not_active_notes(record: Record, now: dict[str, Workload]) -> list[str]:
+    """Return lines about planned workloads that a begin has nothing to do with any more."""
+    others = [one for one in record.covered() if one.id in now and not one.is_ours]
+    return [
+        line
+        for message, phases in (
+            ("finished since the plan", FINISHED_PHASES),
+            ("stopped before this begin; not resumed by end", (STOPPED, STOPPING)),
+        )
+        for line in named_workloads(
+            message, [one.name or one.id for one in others if now[one.id].phase in phases]
+        )
+    ]
 
 
 def _why_active(session: Session, one: RecordedWorkload) -> str:

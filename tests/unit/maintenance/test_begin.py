@@ -365,3 +365,28 @@ def test_begin_on_a_full_disk_reports_what_was_sent_and_the_same_command(
     good(run_against(control_plane, folder, "begun"))
     good(run_against(control_plane, folder, "ended"))
     assert _phases(control_plane) == ["Running"] * 3
+
+
+def test_begin_is_red_while_a_planned_workload_is_neither_visible_nor_deleted(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    good(run_against(control_plane, folder, "planned"))
+    hidden = control_plane.workloads.pop(IDS[0])
+    found = _rejected(run_against(control_plane, folder, "begun"), "begun: 2 of 3 suspended; 1 workload")
+    assert "not visible any more" in found["error"]["rows"][0]
+    control_plane.deleted_ids = {IDS[0]}
+    good(run_against(control_plane, folder, "begun"))
+    control_plane.workloads[IDS[0]] = hidden
+    good(run_against(control_plane, folder, "begun"))
+    assert _phases(control_plane) == ["Stopped"] * 3
+
+
+def test_begin_names_planned_workloads_that_finished_or_were_stopped_since(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    good(run_against(control_plane, folder, "planned"))
+    control_plane.move(IDS[0], "Completed", OWNER)
+    control_plane.move(IDS[1], "Stopped", OWNER)
+    lines = good(run_against(control_plane, folder, "begun"))["lines"]
+    assert "1 workload finished since the plan: 0" in lines
+    assert "1 workload stopped before this begin; not resumed by end: 1" in lines
