@@ -84,7 +84,7 @@ def plane_of(size: int, folder: Path, is_busy: bool = False) -> Iterator[Control
     port_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "simulator", "--port=0", f"--port-file={port_file}", f"--fleet={fleet}"]
     # Its own checks of what it answers would cost time that none of the clients takes.
-    command += [f"--latency={LATENCY}", f"--latency-per-id={LATENCY_PER_ID}", "--no-validate-answers"]
+    command += [f"--latency={LATENCY}", f"--latency-per-id={LATENCY_PER_ID}", "--no-validate-responses"]
     if is_busy:
         faults = folder / "busy.json"
         rule = {"times": "always", "fault": {"kind": "busy", "limit": BUSY_ABOVE, "status": 429}}

@@ -243,7 +243,7 @@ def _is_task(pid: int) -> bool:
 def run_trials(trials: int, seed: int, ways: Sequence[str], folder: Path) -> Iterator[Trial]:
     """Run trials, with the ways in turn."""
     settings = Settings(
-        fleet=fleet(), latency=LATENCY, transition_seconds=0.2, validate_answers=False, count_endpoint=True
+        fleet=fleet(), latency=LATENCY, transition_seconds=0.2, validate_responses=False, count_endpoint=True
     )
     with running(settings) as simulator:
         site = Site(simulator, folder, random.Random(seed))

@@ -72,10 +72,18 @@ def parser() -> argparse.ArgumentParser:
         "--token-seconds", type=float, default=_DEFAULTS.token_seconds, help="life of made tokens"
     )
     access.add_argument(
-        "--forbid-id", dest="forbidden_ids", action="append", metavar="ID", help="answer 403 for this id"
+        "--forbid-id",
+        dest="forbidden_ids",
+        action="append",
+        metavar="ID",
+        help="respond with 403 for this id",
     )
     access.add_argument(
-        "--forbid-path", dest="forbidden_paths", action="append", metavar="GLOB", help="answer 403 there"
+        "--forbid-path",
+        dest="forbidden_paths",
+        action="append",
+        metavar="GLOB",
+        help="respond with 403 there",
     )
 
     behaviour = found.add_argument_group("behaviour")
@@ -99,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
         "--redundant",
         choices=("succeed", "fail"),
         default=_DEFAULTS.redundant,
-        help="answer to suspending what is Stopped, resuming what runs, deleting what is Deleting",
+        help="response to suspending what is Stopped, resuming what runs, deleting what is Deleting",
     )
     behaviour.add_argument(
         "--transition-seconds",
@@ -123,10 +131,10 @@ def parser() -> argparse.ArgumentParser:
         help="time moves by POST /_simulator/clock alone",
     )
     behaviour.add_argument(
-        "--validate-answers",
+        "--validate-responses",
         action=argparse.BooleanOptionalAction,
-        default=_DEFAULTS.validate_answers,
-        help="hold own answers against the contract",
+        default=_DEFAULTS.validate_responses,
+        help="hold own responses against the contract",
     )
     return found
 

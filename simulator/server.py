@@ -22,8 +22,8 @@ from .model.fleet import Fleet
 from .settings import Settings
 
 _BACKLOG = 1024
-_LOOK_SECONDS = 0.02  # how often what is down looks whether it is over
-_TICK_SECONDS = 1.0  # how often the Date header of answers is brought up to date
+_POLL_SECONDS = 0.02  # how often a simulator that is down checks whether that is over
+_TICK_SECONDS = 1.0  # how often the Date header of responses is brought up to date
 # For clients that are slow to read: what hangs or is slow on purpose ends at once when the server stops.
 _GRACE_SECONDS = 30
 
@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
         yield
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Run until told to stop; `ready` is set as soon as it listens or can't."""
+        """Run until it is stopped; `ready` is set as soon as it listens or can't."""
         try:
             await super().serve(sockets)
         finally:
@@ -92,7 +92,7 @@ class Server(uvicorn.Server):
         self.ready.set()
 
     async def main_loop(self) -> None:
-        """Serve until told to stop; uvicorn's own loop would notice a tenth of a second later."""
+        """Serve until it is stopped; uvicorn's own loop would notice a tenth of a second later."""
         while not await self.on_tick(0):
             await self.pause(_TICK_SECONDS)
 
@@ -148,7 +148,7 @@ class Server(uvicorn.Server):
     async def _listen_again(self, seconds: float, is_over: Callable[[], bool]) -> None:
         until = self._loop.time() + seconds
         while (left := until - self._loop.time()) > 0 and not is_over():
-            await self.pause(min(left, _LOOK_SECONDS))
+            await self.pause(min(left, _POLL_SECONDS))
             if self.should_exit:
                 return
         listening = await self._loop.create_server(
@@ -174,7 +174,7 @@ def _bind(address: str, port: int) -> socket.socket:
 
 
 class Handle:
-    """A running simulator, for tests: look at it and steer it without HTTP."""
+    """A running simulator, for tests, which read and steer it without HTTP."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

@@ -55,7 +55,7 @@ class Settings:
     forbidden_ids: Collection[str] = frozenset()
     forbidden_paths: Collection[str] = ()
     faults: list[dict[str, Any]] = field(default_factory=list)
-    validate_answers: bool = True
+    validate_responses: bool = True
     clock: Clock = field(default_factory=RealClock)
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ _LONGEST_PROBLEM = 300
 
 
 class Shape:
-    """What a JSON value must look like; `schemas` are those that `#/components/schemas/` refers to."""
+    """What a JSON value must be; `schemas` are those that `#/components/schemas/` refers to."""
 
     def __init__(self, schema: dict[str, Any], schemas: dict[str, Any] | None = None) -> None:
         whole = {**schema, "components": {"schemas": schemas or {}}}
@@ -31,7 +31,7 @@ class Shape:
 
 
 MOST = 1_000_000_000
-"""No number of seconds, GPUs or workloads is larger: as seconds thirty years, and an int32 in answers."""
+"""No number of seconds, GPUs or workloads is larger: as seconds thirty years, and an int32 in responses."""
 
 _UUID = Shape({"type": "string", "format": "uuid"})
 
@@ -44,7 +44,7 @@ def check_number(name: str, value: Any) -> None:
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
-    """One of some words."""
+    """One of some values."""
     if value not in choices:
         raise ValueError(f"{name} is {' or '.join(choices)}, not {value!r}")
 

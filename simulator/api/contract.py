@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests and answers held against `openapi.yaml`, by validators compiled once."""
+"""Requests and responses held against `openapi.yaml`, by validators compiled once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..validation import Shape
 
 
 class ApiError(Exception):
-    """Answered as the API's Error object: `code` (the HTTP status), `message`, `details`."""
+    """Sent as the API's Error object: `code` (the HTTP status), `message`, `details`."""
 
     def __init__(self, status: int, message: str, details: str | None = None) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ ROWS = ("Workload", "Pod", "Cluster", "Node", "NodePool", "Project", "Department
 
 
 class ContractError(Exception):
-    """The simulator was about to answer with something that its own description does not allow."""
+    """The simulator was about to respond with something that its own description does not allow."""
 
 
 class _Parameter:
@@ -85,14 +85,14 @@ class Operation:
             None if self.content_type is None else Shape(content[self.content_type]["schema"], schemas)
         )
         self._answers = {
-            status: Shape(_resolve(answer, components)["content"]["application/json"]["schema"], schemas)
-            for status, answer in described["responses"].items()
+            status: Shape(_resolve(response, components)["content"]["application/json"]["schema"], schemas)
+            for status, response in described["responses"].items()
         }
 
     def read_query(self, pairs: Iterable[tuple[str, str]], refuse_unknown: bool = True) -> dict[str, Any]:
         """Values of the query parameters, defaults filled in. Raises ApiError 400.
 
-        A parameter given twice is refused; so is an unknown one, unless told to ignore those.
+        A parameter given twice is refused; so is an unknown one, unless those are ignored.
         """
         values: dict[str, Any] = {}
         for name, text in pairs:
@@ -122,7 +122,7 @@ class Operation:
             raise ApiError(400, "bad request body", problem)
 
     def check_answer(self, status: int, body: Any) -> None:
-        """Raises ContractError when an answer is not as described."""
+        """Raises ContractError when a response is not as described."""
         shape = self._answers.get(str(status)) or self._answers["default"]
         problem = shape.problem(body)
         if problem is not None:

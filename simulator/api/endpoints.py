@@ -33,8 +33,8 @@ class Call:
 
 
 @dataclass
-class Answer:
-    """Status and JSON text of an answer; `checked` is what of it is held against the contract."""
+class ApiResponse:
+    """Status and JSON text of a response; `checked` is what of it is held against the contract."""
 
     status: int
     text: bytes
@@ -75,11 +75,11 @@ def _read_form(data: bytes) -> dict[str, str]:
 
 _READERS = {"application/json": _read_json, "application/x-www-form-urlencoded": _read_form}
 
-Endpoint = Callable[[Call], Awaitable[Answer]]
+Endpoint = Callable[[Call], Awaitable[ApiResponse]]
 
 
-def _answer(body: Any, status: int = 200) -> Answer:
-    return Answer(status, orjson.dumps(body), body)
+def _respond(body: Any, status: int = 200) -> ApiResponse:
+    return ApiResponse(status, orjson.dumps(body), body)
 
 
 def _page(things: list[Any], query: dict[str, Any]) -> tuple[list[Any], int | None]:
@@ -88,7 +88,7 @@ def _page(things: list[Any], query: dict[str, Any]) -> tuple[list[Any], int | No
     return things[start:end], end if end < len(things) else None
 
 
-def _listed(key: str, found: list[Any], query: dict[str, Any], left_out: Collection[str] = ()) -> Answer:
+def _listed(key: str, found: list[Any], query: dict[str, Any], left_out: Collection[str] = ()) -> ApiResponse:
     """A page of what was found, without some fields, and the offset of the page after it."""
     page, following = _page(found, query)
     if left_out:
@@ -96,11 +96,11 @@ def _listed(key: str, found: list[Any], query: dict[str, Any], left_out: Collect
     body: dict[str, Any] = {key: page}
     if following is not None:
         body["next"] = following
-    return _answer(body)
+    return _respond(body)
 
 
 class Api:
-    """Answers requests from a control plane's state; `pause` lets the time pass that latency takes."""
+    """Responds to requests from a control plane's state; `pause` lets the time pass that latency takes."""
 
     def __init__(self, control_plane: ControlPlane, pause: Callable[[float], Awaitable[None]]) -> None:
         self._control_plane = control_plane
@@ -126,8 +126,8 @@ class Api:
 
     async def handle(
         self, operation: Operation, path: str, path_values: dict[str, str], request: RawRequest
-    ) -> Answer:
-        """Authorise, validate, wait as long as the latency says, answer. Raises ApiError."""
+    ) -> ApiResponse:
+        """Authorise, validate, wait as long as the latency says, respond. Raises ApiError."""
         control_plane = self._control_plane
         version = control_plane.version
         if not version.has_operation(operation.name):
@@ -154,10 +154,10 @@ class Api:
             call.body = {name.lower(): value for name, value in call.body.items()}
         operation.check_body(call.body)
         await self._take_time(call)
-        answer = await self._endpoints[operation.name](call)
-        if control_plane.settings.validate_answers:
-            operation.check_answer(answer.status, answer.checked)
-        return answer
+        response = await self._endpoints[operation.name](call)
+        if control_plane.settings.validate_responses:
+            operation.check_answer(response.status, response.checked)
+        return response
 
     def _authorise(self, header: str) -> None:
         scheme, _space, token = header.partition(" ")
@@ -174,7 +174,7 @@ class Api:
         if seconds > 0:
             await self._pause(seconds)
 
-    async def batch(self, call: Call) -> Answer:
+    async def batch(self, call: Call) -> ApiResponse:
         """Suspend, resume or delete."""
         ids = [one.lower() for one in call.body["ids"]]
         caller = self._control_plane.settings.client_id
@@ -186,9 +186,9 @@ class Api:
             body["failed"] = [
                 {"id": one.id, "code": one.code, "message": one.message} for one in result.failed
             ]
-        return _answer(body)
+        return _respond(body)
 
-    async def workloads(self, call: Call) -> Answer:
+    async def workloads(self, call: Call) -> ApiResponse:
         """A page of the list. Rows are checked when they are made, the page around them here."""
         query, known = call.query, self._control_plane.version.workload_fields()
         check_sort_field(query.get("sortBy"), known)
@@ -205,24 +205,24 @@ class Api:
         if following is not None:
             checked["next"] = following
             text += b',"next":%d' % following
-        return Answer(200, text + b"}", checked)
+        return ApiResponse(200, text + b"}", checked)
 
-    async def count(self, call: Call) -> Answer:
+    async def count(self, call: Call) -> ApiResponse:
         """How many the list would show."""
         query = call.query
         conditions = parse(query.get("filterBy", ()), self._control_plane.version.workload_fields())
         found = self._control_plane.views.workloads(conditions, query.get("search", ""), query["deleted"])
-        return _answer({"count": len(found)})
+        return _respond({"count": len(found)})
 
-    async def workload(self, call: Call) -> Answer:
+    async def workload(self, call: Call) -> ApiResponse:
         """One live workload."""
         workload = self._visible(call.path["workloadId"])
         text = workload.encoded or self._encode(workload)
-        return Answer(
-            200, text, orjson.loads(text) if self._control_plane.settings.validate_answers else None
+        return ApiResponse(
+            200, text, orjson.loads(text) if self._control_plane.settings.validate_responses else None
         )
 
-    async def pods(self, call: Call) -> Answer:
+    async def pods(self, call: Call) -> ApiResponse:
         """A page of all pods."""
         query, known = call.query, self._control_plane.version.pod_fields()
         check_sort_field(query.get("sortBy"), known)
@@ -236,7 +236,7 @@ class Api:
         )
         return _listed("pods", found, query, () if query["verbosity"] == "full" else VERBOSE_POD_FIELDS)
 
-    async def pods_of_workload(self, call: Call) -> Answer:
+    async def pods_of_workload(self, call: Call) -> ApiResponse:
         """A page of one live workload's pods."""
         workload = self._visible(call.path["workloadId"])
         search = call.query.get("search", "").lower()
@@ -245,17 +245,17 @@ class Api:
         found = [pod for pod in found if search in pod["name"].lower()]
         return _listed("pods", found, call.query, VERBOSE_POD_FIELDS)
 
-    async def metrics(self, call: Call) -> Answer:
+    async def metrics(self, call: Call) -> ApiResponse:
         """Measurements of one live workload over a time."""
         workload = self._visible(call.path["workloadId"])
         status, body = measure(workload, call.query, self._control_plane.clock.now())
-        return _answer(body, status)
+        return _respond(body, status)
 
-    async def history(self, call: Call) -> Answer:
+    async def history(self, call: Call) -> ApiResponse:
         """A page of what happened to one live workload."""
         return _listed("records", history_records(self._visible(call.path["workloadId"])), call.query)
 
-    async def token(self, call: Call) -> Answer:
+    async def token(self, call: Call) -> ApiResponse:
         """A token, asked for in JSON. Wrong credentials are a 400: the API names no 401 here."""
         body = call.body
         tokens = self._control_plane.tokens
@@ -263,30 +263,34 @@ class Api:
         client_secret = body.get("clientsecret", body.get("appsecret"))
         if not tokens.accepts(client_id, client_secret):
             raise ApiError(400, "invalid client credentials")
-        answer: dict[str, Any] = {"accessToken": tokens.mint()}
+        response: dict[str, Any] = {"accessToken": tokens.mint()}
         if self._control_plane.version.has_operation("createOAuth2Token"):
-            answer["expiresIn"] = int(tokens.lifetime)
-        return _answer(answer)
+            response["expiresIn"] = int(tokens.lifetime)
+        return _respond(response)
 
-    async def oauth2_token(self, call: Call) -> Answer:
+    async def oauth2_token(self, call: Call) -> ApiResponse:
         """A token, asked for as a form; errors have OAuth 2's shape."""
         body = call.body
         tokens = self._control_plane.tokens
         if body["grant_type"] != "client_credentials":
-            return _answer({"error": "unsupported_grant_type"}, 400)
+            return _respond({"error": "unsupported_grant_type"}, 400)
         if "client_id" not in body or "client_secret" not in body:
-            return _answer({"error": "invalid_request", "error_description": "client_id, client_secret"}, 400)
+            return _respond(
+                {"error": "invalid_request", "error_description": "client_id, client_secret"}, 400
+            )
         if not tokens.accepts(body["client_id"], body["client_secret"]):
-            return _answer({"error": "invalid_client", "error_description": "credentials are not known"}, 401)
-        return _answer(
+            return _respond(
+                {"error": "invalid_client", "error_description": "credentials are not known"}, 401
+            )
+        return _respond(
             {"access_token": tokens.mint(), "token_type": "Bearer", "expires_in": int(tokens.lifetime)}
         )
 
-    async def clusters(self, call: Call) -> Answer:
+    async def clusters(self, call: Call) -> ApiResponse:
         """All clusters."""
-        return _answer(self._control_plane.fleet.places.clusters)
+        return _respond(self._control_plane.fleet.places.clusters)
 
-    async def cluster_nodes(self, call: Call) -> Answer:
+    async def cluster_nodes(self, call: Call) -> ApiResponse:
         """A page of the nodes of one cluster, without `next`, or (in older versions) all of them."""
         cluster_id = call.path["clusterId"].lower()
         if all(cluster["uuid"] != cluster_id for cluster in self._control_plane.fleet.places.clusters):
@@ -299,23 +303,23 @@ class Api:
             if row["clusterUuid"] == cluster_id and name in (None, row["name"])
         ]
         paged = self._control_plane.version.pages_cluster_nodes() and name is None
-        return _answer({"nodes": _page(found, query)[0] if paged else found})
+        return _respond({"nodes": _page(found, query)[0] if paged else found})
 
-    async def node_pools(self, call: Call) -> Answer:
+    async def node_pools(self, call: Call) -> ApiResponse:
         """A page of node pools, without `next`."""
         page, _following = _page(NODE_POOLS.find(self._control_plane.fleet.places, call.query), call.query)
-        return _answer({"nodepools": page})
+        return _respond({"nodepools": page})
 
-    async def nodes(self, call: Call) -> Answer:
+    async def nodes(self, call: Call) -> ApiResponse:
         """A page of nodes, without `next`."""
         page, _following = _page(NODES.find(self._control_plane.fleet.places, call.query), call.query)
-        return _answer({"nodes": page})
+        return _respond({"nodes": page})
 
-    async def projects(self, call: Call) -> Answer:
+    async def projects(self, call: Call) -> ApiResponse:
         """A page of projects."""
         return _listed("projects", PROJECTS.find(self._control_plane.fleet.places, call.query), call.query)
 
-    async def departments(self, call: Call) -> Answer:
+    async def departments(self, call: Call) -> ApiResponse:
         """A page of departments."""
         return _listed(
             "departments", DEPARTMENTS.find(self._control_plane.fleet.places, call.query), call.query
@@ -336,7 +340,7 @@ class Api:
         row = workload_row(workload, control_plane.fleet.places)
         for name in control_plane.version.unknown_workload_fields():
             row.pop(name, None)
-        if control_plane.settings.validate_answers:
+        if control_plane.settings.validate_responses:
             control_plane.contract.check_row("Workload", row)
         # A copy, since orjson's own object keeps the eight kilobytes that it was written into.
         workload.encoded = bytes(memoryview(orjson.dumps(row)))

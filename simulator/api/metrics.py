@@ -30,17 +30,17 @@ _OF_THE_WORKLOAD: dict[str, Measure] = {
 
 
 def measure(workload: Workload, query: Mapping[str, Any], now: float) -> tuple[int, dict[str, Any]]:
-    """Status and body of the answer. Types that are not simulated have no values. Raises ApiError."""
-    answer = "whole" if workload.gpu_history is None else workload.gpu_history.answer
-    if answer == "refused":
+    """Status and body of the response. Types that are not simulated have no values. Raises ApiError."""
+    response = "whole" if workload.gpu_history is None else workload.gpu_history.response
+    if response == "refused":
         raise ApiError(403, "not permitted to read metrics of this workload")
-    if answer == "missing":
+    if response == "missing":
         raise ApiError(404, "no metrics of this workload")
     moments = [at for at in _moments(query) if at <= now]
     found = [one for name in query["metricType"] for one in _series(name, workload, moments)]
-    if answer == "empty":
+    if response == "empty":
         return 200, {"measurements": []}
-    if answer == "partial":
+    if response == "partial":
         return 207, {"measurements": found[:-1]}
     return 200, {"measurements": found}
 

@@ -23,7 +23,7 @@ def _optional_time(seconds: float | None) -> str | None:
 
 
 def workload_row(workload: Workload, places: Places) -> dict[str, Any]:
-    """A row of the workloads list; also the answer of the single GET."""
+    """A row of the workloads list; also the response of the single GET."""
     on_nodes = bool(workload.nodes)
     running = (
         len(workload.nodes) if workload.phase in ("Running", "Degraded", "Updating", "Terminating") else 0

@@ -15,7 +15,7 @@ from ..model.clock import Clock, to_text
 
 
 class Tokens:
-    """Minted tokens look like JWTs (clients read `exp` from them); a given token never expires."""
+    """Minted tokens have the shape of JWTs (clients read `exp` from them); a given token never expires."""
 
     def __init__(self, clock: Clock, client_id: str, client_secret: str, token: str, lifetime: float) -> None:
         self._clock = clock

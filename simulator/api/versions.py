@@ -64,7 +64,7 @@ class ApiVersion:
         return since <= self.number < until
 
     def has_parameter(self, operation: str, parameter: str) -> bool:
-        """Whether the endpoint knows the query parameter."""
+        """Whether the endpoint supports the query parameter."""
         return self.number >= _PARAMETERS_SINCE.get((operation, parameter), 0)
 
     def pages_cluster_nodes(self) -> bool:

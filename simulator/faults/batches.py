@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults in the answer to a batch: ids that are missing, foreign, doubled or refused."""
+"""Faults in the response to a batch: ids that are missing, foreign, doubled or refused."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MESSAGES = {
 
 
 async def _answer_without(strike: Strike, left_out: set[str]) -> Reply:
-    """The answer to the batch without these ids, which the endpoints never see."""
+    """The response to the batch without these ids, which the endpoints never see."""
     batch = strike.exchange.batch()
     assert batch is not None
     rest = [one for one in batch["ids"] if one.lower() not in left_out]
     if not rest:
         return Reply(200, orjson.dumps({"id": str(uuid.uuid4())}))
-    return await strike.exchange.answer(body=orjson.dumps({**batch, "ids": rest}))
+    return await strike.exchange.response(body=orjson.dumps({**batch, "ids": rest}))
 
 
 def _chosen(strike: Strike) -> set[str] | None:
@@ -49,17 +49,21 @@ async def _omit_ids(strike: Strike) -> None:
         await strike.exchange.deliver(await _answer_without(strike, chosen))
     else:
 
-        def change(answer: dict[str, Any]) -> None:
-            _replace(answer, "succeeded", [one for one in answer.get("succeeded", []) if one not in chosen])
-            _replace(answer, "failed", [one for one in answer.get("failed", []) if one["id"] not in chosen])
+        def change(response: dict[str, Any]) -> None:
+            _replace(
+                response, "succeeded", [one for one in response.get("succeeded", []) if one not in chosen]
+            )
+            _replace(
+                response, "failed", [one for one in response.get("failed", []) if one["id"] not in chosen]
+            )
 
         await strike.deliver_changed(change, *LISTS)
 
 
-def _replace(answer: dict[str, Any], name: str, found: list[Any]) -> None:
-    answer.pop(name, None)
+def _replace(response: dict[str, Any], name: str, found: list[Any]) -> None:
+    response.pop(name, None)
     if found:
-        answer[name] = found
+        response[name] = found
 
 
 @kind(
@@ -68,12 +72,12 @@ def _replace(answer: dict[str, Any], name: str, found: list[Any]) -> None:
     list={"enum": ["succeeded", "failed"], "default": "succeeded"},
 )
 async def _foreign_ids(strike: Strike) -> None:
-    def change(answer: dict[str, Any]) -> None:
+    def change(response: dict[str, Any]) -> None:
         ids = [str(uuid.uuid4()) for _number in range(strike.fault["count"])]
         rows: list[Any] = ids
         if strike.fault["list"] == "failed":
             rows = [{"id": one, "code": 500, "message": "nobody asked"} for one in ids]
-        answer.setdefault(strike.fault["list"], []).extend(rows)
+        response.setdefault(strike.fault["list"], []).extend(rows)
 
     await strike.deliver_changed(change, *LISTS)
 
@@ -86,10 +90,10 @@ async def _foreign_ids(strike: Strike) -> None:
     ids=IDS,
 )
 async def _both_lists(strike: Strike) -> None:
-    def change(answer: dict[str, Any]) -> None:
-        for one in strike.fault.chosen(answer.get("succeeded", [])):
+    def change(response: dict[str, Any]) -> None:
+        for one in strike.fault.chosen(response.get("succeeded", [])):
             failure = {"id": one, "code": strike.fault["code"], "message": strike.fault["message"]}
-            answer.setdefault("failed", []).append(failure)
+            response.setdefault("failed", []).append(failure)
 
     await strike.deliver_changed(change, *LISTS)
 
@@ -112,12 +116,12 @@ async def _refuse_ids(strike: Strike) -> None:
     if strike.fault["cut"]:
         await strike.exchange.cut()
         return
-    answer = reply.json()
-    if answer is not None:
+    response = reply.json()
+    if response is not None:
         shape = strike.fault["shape"]
         message = strike.fault["message"] if shape is None else MESSAGES[shape]
-        failed = answer.setdefault("failed", [])
+        failed = response.setdefault("failed", [])
         failed.extend({"id": one, "code": strike.fault["code"], "message": message} for one in sorted(chosen))
-        _replace(answer, "failed", failed)
-        reply.body = orjson.dumps(answer)
+        _replace(response, "failed", failed)
+        reply.body = orjson.dumps(response)
     await strike.exchange.deliver(reply)

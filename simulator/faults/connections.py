@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults of time and of the connection: answers that come late, in part or never."""
+"""Faults of time and of the connection: responses that come late, in part or never."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def _hang(strike: Strike) -> None:
 
 @kind("slow", seconds=SECONDS)
 async def _slow(strike: Strike) -> None:
-    reply = await strike.exchange.answer()
+    reply = await strike.exchange.response()
     if await strike.idle(strike.fault["seconds"]):
         await strike.exchange.deliver(reply)
     else:
@@ -31,7 +31,7 @@ async def _slow(strike: Strike) -> None:
 @kind("dribble", seconds=SECONDS, pieces={"type": "integer", "minimum": 1, "default": 10})
 async def _dribble(strike: Strike) -> None:
     exchange, pieces = strike.exchange, strike.fault["pieces"]
-    reply = await exchange.answer()
+    reply = await exchange.response()
     await exchange.begin(reply)
     size = max(1, math.ceil(len(reply.body) / pieces))
     for start in range(0, max(1, len(reply.body)), size):
@@ -50,7 +50,7 @@ async def _cut(strike: Strike) -> None:
 
 @kind("cut_in_body", reset=SWITCH)
 async def _cut_in_body(strike: Strike) -> None:
-    reply = await strike.exchange.answer()
+    reply = await strike.exchange.response()
     await strike.exchange.begin(reply)
     await strike.exchange.send_part(reply.body[: len(reply.body) // 2])
     await strike.exchange.cut(strike.fault["reset"])
@@ -70,8 +70,8 @@ async def _down(strike: Strike) -> None:
     count={"type": "integer", "minimum": 1, "default": 1},
 )
 async def _interim(strike: Strike) -> None:
-    """The right answer, and ahead of it interim ones, which HTTP allows."""
-    reply = await strike.exchange.answer()
+    """The right response, and ahead of it interim ones, which HTTP allows."""
+    reply = await strike.exchange.response()
     interim = f"HTTP/1.1 {strike.fault['status']} Interim\r\nlink: </style.css>; rel=preload\r\n\r\n"
     strike.exchange.connection.write(interim.encode() * strike.fault["count"])
     await strike.exchange.deliver(reply)
@@ -79,9 +79,9 @@ async def _interim(strike: Strike) -> None:
 
 @kind("surplus", text=TEXT | {"default": _SURPLUS})
 async def _surplus(strike: Strike) -> None:
-    """The right answer, and behind it bytes that nobody asked for: a second answer unless told otherwise."""
-    reply = await strike.exchange.answer()
+    """The right response, and behind it other bytes: a second response, unless `text` is set."""
+    reply = await strike.exchange.response()
     await strike.exchange.begin(reply)
-    # In one piece, so that they are there when the client has read the answer.
+    # In one piece, so that they are there when the client has read the response.
     strike.exchange.connection.write_body(reply.body + strike.fault["text"].encode())
     await strike.exchange.send_part(b"", last=True)

@@ -33,13 +33,13 @@ async def _refuse_token(strike: Strike, reason: str) -> None:
     status=STATUS | {"default": 431},
 )
 async def _cookies(strike: Strike) -> None:
-    """A new cookie with each answer, and a refusal once a client sends too much of them back."""
+    """A new cookie with each response, and a refusal once a client sends too much of them back."""
     if len(strike.exchange.header(b"cookie")) > strike.fault["limit"]:
         await _refuse(strike, ApiError(strike.fault["status"], "request header or cookie too large"))
         return
     memory = strike.fault.memory
     memory["made"] = memory.get("made", 0) + 1
-    reply = await strike.exchange.answer()
+    reply = await strike.exchange.response()
     reply.headers["set-cookie"] = f"route{memory['made']}={'x' * strike.fault['size']}; Path=/"
     await strike.exchange.deliver(reply)
 
@@ -70,7 +70,7 @@ async def _fresh_token(strike: Strike) -> None:
 @kind("unknown_path", status=STATUS | {"default": 401})
 async def _unknown_path(strike: Strike) -> None:
     """Another status for paths that the version does not have, as of a gateway that checks tokens first."""
-    reply = await strike.exchange.answer()
+    reply = await strike.exchange.response()
     if reply.status != 404 or not orjson.loads(reply.body)["message"].startswith("not found"):
         await strike.exchange.deliver(reply)
     elif strike.fault["status"] == 401:
@@ -97,7 +97,7 @@ async def _busy(strike: Strike) -> None:
 
 @kind("congestion", limit=_MANY | {"default": 6}, seconds=SECONDS | {"default": 0.1})
 async def _congestion(strike: Strike) -> None:
-    """An answer that is so much later for each request in flight above the limit."""
+    """A response that is so much later for each request in flight above the limit."""
     above = strike.control_plane.log.requests_in_flight - strike.fault["limit"]
     if above <= 0 or await strike.idle(above * strike.fault["seconds"]):
         await strike.exchange.pass_on()
@@ -108,7 +108,7 @@ async def _congestion(strike: Strike) -> None:
 @kind("wrong_encoding", encoding=TEXT | {"default": "gzip"})
 async def _wrong_encoding(strike: Strike) -> None:
     """A header that says that the body is compressed, which it is not."""
-    reply = await strike.exchange.answer()
+    reply = await strike.exchange.response()
     reply.headers["content-encoding"] = strike.fault["encoding"]
     await strike.exchange.deliver(reply)
 
@@ -116,7 +116,7 @@ async def _wrong_encoding(strike: Strike) -> None:
 @kind("empty_lists", value={"enum": ["object", "null"], "default": "object"})
 async def _empty_lists(strike: Strike) -> None:
     """`{}` or null for every empty list, also for those that a batch leaves out."""
-    reply = await strike.exchange.answer()
+    reply = await strike.exchange.response()
     found = reply.json()
     if found is not None:
         if isinstance(found, dict) and strike.exchange.batch() is not None:

@@ -24,10 +24,10 @@ _FROM_ONE = {"type": "integer", "minimum": 1}
 async def _deliver_page(strike: Strike, offset: int) -> None:
     """The rows that are at this offset, with the `next` that belongs to the offset asked for."""
     exchange = strike.exchange
-    reply = await exchange.answer()
+    reply = await exchange.response()
     page = reply.json()
     if isinstance(page, dict):
-        other = (await exchange.answer(query={**exchange.query, "offset": str(max(0, offset))})).json()
+        other = (await exchange.response(query={**exchange.query, "offset": str(max(0, offset))})).json()
         for name in _PAGES:
             if name in page and isinstance(other, dict):
                 page[name] = other[name]
@@ -65,7 +65,7 @@ async def _drop_next(strike: Strike) -> None:
 async def _endless_list(strike: Strike) -> None:
     offset, limit = _asked(strike)
     exchange = strike.exchange
-    first = (await exchange.answer(query={**exchange.query, "offset": "0"})).json()
+    first = (await exchange.response(query={**exchange.query, "offset": "0"})).json()
 
     def change(page: dict[str, Any]) -> None:
         for name in _PAGES:
@@ -78,7 +78,7 @@ async def _endless_list(strike: Strike) -> None:
 
 @kind("wrong_count", count={"type": "integer", "default": 0})
 async def _wrong_count(strike: Strike) -> None:
-    await strike.deliver_changed(lambda answer: {**answer, "count": strike.fault["count"]}, "count")
+    await strike.deliver_changed(lambda response: {**response, "count": strike.fault["count"]}, "count")
 
 
 @kind(
@@ -89,8 +89,8 @@ async def _wrong_count(strike: Strike) -> None:
     ids=IDS,
 )
 async def _edit_rows(strike: Strike) -> None:
-    def change(answer: dict[str, Any]) -> None:
-        rows = answer.get("workloads", answer.get("pods", [answer]))
+    def change(response: dict[str, Any]) -> None:
+        rows = response.get("workloads", response.get("pods", [response]))
         chosen = set(strike.fault.chosen(row["id"] for row in rows))
         for row in rows:
             if row["id"] in chosen:
@@ -102,15 +102,15 @@ async def _edit_rows(strike: Strike) -> None:
 
 
 async def _answered_list(strike: Strike) -> tuple[Reply, str | None]:
-    """The right answer, and the name of the list that it is a page of."""
-    reply = await strike.exchange.answer()
+    """The right response, and the name of the list that it is a page of."""
+    reply = await strike.exchange.response()
     page = reply.json()
     return reply, next((name for name in _LISTS if isinstance(page, dict) and name in page), None)
 
 
 @kind("large_page", limit=_FROM_ONE | {"default": 100}, status=STATUS | {"default": 500}, hang=SWITCH)
 async def _large_page(strike: Strike) -> None:
-    """A failure, or no answer at all, where a page of more rows than the limit is asked for."""
+    """A failure, or no response at all, where a page of more rows than the limit is asked for."""
     reply, name = await _answered_list(strike)
     if name is None or _asked(strike)[1] <= strike.fault["limit"]:
         await strike.exchange.deliver(reply)
@@ -129,7 +129,7 @@ async def _cap_pages(strike: Strike) -> None:
     reply, name = await _answered_list(strike)
     if name is not None:
         limit = min(_asked(strike)[1], strike.fault["limit"])
-        reply = await exchange.answer(query={**exchange.query, "limit": str(limit)})
+        reply = await exchange.response(query={**exchange.query, "limit": str(limit)})
         if not strike.fault["next"]:
             reply.body = orjson.dumps({name: reply.json()[name]})
     await exchange.deliver(reply)
@@ -153,7 +153,7 @@ async def _all_rows(strike: Strike, name: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     while True:
         query = {**strike.exchange.query, "limit": "500", "offset": str(len(rows))}
-        found = (await strike.exchange.answer(query=query)).json()[name]
+        found = (await strike.exchange.response(query=query)).json()[name]
         rows.extend(found)
         if len(found) < 500:
             return rows

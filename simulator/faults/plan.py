@@ -12,7 +12,7 @@ from typing import Any
 from ..validation import Shape
 
 # Each registers its kinds of fault.
-from . import answers, batches, connections, gateways, lists  # noqa: F401 # pylint: disable=unused-import
+from . import batches, connections, gateways, lists, responses  # noqa: F401 # pylint: disable=unused-import
 from .rule import Fault, Request, Rule
 from .strike import KINDS
 
@@ -63,7 +63,7 @@ def parse_rules(described: Any) -> list[Rule]:
 def _parse_rule(described: Any) -> Rule:
     _check(_RULE, described)
     probability = described.get("probability")
-    # By chance it strikes as often as it does, unless it is said how often.
+    # By chance it strikes as often as it does, unless `times` is set.
     times = described.get("times", 1 if probability is None else None)
     return Rule(
         fault=_parse_fault(described["fault"]),
@@ -95,7 +95,7 @@ def _check(shape: Shape, value: Any, where: str = "") -> None:
 class FaultPlan:
     """Rules in their order: the first that strikes wins, the others count the request all the same.
 
-    Rules come as README.md tells how they are written. Safe to use from several threads.
+    README.md shows how rules are written. Safe to use from several threads.
     """
 
     def __init__(self, rules: Sequence[Any] = ()) -> None:

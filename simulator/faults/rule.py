@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 @dataclass(frozen=True)
 class Request:
-    """What a rule looks at: `ids` and `action` are those of a batch."""
+    """What a rule matches: `ids` and `action` are those of a batch."""
 
     method: str
     path: str

@@ -18,7 +18,7 @@ from .rule import Fault
 if TYPE_CHECKING:
     from ..control_plane import ControlPlane
 
-_LOOK_SECONDS = 0.02  # how often what waits looks whether the fault plan was replaced
+_POLL_SECONDS = 0.02  # how often a waiting fault checks whether the fault plan was replaced
 
 Schema = dict[str, Any]
 
@@ -54,23 +54,23 @@ class Strike:
 
     async def _replaced(self) -> None:
         while self.is_in_force():
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def apply_if_told(self) -> None:
-        """Let the endpoints do their work, and drop their answer, when the fault comes after it."""
+        """Let the endpoints do their work, and drop their response, when the fault comes after it."""
         if self.fault["apply"]:
-            await self.exchange.answer()
+            await self.exchange.response()
 
     async def deliver(self, status: int, body: bytes, content_type: str = "application/json") -> None:
-        """Answer with this instead."""
+        """Respond with this instead."""
         await self.exchange.deliver(Reply(status, body, content_type))
 
     async def deliver_changed(self, change: Callable[[Any], Any], *having: str) -> None:
-        """Answer as the endpoints do, but with the JSON changed.
+        """Respond as the endpoints do, but with the JSON changed.
 
         A refusal stays as it is, and so does an object with none of the keys `having`.
         """
-        reply = await self.exchange.answer()
+        reply = await self.exchange.response()
         found = reply.json()
         if isinstance(found, dict) and any(name in found for name in having):
             changed = change(found)
@@ -115,5 +115,5 @@ def kind(
 async def misbehave(
     fault: Fault, exchange: Exchange, control_plane: ControlPlane, listener: Listener
 ) -> None:
-    """Answer one request with a fault."""
+    """Respond to one request with a fault."""
     await KINDS[fault.kind].carry_out(Strike(fault, exchange, control_plane, listener))

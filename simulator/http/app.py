@@ -35,7 +35,7 @@ def build(control_plane: ControlPlane, listener: Listener) -> Gate:
     ]
     app = Starlette(
         routes=[*routes, *control_routes(control_plane, listener)],
-        # What the simulator itself fails at is answered, too, and told on the standard error stream.
+        # What the simulator itself fails at has a response, too, and a line on the standard error stream.
         exception_handlers={HTTPException: _unrouted, Exception: _unrouted},
     )
     # A path with a slash too many is another path.
@@ -52,12 +52,12 @@ def _endpoint(api: Api, operation: Operation) -> Callable[[Request], Awaitable[R
             data=await request.body(),
         )
         try:
-            answer = await api.handle(operation, request.url.path, dict(request.path_params), raw)
+            response = await api.handle(operation, request.url.path, dict(request.path_params), raw)
         except ApiError as error:
             return _refusal(operation, error)
         except ContractError as error:
             return JSONResponse(ApiError(500, "simulator: broken contract", str(error)).body(), 500)
-        return Response(answer.text, answer.status, media_type="application/json")
+        return Response(response.text, response.status, media_type="application/json")
 
     return endpoint
 
@@ -120,7 +120,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif not message.get("more_body", False):
-                # Before the last byte leaves: whoever has the answer finds it in the log.
+                # Before the last byte leaves: whoever has the response finds it in the log.
                 finish()
             await send(message)
 

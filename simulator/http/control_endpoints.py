@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulator's own pages and endpoints: what tests and people look at, and how they steer it."""
+"""The simulator's own pages and endpoints: for tests and people to read and to steer it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ _BODIES: dict[str, dict[str, Any]] = {
     "reset": {},
     "tokens/revoke": {},
 }
-"""What the body of a POST must look like, by the path under `/_simulator`."""
+"""What the body of a POST must be, by the path under `/_simulator`."""
 
 
 def routes(control_plane: ControlPlane, listener: Listener) -> list[Route]:
@@ -135,7 +135,7 @@ def _post(
     handler: Callable[[Any], Any],
     afterwards: Callable[[Request, Any], Awaitable[None]] | None = None,
 ) -> Handler:
-    """Reads a JSON body (or none) and answers; 400 or, for what is not there, 404 with the reason.
+    """Reads a JSON body (or none) and responses; 400 or, for what is not there, 404 with the reason.
 
     `afterwards` is for what must wait until the response is on its way.
     """
@@ -251,7 +251,7 @@ class _Control:
         fleet = self._control_plane.fleet
         changes = body.get("set", [])
         unknown = {change["phase"] for change in changes if "phase" in change} - set(PHASES)
-        if unknown and self._control_plane.settings.validate_answers:
+        if unknown and self._control_plane.settings.validate_responses:
             raise ValueError(f"the API has no phase {', '.join(sorted(unknown))}")
         for row in body.get("add", []):
             fleet.add(workload_from_row(row, fleet.places, self._control_plane.clock.now()))

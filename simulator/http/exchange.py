@@ -55,7 +55,7 @@ class Connection:
         self.write(data)
 
     def cut(self, reset: bool = False) -> None:
-        """Close it at once, whatever was sent of an answer; with `reset` the peer gets a TCP reset."""
+        """Close it at once, whatever was sent of a response; with `reset` the peer gets a TCP reset."""
         transport = self._protocol.transport
         if reset:
             _reset_on_close(transport.get_extra_info("socket"))
@@ -71,7 +71,7 @@ class CuttableProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {EXTENSION: {"connection": Connection(self)}}
 
     def shutdown(self) -> None:
-        """Called as the server stops: what is being answered may go on, the rest ends at once.
+        """Called as the server stops: a response that has begun may go on, the rest ends at once.
 
         Nobody waits for the rest of a request, nor for the client's part in the end of TLS.
         """
@@ -96,7 +96,7 @@ _JSON = "application/json"
 
 @dataclass
 class Reply:
-    """A whole answer."""
+    """A whole response."""
 
     status: int
     body: bytes
@@ -114,9 +114,9 @@ class Reply:
 
 
 class Exchange:
-    """What came in, the application that answers it, and the way back to the client.
+    """What came in, the application that responds to it, and the way back to the client.
 
-    `about_to_end` is to be called before the client can see that it is over, unless a whole answer is sent.
+    `about_to_end` is to be called before the client can see that it is over, unless a whole response is sent.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class Exchange:
         return found
 
     def batch(self) -> dict[str, Any] | None:
-        """The body, if it looks like that of a batch."""
+        """The body, if it has the shape of a batch."""
         try:
             found = orjson.loads(self.body)
         except orjson.JSONDecodeError:
@@ -160,11 +160,11 @@ class Exchange:
         return found if isinstance(found, dict) and isinstance(found.get("ids"), list) else None
 
     async def pass_on(self) -> None:
-        """Let the endpoints answer the client."""
+        """Let the endpoints respond to the client."""
         await self._app(self.scope, self._replay(self.body), self._send)
 
-    async def answer(self, query: dict[str, str] | None = None, body: bytes | None = None) -> Reply:
-        """What the endpoints answer, kept from the client; with another query or body if one is given."""
+    async def response(self, query: dict[str, str] | None = None, body: bytes | None = None) -> Reply:
+        """What the endpoints respond, kept from the client; with another query or body if one is given."""
         start: Message = {}
         parts: list[bytes] = []
 
@@ -184,12 +184,12 @@ class Exchange:
         return Reply(start["status"], b"".join(parts), content_type, headers)
 
     async def deliver(self, reply: Reply) -> None:
-        """Send a whole answer to the client."""
+        """Send a whole response to the client."""
         await self.begin(reply)
         await self.send_part(reply.body, last=True)
 
     async def begin(self, reply: Reply) -> None:
-        """Send the head of an answer, with the length of its whole body."""
+        """Send the head of a response, with the length of its whole body."""
         headers = [
             (b"content-type", reply.content_type.encode("latin-1")),
             (b"content-length", b"%d" % len(reply.body)),

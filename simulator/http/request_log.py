@@ -16,7 +16,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 @dataclass
 class Entry:
-    """One request; times are seconds since 1970. `status` None: under way, or never answered."""
+    """One request; times are seconds since 1970. `status` None: under way, or without a response."""
 
     number: int
     method: str
@@ -63,7 +63,7 @@ class RequestLog:
             self.max_batches_in_flight = max(self.max_batches_in_flight, self.batches_in_flight)
 
     def finish(self, entry: Entry, status: int | None, now: float) -> None:
-        """Note how it ended, unless that is noted; status None: it never was answered."""
+        """Note how it ended, unless that is noted; status None: it had no response."""
         with self._lock:
             if entry.end is not None:
                 return

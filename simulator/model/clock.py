@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time: clocks that tell seconds since 1970, and the timestamps of the API (ISO 8601, UTC, milliseconds).
+"""Time: clocks that return seconds since 1970, and the timestamps of the API (ISO 8601, UTC, milliseconds).
 
 Every time that is kept has whole milliseconds, so that what a list shows and what it filters by are the same.
 """
@@ -45,7 +45,7 @@ def from_text(text: str) -> float:
 
 
 class Clock(Protocol):
-    """Anything that tells the time as seconds since 1970, UTC."""
+    """Anything that returns the time as seconds since 1970, UTC."""
 
     def now(self) -> float:
         """Seconds since 1970, UTC."""

@@ -47,8 +47,8 @@ class Behaviour:
     """What may be set about the way phases move. Raises ValueError for what makes no sense.
 
     transition_seconds: from Stopping to Stopped, from Resuming to Running, from Deleting to gone.
-    lag_seconds: from a batch's answer to the first phase that shows it.
-    redundant: `succeed` or `fail`, the answer to suspending what is Stopped, resuming what runs, and the
+    lag_seconds: from a batch's response to the first phase that shows it.
+    redundant: `succeed` or `fail`, the response to suspending what is Stopped, resuming what runs, and the
         like; Run:ai does not document which of the two a control plane gives.
     gpu_capacity: GPUs that the whole fleet may hold; what does not fit stays Pending. None: no limit.
     forbidden_ids: workloads that the caller may neither see nor act on.
@@ -122,7 +122,7 @@ class Fleet:
             now = self.clock.now()
             result = BatchResult()
             for workload_id in dict.fromkeys(ids):
-                refusal, owed = self._judge(action, workload_id)
+                refusal, is_needed = self._judge(action, workload_id)
                 if refusal is not None:
                     result.failed.append(refusal)
                     continue
@@ -131,7 +131,7 @@ class Fleet:
                 workload.note(now, f"{action} requested by {by}" if by else f"{action} requested")
                 if workload.fixed["clusterId"] in self._cut_off:
                     self._held.append((workload_id, _REQUEST, action))
-                elif not owed and workload_id not in self._lagging:
+                elif not is_needed and workload_id not in self._lagging:
                     continue
                 elif self.behaviour.lag_seconds > 0:
                     # The last request counts, as for a cluster that is cut off.
@@ -326,8 +326,8 @@ class Fleet:
         return None, not redundant
 
     def _begin(self, workload: Workload, action: str, at: float) -> None:
-        refusal, owed = self._judge(action, workload.id)
-        if refusal is None and owed:
+        refusal, is_needed = self._judge(action, workload.id)
+        if refusal is None and is_needed:
             workload.frozen = False
             self._enter(workload, ENTERED_BY[action], at)
 

@@ -30,7 +30,7 @@ SCHEMA: dict[str, Any] = {
             },
         },
         "memoryBytes": _PER_GPU,
-        "answer": {"enum": ["whole", "partial", "empty", "refused", "missing"]},
+        "response": {"enum": ["whole", "partial", "empty", "refused", "missing"]},
     },
 }
 """`gpuHistory` of a row. README.md describes it."""
@@ -48,7 +48,7 @@ class GpuHistory:
     times: tuple[float, ...]
     percents: tuple[PerGpu, ...]
     memory_bytes: PerGpu
-    answer: str
+    response: str
 
     def percent(self, gpu: int, at: float) -> float | None:
         """The use of one GPU at a time."""
@@ -67,7 +67,7 @@ def history_from(described: dict[str, Any] | None, now: float) -> GpuHistory | N
         times=tuple(at for at, _percent in steps),
         percents=tuple(percent for _at, percent in steps),
         memory_bytes=described.get("memoryBytes"),
-        answer=described.get("answer", "whole"),
+        response=described.get("response", "whole"),
     )
 
 

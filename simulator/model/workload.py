@@ -69,7 +69,7 @@ ENTERED_BY = {"suspend": "Stopping", "resume": "Resuming", "delete": "Deleting"}
 
 @dataclass(slots=True, eq=False)
 class Workload:
-    """What the control plane knows of a workload.
+    """What the control plane holds of a workload.
 
     `fixed` holds the API's fields that never change, under the API's names. Times are seconds since 1970.
     `nodes` are the nodes its pods lie on, a name a pod, empty while it has none;

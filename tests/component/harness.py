@@ -27,7 +27,7 @@ COUNT = {"method": "GET", "path": "/api/v1/workloads/count"}
 READS = {"method": "GET", "path": "/api/v1/workloads*"}
 TOKENS = {"method": "POST", "path": "/api/v*/token"}
 
-# As Ansible hands them over when none is given, but for a rehearsal's credentials and its quick looks.
+# As Ansible hands them over when none is given, but for the simulator's credentials and short intervals.
 DEFAULTS: dict[str, Any] = {
     **{name: described.get("default") for name, described in ARGUMENT_SPEC.items()},
     "client_id": CLIENT_ID,
@@ -46,7 +46,7 @@ DONE = {
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a run said, and what the control plane saw of it."""
+    """The result of a run, and what the control plane saw of it."""
 
     simulator: Handle
     action: str
@@ -54,7 +54,7 @@ class Rehearsal:
     failed: bool
     warnings: list[str]
     secrets: set[str]
-    said: list[str]
+    lines: list[str]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -88,8 +88,8 @@ def rehearse(
 ) -> Rehearsal:
     """Run the module's core in this process, and check the promises that hold whatever happens."""
     params = {**DEFAULTS, "base_url": simulator.url, "action": action, "ids": list(ids), **options}
-    said: list[str] = []
-    finished = run_batch(params, environ or {}, check_mode, True, said.append)
+    lines: list[str] = []
+    finished = run_batch(params, environ or {}, check_mode, True, lines.append)
     outcomes = finished.result["outcomes"]
     assert tuple(outcomes) == OUTCOMES
     assert sorted(one for found in outcomes.values() for one in found) == sorted(set(ids))
@@ -97,7 +97,7 @@ def rehearse(
     assert finished.failed or not any(outcomes[outcome] for outcome in BAD)
     assert len(finished.warnings) == len(set(finished.warnings))
     return Rehearsal(
-        simulator, action, finished.result, finished.failed, finished.warnings, finished.secrets, said
+        simulator, action, finished.result, finished.failed, finished.warnings, finished.secrets, lines
     )
 
 

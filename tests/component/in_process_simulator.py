@@ -70,7 +70,7 @@ class GroundTruth:
     shown: set[str] = field(default_factory=set)
     left_open: set[str] = field(default_factory=set)
     lied_about: set[str] = field(default_factory=set)
-    # Carried out by a call whose answer was lost; left open and not read since.
+    # Carried out by a call whose response was lost; left open and not read since.
     lost: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
     sent_wrongly: dict[str, str] = field(default_factory=dict)
@@ -151,14 +151,14 @@ class InProcessSimulator:
             self.ground_truth.called_late.append(path)
         self.clock.advance(0.01)
         if path.endswith("/token"):
-            faults, answer = self.token_faults, self._token
+            faults, response = self.token_faults, self._token
         elif path.endswith("/batch"):
             assert json_body is not None
             return self._batch(path, list(json_body["ids"]))
         else:
-            faults, answer = self.read_faults, self._read
+            faults, response = self.read_faults, self._read
         fault = faults.popleft() if faults else None
-        return answer(path) if fault is None else self._fail(fault, method, path)
+        return response(path) if fault is None else self._fail(fault, method, path)
 
     def _batch(self, path: str, ids: list[str]) -> Response:
         assert 1 <= len(ids) <= 100
@@ -166,13 +166,13 @@ class InProcessSimulator:
         truth = self.ground_truth
         truth.calls.append(ids)
         for one in ids:
-            for known, words in (
+            for known, phrase in (
                 (truth.shown, "seen to be applied"),
                 (truth.lost, "applied, and its state not awaited"),
                 (truth.unread, "left open, and its state not read"),
             ):
                 if one in known:
-                    truth.sent_wrongly[one] = words
+                    truth.sent_wrongly[one] = phrase
         fault = self.batch_faults.popleft() if self.batch_faults else None
         if fault is None:
             fault = Fault("foreign", applied=True, share=0)
@@ -184,7 +184,7 @@ class InProcessSimulator:
             if fault.applied:
                 done = self._carry_out(ids)["succeeded"]
                 if fault.kind == "status" and fault.status == 503 and not fault.is_page:
-                    # The API's own 503 says that nothing was done: it is looked once, and believed.
+                    # The API's own 503 says that nothing was done: the state is read once, and that counts.
                     truth.lied_about.update(done)
                 else:
                     truth.lost |= truth.carried_out & set(ids)
@@ -212,7 +212,7 @@ class InProcessSimulator:
         if fault.kind in ("refuse", "both_lists"):
             truth.lied_about |= chosen & set(kept)
             if self.action != "delete":
-                # Of what is deleted, or may have been acted on before, it is looked whether it is done.
+                # Of what is deleted, or may have been acted on before, the state is read.
                 truth.in_both |= chosen & set(body["succeeded"]) - truth.left_open
             body["failed"] += [{"id": one, "code": 409, "message": "conflict, try later"} for one in chosen]
         if fault.kind == "foreign" and chosen:
@@ -250,7 +250,7 @@ class InProcessSimulator:
             raise NotDelivered(method, path, "connection refused", "connection refused")
         if fault.kind in ("timeout", "cut"):
             self.clock.advance(30.0 if fault.kind == "timeout" else 0.0)
-            raise ResponseLost(method, path, "a " + fault.kind, "no answer")
+            raise ResponseLost(method, path, "a " + fault.kind, "no response")
         if fault.kind == "text":
             return Response(method, path, 200, {}, fault.text.encode("utf-8", "surrogatepass"))
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}

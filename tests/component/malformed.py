@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers as no control plane should give them: good ones, broken at random, the same for the same seed."""
+"""Responses as no control plane should give them: good ones, broken at random, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ _NAMES = (
 
 
 class Malformed:
-    """Makes answers; `ids` are those that a client may have asked about."""
+    """Makes responses; `ids` are those that a client may have asked about."""
 
     def __init__(self, seed: int, ids: Sequence[str]) -> None:
         self._dice = random.Random(seed)
         self._ids = ids
 
     def body(self, good: Any) -> bytes:
-        """The good answer, broken once or several times, as a value or as a text."""
+        """The good response, broken once or several times, as a value or as a text."""
         value = json.loads(json.dumps(good))
         for _number in range(self._dice.choice((0, 1, 1, 1, 2, 3, 5))):
             value = self._broken(value)

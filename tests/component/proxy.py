@@ -33,8 +33,8 @@ class _Tunnel(socketserver.BaseRequestHandler):
             for name, _nothing, value in (field.partition(":") for field in fields)
         }
         if headers.pop("proxy-authorization", None) != self.server.expected:
-            answer = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n"
-            self.request.sendall(answer + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+            response = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n"
+            self.request.sendall(response + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
             return
         method, target, version = first.split(" ")
         address = target if method == "CONNECT" else urlsplit(target).netloc

@@ -29,20 +29,20 @@ COUNT = "/api/v1/workloads/count"
 TOKEN_V1, TOKEN_V2 = "/api/v1/token", "/api/v2/token"
 
 # Of a path and the head of the request, the bytes to send; none cut the connection.
-Answer = Callable[[str, bytes], bytes]
+Respond = Callable[[str, bytes], bytes]
 
 
 def http(status: int, body: Any, *headers: str, reason: str = "Said") -> bytes:
-    said = json.dumps(body).encode()
-    lines = (f"HTTP/1.1 {status} {reason}", f"Content-Length: {len(said)}", *headers, "", "")
-    return "\r\n".join(lines).encode() + said
+    content = json.dumps(body).encode()
+    lines = (f"HTTP/1.1 {status} {reason}", f"Content-Length: {len(content)}", *headers, "", "")
+    return "\r\n".join(lines).encode() + content
 
 
 class Gateway:
-    """A server that sends what ``answer`` returns, byte by byte as it is; ``heads`` came in."""
+    """A server that sends what ``respond`` returns, byte by byte as it is; ``heads`` came in."""
 
     def __init__(self) -> None:
-        self.answer: Answer = lambda path, head: http(404, {})
+        self.respond: Respond = lambda path, head: http(404, {})
         self.heads: list[bytes] = []
         self.connections = 0
         gateway = self
@@ -58,10 +58,10 @@ class Gateway:
                     self.rfile.read(sizes[0] if sizes else 0)
                     head = b"".join(lines)
                     gateway.heads.append(head)
-                    said = gateway.answer(head.split()[1].decode().partition("?")[0], head)
-                    if not said:
+                    content = gateway.respond(head.split()[1].decode().partition("?")[0], head)
+                    if not content:
                         return
-                    self.wfile.write(said)
+                    self.wfile.write(content)
 
         self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -107,7 +107,7 @@ def test_client_interim_responses_first_reads_the_final_response(
 ) -> None:
     counts = iter((1, 2, 3))
     interim = f"HTTP/1.1 {status} Wait\r\nLink: </x>; rel=preload\r\n\r\n".encode()
-    gateway.answer = lambda path, head: interim * 2 + http(200, {"count": next(counts)})
+    gateway.respond = lambda path, head: interim * 2 + http(200, {"count": next(counts)})
     client = connect()
     assert [client.count() for _number in range(3)] == [1, 2, 3]
     assert gateway.connections == 1
@@ -118,7 +118,7 @@ def test_client_unrequested_second_response_leaves_the_connection(
 ) -> None:
     counts = iter((1, 2, 3))
     stray = http(200, {"count": 99})
-    gateway.answer = lambda path, head: http(200, {"count": next(counts)}) + stray
+    gateway.respond = lambda path, head: http(200, {"count": next(counts)}) + stray
     client = connect()
     assert [client.count() for _number in range(3)] == [1, 2, 3]
     assert gateway.connections == 3
@@ -127,17 +127,17 @@ def test_client_unrequested_second_response_leaves_the_connection(
 def test_client_switched_protocol_is_an_error_and_leaves_the_connection(
     gateway: Gateway, connect: Callable[..., Client]
 ) -> None:
-    gateway.answer = lambda path, head: b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
+    gateway.respond = lambda path, head: b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
     client = connect()
     with pytest.raises(RequestError, match="HTTP 101, a switch to another protocol"):
         client.list_page(0)
-    gateway.answer = lambda path, head: http(200, {"workloads": []})
+    gateway.respond = lambda path, head: http(200, {"workloads": []})
     assert client.list_page(0).rows == []
     assert gateway.connections == 2
 
 
 def test_client_cookies_set_are_never_sent(gateway: Gateway, connect: Callable[..., Client]) -> None:
-    gateway.answer = lambda path, head: http(
+    gateway.respond = lambda path, head: http(
         200, {"count": 1}, f"Set-Cookie: a{len(gateway.heads)}=b; Path=/"
     )
     client = connect()
@@ -150,11 +150,11 @@ def test_client_cookies_set_are_never_sent(gateway: Gateway, connect: Callable[.
 def test_client_401_for_an_unknown_path_makes_the_token_by_v1(
     gateway: Gateway, connect: Callable[..., Client]
 ) -> None:
-    answers = {
+    responses = {
         TOKEN_V1: http(200, {"accessToken": "made-by-v1"}),
         COUNT: http(200, {"count": 7}),
     }
-    gateway.answer = lambda path, head: answers.get(path, http(401, {"code": 401, "message": "who?"}))
+    gateway.respond = lambda path, head: responses.get(path, http(401, {"code": 401, "message": "who?"}))
     client = connect(client_id="me", client_secret="a-secret")
     assert client.count() == 7
     assert gateway.paths == [TOKEN_V2, TOKEN_V1, COUNT]
@@ -163,14 +163,14 @@ def test_client_401_for_an_unknown_path_makes_the_token_by_v1(
 def test_client_refused_by_both_token_endpoints_reports_the_reason(
     gateway: Gateway, connect: Callable[..., Client]
 ) -> None:
-    answers = {TOKEN_V1: http(401, {"code": 401, "message": "wrong secret"})}
-    gateway.answer = lambda path, head: answers.get(path, http(401, "no such path"))
+    responses = {TOKEN_V1: http(401, {"code": 401, "message": "wrong secret"})}
+    gateway.respond = lambda path, head: responses.get(path, http(401, "no such path"))
     with pytest.raises(RequestError, match=r"no token for the client 'me'.*HTTP 401, wrong secret"):
         connect(client_id="me", client_secret="a-secret").count()
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "told"),
+    ("body", "headers", "expected"),
     [
         ({"error": {"message": "quota used up", "code": "17"}}, (), "HTTP 403 (code 17), quota used up"),
         ({"title": "Forbidden", "detail": "no such role"}, (), "HTTP 403, Forbidden: no such role"),
@@ -179,19 +179,19 @@ def test_client_refused_by_both_token_endpoints_reports_the_reason(
     ],
 )
 def test_client_error_of_each_shape_is_reported(
-    gateway: Gateway, connect: Callable[..., Client], body: object, headers: tuple[str, ...], told: str
+    gateway: Gateway, connect: Callable[..., Client], body: object, headers: tuple[str, ...], expected: str
 ) -> None:
-    gateway.answer = lambda path, head: http(403, body, *headers)
+    gateway.respond = lambda path, head: http(403, body, *headers)
     with pytest.raises(AccessDenied) as fault:
         connect().list_page(0)
-    assert fault.value.message == told
+    assert fault.value.message == expected
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_client_read_with_a_wrong_encoding_is_named_at_once(
     gateway: Gateway, connect: Callable[..., Client], encoding: str
 ) -> None:
-    gateway.answer = lambda path, head: http(200, {"workloads": []}, f"Content-Encoding: {encoding}")
+    gateway.respond = lambda path, head: http(200, {"workloads": []}, f"Content-Encoding: {encoding}")
     with pytest.raises(RequestError, match="not encoded as its Content-Encoding header says"):
         connect(retry_timeout=3600.0).list_page(0)
     assert len(gateway.heads) == 1
@@ -246,7 +246,7 @@ def test_info_empty_lists_written_otherwise_are_empty(start: Start, value: str) 
 def test_client_nodes_of_a_cluster_written_otherwise_are_empty(
     gateway: Gateway, connect: Callable[..., Client], body: object
 ) -> None:
-    gateway.answer = lambda path, head: http(200, body)
+    gateway.respond = lambda path, head: http(200, body)
     assert connect().nodes_of_cluster(ID) == []
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a caller in the same process learns after a lost answer, where phases show nothing yet."""
+"""What a caller in the same process learns after a lost response, where phases show nothing yet."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers that nobody should trust: a hundred thousand broken ones, and the odd ones by name."""
+"""Responses that nobody should trust: a hundred thousand broken ones, and the odd ones by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.component.malformed import Malformed
 from tests.support.workloads import fleet, workload_id
 
 IDS = [workload_id(number) for number in range(4)]
-ANSWERS = 96_000
+RESPONSES = 96_000
 RUNS = 1_500
 
 GOOD_BATCH = {
@@ -50,7 +50,7 @@ GOOD_ERROR = {"code": 409, "message": "conflict", "details": "try later"}
 
 
 class Mouthpiece:
-    """Stands in for Transport: answers what it is told to."""
+    """Stands in for Transport: responds as it is set to."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -83,10 +83,10 @@ def ids_in(values: Any) -> set[str]:
 
 
 def check_batch(client: Client, body: bytes) -> None:
-    """The answer is refused as a whole, or says of each id what stands there and nothing more."""
+    """The response is refused as a whole, or says of each id what stands there and nothing more."""
     value = loaded(body)
     try:
-        answer = client.batch("suspend", IDS)
+        response = client.batch("suspend", IDS)
     except MalformedResponse:
         assert not (
             isinstance(value, dict)
@@ -94,10 +94,10 @@ def check_batch(client: Client, body: bytes) -> None:
         )
         return
     failed = ids_in(item.get("id") for item in value.get("failed") or () if isinstance(item, dict))
-    assert set(answer.refused) == failed
-    assert set(answer.succeeded) == ids_in(value.get("succeeded")) - failed
-    assert sorted([*answer.succeeded, *answer.refused, *answer.omitted]) == sorted(IDS)
-    for refusal in answer.refused.values():
+    assert set(response.refused) == failed
+    assert set(response.succeeded) == ids_in(value.get("succeeded")) - failed
+    assert sorted([*response.succeeded, *response.refused, *response.omitted]) == sorted(IDS)
+    for refusal in response.refused.values():
         assert len(refusal.message) <= 500
         assert is_safe_to_show(refusal.message)
         assert refusal.code is None or (isinstance(refusal.code, int) and not isinstance(refusal.code, bool))
@@ -129,8 +129,10 @@ def check_count(client: Client, body: bytes) -> None:
     """A count is a number that can be one, or none."""
     value = loaded(body)
     count = client.count()
-    said = value.get("count") if isinstance(value, dict) else None
-    assert count == (said if isinstance(said, int) and not isinstance(said, bool) and said >= 0 else None)
+    counted = value.get("count") if isinstance(value, dict) else None
+    assert count == (
+        counted if isinstance(counted, int) and not isinstance(counted, bool) and counted >= 0 else None
+    )
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def test_client_broken_response_gives_no_traceback(mouthpiece: Mouthpiece) -> No
         (check_one, GOOD_ROW),
         (check_count, {"count": 7}),
     )
-    for number in range(ANSWERS):
+    for number in range(RESPONSES):
         check, good = checks[number % len(checks)]
         mouthpiece.body = malformed.body(good)
         check(client, mouthpiece.body)
@@ -192,7 +194,7 @@ def test_client_broken_token_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
 
 
 def named_by(faults: Sequence[Fault], key: str) -> set[str]:
-    """The ids that answers name in a list: a control plane that lies can't be found out."""
+    """The ids that responses name in a list: a control plane that lies can't be found out."""
     named: set[str] = set()
     for fault in faults:
         value = loaded(fault.text.encode())
@@ -257,7 +259,7 @@ def test_batch_long_messages_are_cut_and_cleaned(start: Start, shape: str) -> No
     )
     run = rehearse(simulator, "suspend", IDS, max_failures="100%")
     assert run.counts == {"failed": 4}
-    for text in [run.result["msg"], *run.said, *(row["message"] for row in run.result["workloads"])]:
+    for text in [run.result["msg"], *run.lines, *(row["message"] for row in run.result["workloads"])]:
         assert is_safe_to_show(text)
         assert len(text) <= 1000
     assert all(len(row["message"]) <= 500 for row in run.result["workloads"])

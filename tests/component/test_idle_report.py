@@ -46,7 +46,7 @@ def simulator(start: Start) -> Handle:
         _row(1, IDLE),
         _row(2, IDLE, gpus=2, submittedBy="bob@example.com"),
         _row(3, {"percent": 90}),
-        _row(4, {**IDLE, "answer": "partial"}),
+        _row(4, {**IDLE, "response": "partial"}),
     ]
     return start(fleet={"workloads": rows})
 
@@ -92,7 +92,7 @@ def test_idle_report_in_check_mode_writes_no_file(simulator: Handle, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({"select": {"projects": ["vision"]}}, "select: idle_for is not set"),
         ({"select": None}, "select: idle_for is not set"),
@@ -103,10 +103,10 @@ def test_idle_report_in_check_mode_writes_no_file(simulator: Handle, tmp_path: P
     ],
 )
 def test_idle_report_with_a_wrong_option_is_rejected_before_any_request(
-    simulator: Handle, options: dict[str, Any], words: str
+    simulator: Handle, options: dict[str, Any], message: str
 ) -> None:
     done = _report(simulator, **options)
     assert done.failed
-    assert done.result["msg"].startswith(words)
+    assert done.result["msg"].startswith(message)
     assert done.result["lines"] == [done.result["msg"]]
     assert simulator.requests() == []

@@ -55,9 +55,9 @@ FLEET = {
         row(2, {"percent": [0.4, 0.4, 97, 0.4]}),
         row(3, {"steps": LATELY}),
         row(4, {"steps": HOLE}),
-        row(5, {**IDLE, "answer": "partial"}),
-        row(6, {**IDLE, "answer": "empty"}),
-        row(7, {**IDLE, "answer": "missing"}),
+        row(5, {**IDLE, "response": "partial"}),
+        row(6, {**IDLE, "response": "empty"}),
+        row(7, {**IDLE, "response": "missing"}),
         row(8, IDLE, phaseUpdatedAt=ago(minutes=90)),
         row(9, IDLE, phase="Stopped"),
         row(10, IDLE, projectName="language", gpus=0.5),
@@ -122,7 +122,7 @@ def test_idle_for_requests_only_what_other_criteria_leave(
 
 
 def test_idle_for_refused_measurements_fail_the_task() -> None:
-    workloads = [row(1, IDLE), row(2, {"answer": "refused"})]
+    workloads = [row(1, IDLE), row(2, {"response": "refused"})]
     with running(Settings(fleet={**FLEET, "workloads": workloads})) as simulator:
         finished = selecting(simulator)(idle_for="2h")
     assert finished.failed

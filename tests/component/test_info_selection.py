@@ -401,7 +401,7 @@ def test_select_unsupported_search_fails(unknown_parameters: str) -> None:
 
 
 def test_select_9000_workloads_need_18_pages_and_a_count() -> None:
-    with running(Settings(workloads=9000, validate_answers=False)) as simulator:
+    with running(Settings(workloads=9000, validate_responses=False)) as simulator:
         # Behind the first page, none is answered before three have been asked for.
         held = {"kind": "slow", "seconds": 3600}
         simulator.faults({"match": {"path": "/api/v1/workloads"}, "nth": 2, "times": "always", "fault": held})

@@ -44,8 +44,8 @@ def test_batch_large_pages_refused_reads_smaller_ones(start: Start, status: int)
     simulator.faults(large_page(status=status))
     run = rehearse(simulator, "suspend", IDS, retry_timeout=60, concurrency=1)
     assert run.counts == {"changed": COUNT}
-    told = f"can't send pages of 500 workloads (HTTP {status}); the list was read in pages of 62"
-    assert [text for text in run.warnings if "can't send pages" in text] == ["the control plane " + told]
+    expected = f"can't send pages of 500 workloads (HTTP {status}); the list was read in pages of 62"
+    assert [text for text in run.warnings if "can't send pages" in text] == ["the control plane " + expected]
     asked = limits(simulator)
     # Two pages are read at the same time: each finds the size by itself.
     assert sorted(asked[:8], reverse=True) == [500, 500, 250, 250, 125, 125, 62, 62]

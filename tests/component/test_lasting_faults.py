@@ -82,8 +82,8 @@ def test_batch_outage_in_the_middle_keeps_the_outcomes(start: Start, tmp_path: P
     assert run.result["outcomes"]["not_attempted"] == ids[30:]
     assert run.result["changed"]
     assert run.failed
-    for words in ("20 changed", "10 unknown", "20 not attempted", "of 50"):
-        assert words in run.result["msg"]
+    for phrase in ("20 changed", "10 unknown", "20 not attempted", "of 50"):
+        assert phrase in run.result["msg"]
     reported = {row["id"]: row["outcome"] for row in map(json.loads, report.read_text().splitlines())}
     assert reported == {one: outcome for outcome, found in run.result["outcomes"].items() for one in found}
 
@@ -197,15 +197,15 @@ def test_batch_without_the_endpoint_stops_the_task(start: Start) -> None:
 
 @pytest.fixture
 def answered_together(monkeypatch: pytest.MonkeyPatch) -> Callable[[Handle, int], None]:
-    """Keep an answer to a batch from the module until so many batches have reached the control plane."""
+    """Keep a response to a batch from the module until so many batches have reached the control plane."""
 
     def hold(simulator: Handle, number: int) -> None:
         send = Client.batch
 
         def send_and_await_the_others(client: Client, action: str, ids: Sequence[str]) -> BatchResponse:
-            answer = send(client, action, ids)
+            response = send(client, action, ids)
             wait_until(lambda: writes(simulator) >= number, f"{number} batches")
-            return answer
+            return response
 
         monkeypatch.setattr(Client, "batch", send_and_await_the_others)
 
@@ -247,7 +247,7 @@ def test_batch_breaker_settles_a_lost_response_in_flight(
         {"match": {**BATCH, "ids": MANY[10:11]}, "fault": {"kind": "status", "status": 504, "apply": True}},
     )
     run = rehearse(simulator, "suspend", MANY, batch_size=10, concurrency=2, max_failures="0")
-    # The lost answer may be settled, and another batch be sent, before the refusal is seen.
+    # The lost response may be settled, and another batch be sent, before the refusal is seen.
     changed = set(run.result["outcomes"]["changed"])
     assert set(MANY[10:20]) <= changed
     assert all(is_acted_on(simulator, "suspend", one) for one in changed)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever becomes of a batch's answer, the state is read again and nothing is done twice or lost."""
+"""Whatever becomes of a batch's response, the state is read again and nothing is done twice or lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.workloads import fleet, workload_id
 IDS = [workload_id(number) for number in range(3)]
 ACTIONS = ("suspend", "resume", "delete")
 
-# Each loses the answer; with apply, after the control plane has carried out the batch.
+# Each loses the response; with apply, after the control plane has carried out the batch.
 EITHER: dict[str, dict[str, Any]] = {
     "timeout": {"kind": "hang"},
     "cut": {"kind": "cut"},
@@ -53,19 +53,19 @@ EITHER: dict[str, dict[str, Any]] = {
     "failed is no list": {"kind": "other_json", "body": {"succeeded": IDS, "failed": "none"}},
     "another object": {"kind": "other_json", "body": {"hello": "world"}},
 }
-# These lose an answer that the control plane had already begun.
+# These lose a response that the control plane had already begun.
 ALWAYS_APPLIED: dict[str, dict[str, Any]] = {
     "cut within the body": {"kind": "cut_in_body"},
     "reset within the body": {"kind": "cut_in_body", "reset": True},
     "half a document": {"kind": "half_json"},
-    "an answer in drops": {"kind": "dribble", "seconds": 3600, "pieces": 20_000},
+    "a response in drops": {"kind": "dribble", "seconds": 3600, "pieces": 20_000},
 }
 APPLIED = {**{name: {**fault, "apply": True} for name, fault in EITHER.items()}, **ALWAYS_APPLIED}
 
 
 @pytest.fixture
 def short_of_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer to the first batch is not waited for as long as the others, which may take their time."""
+    """The response to the first batch is not waited for as long as the others, which may take their time."""
     send = Client.batch
     seconds = iter([0.5])
 
@@ -210,7 +210,7 @@ def test_batch_phase_behind_the_lost_response_is_awaited(
     simulator = start(lag_seconds=5.0, clock=clock)
     simulator.faults(
         {"match": BATCH, "fault": {"kind": "cut", "apply": True}},
-        # What it shows until its cluster has caught up: some looks, each of three GETs.
+        # What it shows until its cluster has caught up: some reads, each of three GETs.
         {"match": ONE, "nth": 13, "fault": {"kind": "change_phase", "phase": "Stopping", "ids": IDS}},
     )
     run = rehearse(simulator, "suspend", IDS)
@@ -222,7 +222,7 @@ def test_batch_phase_behind_the_lost_response_is_awaited(
 def test_batch_refusal_after_a_lost_response_reads_the_state(
     start: Start, action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One look only each time: the plan's GET, the one behind the cut, the one behind the refusal.
+    # One read only each time: the plan's GET, the one behind the cut, the one behind the refusal.
     monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.0)
     simulator = start(1, READY[action])
     simulator.faults(
@@ -373,8 +373,8 @@ def test_batch_lost_response_with_forbidden_state_names_both_faults(start: Start
     )
     run = rehearse(simulator, "suspend", IDS)
     assert run.counts == {"unknown": 3}
-    words = "the connection was cut before a response; its state can no longer be read (403)"
-    assert {row["message"] for row in run.rows("unknown")} == {words}
+    message = "the connection was cut before a response; its state can no longer be read (403)"
+    assert {row["message"] for row in run.rows("unknown")} == {message}
     assert run.warnings == []
 
 
@@ -389,8 +389,8 @@ def test_batch_many_lost_responses_give_one_warning(start: Start) -> None:
     run = rehearse(simulator, "suspend", [workload_id(number) for number in range(40)], batch_size=5)
     assert run.counts == {"changed": 40}
     assert set(run.sent.values()) == {1}
-    told = "the response of a batch was lost (HTTP {}); its result was read from the state ({})"
-    assert sorted(run.warnings) == [told.format(418, "2 times"), told.format(502, "6 times")]
+    expected = "the response of a batch was lost (HTTP {}); its result was read from the state ({})"
+    assert sorted(run.warnings) == [expected.format(418, "2 times"), expected.format(502, "6 times")]
 
 
 def test_batch_503_of_a_proxy_is_handled_as_a_lost_response(
@@ -434,7 +434,7 @@ def test_batch_without_retries_503_reads_the_state_once(
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 503}})
     run = rehearse(simulator, "suspend", IDS, retry_timeout=0)
     assert run.counts == {"failed": 3}
-    # The plan's looks and the one behind the 503.
+    # The plan's reads and the one behind the 503.
     reads = [one for one in simulator.requests() if one["method"] == "GET"]
     assert len(reads) == 6
 

@@ -122,21 +122,21 @@ def test_planned_until_gpus_takes_the_lowest_priority_first(open_site: Any) -> N
     stuck = _row(8, priority=5, preemptible=True, **INFERENCE, allocatedResources={"gpu": 6})
     site = open_site(*rows, stuck, _row(7, phase="Stopped", priority=1, preemptible=True))
     select = {"preemptible": True, "sort_by": "priority", "until_gpus": 4.0}
-    said = {**PLAN, "select": select, "unsuspendable": "leave", "max_percent": "none"}
-    _lines(site.run("planned", **said))
+    options = {**PLAN, "select": select, "unsuspendable": "leave", "max_percent": "none"}
+    _lines(site.run("planned", **options))
     # New in scope, and it would even come first. The others were there, and not needed.
     site.simulator.state.set_phase(workload_id(7), "Running")
     rejected = _lines(site.run("begun", max_drift="0"), failed=True)
     assert rejected[0].startswith("max_drift: 1 workload not planned and selected now, more than 0")
     assert "gpuops.runai.maintenance_plan" in rejected[-1]
-    for words in (
+    for message in (
         "sort_by=priority",
         "until_gpus=4.0",
         "workload_maintenance_max_percent=none",
     ):
-        assert words in rejected[-1]
+        assert message in rejected[-1]
     assert '\'{"workload_maintenance_reason": "new fan"}\'' in rejected[-1]
-    begun = _lines(site.run("begun", **said))
+    begun = _lines(site.run("begun", **options))
     assert "1 workload new since the plan, never acted on: train-7" in begun
     sent = site.simulator.summary()["ids_sent"]["suspend"]
     assert sorted(sent) == [workload_id(2), workload_id(3)]
@@ -157,7 +157,7 @@ def test_begun_with_refused_workloads_is_red_and_goes_on_when_repeated(open_site
 
 
 @pytest.mark.parametrize(
-    ("select", "words", "correction"),
+    ("select", "message", "correction"),
     [
         (
             {"nodes": ["gpu-71"]},
@@ -175,7 +175,7 @@ def test_begun_with_refused_workloads_is_red_and_goes_on_when_repeated(open_site
     ],
 )
 def test_planned_with_an_unknown_name_suggests_similar_ones(
-    open_site: Any, select: dict[str, list[str]], words: str, correction: str
+    open_site: Any, select: dict[str, list[str]], message: str, correction: str
 ) -> None:
     north = {"uuid": "71f69d83-ba66-4822-adf5-55ce55efd210", "name": "north"}
     site = open_site(
@@ -187,7 +187,7 @@ def test_planned_with_an_unknown_name_suggests_similar_ones(
     )
     result = site.run("planned", **{**PLAN, "select": select})
     lines = _lines(result, failed=True)
-    assert words in lines[0]
+    assert message in lines[0]
     assert f"did you mean '{correction}'?" in lines[0]
     ((option, _values),) = select.items()
     assert lines[-1].endswith(f" -e 'workload_maintenance_{option}=<{correction}>'")
@@ -268,8 +268,8 @@ def test_summary_page_at_any_limit_has_owners_and_all_workloads(
     text = path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "<b>" not in text
-    for words in ("Owners", "Workloads", "train-1", "train-2", "ada@example.com", "0.5"):
-        assert words in text
+    for message in ("Owners", "Workloads", "train-1", "train-2", "ada@example.com", "0.5"):
+        assert message in text
     path.unlink()
     given = {"summary_path": str(path)}
     _lines(site.info("night", check=True, **given))

@@ -148,7 +148,7 @@ def test_ended_with_a_cut_off_cluster_is_red_until_nothing_may_stop(
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"tenant_id": 1234, "cluster": BERLIN}, "is tenant 1234"),
         ({"cluster": PARIS}, "has none of its clusters"),
@@ -156,7 +156,7 @@ def test_ended_with_a_cut_off_cluster_is_red_until_nothing_may_stop(
     ids=["tenant", "cluster"],
 )
 def test_record_of_another_control_plane_is_rejected(
-    start: Start, records: Path, settings: dict[str, Any], words: str
+    start: Start, records: Path, settings: dict[str, Any], message: str
 ) -> None:
     def fleet_of(cluster: str) -> dict[str, Any]:
         clusters = [{"uuid": cluster, "name": "berlin"}]
@@ -169,6 +169,6 @@ def test_record_of_another_control_plane_is_rejected(
     for state in ("begun", "ended"):
         rejected = other.run(state)
         assert rejected.failed
-        assert words in rejected.result["msg"]
+        assert message in rejected.result["msg"]
     assert "batches" not in other.simulator.summary() or not other.simulator.summary()["batches"]
     good(site.run("ended"))

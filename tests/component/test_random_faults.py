@@ -165,7 +165,7 @@ class Operations(RuleBasedStateMachine):
         assert truth.carried_out - truth.lied_about <= found["changed"] | found["unknown"], result["msg"]
         # Unknown is only what a call left open.
         assert found["unknown"] <= truth.left_open
-        # Nothing that was seen to be applied is sent again, and nothing without looking.
+        # Nothing that was seen to be applied is sent again, and nothing without a read.
         assert not truth.sent_wrongly
         assert result["changed"] is bool(found["changed"])
         assert finished.failed or not any(found[outcome] for outcome in BAD)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A reclaim that repeats under one name: told, suspended, resumed, week after week."""
+"""A reclaim that repeats under one name: notices, suspends and resumes, week after week."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_begun_with_a_notice_suspends_due_workloads_alone(site: Reclaim) -> None
     for _run in range(2):
         assert site.suspend()["summary"]["planned"] == 0
     assert site.sent("suspend") == {}
-    # A second warning tells those alone who were not told.
+    # A second warning names only owners without a notice.
     assert [one["owner"] for one in site.warn()["to_tell"]] == ["bob@example.com"]
     site.pass_time(hours=25)
     done = site.suspend()
@@ -122,7 +122,7 @@ def test_begun_a_week_later_leaves_resumed_workloads_and_keeps_stopped_ones(site
     assert warned["state"] == "begun"
     assert [[row["id"] for row in one["workloads"]] for one in warned["to_tell"]] == [[workload_id(0)]]
     site.tell(warned["to_tell"])
-    # Told today, and started again after that: it needs another notice.
+    # A notice today, and a start after that: it needs another notice.
     site.pass_time(hours=25)
     site.suspend()
     assert site.phases(3) == ["Running", "Stopped", "Stopped"]
@@ -187,7 +187,7 @@ def test_keep_of_a_workload_neither_notifies_nor_suspends(site: Reclaim) -> None
     done = site.suspend(keep=keep)
     assert site.phases(3) == ["Running", "Running", "Stopped"]
     assert "keep: ignored, since it has run out: name *, until 2020-01-01" in done["lines"]
-    # What was kept is told again.
+    # What was kept needs a notice again.
     assert [one["owner"] for one in site.warn()["to_tell"]] == ["ada@example.com"]
     assert site.warn(keep=keep)["to_tell"] == []
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real TLS servers and a real proxy on loopback: what is wrong is told in words that a person can act on."""
+"""Real TLS servers and a real proxy on loopback: the message is one that a person can act on."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def simulator(start: Start, authority: trustme.CA, tmp_path: Path) -> Handle:
     return start_with(start, authority.issue_cert("127.0.0.1"), tmp_path)
 
 
-def check_refused(simulator: Handle, *words: str, **options: Any) -> None:
-    """Nothing was sent, it was not tried again and again, and it is told why."""
+def check_refused(simulator: Handle, *message: str, **options: Any) -> None:
+    """Nothing was sent, it was not tried again and again, and the message holds these phrases."""
 
     run = rehearse(simulator, "suspend", IDS, retry_timeout=3600, **options)
     assert run.counts == {"not_attempted": 3}
     assert simulator.requests() == []
-    for word in words:
+    for word in message:
         assert word in run.result["msg"]
 
 
@@ -341,14 +341,14 @@ def chain_without(missing: str, folder: Path) -> tuple[Path, Path, Path]:
 
 
 @pytest.mark.parametrize(
-    ("missing", "words"),
+    ("missing", "message"),
     [
         ("identifier", "Missing Authority Key Identifier"),
         ("critical", "Basic Constraints of CA cert not marked critical"),
     ],
 )
 def test_batch_certificate_without_an_extension_fails_at_once(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, words: str
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, message: str
 ) -> None:
     made: Any = vars(urllib3.connection)["create_urllib3_context"]
 
@@ -361,4 +361,4 @@ def test_batch_certificate_without_an_extension_fails_at_once(
     monkeypatch.setattr(urllib3.connection, "create_urllib3_context", strict)
     bundle, certificate, key = chain_without(missing, tmp_path)
     simulator = start(certificate=certificate, key=key)
-    check_refused(simulator, words, "this Python wants the extension", ca_path=str(bundle))
+    check_refused(simulator, message, "this Python wants the extension", ca_path=str(bundle))

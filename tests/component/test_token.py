@@ -34,7 +34,7 @@ def tokens_made(simulator: Handle) -> int:
 
 
 def refusals(simulator: Handle) -> int:
-    """How many requests were answered with a 401."""
+    """How many requests got a 401."""
     found: int = simulator.summary()["by_status"].get("401", 0)
     return found
 
@@ -67,7 +67,7 @@ def test_token_refused_in_a_call_is_renewed(start: Start, rule: dict[str, Any], 
     assert run.counts == {"changed": len(ids)}
     assert tokens_made(simulator) == 2
     assert refusals(simulator) >= 1
-    # Readers that run side by side may all meet the dead token; they are told as one kind.
+    # Readers that run side by side may all meet the dead token; they count as one kind.
     assert len(run.warnings) == 1
     assert "a token that was not accepted" in run.warnings[0]
 
@@ -107,7 +107,7 @@ def test_token_refused_after_a_lost_response_is_renewed(start: Start) -> None:
 
 def test_token_refused_in_a_wait_is_renewed(start: Start) -> None:
     simulator = start()
-    # The plan reads each of them once, and so does each look of the wait.
+    # The plan reads each of them once, and so does each read of the wait.
     simulator.faults(
         {"match": ONE, "nth": 7, "fault": "revoke_tokens"},
         {"match": ONE, "nth": 12, "fault": {"kind": "change_phase", "phase": "Stopped", "ids": IDS}},

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What passes is waited for as the control plane asks, within retry_timeout, and told once."""
+"""Transient errors are retried as the control plane asks, within retry_timeout, with one warning."""
 
 from __future__ import annotations
 
@@ -142,16 +142,16 @@ def test_batch_faults_of_one_kind_give_one_warning(start: Start) -> None:
     )
     run = rehearse(simulator, "suspend", ids)
     assert run.counts == {"changed": 60}
-    told = "requests to the control plane were retried {} times because of: {}"
+    expected = "requests to the control plane were retried {} times because of: {}"
     assert sorted(run.warnings) == sorted(
         [
-            told.format(2, "HTTP 502"),
-            told.format(5, "HTTP 429"),
-            told.format(2, "a response that is not JSON"),
+            expected.format(2, "HTTP 502"),
+            expected.format(5, "HTTP 429"),
+            expected.format(2, "a response that is not JSON"),
         ]
     )
     assert run.result["summary"]["retries"] == 9
-    assert not [line for line in run.said if "retr" in line]
+    assert not [line for line in run.lines if "retr" in line]
 
 
 def test_batch_retries_of_one_request_share_retry_timeout(start: Start) -> None:

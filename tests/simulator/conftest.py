@@ -42,9 +42,9 @@ class Client(requests.Session):
         found: list[dict[str, Any]] = []
         offset: int | None = 0
         while offset is not None:
-            answer = self.get("/api/v1/workloads", params={"limit": 500, **query, "offset": offset})
-            assert answer.status_code == 200, answer.text
-            page = answer.json()
+            response = self.get("/api/v1/workloads", params={"limit": 500, **query, "offset": offset})
+            assert response.status_code == 200, response.text
+            page = response.json()
             found.extend(page["workloads"])
             offset = page.get("next")
         return found
@@ -63,7 +63,7 @@ def fleet_of(*phases: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts simulators with these settings, on a manual clock unless told otherwise."""
+    """Starts simulators with these settings, on a manual clock unless set otherwise."""
     with ExitStack() as stack:
 
         def begin(**settings: Any) -> Handle:

@@ -23,9 +23,9 @@ Connect = Callable[[Handle], Client]
 ABSENT = workload_id(999)
 
 
-def is_error(answer: requests.Response, status: int) -> bool:
-    body = answer.json()
-    return answer.status_code == status and body["code"] == status and isinstance(body["message"], str)
+def is_error(response: requests.Response, status: int) -> bool:
+    body = response.json()
+    return response.status_code == status and body["code"] == status and isinstance(body["message"], str)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def is_error(answer: requests.Response, status: int) -> bool:
 )
 def test_batch_with_bad_body_is_refused_whole(start: Start, connect: Connect, body: Any) -> None:
     simulator = start(fleet=fleet_of("Running"))
-    answer = connect(simulator).post("/api/v1/workloads/batch", json=body)
-    assert is_error(answer, 400)
+    response = connect(simulator).post("/api/v1/workloads/batch", json=body)
+    assert is_error(response, 400)
     assert simulator.state.phase(workload_id(0)) == "Running"
 
 
@@ -62,18 +62,18 @@ def test_batch_without_json_body_is_refused(start: Start, connect: Connect) -> N
 def test_batch_of_a_hundred_ids_names_each_once(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of(*["Running"] * 100))
     ids = [workload_id(number) for number in range(100)]
-    answer = connect(simulator).batch("suspend", ids)
-    assert answer.status_code == 200
-    assert answer.json()["succeeded"] == ids
-    assert "failed" not in answer.json()
+    response = connect(simulator).batch("suspend", ids)
+    assert response.status_code == 200
+    assert response.json()["succeeded"] == ids
+    assert "failed" not in response.json()
     assert simulator.state.counts() == {"Stopping": 100}
 
 
 def test_batch_with_bad_ids_reports_them_inside_the_200(start: Start, connect: Connect) -> None:
-    answer = connect(start(fleet=fleet_of("Completed"))).batch("suspend", [ABSENT, workload_id(0)])
-    assert answer.status_code == 200
-    assert "succeeded" not in answer.json()
-    assert [(row["id"], row["code"]) for row in answer.json()["failed"]] == [
+    response = connect(start(fleet=fleet_of("Completed"))).batch("suspend", [ABSENT, workload_id(0)])
+    assert response.status_code == 200
+    assert "succeeded" not in response.json()
+    assert [(row["id"], row["code"]) for row in response.json()["failed"]] == [
         (ABSENT, 404),
         (workload_id(0), 409),
     ]
@@ -110,10 +110,10 @@ def test_oauth2_token_expired_or_revoked_is_refused(start: Start, connect: Conne
     client = connect(simulator)
 
     def fresh_token() -> None:
-        answer = client.post("/api/v2/token", data=form())
-        assert answer.status_code == 200
-        assert (answer.json()["token_type"], answer.json()["expires_in"]) == ("Bearer", 60)
-        client.headers["Authorization"] = "Bearer " + answer.json()["access_token"]
+        response = client.post("/api/v2/token", data=form())
+        assert response.status_code == 200
+        assert (response.json()["token_type"], response.json()["expires_in"]) == ("Bearer", 60)
+        client.headers["Authorization"] = "Bearer " + response.json()["access_token"]
 
     def status() -> int:
         return client.get("/api/v1/workloads/count").status_code
@@ -141,14 +141,14 @@ def test_oauth2_token_expired_or_revoked_is_refused(start: Start, connect: Conne
 def test_oauth2_token_refused_has_the_oauth2_shape(
     start: Start, connect: Connect, body: dict[str, str], status: int, error: str
 ) -> None:
-    answer = connect(start(workloads=1)).post("/api/v2/token", data=body)
-    assert (answer.status_code, answer.json()["error"]) == (status, error)
-    assert "code" not in answer.json()
+    response = connect(start(workloads=1)).post("/api/v2/token", data=body)
+    assert (response.status_code, response.json()["error"]) == (status, error)
+    assert "code" not in response.json()
 
 
 def test_oauth2_token_request_in_json_is_refused(start: Start, connect: Connect) -> None:
-    answer = connect(start(workloads=1)).post("/api/v2/token", json=form())
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    response = connect(start(workloads=1)).post("/api/v2/token", json=form())
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("spelling", ["clientId", "clientID"])
@@ -157,9 +157,9 @@ def test_v1_token_request_in_either_spelling_is_granted(
 ) -> None:
     client = connect(start(workloads=1))
     body = {"grantType": "client_credentials", spelling: CLIENT_ID, "clientSecret": CLIENT_SECRET}
-    answer = client.post("/api/v1/token", json=body)
-    assert answer.status_code == 200
-    client.headers["Authorization"] = "Bearer " + answer.json()["accessToken"]
+    response = client.post("/api/v1/token", json=body)
+    assert response.status_code == 200
+    client.headers["Authorization"] = "Bearer " + response.json()["accessToken"]
     assert client.get("/api/v1/workloads/count").json() == {"count": 1}
     assert is_error(client.post("/api/v1/token", json={**body, "clientSecret": "wrong"}), 400)
     assert is_error(client.post("/api/v1/token", json={"grantType": "client_credentials"}), 400)
@@ -428,10 +428,10 @@ def test_unknown_path_or_method_has_the_error_shape(start: Start, connect: Conne
 def test_response_that_breaks_the_contract_becomes_a_500(start: Start, connect: Connect) -> None:
     simulator = start(fleet=fleet_of("Running"))
     simulator.state.set_phase(workload_id(0), "Suspending", frozen=True)
-    answer = connect(simulator).get("/api/v1/workloads")
-    assert is_error(answer, 500)
-    assert "broken contract" in answer.json()["message"]
-    lax = start(fleet=fleet_of("Running"), validate_answers=False)
+    response = connect(simulator).get("/api/v1/workloads")
+    assert is_error(response, 500)
+    assert "broken contract" in response.json()["message"]
+    lax = start(fleet=fleet_of("Running"), validate_responses=False)
     lax.state.set_phase(workload_id(0), "Suspending", frozen=True)
     assert connect(lax).rows()[0]["phase"] == "Suspending"
 

@@ -61,8 +61,8 @@ def connected(url: str) -> socket.socket:
 
 def wait_for_requests(url: str, number: int) -> None:
     while True:
-        with urllib.request.urlopen(url + "/_simulator/requests", timeout=PATIENCE) as answer:
-            if len(json.load(answer)["requests"]) == number:
+        with urllib.request.urlopen(url + "/_simulator/requests", timeout=PATIENCE) as response:
+            if len(json.load(response)["requests"]) == number:
                 return
 
 
@@ -81,8 +81,8 @@ def test_command_stopped_by_signal_ends_cleanly(number: signal.Signals, tmp_path
             assert process.poll() is None
         assert port_file.read_text() == address(line) + "\n"
         assert [path.name for path in tmp_path.iterdir()] == ["url"]
-        with urllib.request.urlopen(address(line) + "/_simulator/fleet", timeout=PATIENCE) as answer:
-            assert sum(json.load(answer)["phases"].values()) == 12
+        with urllib.request.urlopen(address(line) + "/_simulator/fleet", timeout=PATIENCE) as response:
+            assert sum(json.load(response)["phases"].values()) == 12
         assert ends_with(process, number) == (0, "")
 
 
@@ -90,7 +90,7 @@ def test_command_stopped_by_signal_ends_cleanly(number: signal.Signals, tmp_path
 def test_command_stopped_before_it_listens_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    # In the place of a library that it loads: whoever opens the other end knows that it is loading.
+    # In the place of a library that it loads: it is loading once the other end is open.
     (tmp_path / "uvicorn.py").write_text(
         f"import time\nopen({str(pipe)!r}).close()\nwhile True:\n    time.sleep(0.01)\n"
     )
@@ -142,8 +142,8 @@ def test_command_with_certificate_serves_https(tmp_path: Path) -> None:
     authority.configure_trust(context)
     with started("--certificate", str(chain), "--key", str(key)) as (process, line):
         assert address(line).startswith("https://")
-        with urllib.request.urlopen(address(line) + "/", timeout=PATIENCE, context=context) as answer:
-            assert answer.headers["x-simulator"]
+        with urllib.request.urlopen(address(line) + "/", timeout=PATIENCE, context=context) as response:
+            assert response.headers["x-simulator"]
         assert ends_with(process, signal.SIGINT) == (0, "")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulator's description of the API names what its code knows, and the other way round."""
+"""The simulator's description of the API names what its code supports, and the other way round."""
 
 from __future__ import annotations
 

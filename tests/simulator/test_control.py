@@ -41,8 +41,8 @@ def test_request_log_holds_requests_and_no_secret(start: Start, connect: Connect
     client.get("/api/v1/workloads", params={"limit": 2})
     client.batch("suspend", IDS[:2])
     client.batch("suspend", IDS[1:])
-    answer = requests.get(simulator.url + "/_simulator/requests", timeout=PATIENCE)
-    entries = answer.json()["requests"]
+    response = requests.get(simulator.url + "/_simulator/requests", timeout=PATIENCE)
+    entries = response.json()["requests"]
     assert [(one["method"], one["path"], one["status"]) for one in entries] == [
         ("POST", "/api/v2/token", 200),
         ("GET", "/api/v1/workloads", 200),
@@ -53,7 +53,7 @@ def test_request_log_holds_requests_and_no_secret(start: Start, connect: Connect
     assert (entries[2]["action"], entries[2]["ids"]) == ("suspend", IDS[:2])
     assert {one["user_agent"] for one in entries} == {"test/1"}
     for secret in (CLIENT_SECRET, TOKEN, minted):
-        assert secret not in answer.text
+        assert secret not in response.text
     assert requests.get(simulator.url + "/_simulator/requests?since=x", timeout=PATIENCE).status_code == 400
     later = requests.get(simulator.url + "/_simulator/requests?since=3", timeout=PATIENCE).json()["requests"]
     assert later == entries[3:]
@@ -109,8 +109,8 @@ def test_control_settings_change_while_it_runs(start: Start, connect: Connect) -
     client = connect(simulator)
     changes = {"redundant": "fail", "forbidden_ids": [IDS[0]], "count_endpoint": False}
     assert client.post("/_simulator/settings", json=changes).json() == {"changed": sorted(changes)}
-    answer = client.batch("suspend", IDS[:2]).json()
-    assert [row["code"] for row in answer["failed"]] == [403, 409]
+    response = client.batch("suspend", IDS[:2]).json()
+    assert [row["code"] for row in response["failed"]] == [403, 409]
     assert client.get("/api/v1/workloads/count").status_code == 404
     assert client.post("/_simulator/settings", json={"latency": 0.0}).status_code == 200
     client.post("/_simulator/reset")
@@ -149,10 +149,10 @@ def test_control_with_bad_body_is_refused_and_changes_nothing(
 ) -> None:
     simulator = start(fleet=fleet_of("Running"))
     client = connect(simulator)
-    answer = client.post(f"/_simulator/{path}", json=body)
-    assert answer.status_code == 400
-    # In words, not in those of the code.
-    assert "object has no attribute" not in answer.json()["error"]
+    response = client.post(f"/_simulator/{path}", json=body)
+    assert response.status_code == 400
+    # For people, not a text of the code.
+    assert "object has no attribute" not in response.json()["error"]
     assert client.batch("suspend", IDS[:1]).json()["succeeded"] == IDS[:1]
 
 

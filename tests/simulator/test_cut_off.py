@@ -39,9 +39,9 @@ def phases(simulator: Handle) -> list[str | None]:
 
 
 def connected(client: Client, value: bool, **options: Any) -> Any:
-    answer = client.post("/_simulator/clusters", json=[{"name": "north", "connected": value, **options}])
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = client.post("/_simulator/clusters", json=[{"name": "north", "connected": value, **options}])
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 def records(client: Client, workload: str = IDS[0]) -> list[tuple[str, str]]:

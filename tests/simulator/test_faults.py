@@ -141,9 +141,9 @@ def test_status_fault_of_any_number_responds_with_it(
 ) -> None:
     fault = {"kind": "status", "status": status, "apply": apply, "details": "why"}
     simulator.faults({"match": BATCH, "fault": fault})
-    answer = client.batch("suspend", IDS)
-    assert answer.status_code == status
-    assert answer.json() == {"code": status, "message": "injected fault", "details": "why"}
+    response = client.batch("suspend", IDS)
+    assert response.status_code == status
+    assert response.json() == {"code": status, "message": "injected fault", "details": "why"}
     assert stopped(simulator) == (IDS if apply else [])
     assert simulator.requests()[0]["fault"] == "status"
     assert simulator.requests()[0]["status"] == status
@@ -162,11 +162,11 @@ def test_status_fault_with_body_responds_with_it(
     simulator: Handle, client: Client, body: str, text: str, content_type: str
 ) -> None:
     simulator.faults({"fault": {"kind": "status", "status": 502, "body": body}})
-    answer = client.get("/api/v1/workloads")
-    assert answer.status_code == 502
-    assert answer.text.startswith(text)
-    assert (answer.text == "") == (text == "")
-    assert content_type in answer.headers["content-type"]
+    response = client.get("/api/v1/workloads")
+    assert response.status_code == 502
+    assert response.text.startswith(text)
+    assert (response.text == "") == (text == "")
+    assert content_type in response.headers["content-type"]
 
 
 def test_status_fault_with_retry_after_sends_the_header(simulator: Handle, client: Client) -> None:
@@ -273,7 +273,7 @@ def test_cut_in_body_fault_delivers_the_first_half(start: Start) -> None:
     request = f"GET /api/v1/workloads?limit=500 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port_of(simulator)), timeout=PATIENCE) as raw:
         raw.sendall(request.encode())
-        wait_until(lambda: select.select([raw], [], [], 0)[0] != [], "the answer")
+        wait_until(lambda: select.select([raw], [], [], 0)[0] != [], "the response")
         received = b"".join(iter(lambda: raw.recv(65536), b""))
     head, _nothing, body = received.partition(b"\r\n\r\n")
     length = re.search(rb"content-length: (\d+)", head)
@@ -284,10 +284,10 @@ def test_cut_in_body_fault_delivers_the_first_half(start: Start) -> None:
 @pytest.mark.parametrize("kind", ["half_json", "html", "empty"])
 def test_fault_without_json_responds_200(simulator: Handle, client: Client, kind: str) -> None:
     simulator.faults({"match": BATCH, "fault": kind})
-    answer = client.batch("suspend", IDS)
-    assert answer.status_code == 200
+    response = client.batch("suspend", IDS)
+    assert response.status_code == 200
     with pytest.raises(requests.JSONDecodeError):
-        answer.json()
+        response.json()
     assert stopped(simulator) == (IDS if kind == "half_json" else [])
 
 
@@ -301,9 +301,9 @@ def test_other_json_fault_with_body_responds_with_it(simulator: Handle, client: 
 @pytest.mark.parametrize("apply", [False, True])
 def test_omit_ids_fault_leaves_ids_out_of_both_lists(simulator: Handle, client: Client, apply: bool) -> None:
     simulator.faults({"match": BATCH, "fault": {"kind": "omit_ids", "count": 2, "apply": apply}})
-    answer = client.batch("suspend", IDS).json()
-    assert answer["succeeded"] == IDS[2:]
-    assert "failed" not in answer
+    response = client.batch("suspend", IDS).json()
+    assert response["succeeded"] == IDS[2:]
+    assert "failed" not in response
     assert stopped(simulator) == (IDS if apply else IDS[2:])
 
 
@@ -317,15 +317,15 @@ def test_omit_ids_fault_of_all_sends_no_list(simulator: Handle, client: Client, 
 @pytest.mark.parametrize("where", ["succeeded", "failed"])
 def test_foreign_ids_fault_adds_unknown_ids(simulator: Handle, client: Client, where: str) -> None:
     simulator.faults({"fault": {"kind": "foreign_ids", "count": 2, "list": where}})
-    answer = client.batch("suspend", IDS).json()
-    assert len(answer[where]) == (6 if where == "succeeded" else 2)
+    response = client.batch("suspend", IDS).json()
+    assert len(response[where]) == (6 if where == "succeeded" else 2)
 
 
 def test_both_lists_fault_names_an_id_twice(simulator: Handle, client: Client) -> None:
     simulator.faults({"fault": {"kind": "both_lists", "ids": [IDS[1]]}})
-    answer = client.batch("suspend", IDS).json()
-    assert answer["succeeded"] == IDS
-    assert [row["id"] for row in answer["failed"]] == [IDS[1]]
+    response = client.batch("suspend", IDS).json()
+    assert response["succeeded"] == IDS
+    assert [row["id"] for row in response["failed"]] == [IDS[1]]
 
 
 @pytest.mark.parametrize(
@@ -337,10 +337,10 @@ def test_refuse_ids_fault_fails_them_untouched(
 ) -> None:
     fault = {"kind": "refuse_ids", "count": 3, "message": "no", "code": 7, "shape": shape}
     simulator.faults({"fault": fault})
-    answer = client.batch("suspend", IDS).json()
-    assert answer["succeeded"] == IDS[3:]
-    assert [row["id"] for row in answer["failed"]] == IDS[:3]
-    assert all(row["code"] == 7 and re.search(expected, row["message"]) for row in answer["failed"])
+    response = client.batch("suspend", IDS).json()
+    assert response["succeeded"] == IDS[3:]
+    assert [row["id"] for row in response["failed"]] == IDS[:3]
+    assert all(row["code"] == 7 and re.search(expected, row["message"]) for row in response["failed"])
     assert stopped(simulator) == IDS[3:]
 
 
@@ -363,8 +363,8 @@ def test_upper_case_ids_fault_changes_every_id(start: Start, connect: Connect) -
 
 
 def page(client: Client, offset: int) -> tuple[list[str], int | None]:
-    answer = client.get("/api/v1/workloads", params={"limit": 2, "offset": offset}).json()
-    return [row["id"] for row in answer["workloads"]], answer.get("next")
+    response = client.get("/api/v1/workloads", params={"limit": 2, "offset": offset}).json()
+    return [row["id"] for row in response["workloads"]], response.get("next")
 
 
 def test_paging_faults_change_rows_and_next(simulator: Handle, client: Client) -> None:
@@ -468,9 +468,9 @@ def refuses(simulator: Handle) -> bool:
 
 def test_redirect_fault_with_a_place_names_it(simulator: Handle, client: Client) -> None:
     simulator.faults({"fault": {"kind": "redirect", "location": "http://other.invalid/"}})
-    answer = client.get("/api/v1/workloads", params={"limit": 5}, allow_redirects=False)
-    assert answer.status_code == 307
-    assert answer.headers["location"] == "http://other.invalid/api/v1/workloads?limit=5"
+    response = client.get("/api/v1/workloads", params={"limit": 5}, allow_redirects=False)
+    assert response.status_code == 307
+    assert response.headers["location"] == "http://other.invalid/api/v1/workloads?limit=5"
 
 
 def test_revoke_tokens_fault_makes_tokens_invalid(simulator: Handle, client: Client) -> None:
@@ -484,8 +484,8 @@ def test_revoke_tokens_fault_makes_tokens_invalid(simulator: Handle, client: Cli
 def test_change_phase_fault_acts_before_or_after(simulator: Handle, client: Client) -> None:
     fault = {"kind": "change_phase", "ids": IDS[:1], "phase": "Completed"}
     simulator.faults({"match": BATCH, "fault": fault})
-    answer = client.batch("suspend", IDS[:2]).json()
-    assert [row["id"] for row in answer["failed"]] == IDS[:1]
+    response = client.batch("suspend", IDS[:2]).json()
+    assert [row["id"] for row in response["failed"]] == IDS[:1]
     simulator.faults({"match": BATCH, "fault": {**fault, "ids": IDS[2:3], "after": True}})
     assert client.batch("suspend", IDS[2:3]).json()["succeeded"] == IDS[2:3]
     assert simulator.state.phase(IDS[2]) == "Completed"
@@ -495,7 +495,7 @@ def test_change_phase_fault_acts_before_or_after(simulator: Handle, client: Clie
 def test_simulator_with_any_fault_on_any_request_goes_on(
     simulator: Handle, client: Client, kind: str
 ) -> None:
-    """Whatever a fault meets, the simulator answers or cuts: it never fails itself."""
+    """Whatever a fault meets, the simulator responds or cuts: it never fails itself."""
     simulator.faults({"times": "always", "fault": kind})
     asks: list[Callable[[], requests.Response]] = [
         lambda: client.get("/api/v1/workloads"),
@@ -508,10 +508,10 @@ def test_simulator_with_any_fault_on_any_request_goes_on(
     ]
     for ask in asks:
         try:
-            answer = ask()
+            response = ask()
         except requests.RequestException:
             continue
-        assert answer.status_code != 500
+        assert response.status_code != 500
 
 
 def test_batch_fault_on_a_refusal_leaves_it(simulator: Handle, client: Client) -> None:

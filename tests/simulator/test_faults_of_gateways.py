@@ -86,8 +86,8 @@ def test_empty_lists_fault_replaces_empty_lists(
 ) -> None:
     plan(simulator, "empty_lists", value=value)
     assert client.get("/api/v1/workloads", params={"search": "none"}).json() == {"workloads": expected}
-    answer = client.batch("suspend", IDS[:1]).json()
-    assert (answer["succeeded"], answer["failed"]) == (IDS[:1], expected)
+    response = client.batch("suspend", IDS[:1]).json()
+    assert (response["succeeded"], response["failed"]) == (IDS[:1], expected)
     assert client.get("/api/v1/workloads").json()["workloads"][0]["conditions"] == expected
 
 
@@ -102,9 +102,9 @@ def test_fresh_token_fault_of_requests_refuses_the_first(simulator: Handle, clie
     plan(simulator, "fresh_token", COUNT, requests=2)
     assert statuses(client, 3) == [401, 401, 200]
     client.headers["Authorization"] = f"Bearer {token(client)}"
-    answer = client.get("/api/v1/workloads/count")
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+    response = client.get("/api/v1/workloads/count")
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
     assert statuses(client, 2) == [401, 200]
 
 
@@ -159,8 +159,8 @@ def test_busy_fault_refuses_above_its_limit(simulator: Handle, client: Client) -
     thread = threading.Thread(target=read)
     thread.start()
     wait_until(lambda: len(simulator.requests()) == 2, "the request that hangs")
-    answer = client.get("/api/v1/workloads/count")
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
+    response = client.get("/api/v1/workloads/count")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "3")
     simulator.faults(busy)
     thread.join(timeout=PATIENCE)
     assert statuses(client, 1) == [200]
@@ -196,9 +196,9 @@ def test_status_fault_with_error_shape_responds_with_it(
     simulator: Handle, client: Client, body: Any, expected: Any
 ) -> None:
     plan(simulator, "status", status=409, message="no", details="why", body=body)
-    answer = client.get("/api/v1/workloads")
-    assert (answer.status_code, answer.json()) == (409, expected)
-    assert "\n" in answer.text
+    response = client.get("/api/v1/workloads")
+    assert (response.status_code, response.json()) == (409, expected)
+    assert "\n" in response.text
 
 
 def test_refuse_ids_fault_with_text_code_sends_the_text(simulator: Handle, client: Client) -> None:
@@ -209,8 +209,8 @@ def test_refuse_ids_fault_with_text_code_sends_the_text(simulator: Handle, clien
 def test_large_page_fault_fails_above_its_limit(simulator: Handle, client: Client) -> None:
     plan(simulator, "large_page", limit=2)
     assert client.get("/api/v1/workloads", params={"limit": 2}).status_code == 200
-    answer = client.get("/api/v1/workloads", params={"limit": 3})
-    assert (answer.status_code, answer.json()["message"][:16]) == (500, "received message")
+    response = client.get("/api/v1/workloads", params={"limit": 3})
+    assert (response.status_code, response.json()["message"][:16]) == (500, "received message")
     assert statuses(client, 1) == [200]
     plan(simulator, "large_page", limit=2, hang=True)
     assert client.get("/api/v1/workloads", params={"limit": 2}).status_code == 200

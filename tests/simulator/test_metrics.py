@@ -41,21 +41,21 @@ def aged(hours: float) -> dict[str, str]:
     return {"createdAt": stamp, "phaseUpdatedAt": stamp}
 
 
-def numbers(answer: Any) -> list[list[float]]:
-    assert answer.status_code in (200, 207), answer.text
-    return [[float(one["value"]) for one in series["values"]] for series in answer.json()["measurements"]]
+def numbers(response: Any) -> list[list[float]]:
+    assert response.status_code in (200, 207), response.text
+    return [[float(one["value"]) for one in series["values"]] for series in response.json()["measurements"]]
 
 
 def test_metrics_of_idle_gpus_are_below_one_percent(start: Start, connect: Connect) -> None:
     handle = start(fleet=fleet_of("Running", **aged(3), gpus=3, idleAllocatedGpus=2))
-    answer = ask(connect(handle), **window(handle, 2 * HOUR, 5))
-    assert answer.status_code == 200
-    assert [one["labels"] for one in answer.json()["measurements"]] == [
+    response = ask(connect(handle), **window(handle, 2 * HOUR, 5))
+    assert response.status_code == 200
+    assert [one["labels"] for one in response.json()["measurements"]] == [
         {"gpu": "0"},
         {"gpu": "1"},
         {"gpu": "2"},
     ]
-    first, second, third = numbers(answer)
+    first, second, third = numbers(response)
     assert len(first) == len(second) == len(third) == 5
     assert max(*first, *second) < 1
     assert min(third) >= 40
@@ -80,12 +80,12 @@ def test_metrics_before_the_phase_began_have_no_samples(start: Start, connect: C
 def test_metrics_of_several_types_come_in_one_response(start: Start, connect: Connect) -> None:
     handle = start(fleet=fleet_of("Running", **aged(3), gpus=2))
     kinds = "GPU_MEMORY_USAGE_BYTES,GPU_ALLOCATION,RUNNING_POD_COUNT,CPU_USAGE_CORES"
-    answer = ask(connect(handle), **window(handle, HOUR, 2, kinds))
-    assert [one["type"] for one in answer.json()["measurements"]] == [
+    response = ask(connect(handle), **window(handle, HOUR, 2, kinds))
+    assert [one["type"] for one in response.json()["measurements"]] == [
         "GPU_MEMORY_USAGE_BYTES",
         *kinds.split(","),
     ]
-    assert numbers(answer) == [[4e10, 4e10], [4e10, 4e10], [2, 2], [1, 1], []]
+    assert numbers(response) == [[4e10, 4e10], [4e10, 4e10], [2, 2], [1, 1], []]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_metrics_with_a_history_set_follow_it(
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "series"),
+    ("response", "status", "series"),
     [
         ("whole", 200, 2),
         ("partial", 207, 1),
@@ -123,11 +123,11 @@ def test_metrics_with_a_history_set_follow_it(
     ],
 )
 def test_metrics_with_a_response_set_have_its_shape(
-    start: Start, connect: Connect, answer: str, status: int, series: int | None
+    start: Start, connect: Connect, response: str, status: int, series: int | None
 ) -> None:
     handle = start(fleet=fleet_of("Running", **aged(3), gpus=2))
     client = connect(handle)
-    change = {"id": ONE, "gpuHistory": {"percent": 0, "answer": answer}}
+    change = {"id": ONE, "gpuHistory": {"percent": 0, "response": response}}
     assert client.post("/_simulator/workloads", json={"set": [change]}).status_code == 200
     found = ask(client, **window(handle, HOUR, 2))
     assert found.status_code == status
@@ -150,8 +150,8 @@ def test_metrics_with_a_response_set_have_its_shape(
 )
 def test_metrics_with_a_bad_query_are_refused(start: Start, connect: Connect, change: dict[str, Any]) -> None:
     handle = start(fleet=fleet_of("Running"))
-    answer = ask(connect(handle), **{**window(handle, HOUR, 2), **change})
-    assert answer.status_code == 400
+    response = ask(connect(handle), **{**window(handle, HOUR, 2), **change})
+    assert response.status_code == 400
 
 
 def test_metrics_of_forbidden_or_unknown_workload_are_refused(start: Start, connect: Connect) -> None:

@@ -265,8 +265,8 @@ class AnyHistory(RuleBasedStateMachine):
     def act(self, action: str, numbers: list[int]) -> None:
         asked = [workload_id(number) for number in numbers]
         result = self.fleet.act(action, asked)
-        answered = [*result.succeeded, *(one.id for one in result.failed)]
-        assert sorted(answered) == sorted(set(asked))
+        named = [*result.succeeded, *(one.id for one in result.failed)]
+        assert sorted(named) == sorted(set(asked))
         for one in result.failed:
             if one.code == 404:
                 assert self.fleet.get(one.id) is None

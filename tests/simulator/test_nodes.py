@@ -26,10 +26,10 @@ def fleet_with_nodes(count: int, **fields: Any) -> dict[str, Any]:
 
 
 def nodes(client: Client, path: str = "/api/v1/nodes", **query: Any) -> list[dict[str, Any]]:
-    answer = client.get(path, params=query)
-    assert answer.status_code == 200, answer.text
-    assert list(answer.json()) == ["nodes"]
-    rows: list[dict[str, Any]] = answer.json()["nodes"]
+    response = client.get(path, params=query)
+    assert response.status_code == 200, response.text
+    assert list(response.json()) == ["nodes"]
+    rows: list[dict[str, Any]] = response.json()["nodes"]
     return rows
 
 
@@ -94,8 +94,8 @@ def test_control_nodes_with_bad_row_is_refused_and_changes_nothing(
     client = connect(start(fleet=fleet_with_nodes(1)))
     good = {"clusterUuid": CLUSTER, "name": "gpu-00", "status": "Unknown"}
     name = "gpu-00" if change else "gpu-77"
-    answer = client.post("/_simulator/nodes", json=[good, {"clusterUuid": CLUSTER, "name": name, **change}])
-    assert answer.status_code == status
+    response = client.post("/_simulator/nodes", json=[good, {"clusterUuid": CLUSTER, "name": name, **change}])
+    assert response.status_code == status
     assert nodes(client)[0]["status"] == "Ready"
 
 

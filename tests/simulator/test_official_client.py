@@ -40,9 +40,9 @@ def test_official_client_with_a_token_reads_and_sends(start: Start) -> None:
         batch = runai.models.WorkloadBatch(
             ids=[workload_id(number) for number in range(3)], action=runai.models.Action1("suspend")
         )
-        answer = runai.WorkloadsBatchApi(api).batch_workloads(workload_batch=batch).data
-    assert answer["succeeded"] == [workload_id(0), workload_id(1)]
-    assert [row["id"] for row in answer["failed"]] == [workload_id(2)]
+        response = runai.WorkloadsBatchApi(api).batch_workloads(workload_batch=batch).data
+    assert response["succeeded"] == [workload_id(0), workload_id(1)]
+    assert [row["id"] for row in response["failed"]] == [workload_id(2)]
     assert simulator.state.counts() == {"Stopping": 2, "Completed": 1}
     assert [(one["method"], one["path"].rpartition("/")[2]) for one in simulator.requests()] == [
         ("POST", "token"),

@@ -49,8 +49,8 @@ def test_readme_fault_table_names_every_kind_and_option() -> None:
     rows.update(dict.fromkeys(re.findall(r"^\| `(\w+)` \| \| ", README, re.MULTILINE), ""))
     assert set(KINDS) <= set(rows)
     for name, kind in KINDS.items():
-        told = set(re.findall(r"`(\w+)`", rows[name]))
-        assert set(kind.defaults) <= told, name
+        documented = set(re.findall(r"`(\w+)`", rows[name]))
+        assert set(kind.defaults) <= documented, name
 
 
 def test_readme_options_and_settings_exist() -> None:

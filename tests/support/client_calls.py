@@ -17,7 +17,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import Req
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
 if TYPE_CHECKING:
-    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 ID, OTHER = workload_ids(2, first=1)
 BATCH = "/api/v1/workloads/batch"
@@ -33,7 +33,7 @@ Connect = Callable[..., "Made"]
 
 
 class Made:
-    """A client, and what it was made with for a look at it."""
+    """A client, and what it was made with."""
 
     def __init__(self, client: Client, cancellation: Cancellation, stats: RequestStats) -> None:
         self.client = client
@@ -46,16 +46,16 @@ def account(connect: Connect, **options: Any) -> Made:
 
 
 def script(loopback: Loopback, **replies: list[Reply]) -> None:
-    """Answer with ``v1``, ``v2``, ``list``, ``batch``, ``count`` and ``one`` in turn; the last stays."""
+    """Respond with ``v1``, ``v2``, ``list``, ``batch``, ``count`` and ``one`` in turn; the last stays."""
     names = {TOKEN_V1: "v1", TOKEN_V2: "v2", LIST: "list", BATCH: "batch", COUNT: "count"}
 
-    def answer(asked: Asked) -> Reply:
+    def respond(request: Request) -> Reply:
         turn = replies.get(
-            names.get(asked.path, "one"), [loopback.reply(404, {"code": 404, "message": "not there"})]
+            names.get(request.path, "one"), [loopback.reply(404, {"code": 404, "message": "not there"})]
         )
         return turn.pop(0) if len(turn) > 1 else turn[0]
 
-    loopback.answer = answer
+    loopback.respond = respond
 
 
 def page(loopback: Loopback) -> Reply:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
-from tests.support.loopback import Asked, Loopback, Reply, reply
+from tests.support.loopback import Loopback, Reply, Request, reply
 
 _PROMPTS = ("limit", "labels", "inventory", "variables")
 
@@ -23,22 +23,22 @@ class Controller:
     def __init__(self) -> None:
         self.launched: list[tuple[str, dict[str, Any]]] = []
 
-    def answer(self, asked: Asked) -> Reply:
+    def respond(self, request: Request) -> Reply:
         """Launch a template, or return what is asked for."""
-        if asked.method == "GET":
-            return reply(200, self.get(asked), Content_Type="application/json")
-        name = unquote(asked.path.split("/launch/")[1].rstrip("/"))
-        self.launched.append((name, json.loads(asked.body)["extra_vars"]))
+        if request.method == "GET":
+            return reply(200, self.get(request), Content_Type="application/json")
+        name = unquote(request.path.split("/launch/")[1].rstrip("/"))
+        self.launched.append((name, json.loads(request.body)["extra_vars"]))
         return reply(201, {"id": 42, "url": "/api/v2/jobs/42/"}, Content_Type="application/json")
 
-    def get(self, asked: Asked) -> dict[str, Any]:
+    def get(self, request: Request) -> dict[str, Any]:
         """Return the version, or a template of any name; every job has ended well."""
-        if asked.path.endswith("/config/"):
+        if request.path.endswith("/config/"):
             return {"version": "4.6.0"}
-        if not asked.path.endswith("/unified_job_templates/"):
+        if not request.path.endswith("/unified_job_templates/"):
             job = {"id": 42, "status": "successful", "artifacts": {}, "created": "2026-11-30T07:00:00Z"}
             return {"count": 1, "results": [job], **job}
-        name = asked.query["name"]
+        name = request.query["name"]
         kind = "job_template" if name in ("Run:ai node: plan", "Run:ai: hold") else "workflow_job_template"
         template = {
             "id": 7,
@@ -55,7 +55,7 @@ class Controller:
 def controller() -> Iterator[tuple[Controller, str]]:
     """Run a controller on loopback; give it and its address."""
     standing, server = Controller(), Loopback()
-    server.answer = standing.answer
+    server.respond = standing.respond
     try:
         yield standing, server.url
     finally:

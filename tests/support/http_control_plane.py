@@ -21,7 +21,7 @@ from ansible_collections.gpuops.runai.tests.support.workloads import (
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 LIST = "/api/v1/workloads"
 COUNT = LIST + "/count"
@@ -32,7 +32,7 @@ PROJECTS = "/api/v1/org-unit/projects"
 WEST, EAST = workload_ids(2, first=10**9)
 
 # Returns a reply in place of the usual one, or None.
-Hook = Callable[["Asked"], Optional["Reply"]]
+Hook = Callable[["Request"], Optional["Reply"]]
 
 
 def workload(number: int, **fields: Any) -> Row:
@@ -64,7 +64,7 @@ def _holds(row: Row, item: str) -> bool:
 
 
 class HttpControlPlane:
-    """``joins`` is ``all`` or ``any``, or None to ignore filters; ``hook`` may answer first."""
+    """``joins`` is ``all`` or ``any``, or None to ignore filters; ``hook`` may respond first."""
 
     def __init__(self, loopback: Loopback) -> None:
         self.loopback = loopback
@@ -75,15 +75,15 @@ class HttpControlPlane:
         self.joins: Optional[Callable[..., bool]] = all
         self.is_search_known = True
         self.says_next = True
-        self.hook: Hook = lambda asked: None
+        self.hook: Hook = lambda request: None
         self.lock = threading.Lock()
-        loopback.answer = self._answer
+        loopback.respond = self._respond
 
-    def refuse(self, path: str, status: int, but: Callable[[Asked], bool] = lambda asked: False) -> None:
-        """Answer with ``status`` at ``path``, ``but`` for some."""
+    def refuse(self, path: str, status: int, but: Callable[[Request], bool] = lambda request: False) -> None:
+        """Respond with ``status`` at ``path``, ``but`` for some."""
 
-        def hook(asked: Asked) -> Optional[Reply]:
-            if asked.path != path or but(asked):
+        def hook(request: Request) -> Optional[Reply]:
+            if request.path != path or but(request):
                 return None
             return self.loopback.reply(status, {"code": status, "message": "no"})
 
@@ -93,7 +93,7 @@ class HttpControlPlane:
         self, cut: Optional[Mapping[str, Any]] = None, /, retry_timeout: float = 0.0, **given: Any
     ) -> ModuleResult:
         """Run the module with these options, and those in ``cut`` as Ansible makes lists of texts."""
-        self.loopback.asked.clear()
+        self.loopback.requests.clear()
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
         connection = {
             "base_url": self.loopback.url,
@@ -108,33 +108,33 @@ class HttpControlPlane:
         }
         return run_info({**connection, **defaults, **given, **(cut or {})}, given, {})
 
-    def asked(self, path: str) -> list[dict[str, str]]:
+    def queries(self, path: str) -> list[dict[str, str]]:
         """The queries that came to ``path`` during the last selection."""
-        return [asked.query for asked in self.loopback.asked if asked.path == path]
+        return [request.query for request in self.loopback.requests if request.path == path]
 
-    def _answer(self, asked: Asked) -> Reply:
+    def _respond(self, request: Request) -> Reply:
         with self.lock:
-            return self.hook(asked) or self._usual(asked)
+            return self.hook(request) or self._usual(request)
 
-    def _usual(self, asked: Asked) -> Reply:
+    def _usual(self, request: Request) -> Reply:
         reply = self.loopback.reply
-        if asked.path == LIST:
-            return self._page("workloads", self._listed(asked.query), asked.query)
-        if asked.path == COUNT:
-            return reply(200, {"count": len(self._listed(asked.query))})
-        if asked.path == PODS:
+        if request.path == LIST:
+            return self._page("workloads", self._listed(request.query), request.query)
+        if request.path == COUNT:
+            return reply(200, {"count": len(self._listed(request.query))})
+        if request.path == PODS:
             current = [
-                one for one in self.pods if "completed" not in asked.query or not one.get("completedAt")
+                one for one in self.pods if "completed" not in request.query or not one.get("completedAt")
             ]
-            return self._page("pods", self._filtered(current, asked.query), asked.query)
-        if asked.path == CLUSTERS:
+            return self._page("pods", self._filtered(current, request.query), request.query)
+        if request.path == CLUSTERS:
             return reply(200, self.clusters)
-        if asked.path == NODES:
+        if request.path == NODES:
             return reply(200, {"nodes": self.nodes})
-        if asked.path == PROJECTS:
+        if request.path == PROJECTS:
             return reply(200, {"projects": [{"name": "vision"}]})
         for one in self.workloads:
-            if asked.path == "{0}/{1}".format(LIST, one["id"]):
+            if request.path == "{0}/{1}".format(LIST, one["id"]):
                 return reply(200, one)
         return reply(404, {"code": 404, "message": "no such thing"})
 

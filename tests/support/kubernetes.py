@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support.loopback import Asked, Loopback, Reply, reply
+from tests.support.loopback import Loopback, Reply, Request, reply
 
 
 class Kubernetes:
@@ -22,12 +22,12 @@ class Kubernetes:
         self.cordoned: set[str] = set()
         self.changes: list[tuple[str, bool]] = []
 
-    def answer(self, asked: Asked) -> Reply:
+    def respond(self, request: Request) -> Reply:
         """Carry out a cordon, and return what stands at the path."""
-        if asked.method == "PATCH":
-            body = json.loads(asked.body)
-            self.cordon(asked.path.rpartition("/")[2], body["spec"]["unschedulable"])
-        content = self.get(asked.path)
+        if request.method == "PATCH":
+            body = json.loads(request.body)
+            self.cordon(request.path.rpartition("/")[2], body["spec"]["unschedulable"])
+        content = self.get(request.path)
         missing = {"kind": "Status", "status": "Failure", "code": 404}
         return reply(200 if content else 404, content or missing, Content_Type="application/json")
 
@@ -53,7 +53,7 @@ class Kubernetes:
 def kubernetes(*nodes: str) -> Iterator[tuple[Kubernetes, str]]:
     """Run a cluster with these nodes on loopback; give it and its address."""
     standing, server = Kubernetes(list(nodes)), Loopback()
-    server.answer = standing.answer
+    server.respond = standing.respond
     try:
         yield standing, server.url
     finally:

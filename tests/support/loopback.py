@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Optional
 from urllib.parse import parse_qs, urlsplit
 
 
-class Asked(NamedTuple):
-    """A request as it came in; ``peer`` tells connections apart."""
+class Request(NamedTuple):
+    """A request as it came in; ``peer`` is its connection."""
 
     method: str
     target: str
@@ -38,21 +38,21 @@ class Asked(NamedTuple):
         return self.headers.get("Authorization")
 
 
-# Status, body (as JSON unless it is bytes) and headers; None cuts the connection without an answer.
+# Status, body (as JSON unless it is bytes) and headers; None cuts the connection without a response.
 Reply = Optional[tuple[int, object, dict[str, str]]]
 
 
 def reply(status: int, body: object = None, **headers: str) -> Reply:
-    """An answer; ``Retry_After`` names the header Retry-After."""
+    """A response; ``Retry_After`` names the header Retry-After."""
     return status, body, {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 class Loopback:
-    """A server at ``url`` that keeps connections alive; ``answer`` may be set anew at any time."""
+    """A server at ``url`` that keeps connections alive; ``respond`` may be set anew at any time."""
 
     def __init__(self, tls: Optional[ssl.SSLContext] = None) -> None:
-        self.asked: list[Asked] = []
-        self.answer: Callable[[Asked], Reply] = lambda asked: reply(404)
+        self.requests: list[Request] = []
+        self.respond: Callable[[Request], Reply] = lambda request: reply(404)
         self.reply = reply
         loopback = self
 
@@ -63,20 +63,20 @@ class Loopback:
 
             def _serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = Asked(self.command, self.path, self.headers, body, self.client_address)
-                loopback.asked.append(asked)
-                answered = loopback.answer(asked)
-                if answered is None:
+                request = Request(self.command, self.path, self.headers, body, self.client_address)
+                loopback.requests.append(request)
+                response = loopback.respond(request)
+                if response is None:
                     self.close_connection = True
                     return
-                status, content, headers = answered
-                said = content if isinstance(content, bytes) else json.dumps(content).encode()
+                status, content, headers = response
+                body_sent = content if isinstance(content, bytes) else json.dumps(content).encode()
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(said)))
+                self.send_header("Content-Length", str(len(body_sent)))
                 self.end_headers()
-                self.wfile.write(said)
+                self.wfile.write(body_sent)
 
             do_GET = do_POST = do_PATCH = do_CONNECT = _serve  # noqa: N815
 
@@ -94,7 +94,7 @@ class Loopback:
 
     def paths(self, method: str = "") -> list[str]:
         """Paths asked for, of one method or of all, in the order they came."""
-        return [asked.path for asked in self.asked if method in ("", asked.method)]
+        return [request.path for request in self.requests if method in ("", request.method)]
 
     def close(self) -> None:
         self._server.shutdown()

@@ -28,7 +28,7 @@ class MailServer:
 
 @dataclass
 class Webhook:
-    """Bodies that were posted. ``refuses`` is a text in a body that is answered with 500."""
+    """Bodies that were posted. ``refuses`` is a text in a body that gets a 500."""
 
     refuses: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -40,24 +40,24 @@ class _MailHandler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         to: list[str] = []
-        self._answer("220 here")
+        self._respond("220 here")
         while line := self.rfile.readline().decode().strip():
             verb = line.partition(":")[0].upper()
-            answer = "250 good"
+            response = "250 good"
             if verb == "QUIT":
-                self._answer("221 bye")
+                self._respond("221 bye")
                 return
             if verb == "RCPT TO":
                 recipient = line.partition("<")[2].partition(">")[0]
                 if recipient in self.kept.refused:
-                    answer = "550 no such mailbox"
+                    response = "550 no such mailbox"
                 else:
                     to.append(recipient)
             elif verb == "DATA":
-                self._answer("354 go on")
+                self._respond("354 go on")
                 self._keep(to)
                 to = []
-            self._answer(answer)
+            self._respond(response)
 
     def _keep(self, to: list[str]) -> None:
         lines = []
@@ -67,7 +67,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
         for recipient in to:
             self.kept.mails.setdefault(recipient, []).append(mail)
 
-    def _answer(self, text: str) -> None:
+    def _respond(self, text: str) -> None:
         self.wfile.write(f"{text}\r\n".encode())
 
 

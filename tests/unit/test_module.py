@@ -44,8 +44,8 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return kept
 
 
-def refused(words: str) -> ModuleResult:
-    return ModuleResult({"msg": words, "changed": False}, True, [], set())
+def refused(message: str) -> ModuleResult:
+    return ModuleResult({"msg": message, "changed": False}, True, [], set())
 
 
 @pytest.mark.parametrize("failed", [False, True])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def connect(loopback: Loopback) -> Iterator[Connect]:
-    """Make clients of the server, with a given token unless told otherwise."""
+    """Make clients of the server, with a given token unless set otherwise."""
     clients: list[Client] = []
 
     def make(environ: Optional[dict[str, str]] = None, **options: Any) -> Made:

@@ -60,7 +60,7 @@ def test_token_request_of_each_version_has_its_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "minted"),
+    ("response", "minted"),
     [
         (
             {"access_token": "minted", "token_type": "Bearer", "expires_in": 3600},
@@ -83,12 +83,12 @@ def test_token_request_of_each_version_has_its_shape() -> None:
         ({"access_token": "a.!!!.c"}, AccessToken("a.!!!.c", None)),
     ],
 )
-def test_parse_token_known_shape_returns_token_and_lifetime(answer: object, minted: AccessToken) -> None:
-    assert parse_token("/t", answer) == minted
+def test_parse_token_known_shape_returns_token_and_lifetime(response: object, minted: AccessToken) -> None:
+    assert parse_token("/t", response) == minted
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         None,
         [],
@@ -105,9 +105,9 @@ def test_parse_token_known_shape_returns_token_and_lifetime(answer: object, mint
         {"token": "t"},
     ],
 )
-def test_parse_token_without_a_usable_token_is_malformed(answer: object) -> None:
+def test_parse_token_without_a_usable_token_is_malformed(response: object) -> None:
     with pytest.raises(MalformedResponse):
-        parse_token("/t", answer)
+        parse_token("/t", response)
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=4), st.booleans())

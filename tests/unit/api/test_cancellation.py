@@ -33,8 +33,8 @@ def test_cancellation_after_the_deadline_allows_nothing() -> None:
 
 
 def test_cancellation_play_gone_once_stays_gone() -> None:
-    answers = [True, False, False]
-    cancellation = Cancellation(is_cancelled=lambda: answers.pop(0))
+    responses = [True, False, False]
+    cancellation = Cancellation(is_cancelled=lambda: responses.pop(0))
     assert reason(cancellation.check) == "orphaned"
     assert reason(cancellation.check) == "orphaned"
 
@@ -44,9 +44,9 @@ def test_cancellation_stopped_writes_allow_reads_and_keep_the_first_reason() -> 
     cancellation.stop_writing("too many refused")
     cancellation.stop_writing("something else")
     cancellation.check()
-    with pytest.raises(Interrupted, match="too many refused") as told:
+    with pytest.raises(Interrupted, match="too many refused") as stop:
         cancellation.check_write()
-    assert told.value.reason == "stopped"
+    assert stop.value.reason == "stopped"
 
 
 def test_cancellation_sleep_ends_with_the_deadline() -> None:
@@ -55,7 +55,7 @@ def test_cancellation_sleep_ends_with_the_deadline() -> None:
 
 
 def test_cancellation_sleep_before_a_write_ends_when_writes_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    # It is woken, and does not just look again after a while.
+    # It is woken, and does not just check again after a while.
     monkeypatch.setattr(_cancellation, "_SLICE", 3600.0)
     cancellation = Cancellation()
     stopper = threading.Timer(0.05, cancellation.stop_writing, ["enough"])
@@ -66,6 +66,6 @@ def test_cancellation_sleep_before_a_write_ends_when_writes_stop(monkeypatch: py
 
 
 def test_cancellation_sleep_ends_when_the_play_is_gone() -> None:
-    answers = iter([False, True])
+    responses = iter([False, True])
     with pytest.raises(Interrupted):
-        Cancellation(is_cancelled=lambda: next(answers)).sleep(600.0)
+        Cancellation(is_cancelled=lambda: next(responses)).sleep(600.0)

@@ -43,30 +43,30 @@ from ansible_collections.gpuops.runai.tests.support.client_calls import (
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 
 def test_client_batch_sends_ids_and_action_and_returns_the_lists(
     loopback: Loopback, connect: Connect
 ) -> None:
     script(loopback, batch=[loopback.reply(200, DONE)])
-    answer = connect().client.batch("suspend", [ID])
-    assert answer == (OTHER, [ID], {}, [])
-    (asked,) = loopback.asked
-    assert (asked.method, asked.target) == ("POST", BATCH)
-    assert json.loads(asked.body) == {"action": "suspend", "ids": [ID]}
-    assert asked.headers["Content-Type"] == "application/json"
-    assert asked.headers["Authorization"] == "Bearer " + TOKEN
-    assert asked.headers["User-Agent"] == "gpuops.runai/" + VERSION
-    assert asked.headers["Accept"] == "application/json"
+    response = connect().client.batch("suspend", [ID])
+    assert response == (OTHER, [ID], {}, [])
+    (request,) = loopback.requests
+    assert (request.method, request.target) == ("POST", BATCH)
+    assert json.loads(request.body) == {"action": "suspend", "ids": [ID]}
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Authorization"] == "Bearer " + TOKEN
+    assert request.headers["User-Agent"] == "gpuops.runai/" + VERSION
+    assert request.headers["Accept"] == "application/json"
 
 
 def test_client_list_page_requests_500_rows_by_creation(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[loopback.reply(200, {"workloads": [{"id": ID}], "next": 1000})])
     assert connect().client.list_page(500) == Page([{"id": ID}], 1000)
-    (asked,) = loopback.asked
-    assert asked.path == LIST
-    assert asked.query == {"offset": "500", "limit": "500", "sortBy": "createdAt", "sortOrder": "asc"}
+    (request,) = loopback.requests
+    assert request.path == LIST
+    assert request.query == {"offset": "500", "limit": "500", "sortBy": "createdAt", "sortOrder": "asc"}
 
 
 def test_client_workload_and_count_return_their_values(loopback: Loopback, connect: Connect) -> None:
@@ -74,7 +74,7 @@ def test_client_workload_and_count_return_their_values(loopback: Loopback, conne
     client = connect().client
     assert client.workload(ID) == {"id": ID.upper()}
     assert client.count(ListQuery(is_deleted=True)) == 7
-    assert [asked.target for asked in loopback.asked] == [LIST + "/" + ID, COUNT + "?deleted=true"]
+    assert [request.target for request in loopback.requests] == [LIST + "/" + ID, COUNT + "?deleted=true"]
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 501])
@@ -89,11 +89,11 @@ def test_client_count_without_the_endpoint_is_none(loopback: Loopback, connect: 
 def test_client_count_malformed_is_none(loopback: Loopback, connect: Connect, body: object) -> None:
     script(loopback, count=[loopback.reply(200, body)])
     for retry_timeout, asked in ((0.0, 1), (60.0, 3)):
-        loopback.asked.clear()
+        loopback.requests.clear()
         made = connect(retry_timeout=retry_timeout)
         assert made.client.count() is None
         # It may have been half a response: that is asked for again, like any other.
-        assert len(loopback.asked) == asked
+        assert len(loopback.requests) == asked
         assert any("the list was read without it" in warning for warning in made.stats.warnings())
 
 
@@ -113,7 +113,7 @@ def test_client_count_with_a_refused_account_fails(loopback: Loopback, connect: 
 
 
 def test_client_base_url_with_a_path_keeps_it(loopback: Loopback, connect: Connect) -> None:
-    loopback.answer = lambda asked: page(loopback)
+    loopback.respond = lambda request: page(loopback)
     connect(base_url=loopback.url + "/gpu/runai/").client.list_page(0)
     assert loopback.paths() == ["/gpu/runai" + LIST]
 
@@ -127,23 +127,23 @@ def test_client_calls_in_turn_use_one_connection(loopback: Loopback, connect: Co
         made.client.list_page(0)
         made.client.batch("suspend", [ID])
         fault_of(lambda: made.client.workload(ID))
-    assert len(loopback.asked) == 10
-    assert len({asked.peer for asked in loopback.asked}) == 1
+    assert len(loopback.requests) == 10
+    assert len({request.peer for request in loopback.requests}) == 1
     assert made.stats.requests == 10
 
 
 def test_client_several_threads_have_calls_in_flight(loopback: Loopback, connect: Connect) -> None:
     together = threading.Barrier(4)
 
-    def answer(asked: Asked) -> Reply:
+    def respond(request: Request) -> Reply:
         together.wait(timeout=300)
         return loopback.reply(200, DONE)
 
-    loopback.answer = answer
+    loopback.respond = respond
     client = connect().client
     with ThreadPoolExecutor(4) as pool:
         assert len(list(pool.map(lambda _call: client.batch("suspend", [ID]), range(8)))) == 8
-    assert len({asked.peer for asked in loopback.asked}) == 4
+    assert len({request.peer for request in loopback.requests}) == 4
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_client_error_status_decides_type_and_retry(
     is_transient: bool,
     may_be_applied: bool,
 ) -> None:
-    said = {"code": status, "message": "such and such", "details": "more of it"}
-    script(loopback, batch=[loopback.reply(status, said)])
+    content = {"code": status, "message": "such and such", "details": "more of it"}
+    script(loopback, batch=[loopback.reply(status, content)])
     fault = fault_of(lambda: connect().client.batch("suspend", [ID]))
     assert fault.__class__ is kind
     assert str(fault) == "POST /api/v1/workloads/batch: HTTP {0}, such and such: more of it".format(status)
@@ -190,12 +190,12 @@ def test_client_secret_at_the_cut_is_hidden(loopback: Loopback, connect: Connect
     # With such escapes it is recognised only once the response is decoded.
     echo = "x" * 490 + TOKEN.replace("-", "\\u002d")
     script(loopback, batch=[loopback.reply(400, b'{"message": "%s"}' % echo.encode())])
-    words = str(fault_of(lambda: connect().client.batch("suspend", [ID])))
-    assert words.endswith("x" * 490 + "********")
+    phrase = str(fault_of(lambda: connect().client.batch("suspend", [ID])))
+    assert phrase.endswith("x" * 490 + "********")
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         (b"\r\n <html><body>Sign in\r\nmore", "Sign in"),
         (b"", ""),
@@ -206,15 +206,15 @@ def test_client_secret_at_the_cut_is_hidden(loopback: Loopback, connect: Connect
     ],
 )
 def test_client_error_without_json_shows_the_first_line(
-    loopback: Loopback, connect: Connect, body: bytes, told: str
+    loopback: Loopback, connect: Connect, body: bytes, expected: str
 ) -> None:
     script(loopback, batch=[loopback.reply(403, body)])
-    words = str(fault_of(lambda: connect().client.batch("suspend", [ID])))
-    assert words == "POST /api/v1/workloads/batch: HTTP 403" + (", " + told if told else "")
+    phrase = str(fault_of(lambda: connect().client.batch("suspend", [ID])))
+    assert phrase == "POST /api/v1/workloads/batch: HTTP 403" + (", " + expected if expected else "")
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         (b"<html>Sign in</html>", "the response is not JSON but 'Sign in'"),
         (b"<html></html>", "the response is not JSON"),
@@ -225,13 +225,13 @@ def test_client_error_without_json_shows_the_first_line(
     ],
 )
 def test_client_success_of_another_shape_is_a_lost_response(
-    loopback: Loopback, connect: Connect, body: bytes, told: str
+    loopback: Loopback, connect: Connect, body: bytes, expected: str
 ) -> None:
     script(loopback, batch=[loopback.reply(200, body)])
     fault = fault_of(lambda: connect().client.batch("suspend", [ID]))
     assert isinstance(fault, MalformedResponse)
     assert fault.may_be_applied
-    assert told in str(fault)
+    assert expected in str(fault)
 
 
 def test_client_workload_with_another_id_is_malformed(loopback: Loopback, connect: Connect) -> None:
@@ -285,23 +285,23 @@ def test_client_any_error_shows_no_credential(loopback: Loopback, connect: Conne
 def test_client_echoed_secret_is_hidden_as_a_whole(loopback: Loopback, connect: Connect, length: int) -> None:
     token = "tok-" + "x" * length
 
-    def echo(asked: Asked) -> Reply:
-        said = "{0} was sent with {1}".format(asked.bearer, asked.body.decode())
-        return loopback.reply(400, {"message": "so" * 20 + said, "details": said})
+    def echo(request: Request) -> Reply:
+        content = "{0} was sent with {1}".format(request.bearer, request.body.decode())
+        return loopback.reply(400, {"message": "so" * 20 + content, "details": content})
 
-    loopback.answer = echo
-    words = str(fault_of(lambda: connect(token=token).client.batch("suspend", [ID])))
-    assert "tok-" not in words
-    assert "xxxx" not in words
-    words = str(fault_of(lambda: account(connect).client.list_page(0)))
-    assert SECRET not in words
-    loopback.answer = lambda asked: loopback.reply(200, "<p>{0}".format(asked.bearer).encode())
+    loopback.respond = echo
+    phrase = str(fault_of(lambda: connect(token=token).client.batch("suspend", [ID])))
+    assert "tok-" not in phrase
+    assert "xxxx" not in phrase
+    phrase = str(fault_of(lambda: account(connect).client.list_page(0)))
+    assert SECRET not in phrase
+    loopback.respond = lambda request: loopback.reply(200, "<p>{0}".format(request.bearer).encode())
     assert "tok-" not in str(fault_of(lambda: connect(token=token).client.batch("suspend", [ID])))
 
-    def refuse(asked: Asked) -> Reply:
-        failed = [{"id": ID, "code": 400, "message": "z" * 40 + str(asked.bearer)}]
+    def refuse(request: Request) -> Reply:
+        failed = [{"id": ID, "code": 400, "message": "z" * 40 + str(request.bearer)}]
         return loopback.reply(200, {"failed": failed})
 
-    loopback.answer = refuse
+    loopback.respond = refuse
     message = connect(token=token).client.batch("suspend", [ID]).refused[ID].message
     assert message == "z" * 40 + "Bearer ********"

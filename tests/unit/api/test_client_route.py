@@ -32,7 +32,7 @@ from ansible_collections.gpuops.runai.tests.support.client_calls import (
 from urllib3.connection import CertificateError  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
-    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -41,36 +41,36 @@ def test_client_redirect_to_another_host_never_carries_the_token(
     loopback: Loopback, loopbacks: Callable[..., Loopback], connect: Connect, status: int, call: str
 ) -> None:
     elsewhere = loopbacks()
-    elsewhere.answer = lambda asked: page(elsewhere)
+    elsewhere.respond = lambda request: page(elsewhere)
     away = loopback.reply(status, None, Location=elsewhere.url + "/somewhere?secret=1")
     script(loopback, v2=[away], list=[away], batch=[away])
     made = account(connect) if call == "token" else connect()
     fault = fault_of(
         lambda: made.client.batch("suspend", [ID]) if call == "batch" else made.client.list_page(0)
     )
-    assert elsewhere.asked == []
-    assert len(loopback.asked) == 1
+    assert elsewhere.requests == []
+    assert len(loopback.requests) == 1
     assert "redirected to http://127.0.0.1:{0}, which is not followed".format(elsewhere.port) in str(fault)
     assert "secret" not in str(fault)
     assert not fault.may_be_applied
 
 
 def test_client_redirect_of_a_read_on_the_same_host_is_followed(loopback: Loopback, connect: Connect) -> None:
-    def answer(asked: Asked) -> Reply:
-        if asked.path == LIST:
+    def respond(request: Request) -> Reply:
+        if request.path == LIST:
             return loopback.reply(308, None, Location="/moved?offset=0")
         return page(loopback)
 
-    loopback.answer = answer
+    loopback.respond = respond
     assert connect().client.list_page(0).rows == [{"id": ID}]
-    assert [asked.target for asked in loopback.asked][1] == "/moved?offset=0"
-    assert loopback.asked[1].bearer == "Bearer " + TOKEN
+    assert [request.target for request in loopback.requests][1] == "/moved?offset=0"
+    assert loopback.requests[1].bearer == "Bearer " + TOKEN
 
 
 def test_client_redirect_in_a_circle_fails(loopback: Loopback, connect: Connect) -> None:
     script(loopback, list=[loopback.reply(302, None, Location=LIST)])
     assert "again and again" in str(fault_of(lambda: connect().client.list_page(0)))
-    assert len(loopback.asked) < 10
+    assert len(loopback.requests) < 10
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_client_redirect_without_an_address_fails(
     script(loopback, list=[loopback.reply(302, None, **headers)])
     fault = fault_of(lambda: connect(retry_timeout=5.0).client.list_page(0))
     assert "HTTP 302, redirected without an address to go to" in str(fault)
-    assert len(loopback.asked) == 1
+    assert len(loopback.requests) == 1
 
 
 def test_client_redirect_of_a_write_fails(loopback: Loopback, connect: Connect) -> None:
@@ -104,21 +104,21 @@ def test_client_proxy_option_set_is_used_for_all_requests(
         LIST: page(loopback),
         BATCH: loopback.reply(200, DONE),
     }
-    loopback.answer = lambda asked: replies[asked.path]
+    loopback.respond = lambda request: replies[request.path]
     proxy = loopback.url.replace("//", "//somebody:p%40ss@")
     client = account(connect, base_url=ABROAD, proxy=proxy).client
     client.list_page(0)
     client.batch("suspend", [ID])
-    assert [asked.target.partition("?")[0] for asked in loopback.asked] == [
+    assert [request.target.partition("?")[0] for request in loopback.requests] == [
         ABROAD + TOKEN_V2,
         ABROAD + LIST,
         ABROAD + BATCH,
     ]
     # somebody:p@ss
-    assert {asked.headers["Proxy-Authorization"] for asked in loopback.asked} == {
+    assert {request.headers["Proxy-Authorization"] for request in loopback.requests} == {
         "Basic c29tZWJvZHk6cEBzcw=="
     }
-    assert [asked.bearer for asked in loopback.asked] == [None, "Bearer minted-1", "Bearer minted-1"]
+    assert [request.bearer for request in loopback.requests] == [None, "Bearer minted-1", "Bearer minted-1"]
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
@@ -128,9 +128,9 @@ def test_client_proxy_of_the_environment_is_used(
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, loopback.url)
-    loopback.answer = lambda asked: page(loopback)
+    loopback.respond = lambda request: page(loopback)
     connect(base_url=ABROAD).client.list_page(0)
-    assert loopback.asked[0].target.startswith(ABROAD)
+    assert loopback.requests[0].target.startswith(ABROAD)
 
 
 def test_client_no_proxy_host_is_called_directly(
@@ -139,14 +139,14 @@ def test_client_no_proxy_host_is_called_directly(
     proxy = loopbacks()
     monkeypatch.setenv("http_proxy", proxy.url)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    loopback.answer = lambda asked: page(loopback)
+    loopback.respond = lambda request: page(loopback)
     connect().client.list_page(0)
-    assert proxy.asked == []
-    assert loopback.asked[0].target.startswith(LIST)
+    assert proxy.requests == []
+    assert loopback.requests[0].target.startswith(LIST)
 
 
 def test_client_proxy_password_refused_hides_it(loopback: Loopback, connect: Connect) -> None:
-    loopback.answer = lambda asked: loopback.reply(407, b"who are you?")
+    loopback.respond = lambda request: loopback.reply(407, b"who are you?")
     proxy = loopback.url.replace("//", "//somebody:p4ss@")
     for base_url in (ABROAD, ABROAD.replace("http:", "https:")):
         client = connect(base_url=base_url, proxy=proxy, retry_timeout=60.0).client
@@ -158,19 +158,19 @@ def test_client_proxy_password_refused_hides_it(loopback: Loopback, connect: Con
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "is_transient"),
+    ("status", "expected", "is_transient"),
     [
         (403, "the proxy refuses to connect to base_url (HTTP 403)", False),
         (502, "no connection by the proxy: HTTP 502", True),
     ],
 )
 def test_client_proxy_refusing_the_tunnel_shows_its_status(
-    loopback: Loopback, connect: Connect, status: int, told: str, is_transient: bool
+    loopback: Loopback, connect: Connect, status: int, expected: str, is_transient: bool
 ) -> None:
-    loopback.answer = lambda asked: loopback.reply(status, b"the policy says no")
+    loopback.respond = lambda request: loopback.reply(status, b"the policy says no")
     client = connect(base_url="https://control-plane.example", proxy=loopback.url).client
     fault = fault_of(lambda: client.batch("suspend", [ID]))
-    assert str(fault) == "POST /api/v1/workloads/batch: " + told
+    assert str(fault) == "POST /api/v1/workloads/batch: " + expected
     assert (fault.is_transient, fault.may_be_applied) == (is_transient, False)
 
 
@@ -209,13 +209,13 @@ def test_client_untrusted_certificate_fails_every_request(
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     every_call(account(connect, base_url=server.url, ca_path=authority).client)
     assert server.paths() == [TOKEN_V2, LIST, LIST, TOKEN_V2, LIST, LIST + "/" + ID, BATCH]
-    server.asked.clear()
+    server.requests.clear()
     for client in (account(connect, base_url=server.url).client, connect(base_url=server.url).client):
         fault = fault_of(lambda client=client: client.list_page(0))  # type: ignore[misc]
         assert "the certificate is not trusted" in str(fault)
         assert "set ca_path to the CA that signed it" in str(fault)
         assert not fault.may_be_applied
-    assert server.asked == []
+    assert server.requests == []
 
 
 class OpenSslError(ssl.SSLCertVerificationError):
@@ -227,7 +227,7 @@ class OpenSslError(ssl.SSLCertVerificationError):
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "phrase"),
     [
         (
             OpenSslError("Hostname mismatch, certificate is not valid for 'runai'."),
@@ -255,8 +255,8 @@ class OpenSslError(ssl.SSLCertVerificationError):
         ),
     ],
 )
-def test_explained_certificate_error_names_the_advice(fault: Exception, words: str) -> None:
-    told = explained(
+def test_explained_certificate_error_names_the_advice(fault: Exception, phrase: str) -> None:
+    expected = explained(
         requests.exceptions.SSLError(urllib3.exceptions.SSLError(fault)),
         "GET",
         LIST,
@@ -264,9 +264,9 @@ def test_explained_certificate_error_names_the_advice(fault: Exception, words: s
         is_encrypted=True,
         is_proven=False,
     )
-    assert told.message == "the certificate is not trusted: " + words
-    assert not told.is_transient
-    assert not told.may_be_applied
+    assert expected.message == "the certificate is not trusted: " + phrase
+    assert not expected.is_transient
+    assert not expected.may_be_applied
 
 
 def test_client_without_validation_ignores_the_environment_bundle(
@@ -280,7 +280,7 @@ def test_client_without_validation_ignores_the_environment_bundle(
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, str(other))
     every_call(account(connect, base_url=server.url, validate_certs=False).client)
-    assert len(server.asked) == 7
+    assert len(server.requests) == 7
 
 
 def test_client_ca_bundle_of_the_environment_is_used(tls: tuple[Loopback, str], connect: Connect) -> None:

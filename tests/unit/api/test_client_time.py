@@ -32,17 +32,17 @@ from ansible_collections.gpuops.runai.tests.support.client_calls import (
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 
 def test_client_response_later_than_the_timeout_fails(loopback: Loopback, connect: Connect) -> None:
     over = threading.Event()
 
-    def silent(asked: Asked) -> Reply:
+    def silent(request: Request) -> Reply:
         over.wait(timeout=300)
         return None
 
-    loopback.answer = silent
+    loopback.respond = silent
     client = connect(timeout=0.2).client
     try:
         fault = fault_of(lambda: client.batch("suspend", [ID]))
@@ -55,19 +55,19 @@ def test_client_response_later_than_the_timeout_fails(loopback: Loopback, connec
 
 
 @contextlib.contextmanager
-def dripping(answer: bytes, at_once: int) -> Iterator[int]:
-    """A server that sends ``at_once`` bytes of its answer, and the rest byte by byte; yields its port."""
+def dripping(response: bytes, at_once: int) -> Iterator[int]:
+    """A server that sends ``at_once`` bytes of its response, and the rest byte by byte; yields its port."""
     gone = threading.Event()
 
     def serve(listening: socket.socket) -> None:
         with contextlib.suppress(OSError), listening.accept()[0] as peer:
             peer.recv(65536)
-            peer.sendall(answer[:at_once])
-            # Its last byte never comes, however late the client looks at the clock.
-            for position in range(at_once, len(answer) - 1):
+            peer.sendall(response[:at_once])
+            # Its last byte never comes, however late the client reads the clock.
+            for position in range(at_once, len(response) - 1):
                 if gone.wait(timeout=0.02):
                     return
-                peer.sendall(answer[position : position + 1])
+                peer.sendall(response[position : position + 1])
             gone.wait()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -80,7 +80,7 @@ def dripping(answer: bytes, at_once: int) -> Iterator[int]:
             thread.join(timeout=30)
 
 
-# Each is an answer if one waits for long enough, though never for long without a byte.
+# Each is a response if one waits for long enough, though never for long without a byte.
 LONG = b'{"workloads": []' + b" " * 400 + b"}"
 HEAD = b"HTTP/1.1 200 OK\r\n"
 DRIPPING = {
@@ -96,11 +96,11 @@ DRIPPING = {
 }
 
 
-@pytest.mark.parametrize(("answer", "at_once"), DRIPPING.values(), ids=DRIPPING)
+@pytest.mark.parametrize(("response", "at_once"), DRIPPING.values(), ids=DRIPPING)
 def test_client_response_in_small_pieces_later_than_the_timeout_fails(
-    connect: Connect, answer: bytes, at_once: int
+    connect: Connect, response: bytes, at_once: int
 ) -> None:
-    with dripping(answer, at_once) as port:
+    with dripping(response, at_once) as port:
         client = connect(base_url="http://127.0.0.1:{0}".format(port), timeout=0.5).client
         fault = fault_of(lambda: client.batch("suspend", [ID]))
         client.close()
@@ -123,7 +123,7 @@ def test_client_connection_later_than_the_timeout_fails(connect: Connect) -> Non
         full = stack.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        # Nobody accepts: once as many wait as may, the next one gets no answer.
+        # Nobody accepts: once as many wait as may, the next one gets no response.
         for _waiting in range(4):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
@@ -157,7 +157,7 @@ def test_client_retries_exhausted_raise_the_last_fault(loopback: Loopback, conne
     fault = fault_of(lambda: connect(retry_timeout=0.3).client.list_page(0))
     assert isinstance(fault, RetriesExhausted)
     assert "HTTP 502, bad gateway (tried " in str(fault)
-    assert len(loopback.asked) > 1
+    assert len(loopback.requests) > 1
 
 
 def test_client_cancelled_sends_nothing(loopback: Loopback, connect: Connect) -> None:

@@ -34,7 +34,7 @@ from ansible_collections.gpuops.runai.tests.support.client_calls import (
 from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
-    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 
 def test_client_netrc_present_changes_no_request(
@@ -47,7 +47,7 @@ def test_client_netrc_present_changes_no_request(
     script(loopback, v2=minted(loopback, "minted-1"), list=[page(loopback)])
     account(connect).client.list_page(0)
     connect().client.list_page(0)
-    assert [asked.bearer for asked in loopback.asked] == [None, "Bearer minted-1", "Bearer " + TOKEN]
+    assert [request.bearer for request in loopback.requests] == [None, "Bearer minted-1", "Bearer " + TOKEN]
 
 
 def test_client_account_requests_one_token_for_all_calls(loopback: Loopback, connect: Connect) -> None:
@@ -56,9 +56,9 @@ def test_client_account_requests_one_token_for_all_calls(loopback: Loopback, con
     for _call in range(3):
         made.client.list_page(0)
     assert loopback.paths() == [TOKEN_V2, LIST, LIST, LIST]
-    asked = loopback.asked[0]
-    assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert parse_qs(asked.body.decode()) == {
+    request = loopback.requests[0]
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert parse_qs(request.body.decode()) == {
         "grant_type": ["client_credentials"],
         "client_id": ["an-id"],
         "client_secret": [SECRET],
@@ -80,17 +80,17 @@ def test_client_account_without_token_v2_uses_v1(loopback: Loopback, connect: Co
     client.list_page(0)
     # Version 2 is not asked for again when the token is renewed.
     assert loopback.paths() == [TOKEN_V2, TOKEN_V1, LIST, LIST, TOKEN_V1, LIST]
-    assert json.loads(loopback.asked[1].body) == {
+    assert json.loads(loopback.requests[1].body) == {
         "grantType": "client_credentials",
         "clientId": "an-id",
         "clientID": "an-id",
         "clientSecret": SECRET,
     }
-    assert loopback.asked[-1].bearer == "Bearer minted-2"
+    assert loopback.requests[-1].bearer == "Bearer minted-2"
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         (b'{"access_token": "fresh-from-the-mint", "expi', "the response is not JSON"),
         (b"fresh-from-the-mint", "the response is not JSON"),
@@ -99,22 +99,22 @@ def test_client_account_without_token_v2_uses_v1(loopback: Loopback, connect: Co
     ],
 )
 def test_client_broken_token_response_quotes_pages_only(
-    loopback: Loopback, connect: Connect, body: bytes, told: str
+    loopback: Loopback, connect: Connect, body: bytes, expected: str
 ) -> None:
     script(loopback, v2=[loopback.reply(200, body)])
-    words = str(fault_of(lambda: account(connect).client.list_page(0)))
-    assert words.startswith("POST {0}: no token for the client '".format(TOKEN_V2))
-    assert words.endswith(" from {0}: {1}".format(loopback.url, told))
+    message = str(fault_of(lambda: account(connect).client.list_page(0)))
+    assert message.startswith("POST {0}: no token for the client '".format(TOKEN_V2))
+    assert message.endswith(" from {0}: {1}".format(loopback.url, expected))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
 def test_client_refused_by_oauth_does_not_try_v1(loopback: Loopback, connect: Connect, status: int) -> None:
-    said = {"error": "invalid_client", "error_description": "no such client"}
-    script(loopback, v2=[loopback.reply(status, said)])
-    words = str(fault_of(lambda: account(connect).client.list_page(0)))
+    content = {"error": "invalid_client", "error_description": "no such client"}
+    script(loopback, v2=[loopback.reply(status, content)])
+    message = str(fault_of(lambda: account(connect).client.list_page(0)))
     assert loopback.paths() == [TOKEN_V2]
-    assert "{0}: HTTP {1}, invalid_client: no such client".format(loopback.url, status) in words
-    assert SECRET not in words
+    assert "{0}: HTTP {1}, invalid_client: no such client".format(loopback.url, status) in message
+    assert SECRET not in message
 
 
 def test_client_token_refused_is_renewed_once(loopback: Loopback, connect: Connect) -> None:
@@ -127,7 +127,7 @@ def test_client_token_refused_is_renewed_once(loopback: Loopback, connect: Conne
     made.client.list_page(0)
     made.client.list_page(0)
     assert loopback.paths() == [TOKEN_V2, LIST, LIST, TOKEN_V2, LIST]
-    assert [asked.bearer for asked in loopback.asked if asked.path == LIST] == [
+    assert [request.bearer for request in loopback.requests if request.path == LIST] == [
         "Bearer minted-1",
         "Bearer minted-1",
         "Bearer minted-2",
@@ -164,10 +164,10 @@ def test_client_call_refusing_every_token_fails_alone(loopback: Loopback, connec
     names = iter("minted-{0}".format(number) for number in range(1, 100))
     made = account(connect)
 
-    def answer(asked: Asked) -> Reply:
-        if asked.path == TOKEN_V2:
+    def respond(request: Request) -> Reply:
+        if request.path == TOKEN_V2:
             return minted(loopback, next(names))[0]
-        if asked.path != LIST:
+        if request.path != LIST:
             return loopback.reply(200, {"id": ID})
         if loopback.paths().count(LIST) > 5:
             return loopback.reply(418)
@@ -175,7 +175,7 @@ def test_client_call_refusing_every_token_fails_alone(loopback: Loopback, connec
         made.client.workload(ID)
         return loopback.reply(401)
 
-    loopback.answer = answer
+    loopback.respond = respond
     assert isinstance(fault_of(lambda: made.client.list_page(0)), AccessDenied)
     assert loopback.paths().count(LIST) == 2
 
@@ -195,16 +195,16 @@ def test_client_many_threads_renew_the_token_once(loopback: Loopback, connect: C
     refused = threading.Barrier(threads)
     names = iter("minted-{0}".format(number) for number in range(1, 100))
 
-    def answer(asked: Asked) -> Reply:
-        if asked.path == TOKEN_V2:
+    def respond(request: Request) -> Reply:
+        if request.path == TOKEN_V2:
             return minted(loopback, next(names))[0]
-        if asked.bearer == "Bearer minted-1":
+        if request.bearer == "Bearer minted-1":
             # All of them learn at the same time that their token is dead.
             refused.wait(timeout=300)
             return loopback.reply(401)
         return page(loopback)
 
-    loopback.answer = answer
+    loopback.respond = respond
     client = account(connect).client
     with ThreadPoolExecutor(threads) as pool:
         pages = list(pool.map(lambda _call: client.list_page(0), range(threads)))
@@ -224,7 +224,7 @@ def test_client_token_near_its_end_is_renewed(
     for now in (0.0, 3539.0, 3541.0):
         clock.seconds = now
         client.list_page(0)
-    assert [asked.bearer for asked in loopback.asked if asked.path == LIST] == [
+    assert [request.bearer for request in loopback.requests if request.path == LIST] == [
         "Bearer minted-1",
         "Bearer minted-1",
         "Bearer minted-2",

@@ -135,9 +135,9 @@ def test_connect_options_credentials_have_an_order(
     elif len(environ) == 2:
         expected = ServiceAccount("env-id", "env-secret")
     if expected is None:
-        words = refusal(environ, **task)
-        assert "task-" not in words
-        assert "env-" not in words
+        message = refusal(environ, **task)
+        assert "task-" not in message
+        assert "env-" not in message
     else:
         assert connect(environ, **task).credentials == expected
 

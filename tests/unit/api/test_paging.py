@@ -85,15 +85,15 @@ def test_read_pages_repeated_row_counts_once() -> None:
 
 def test_read_pages_enough_rows_ends_the_read() -> None:
     listing = Listing(100_000, 500)
-    looked = threading.Semaphore(2)
+    taken = threading.Semaphore(2)
 
     def page(offset: int) -> Page:
-        # The rows are looked at as they come; reading is not ahead by more than a page.
-        assert looked.acquire(timeout=300)
+        # The rows are taken as they come; reading is not ahead by more than a page.
+        assert taken.acquire(timeout=300)
         return listing.page(offset)
 
     def is_enough(found: dict[str, dict[str, Any]]) -> bool:
-        looked.release()
+        taken.release()
         return len(found) >= 1000
 
     assert len(read_pages(PATH, page, page_offsets(100_000), 1, is_enough)) == 1000

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An answer's own time; what comes of it over real connections is in test_client_time."""
+"""A response's own time; what comes of it over real connections is in test_client_time."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def test_timed_response_head_and_body_share_the_timeout(monkeypatch: pytest.Monk
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(30.0)
-        answer = TimedResponse(ours)
+        response = TimedResponse(ours)
         theirs.sendall(HEAD)
         clock.advance(29.0)
-        answer.begin()
+        response.begin()
         theirs.sendall(b"{}")
         clock.advance(2.0)
         with pytest.raises(socket.timeout):
-            answer.read()
-        answer.close()
+            response.read()
+        response.close()
 
 
 def test_timed_response_next_one_has_its_own_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,19 +39,19 @@ def test_timed_response_next_one_has_its_own_timeout(monkeypatch: pytest.MonkeyP
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(30.0)
-        for _answer in range(3):
-            answer = TimedResponse(ours)
+        for _respond in range(3):
+            response = TimedResponse(ours)
             theirs.sendall(HEAD + b"{}")
             clock.advance(29.0)
-            answer.begin()
-            assert answer.read() == b"{}"
+            response.begin()
+            assert response.read() == b"{}"
             assert ours.gettimeout() == 30.0
 
 
 def test_timed_response_without_a_timeout_has_none() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        answer = TimedResponse(ours)
+        response = TimedResponse(ours)
         theirs.sendall(HEAD + b"{}")
-        answer.begin()
-        assert answer.read() == b"{}"
+        response.begin()
+        assert response.read() == b"{}"

@@ -36,45 +36,45 @@ json_values = st.recursive(
 ids_or_not = st.sampled_from([*IDS, *(one.upper() for one in IDS), STRANGER, "", "x"]) | json_values
 
 
-def batch(answer: object, asked: Optional[list[str]] = None) -> tuple[Any, list[str]]:
-    remarks: list[str] = []
-    return parse_batch("/batch", answer, IDS if asked is None else asked, remarks.append), remarks
+def batch(response: object, asked: Optional[list[str]] = None) -> tuple[Any, list[str]]:
+    warnings: list[str] = []
+    return parse_batch("/batch", response, IDS if asked is None else asked, warnings.append), warnings
 
 
 def test_parse_batch_missing_lists_are_empty() -> None:
-    answer, remarks = batch({"id": BATCH_ID})
-    assert answer == (BATCH_ID, [], {}, IDS)
-    assert remarks == []
+    response, warnings = batch({"id": BATCH_ID})
+    assert response == (BATCH_ID, [], {}, IDS)
+    assert warnings == []
     assert batch({"id": BATCH_ID, "succeeded": IDS})[0] == (BATCH_ID, IDS, {}, [])
     assert batch({"id": BATCH_ID, "succeeded": None, "failed": None})[0].omitted == IDS
 
 
 def test_parse_batch_upper_case_ids_are_folded() -> None:
     failed = [{"id": one.upper(), "code": 400, "message": "no"} for one in IDS[3:]]
-    answer, remarks = batch(
+    response, warnings = batch(
         {"id": BATCH_ID.upper(), "succeeded": [one.upper() for one in IDS[:3]], "failed": failed}
     )
-    assert answer == (BATCH_ID, IDS[:3], dict.fromkeys(IDS[3:], Refusal(400, "no")), [])
-    assert remarks == []
+    assert response == (BATCH_ID, IDS[:3], dict.fromkeys(IDS[3:], Refusal(400, "no")), [])
+    assert warnings == []
 
 
 def test_parse_batch_id_in_both_lists_is_refused_with_a_warning() -> None:
-    answer, remarks = batch({"id": BATCH_ID, "succeeded": IDS, "failed": [{"id": IDS[0]}]})
-    assert answer.succeeded == IDS[1:]
-    assert answer.refused == {IDS[0]: Refusal(None, "")}
-    assert len(remarks) == 1
-    assert "both as succeeded and as failed" in remarks[0]
+    response, warnings = batch({"id": BATCH_ID, "succeeded": IDS, "failed": [{"id": IDS[0]}]})
+    assert response.succeeded == IDS[1:]
+    assert response.refused == {IDS[0]: Refusal(None, "")}
+    assert len(warnings) == 1
+    assert "both as succeeded and as failed" in warnings[0]
 
 
 def test_parse_batch_foreign_id_is_ignored_with_a_warning() -> None:
-    answer, remarks = batch({"succeeded": [*IDS, STRANGER], "failed": [{"id": STRANGER, "code": 1}]})
-    assert (answer.succeeded, answer.refused, answer.omitted) == (IDS, {}, [])
-    assert len(remarks) == 2
-    assert all("was not asked for; it was ignored" in warn_once for warn_once in remarks)
+    response, warnings = batch({"succeeded": [*IDS, STRANGER], "failed": [{"id": STRANGER, "code": 1}]})
+    assert (response.succeeded, response.refused, response.omitted) == (IDS, {}, [])
+    assert len(warnings) == 2
+    assert all("was not asked for; it was ignored" in warn_once for warn_once in warnings)
 
 
 def test_parse_batch_code_out_of_range_is_none() -> None:
-    for code, told in (
+    for code, expected in (
         (409, 409),
         (-1, -1),
         (2**31, None),
@@ -85,7 +85,7 @@ def test_parse_batch_code_out_of_range_is_none() -> None:
         (None, None),
     ):
         failed = [{"id": IDS[0], "code": code, "message": "m"}]
-        assert batch({"failed": failed})[0].refused[IDS[0]].code == told
+        assert batch({"failed": failed})[0].refused[IDS[0]].code == expected
 
 
 def test_parse_batch_message_is_cleaned_and_cut() -> None:
@@ -96,11 +96,11 @@ def test_parse_batch_message_is_cleaned_and_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, [], "text", 7, True, {"succeeded": "x"}, {"failed": {"a": 1}}, {"failed": 1}]
+    "response", [None, [], "text", 7, True, {"succeeded": "x"}, {"failed": {"a": 1}}, {"failed": 1}]
 )
-def test_parse_batch_other_shape_is_malformed(answer: object) -> None:
+def test_parse_batch_other_shape_is_malformed(response: object) -> None:
     with pytest.raises(MalformedResponse):
-        batch(answer)
+        batch(response)
 
 
 @given(
@@ -120,13 +120,13 @@ def test_parse_batch_other_shape_is_malformed(answer: object) -> None:
 )
 def test_parse_batch_any_body_places_each_id_once(body: dict[str, Any], asked: list[str]) -> None:
     try:
-        answer, _remarks = batch(body, asked)
+        response, _remarks = batch(body, asked)
     except MalformedResponse:
         return
-    assert sorted([*answer.succeeded, *answer.refused, *answer.omitted]) == sorted(asked)
-    assert answer.succeeded == [one for one in asked if one in answer.succeeded]
-    assert answer.omitted == [one for one in asked if one in answer.omitted]
-    assert answer.batch_id is None or uuid.UUID(answer.batch_id)
+    assert sorted([*response.succeeded, *response.refused, *response.omitted]) == sorted(asked)
+    assert response.succeeded == [one for one in asked if one in response.succeeded]
+    assert response.omitted == [one for one in asked if one in response.omitted]
+    assert response.batch_id is None or uuid.UUID(response.batch_id)
 
 
 @pytest.mark.parametrize("following", [None, "", 0])
@@ -201,7 +201,7 @@ def test_parse_objects_bare_array_returns_its_objects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         ({"code": 400, "message": "bad id", "details": "ids[3]"}, (400, "bad id: ids[3]")),
         ({"code": 400, "message": "bad id", "details": "bad id"}, (400, "bad id")),
@@ -219,8 +219,10 @@ def test_parse_objects_bare_array_returns_its_objects() -> None:
         ("text", (None, "text")),
     ],
 )
-def test_parse_error_known_shape_returns_code_and_text(body: object, told: tuple[Optional[int], str]) -> None:
-    assert parse_error(body) == told
+def test_parse_error_known_shape_returns_code_and_text(
+    body: object, expected: tuple[Optional[int], str]
+) -> None:
+    assert parse_error(body) == expected
 
 
 @pytest.mark.parametrize("key", ["message", "details", "error", "error_description"])
@@ -228,14 +230,14 @@ def test_parse_error_secret_at_the_cut_is_hidden(key: str) -> None:
     # Written with escapes as a Go server writes them, the secret is not found before the response is decoded.
     secret = "pa<ss&w>or-0123456789abcdef"
     body = json.loads(json.dumps({key: "x" * 490 + secret}))
-    _code, words = parse_error(body, [secret])
-    assert words == "x" * 490 + "********"
+    _code, phrase = parse_error(body, [secret])
+    assert phrase == "x" * 490 + "********"
 
 
 @given(json_values, st.dictionaries(st.sampled_from(["code", "message", "details", "error"]), json_values))
 def test_parse_error_any_body_returns_a_short_text(value: object, body: dict[str, Any]) -> None:
     for odd in (value, body):
-        code, words = parse_error(odd)
+        code, phrase = parse_error(odd)
         assert code is None or abs(code) <= 2**31
-        assert len(words) <= 500
-        json.dumps([code, words])
+        assert len(phrase) <= 500
+        json.dumps([code, phrase])

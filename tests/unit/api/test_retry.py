@@ -109,28 +109,28 @@ def test_retry_budget_lasting_fault_pauses_grow_within_the_budget(clock: FakeClo
 
 
 def test_retry_budget_long_retries_report_once(clock: FakeClock) -> None:
-    told: list[tuple[str, float, float]] = []
+    reports: list[tuple[str, float, float]] = []
 
-    def tell(kind: str, left: float) -> None:
-        told.append((kind, left, clock.seconds))
+    def report(kind: str, left: float) -> None:
+        reports.append((kind, left, clock.seconds))
 
     def mine(seconds: float) -> RetryBudget:
-        found = RetryBudget(seconds, Cancellation(), RequestStats(), on_trouble=tell)
+        found = RetryBudget(seconds, Cancellation(), RequestStats(), on_trouble=report)
         found._cancellation.sleep = clock.sleep  # type: ignore[method-assign]
         return found
 
     exhaust(mine(29.0), status(502))
-    assert told == []
+    assert reports == []
     began = clock.seconds
     exhaust(mine(120.0), status(502))
-    ((kind, left, at),) = told
+    ((kind, left, at),) = reports
     assert kind == "HTTP 502"
     assert left == pytest.approx(120.0 - (at - began))
     # The pause that begins then ends after half a minute.
     assert 20.0 <= at - began <= 30.0
-    told.clear()
+    reports.clear()
     mine(3600.0).pause(status(503, 600.0))
-    assert [(kind, left) for kind, left, _at in told] == [("HTTP 503", 3600.0)]
+    assert [(kind, left) for kind, left, _at in reports] == [("HTTP 503", 3600.0)]
 
 
 def test_retry_budget_pauses_differ_between_clients(clock: FakeClock) -> None:
@@ -191,7 +191,7 @@ def test_retry_budget_lasting_fault_is_raised_at_once(clock: FakeClock, fault: R
     [
         *(status(number) for number in (408, 429, 500, 502, 503, 504, 520)),
         NotDelivered("GET", "/x", "connection refused", "connection refused"),
-        ResponseLost("GET", "/x", "a timeout", "no answer"),
+        ResponseLost("GET", "/x", "a timeout", "no response"),
     ],
 )
 def test_retry_budget_transient_fault_is_retried_with_one_warning(

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 
 class Rounds:
-    """A limit whose answers come in rounds: as many as the limit, all after the same time."""
+    """A limit whose responses come in rounds: as many as the limit, all after the same time."""
 
     def __init__(self, start: int = 4, least: int = 1, most: int = 16) -> None:
         self.clock = FakeClock(0.0)
         self.limit = ConcurrencyLimit(start, least, most, self.clock.monotonic)
 
-    def answer(self, seconds: float = 1.0, rounds: int = 1) -> int:
+    def respond(self, seconds: float = 1.0, rounds: int = 1) -> int:
         for _round in range(rounds):
             in_flight = self.limit.limit
             self.clock.seconds += seconds
-            for _answer in range(in_flight):
+            for _respond in range(in_flight):
                 self.limit.record_response(seconds)
             self.clock.seconds += 0.001
         return self.limit.limit
@@ -39,7 +39,7 @@ class Rounds:
 
 def test_limit_while_responses_are_fast_doubles_each_round_up_to_most() -> None:
     rounds = Rounds()
-    assert [rounds.answer() for _round in range(3)] == [8, 16, 16]
+    assert [rounds.respond() for _round in range(3)] == [8, 16, 16]
 
 
 def test_limit_after_an_overload_halves_once_for_all_calls_in_flight() -> None:
@@ -56,7 +56,7 @@ def test_limit_after_an_overload_grows_back_to_the_accepted_number() -> None:
     rounds = Rounds(start=8)
     # Of 8 in flight, 6 were accepted.
     assert rounds.refuse(2) == 4
-    assert [rounds.answer() for _round in range(5)] == [6, 6, 6, 6, 6]
+    assert [rounds.respond() for _round in range(5)] == [6, 6, 6, 6, 6]
 
 
 def test_limit_after_many_responses_at_the_accepted_number_tries_one_more_ever_more_rarely() -> None:
@@ -64,7 +64,7 @@ def test_limit_after_many_responses_at_the_accepted_number_tries_one_more_ever_m
     rounds.refuse(2)
     tries = []
     for number in range(40):
-        if rounds.answer() == 7:
+        if rounds.respond() == 7:
             tries.append(number)
             rounds.refuse(1)
     assert len(tries) == 2
@@ -73,26 +73,26 @@ def test_limit_after_many_responses_at_the_accepted_number_tries_one_more_ever_m
 
 def test_limit_with_slower_responses_halves_and_stays() -> None:
     rounds = Rounds()
-    rounds.answer(rounds=2)
-    assert rounds.answer(seconds=2.5) == 8
-    assert rounds.answer(seconds=1.0, rounds=3) == 8
+    rounds.respond(rounds=2)
+    assert rounds.respond(seconds=2.5) == 8
+    assert rounds.respond(seconds=1.0, rounds=3) == 8
 
 
 def test_limit_with_somewhat_slower_responses_holds() -> None:
     rounds = Rounds()
-    rounds.answer()
-    assert rounds.answer(seconds=1.8, rounds=5) == 8
+    rounds.respond()
+    assert rounds.respond(seconds=1.8, rounds=5) == 8
 
 
 def test_limit_of_a_control_plane_that_is_slow_at_any_number_halves_once() -> None:
     rounds = Rounds()
-    rounds.answer(rounds=2)
-    assert rounds.answer(seconds=4.0, rounds=10) >= 8
+    rounds.respond(rounds=2)
+    assert rounds.respond(seconds=4.0, rounds=10) >= 8
 
 
 def test_limit_with_one_slow_response_goes_on() -> None:
     rounds = Rounds(start=8)
-    rounds.answer()
+    rounds.respond()
     rounds.clock.seconds += 30.0
     rounds.limit.record_response(30.0)
     assert rounds.limit.limit == 16
@@ -100,14 +100,14 @@ def test_limit_with_one_slow_response_goes_on() -> None:
 
 def test_limit_that_is_fixed_never_moves() -> None:
     rounds = Rounds(start=3, least=3, most=3)
-    assert [rounds.answer(), rounds.refuse(3), rounds.answer(seconds=50.0, rounds=3)] == [3, 3, 3]
+    assert [rounds.respond(), rounds.refuse(3), rounds.respond(seconds=50.0, rounds=3)] == [3, 3, 3]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.01, 100.0)), max_size=80))
 def test_limit_after_any_responses_stays_within_its_bounds(events: list[tuple[bool, float]]) -> None:
     rounds = Rounds()
-    for is_answer, seconds in events:
-        limit = rounds.answer(seconds) if is_answer else rounds.refuse(1)
+    for is_response, seconds in events:
+        limit = rounds.respond(seconds) if is_response else rounds.refuse(1)
         assert 1 <= limit <= 16
 
 

@@ -38,7 +38,7 @@ def status(number: int, code: Optional[int] = None) -> StatusError:
 @pytest.mark.parametrize(
     ("fault", "result", "state_check"),
     [
-        (ResponseLost("POST", "/b", "a timeout", "no answer"), UNKNOWN_RESULT, READ_REPEATEDLY),
+        (ResponseLost("POST", "/b", "a timeout", "no response"), UNKNOWN_RESULT, READ_REPEATEDLY),
         (MalformedResponse("POST", "/b", "not JSON", "html"), UNKNOWN_RESULT, READ_REPEATEDLY),
         *((status(number, number), UNKNOWN_RESULT, READ_REPEATEDLY) for number in (408, 500, 502, 504)),
         *((status(number), UNKNOWN_RESULT, READ_REPEATEDLY) for number in (408, 500, 502, 504, 520)),

@@ -169,13 +169,13 @@ def test_make_plan_any_ids_has_an_item_for_each_in_order(
 def test_plan_affected_counts_ids_to_send_now_or_later(affected: int, ceiling: Optional[int]) -> None:
     decisions = [*(["send", "wait"] * affected)[:affected], "unchanged", "skipped", "failed"]
     plan = Plan("resume", [PlannedItem(_seen("Stopped"), decision) for decision in decisions])
-    words = describe_ceiling(plan, ceiling)
+    phrase = describe_ceiling(plan, ceiling)
     if ceiling is None or affected <= ceiling:
-        assert words is None
+        assert phrase is None
     else:
-        assert words is not None
-        assert "max_affected is {0}, but {1} ".format(ceiling, affected) in words
-        assert "{0} more".format(affected - ceiling) in words
+        assert phrase is not None
+        assert "max_affected is {0}, but {1} ".format(ceiling, affected) in phrase
+        assert "{0} more".format(affected - ceiling) in phrase
 
 
 @given(st.lists(st.integers(), max_size=300), st.integers(1, 100))

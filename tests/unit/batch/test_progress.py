@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words of the progress lines, and that there are never many of them."""
+"""The texts of the progress lines, and that there are never many of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress import MOST_LINES, Progress
 
 
-def told(batches: int, batch_size: int = 100) -> list[str]:
+def shown_at(batches: int, batch_size: int = 100) -> list[str]:
     lines: list[str] = []
     progress = Progress("suspend", lines.append)
     for done in range(1, batches + 1):
@@ -32,7 +32,7 @@ def test_progress_batch_with_failures_shows_their_counts() -> None:
 
 @pytest.mark.parametrize("batches", [1, 2, 49, 50, 51, 99, 100, 101, 500, 1234])
 def test_progress_many_batches_are_thinned_and_the_last_is_shown(batches: int) -> None:
-    lines = told(batches)
+    lines = shown_at(batches)
     assert len(lines) == min(batches, MOST_LINES)
     assert lines[-1].endswith("batch {0} of {0}".format(batches))
     numbers = [0] + [int(line.rpartition(" of ")[0].rpartition(" ")[2]) for line in lines]
@@ -49,14 +49,14 @@ def test_progress_more_batches_than_planned_add_no_lines() -> None:
 
 
 def test_progress_slow_batches_show_a_line_each_minute() -> None:
-    said: list[float] = []
+    line_times: list[float] = []
     now = [0.0]
-    progress = Progress("delete", lambda line: said.append(now[0]), clock=lambda: now[0])
+    progress = Progress("delete", lambda line: line_times.append(now[0]), clock=lambda: now[0])
     for done in range(1, 501):
         now[0] += 60.0
         progress.batch(Counter(changed=done * 100), done * 100, 50_000, done, 500)
-    assert max(later - earlier for earlier, later in zip([0.0, *said], said)) == 300.0
-    assert said[-1] == now[0]
+    assert max(later - earlier for earlier, later in zip([0.0, *line_times], line_times)) == 300.0
+    assert line_times[-1] == now[0]
 
 
 def test_progress_wait_shows_lines_by_share_of_its_time() -> None:
@@ -70,13 +70,13 @@ def test_progress_wait_shows_lines_by_share_of_its_time() -> None:
 
 
 def test_progress_long_wait_is_not_silent_for_long() -> None:
-    told: list[float] = []
+    shown_at: list[float] = []
     now = [0.0]
-    progress = Progress("resume", lambda line: told.append(now[0]), clock=lambda: now[0])
+    progress = Progress("resume", lambda line: shown_at.append(now[0]), clock=lambda: now[0])
     for _look in range(1000):
         progress.waiting(7, "to be Stopped", 86400.0)
         now[0] += 60.0
-    assert max(later - earlier for earlier, later in zip(told, told[1:])) == 300.0
+    assert max(later - earlier for earlier, later in zip(shown_at, shown_at[1:])) == 300.0
 
 
 def test_progress_second_wait_is_shown_at_once() -> None:
@@ -112,14 +112,14 @@ def test_progress_long_read_is_shown_and_a_short_one_is_not() -> None:
 
 
 def test_progress_reads_of_an_hour_are_thinned_and_never_silent_for_long() -> None:
-    told: list[float] = []
+    shown_at: list[float] = []
     now = [0.0]
-    progress = Progress("delete", lambda line: told.append(now[0]), clock=lambda: now[0])
+    progress = Progress("delete", lambda line: shown_at.append(now[0]), clock=lambda: now[0])
     while now[0] < 86_400:
         now[0] += 0.5
         progress.reading("one by one", 1, 2)
-    assert len([one for one in told if one <= 3600]) <= MOST_LINES
-    assert max(later - earlier for earlier, later in zip([0.0, *told], told)) == 300.0
+    assert len([one for one in shown_at if one <= 3600]) <= MOST_LINES
+    assert max(later - earlier for earlier, later in zip([0.0, *shown_at], shown_at)) == 300.0
 
 
 def test_progress_trouble_of_many_requests_is_shown_once() -> None:

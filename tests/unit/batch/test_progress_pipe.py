@@ -23,7 +23,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress_pipe 
 )
 
 VARIABLE = _progress_pipe._VARIABLE
-# A module in a process of its own, which goes on when it is told to.
+# A module in a process of its own, which goes on at a line of input.
 MODULE = """
 import os, sys
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress_pipe import progress_sink

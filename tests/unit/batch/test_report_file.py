@@ -190,9 +190,9 @@ def test_complete_on_a_full_disk_warns_and_keeps_the_part(path: Path) -> None:
     report.write(ROWS)
     report.write(ROWS)
     report.complete()
-    (words,) = report.warnings
-    assert "could not be completed" in words
-    assert "No space left" in words
+    (message,) = report.warnings
+    assert "could not be completed" in message
+    assert "No space left" in message
     assert not path.exists()
 
 

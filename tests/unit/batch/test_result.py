@@ -64,7 +64,7 @@ ROW = [
 BATCH = ["id", "size", "succeeded", "failed", "attempts", "seconds"]
 # What job viewers keep of a task's result.
 LARGEST = 700_000
-# What an event may hold, less the options and the words that the result does not have.
+# What an event may hold, less the options and the texts that the result does not have.
 LARGEST_EVENT = 990_000
 
 FIGURES = Counters(duplicates=1, requests=2, batches=3, retries=4, seconds=5.5)
@@ -99,8 +99,8 @@ def test_make_result_any_outcomes_has_each_id_once_and_the_same_keys(
 
     assert list(result) == KEYS + (["diff"] if with_diff else [])
     assert list(result["outcomes"]) == OUTCOMES
-    told = {one: name for name in OUTCOMES for one in result["outcomes"][name]}
-    assert told == dict(zip(ids, names))
+    found = {one: name for name in OUTCOMES for one in result["outcomes"][name]}
+    assert found == dict(zip(ids, names))
     assert sum(map(len, result["outcomes"].values())) == len(ids)
     assert all(listed == sorted(listed) for listed in result["outcomes"].values())
     assert result["changed"] is ("changed" in names)
@@ -116,9 +116,9 @@ def test_make_result_any_outcomes_has_each_id_once_and_the_same_keys(
     assert len(rows) == min(limit, len(ids))
     assert result["workloads_truncated"] is (len(rows) < len(ids))
     assert all(list(row) == ROW for row in rows)
-    ranked = sorted(ids, key=lambda one: WORST_FIRST.index(told[one]))
+    ranked = sorted(ids, key=lambda one: WORST_FIRST.index(found[one]))
     assert [row["id"] for row in rows] == ranked[:limit]
-    assert [row["outcome"] for row in rows] == [told[row["id"]] for row in rows]
+    assert [row["outcome"] for row in rows] == [found[row["id"]] for row in rows]
     assert result == json.loads(json.dumps(result))
 
 
@@ -169,9 +169,9 @@ def test_report_row_unseen_workload_has_the_same_keys() -> None:
 
 def test_make_result_batches_are_listed() -> None:
     records = [BatchRecord("an-id", 100, 98, 2, 1, 0.5), BatchRecord(None, 3, 0, 3, 2, 1.5)]
-    told = make_result(run_summary([], batches=records), 1000, False)["batches"]
-    assert all(list(batch) == BATCH for batch in told)
-    assert told == [
+    found = make_result(run_summary([], batches=records), 1000, False)["batches"]
+    assert all(list(batch) == BATCH for batch in found)
+    assert found == [
         {"id": "an-id", "size": 100, "succeeded": 98, "failed": 2, "attempts": 1, "seconds": 0.5},
         {"id": "", "size": 3, "succeeded": 0, "failed": 3, "attempts": 2, "seconds": 1.5},
     ]
@@ -182,8 +182,8 @@ def test_describe_result_each_outcome_is_counted() -> None:
     outcomes = [Outcome(one, "changed") for one in ids[:240]]
     outcomes += [Outcome(one, "unchanged") for one in ids[240:248]]
     outcomes += [Outcome(one, "failed", "refused", "conflict, try later", 409) for one in ids[248:]]
-    words = "suspend: 240 changed, 8 unchanged, 2 failed of 250 (409 conflict, try later: 2)"
-    assert make_result(run_summary(outcomes), 0, False)["msg"] == words
+    message = "suspend: 240 changed, 8 unchanged, 2 failed of 250 (409 conflict, try later: 2)"
+    assert make_result(run_summary(outcomes), 0, False)["msg"] == message
 
 
 def test_describe_result_check_mode_says_would() -> None:
@@ -200,11 +200,11 @@ def test_describe_result_stopped_names_the_reason_and_missing_ids() -> None:
         Outcome(ids[1], "unchanged", "not_found"),
         Outcome(ids[2], "not_attempted", "deadline"),
     ]
-    told = run_summary(outcomes, action="delete", notes=["the deadline of 5 s has passed"])
-    words = make_result(told, 0, False)["msg"]
-    assert words.startswith("delete: 1 changed, 1 unchanged, 1 not attempted of 3")
-    assert "the deadline of 5 s has passed" in words
-    assert "1 not there: gone, or not visible to this account" in words
+    found = run_summary(outcomes, action="delete", notes=["the deadline of 5 s has passed"])
+    message = make_result(found, 0, False)["msg"]
+    assert message.startswith("delete: 1 changed, 1 unchanged, 1 not attempted of 3")
+    assert "the deadline of 5 s has passed" in message
+    assert "1 not there: gone, or not visible to this account" in message
 
 
 def test_describe_result_refusal_without_a_message_names_the_reason() -> None:
@@ -214,10 +214,10 @@ def test_describe_result_refusal_without_a_message_names_the_reason() -> None:
         Outcome(ids[1], "failed", "refused", "", 500),
         *(Outcome(one, "unknown", "lost_response", "named in neither list") for one in ids[2:]),
     ]
-    words = (
+    message = (
         "suspend: 0 changed, 2 failed, 2 unknown of 4 (named in neither list: 2, refused: 1, 500 refused: 1)"
     )
-    assert make_result(run_summary(outcomes), 0, False)["msg"] == words
+    assert make_result(run_summary(outcomes), 0, False)["msg"] == message
     # Where it was stopped, that says why they are unknown.
     stopped = make_result(run_summary(outcomes[2:], notes=["it was stopped"]), 0, False)["msg"]
     assert stopped == "suspend: 0 changed, 2 unknown of 2; it was stopped"
@@ -225,9 +225,9 @@ def test_describe_result_refusal_without_a_message_names_the_reason() -> None:
 
 def test_describe_result_many_kinds_of_failure_stays_short() -> None:
     outcomes = [Outcome(one, "failed", "refused", one + "y" * 400, 400) for one in workload_ids(500)]
-    words = make_result(run_summary(outcomes), 0, False)["msg"]
-    assert len(words) < 700
-    assert "and 497 other reasons" in words
+    message = make_result(run_summary(outcomes), 0, False)["msg"]
+    assert len(message) < 700
+    assert "and 497 other reasons" in message
 
 
 def test_make_result_diff_shows_phases_of_changed_ids_only() -> None:

@@ -127,7 +127,7 @@ def test_run_batch_check_mode_plans_like_the_real_run(
         assert was == would
         assert checked.failed is really.failed
         assert checked.result["changed"] is really.result["changed"]
-    # What the plan settles it settles alike, and nothing changes that check mode did not tell of.
+    # What the plan settles it settles alike, and nothing changes that check mode did not predict.
     assert {one for one, name in was.items() if name == "changed"} <= {
         one for one, name in would.items() if name == "changed"
     }
@@ -293,7 +293,7 @@ def test_run_batch_delete_stops_at_the_first_refusal_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "outcome", "said"),
+    ("fault", "outcome", "lines"),
     [
         (AccessDenied("POST", "/batch", 403, "no right to suspend"), "failed", "no right to suspend"),
         (AccessDenied("POST", "/batch", 401, "bad token"), "not_attempted", "bad token"),
@@ -305,7 +305,7 @@ def test_run_batch_delete_stops_at_the_first_refusal_by_default() -> None:
         (NotFound("POST", "/batch", 404, "no such page"), "failed", "batches need Run:ai 2.19"),
     ],
 )
-def test_run_batch_lasting_fault_stops_the_task(fault: RequestError, outcome: str, said: str) -> None:
+def test_run_batch_lasting_fault_stops_the_task(fault: RequestError, outcome: str, lines: str) -> None:
     ids = workload_ids(30)
     control_plane = same(30, "Running")
     control_plane.fault = fault
@@ -315,7 +315,7 @@ def test_run_batch_lasting_fault_stops_the_task(fault: RequestError, outcome: st
         **dict.fromkeys(ids[:10], outcome),
         **dict.fromkeys(ids[10:], "not_attempted"),
     }
-    assert said in finished.result["msg"]
+    assert lines in finished.result["msg"]
     assert finished.failed
 
 
@@ -514,22 +514,22 @@ def test_run_batch_check_mode_writes_no_report(tmp_path: Path) -> None:
 
 def test_run_batch_progress_lines_are_as_documented() -> None:
     control_plane = same(1000, "Running", refused=workload_ids(2))
-    finished, said = run_with_lines(control_plane, ids=workload_ids(1000), batch_size=4, concurrency=1)
-    batches = [line for line in said if ", batch " in line]
+    finished, lines = run_with_lines(control_plane, ids=workload_ids(1000), batch_size=4, concurrency=1)
+    batches = [line for line in lines if ", batch " in line]
     assert 40 <= len(batches) <= 50
     assert batches[-1] == "runai suspend: 1000/1000 ids, 998 changed, 2 failed, batch 250 of 250"
-    assert said[0] == "runai suspend: reading the state of 1000 workloads"
-    assert said[-1] == "runai {0}".format(finished.result["msg"])
+    assert lines[0] == "runai suspend: reading the state of 1000 workloads"
+    assert lines[-1] == "runai {0}".format(finished.result["msg"])
 
 
 def test_run_batch_progress_after_a_first_wait_shows_the_begin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 3600.0)
-    _finished, said = run_with_lines(
+    _finished, lines = run_with_lines(
         same(3, "Stopping"), action="resume", ids=workload_ids(3), wait_timeout=5.0
     )
-    assert said == [
+    assert lines == [
         "runai resume: reading the state of 3 workloads",
         "runai resume: waiting for 3 workloads to stop before they are resumed",
         "runai resume: acting on 3 workloads",
@@ -552,17 +552,17 @@ def test_run_batch_progress_of_a_long_read_shows_trouble(monkeypatch: pytest.Mon
     control_plane = control_plane_of(
         {**dict.fromkeys(ids), **dict.fromkeys(workload_ids(30)[20:], "Running")}
     )
-    _finished, said = run_with_lines(control_plane, action="delete", ids=ids)
-    assert said[1].endswith("control plane unavailable (HTTP 503); retrying for up to 90 s")
-    assert "runai delete: reading the state from the list: 10 of 10" in said
-    assert any(line.startswith("runai delete: reading the state one by one: ") for line in said)
-    assert len(said) <= 24
+    _finished, lines = run_with_lines(control_plane, action="delete", ids=ids)
+    assert lines[1].endswith("control plane unavailable (HTTP 503); retrying for up to 90 s")
+    assert "runai delete: reading the state from the list: 10 of 10" in lines
+    assert any(line.startswith("runai delete: reading the state one by one: ") for line in lines)
+    assert len(lines) <= 24
 
 
 def test_run_batch_progress_of_a_wait_shows_no_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "_READING_SILENCE", 0.0)
     monkeypatch.setattr(_progress, "_READING_SHARE", 0.0)
-    _finished, said = run_with_lines(same(3, "Running"), ids=workload_ids(3), wait=True)
-    acting = said.index("runai suspend: acting on 3 workloads")
-    assert "runai suspend: reading the state one by one: 3 of 3" in said[:acting]
-    assert not [line for line in said[acting:] if "reading the state" in line]
+    _finished, lines = run_with_lines(same(3, "Running"), ids=workload_ids(3), wait=True)
+    acting = lines.index("runai suspend: acting on 3 workloads")
+    assert "runai suspend: reading the state one by one: 3 of 3" in lines[:acting]
+    assert not [line for line in lines[acting:] if "reading the state" in line]

@@ -65,27 +65,27 @@ def test_parse_ids_malformed_ids_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pasted", "told"),
+    ("pasted", "wanted"),
     [
         (ONE + "\u200b", ONE + "\\u200b"),
         ("\ufeff" + ONE, "\\ufeff" + ONE),
         (ONE[:-1] + "\0", ONE[:-1] + "\\x00"),
     ],
 )
-def test_parse_ids_invisible_character_is_spelt_out(pasted: str, told: str) -> None:
+def test_parse_ids_invisible_character_is_spelt_out(pasted: str, wanted: str) -> None:
     with pytest.raises(OptionError) as fault:
         parse_ids([pasted], "ids")
-    assert str(fault.value) == "ids: not a uuid: '{0}'".format(told)
+    assert str(fault.value) == "ids: not a uuid: '{0}'".format(wanted)
 
 
 @given(st.lists(st.text(max_size=2000).map(lambda text: "x" + text), min_size=1, max_size=200))
 def test_parse_ids_malformed_ids_make_a_short_safe_message(elements: list[str]) -> None:
     with pytest.raises(OptionError) as fault:
         parse_ids(elements, "ids")
-    words = str(fault.value)
-    assert len(words) < 1000
-    assert len(words.splitlines()) == 1
-    assert not any(char in words for char in "\x00\x07\x1b\x7f\x9b\u202e\u200b")
+    message = str(fault.value)
+    assert len(message) < 1000
+    assert len(message.splitlines()) == 1
+    assert not any(char in message for char in "\x00\x07\x1b\x7f\x9b\u202e\u200b")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_parse_age_other_text_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("2027-01-01", "lies in the future"),
         ("soon", "neither an age"),
@@ -92,8 +92,8 @@ def test_parse_age_other_text_is_none(text: str) -> None:
         ("1D6M", "minutes or months"),
     ],
 )
-def test_parse_before_other_text_is_rejected(text: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_parse_before_other_text_is_rejected(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         parse_before(text, NOW)
 
 

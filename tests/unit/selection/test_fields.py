@@ -121,8 +121,8 @@ def test_shown_rows_priority_is_a_number_or_one_line(priority: object, shown: ob
 
 def test_shown_rows_missing_value_is_null_or_empty() -> None:
     (row,) = shown_rows([{"id": ROW["id"], "clusterId": EAST}], list(FIELDS), AROUND._replace(peaks={}))
-    told = {field: value for field, value in row.items() if value is not None}
-    assert told == {
+    shown = {field: value for field, value in row.items() if value is not None}
+    assert shown == {
         "id": workload_id(10),
         "cluster": EAST,
         "cluster_id": EAST,

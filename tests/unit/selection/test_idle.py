@@ -147,8 +147,8 @@ def measurement(**fields: Any) -> dict[str, Any]:
     ],
 )
 def test_parse_measurements_odd_values_are_no_samples(values: Any, expected: list[Sample]) -> None:
-    answer = {"measurements": [measurement(values=values), measurement(type="GPU_ALLOCATION"), None]}
-    assert parse_measurements("/x", answer, "GPU_UTILIZATION", False) == Measurements([expected], False)
+    response = {"measurements": [measurement(values=values), measurement(type="GPU_ALLOCATION"), None]}
+    assert parse_measurements("/x", response, "GPU_UTILIZATION", False) == Measurements([expected], False)
 
 
 def test_newest_rows_are_counted_in_each_project_of_each_cluster() -> None:

@@ -21,7 +21,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.node_inven
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 WEST, EAST = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
 CLUSTERS = [{"uuid": WEST, "name": "west"}, {"uuid": EAST, "name": "east"}]
@@ -105,45 +105,45 @@ def test_node_hosts_of_odd_rows_keep_their_types(odd: Any) -> None:
 def test_read_node_list_reads_pages_until_a_short_one(loopback: Loopback) -> None:
     rows = [node("gpu-{0:04d}".format(number)) for number in range(501)]
 
-    def answer(asked: Asked) -> Reply:
-        if asked.path == "/api/v1/clusters":
+    def respond(request: Request) -> Reply:
+        if request.path == "/api/v1/clusters":
             return loopback.reply(200, CLUSTERS)
-        assert asked.query["sortBy"] == "name"
-        offset = int(asked.query["offset"])
-        return loopback.reply(200, {"nodes": rows[offset : offset + int(asked.query["limit"])]})
+        assert request.query["sortBy"] == "name"
+        offset = int(request.query["offset"])
+        return loopback.reply(200, {"nodes": rows[offset : offset + int(request.query["limit"])]})
 
-    loopback.answer = answer
+    loopback.respond = respond
     found = read(loopback)
     assert found["nodes"] == rows
     assert loopback.paths().count("/api/v1/nodes") == 2
 
 
 def test_read_node_list_without_the_list_of_nodes_reads_each_cluster(loopback: Loopback) -> None:
-    def answer(asked: Asked) -> Reply:
-        if asked.path == "/api/v1/clusters":
+    def respond(request: Request) -> Reply:
+        if request.path == "/api/v1/clusters":
             return loopback.reply(200, CLUSTERS)
-        if asked.path == "/api/v1/nodes":
+        if request.path == "/api/v1/nodes":
             return loopback.reply(404, {"code": 404, "message": "no such endpoint"})
         return loopback.reply(200, {"nodes": [{"name": "gpu-1", "status": "Ready"}]})
 
-    loopback.answer = answer
+    loopback.respond = respond
     assert names(read(loopback)) == ["east_gpu-1", "west_gpu-1"]
 
 
 def test_read_node_list_without_clusters_warns_of_missing_names(loopback: Loopback) -> None:
-    def answer(asked: Asked) -> Reply:
-        if asked.path == "/api/v1/clusters":
+    def respond(request: Request) -> Reply:
+        if request.path == "/api/v1/clusters":
             return loopback.reply(403, {"code": 403, "message": "no"})
         return loopback.reply(200, {"nodes": [node("gpu-1")]})
 
-    loopback.answer = answer
+    loopback.respond = respond
     warnings: list[str] = []
     assert names(read(loopback, warnings)) == ["gpu-1"]
     assert warnings == ["This account may not list clusters. Cluster ids stand in the place of their names."]
 
 
 def test_read_node_list_refused_with_the_secret_in_the_response_hides_it(loopback: Loopback) -> None:
-    loopback.answer = lambda asked: loopback.reply(400, {"code": 400, "message": "a-secret-token is odd"})
+    loopback.respond = lambda request: loopback.reply(400, {"code": 400, "message": "a-secret-token is odd"})
     with pytest.raises(RunaiError) as fault:
         read(loopback)
     assert "a-secret-token" not in str(fault.value)

@@ -160,7 +160,7 @@ def test_info_options_ages_become_moments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "message"),
     [
         ({"phase_older_than": "7"}, "phase_older_than: '7' is neither"),
         ({"created_before": "2030-01-01"}, "created_before: .* in the future"),
@@ -188,8 +188,8 @@ def test_info_options_ages_become_moments() -> None:
         ({"filter_by": ["name!=x{0}".format(number) for number in range(11)]}, "at most 10"),
     ],
 )
-def test_info_options_unusable_value_is_rejected(given: dict[str, Any], words: str) -> None:
-    with pytest.raises(OptionError, match=words):
+def test_info_options_unusable_value_is_rejected(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
         options(**given)
 
 

@@ -27,7 +27,7 @@ from ansible_collections.gpuops.runai.tests.support.http_control_plane import (
 from ansible_collections.gpuops.runai.tests.support.workloads import number_of, workload_id
 
 if TYPE_CHECKING:
-    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def numbers(finished: ModuleResult) -> list[int]:
     return [number_of(one) for one in finished.result["ids"]]
 
 
-def is_unfiltered(asked: Asked) -> bool:
-    return "filterBy" not in asked.query
+def is_unfiltered(request: Request) -> bool:
+    return "filterBy" not in request.query
 
 
 # Options
@@ -52,7 +52,7 @@ def test_select_empty_ids_send_no_request(control_plane: HttpControlPlane) -> No
     finished = control_plane.select(ids=[], base_url=None, token=None)
     assert numbers(finished) == []
     assert finished.result["count"] == 0
-    assert control_plane.loopback.asked == []
+    assert control_plane.loopback.requests == []
 
 
 def test_select_ids_text_with_trailing_comma_is_accepted(control_plane: HttpControlPlane) -> None:
@@ -105,8 +105,8 @@ def test_select_limit_without_working_filter_reads_the_list_once(
     assert numbers(finished) == wanted[:1]
     assert finished.result["limited"] is (len(wanted) > 1)
     # One that tries the filter, and the three whole pages.
-    assert len(control_plane.asked(LIST)) == 4
-    assert len(control_plane.asked(COUNT)) == 1
+    assert len(control_plane.queries(LIST)) == 4
+    assert len(control_plane.queries(COUNT)) == 1
     assert any("refused a filter" in warning for warning in finished.warnings) is is_refused
 
 
@@ -118,10 +118,10 @@ def test_select_limit_met_by_a_small_page_reads_one_page(control_plane: HttpCont
         finished = control_plane.select(projects=["vision"], limit=limit)
         assert numbers(finished) == first
         assert finished.result["limited"] is True
-        assert [query["limit"] for query in control_plane.asked(LIST)] == [str(limit + 1)]
-        assert control_plane.asked(COUNT) == []
+        assert [query["limit"] for query in control_plane.queries(LIST)] == [str(limit + 1)]
+        assert control_plane.queries(COUNT) == []
     assert numbers(control_plane.select(projects=["none"], limit=1)) == []
-    assert len(control_plane.asked(LIST)) == 1
+    assert len(control_plane.queries(LIST)) == 1
 
 
 def test_select_limit_beyond_a_page_reads_the_list(control_plane: HttpControlPlane) -> None:
@@ -140,10 +140,10 @@ def test_select_filter_with_server_error_falls_back_early(
     control_plane.refuse(LIST, 500, but=is_unfiltered)
     finished = control_plane.select(projects=["vision"], retry_timeout=3600.0)
     assert numbers(finished) == [1]
-    assert [("filterBy" in query) for query in control_plane.asked(LIST)] == [True] * 3 + [False]
+    assert [("filterBy" in query) for query in control_plane.queries(LIST)] == [True] * 3 + [False]
     control_plane.refuse(PODS, 500, but=is_unfiltered)
     assert numbers(control_plane.select(nodes=["g1"], retry_timeout=3600.0)) == [1]
-    assert [("filterBy" in query) for query in control_plane.asked(PODS)] == [True] * 3 + [False]
+    assert [("filterBy" in query) for query in control_plane.queries(PODS)] == [True] * 3 + [False]
 
 
 def test_select_filter_by_with_server_error_is_retried(
@@ -151,7 +151,7 @@ def test_select_filter_by_with_server_error_is_retried(
 ) -> None:
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.001)
     control_plane.workloads = [workload(1)]
-    control_plane.refuse(LIST, 500, but=lambda asked: len(control_plane.asked(LIST)) > 5)
+    control_plane.refuse(LIST, 500, but=lambda request: len(control_plane.queries(LIST)) > 5)
     assert numbers(control_plane.select(filter_by=["phase==Running"], retry_timeout=3600.0)) == [1]
 
 
@@ -191,10 +191,10 @@ def test_select_search_maybe_ignored_without_count_warns(control_plane: HttpCont
 
 
 def test_select_deleted_ignored_by_the_server_is_filtered_locally(control_plane: HttpControlPlane) -> None:
-    def ignore_deleted(asked: Asked) -> Optional[Reply]:
+    def ignore_deleted(request: Request) -> Optional[Reply]:
         return (
             control_plane.loopback.reply(200, {"workloads": control_plane.workloads})
-            if asked.path == LIST
+            if request.path == LIST
             else None
         )
 
@@ -228,11 +228,11 @@ def test_select_exclude_without_match_warns(control_plane: HttpControlPlane) -> 
 
 
 def change_once(control_plane: HttpControlPlane, path: str, offset: int, change: Any) -> None:
-    """Run ``change`` right before the page at ``offset`` is answered for the first time."""
+    """Run ``change`` right before the page at ``offset`` is requested for the first time."""
     changes = [change]
 
-    def hook(asked: Asked) -> Optional[Reply]:
-        if asked.path == path and asked.query["offset"] == str(offset) and changes:
+    def hook(request: Request) -> Optional[Reply]:
+        if request.path == path and request.query["offset"] == str(offset) and changes:
             changes.pop()()
         return None
 
@@ -259,15 +259,15 @@ def test_select_list_shrinking_between_pages_is_complete(
 def test_select_stable_list_is_read_once(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1600)]
     assert len(numbers(control_plane.select(all=True, fields=["id"]))) == 1600
-    assert len(control_plane.asked(LIST)) == 4
-    assert len(control_plane.asked(COUNT)) == 1
+    assert len(control_plane.queries(LIST)) == 4
+    assert len(control_plane.queries(COUNT)) == 1
 
 
 def test_select_list_always_changing_warns(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(1600)]
 
-    def hook(asked: Asked) -> Optional[Reply]:
-        if asked.path == LIST and asked.query["offset"] == "500":
+    def hook(request: Request) -> Optional[Reply]:
+        if request.path == LIST and request.query["offset"] == "500":
             del control_plane.workloads[10:15]
         return None
 
@@ -280,8 +280,8 @@ def test_select_list_always_changing_warns(control_plane: HttpControlPlane) -> N
 
 
 def test_select_count_above_the_list_reads_twice(control_plane: HttpControlPlane) -> None:
-    def count_more(asked: Asked) -> Optional[Reply]:
-        return control_plane.loopback.reply(200, {"count": 700}) if asked.path == COUNT else None
+    def count_more(request: Request) -> Optional[Reply]:
+        return control_plane.loopback.reply(200, {"count": 700}) if request.path == COUNT else None
 
     control_plane.workloads = [workload(number) for number in range(600)]
     control_plane.hook = count_more
@@ -291,15 +291,15 @@ def test_select_count_above_the_list_reads_twice(control_plane: HttpControlPlane
     assert finished.warnings == [
         "the control plane lists 600 of 700 workloads that it counts; the others are not known"
     ]
-    assert len(control_plane.asked(LIST)) == 4
+    assert len(control_plane.queries(LIST)) == 4
 
 
 def test_select_rows_created_together_in_changing_order_is_complete(control_plane: HttpControlPlane) -> None:
-    def reorder(asked: Asked) -> Optional[Reply]:
-        if asked.path != LIST or asked.query["sortBy"] != "createdAt":
+    def reorder(request: Request) -> Optional[Reply]:
+        if request.path != LIST or request.query["sortBy"] != "createdAt":
             return None
         # The second page repeats 20 rows of the first and lacks its own last 20.
-        first = 480 if int(asked.query["offset"]) else 0
+        first = 480 if int(request.query["offset"]) else 0
         return control_plane.loopback.reply(
             200, {"workloads": control_plane.workloads[first:][: 500 if not first else 100]}
         )
@@ -308,17 +308,17 @@ def test_select_rows_created_together_in_changing_order_is_complete(control_plan
     control_plane.hook = reorder
     finished = control_plane.select(all=True, fields=["id"])
     assert len(numbers(finished)) == 600
-    assert {query["sortBy"] for query in control_plane.asked(LIST)} == {"createdAt", "name"}
+    assert {query["sortBy"] for query in control_plane.queries(LIST)} == {"createdAt", "name"}
     assert finished.warnings == []
 
 
 def test_select_short_list_without_another_order_reports_both_numbers(
     control_plane: HttpControlPlane,
 ) -> None:
-    def refuse_order(asked: Asked) -> Optional[Reply]:
-        if asked.path == COUNT:
+    def refuse_order(request: Request) -> Optional[Reply]:
+        if request.path == COUNT:
             return control_plane.loopback.reply(200, {"count": 700})
-        if asked.path == LIST and asked.query["sortBy"] != "createdAt":
+        if request.path == LIST and request.query["sortBy"] != "createdAt":
             return control_plane.loopback.reply(400, {"code": 400, "message": "bad sortBy"})
         return None
 
@@ -331,10 +331,10 @@ def test_select_short_list_without_another_order_reports_both_numbers(
 
 @pytest.mark.parametrize("size", [100, 150])
 def test_select_pages_capped_without_next_is_complete(control_plane: HttpControlPlane, size: int) -> None:
-    def cap(asked: Asked) -> Optional[Reply]:
-        if asked.path != LIST:
+    def cap(request: Request) -> Optional[Reply]:
+        if request.path != LIST:
             return None
-        offset = int(asked.query["offset"])
+        offset = int(request.query["offset"])
         return control_plane.loopback.reply(
             200, {"workloads": control_plane.workloads[offset : offset + size]}
         )
@@ -369,14 +369,16 @@ def test_select_single_page_of_pods_is_read_once(control_plane: HttpControlPlane
     control_plane.workloads = [workload(1)]
     control_plane.pods = [pod(1, 1, "g1")]
     assert numbers(control_plane.select(nodes=["g1"])) == [1]
-    assert len(control_plane.asked(PODS)) == 1
+    assert len(control_plane.queries(PODS)) == 1
 
 
 @pytest.mark.parametrize("node", ["g1", "a,b"])
 def test_select_pods_filter_refused_is_applied_locally(control_plane: HttpControlPlane, node: str) -> None:
     control_plane.workloads = [workload(1), workload(2)]
     control_plane.pods = [pod(1, 1, node), pod(2, 2, node, completedAt="2026-01-02T00:00:00Z")]
-    control_plane.refuse(PODS, 400, but=lambda asked: is_unfiltered(asked) and "completed" not in asked.query)
+    control_plane.refuse(
+        PODS, 400, but=lambda request: is_unfiltered(request) and "completed" not in request.query
+    )
     finished = control_plane.select(nodes=[node], clusters=["west"])
     assert numbers(finished) == [1]
     assert len(finished.warnings) == 1
@@ -413,16 +415,16 @@ def test_select_list_without_count_and_next_is_complete(control_plane: HttpContr
     control_plane.says_next = False
     control_plane.refuse(COUNT, 404)
     assert numbers(control_plane.select(all=True)) == list(range(1000))
-    assert len(control_plane.asked(LIST)) == 3
+    assert len(control_plane.queries(LIST)) == 3
 
 
 def test_select_last_page_naming_itself_ends_the_list(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(number) for number in range(600)]
 
-    def lead_on(asked: Asked) -> Optional[Reply]:
-        if asked.path != LIST:
+    def lead_on(request: Request) -> Optional[Reply]:
+        if request.path != LIST:
             return None
-        offset, limit = int(asked.query["offset"]), int(asked.query["limit"])
+        offset, limit = int(request.query["offset"]), int(request.query["limit"])
         rows = control_plane.workloads[offset : offset + limit]
         return control_plane.loopback.reply(200, {"workloads": rows, "next": offset + len(rows)})
 
@@ -456,8 +458,8 @@ def test_select_nodes_of_an_unknown_cluster_give_one_warning(control_plane: Http
 
 
 def test_select_nodes_without_node_list_warn_of_that(control_plane: HttpControlPlane) -> None:
-    def before_2_23(asked: Asked) -> Optional[Reply]:
-        status = {NODES: 404, CLUSTERS: 403}.get(asked.path)
+    def before_2_23(request: Request) -> Optional[Reply]:
+        status = {NODES: 404, CLUSTERS: 403}.get(request.path)
         return control_plane.loopback.reply(status) if status else None
 
     control_plane.hook = before_2_23

@@ -18,7 +18,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._system.processes imp
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="this system has no /proc")
 
-# Starts the next of the programs it is told of; the last one watches until a line comes in. They are told of
+# Starts the next of its programs; the last one watches until a line comes in. Their names come
 # by the environment: among the arguments of the one above, the name of a play would be taken for it.
 PROGRAM = """\
 import os, subprocess, sys

@@ -21,7 +21,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload im
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
 if TYPE_CHECKING:
-    from ansible_collections.gpuops.runai.tests.support.loopback import Asked, Loopback, Reply
+    from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 WORKERS = 4
 
@@ -58,17 +58,17 @@ def client_of(url: str) -> Iterator[Client]:
 def test_state_reader_failed_read_begins_no_other(
     loopback: Loopback, asked_for: int, counted: Optional[int], status: int
 ) -> None:
-    def answer(asked: Asked) -> Reply:
-        if counted is not None and asked.path.endswith("/count"):
+    def respond(request: Request) -> Reply:
+        if counted is not None and request.path.endswith("/count"):
             return loopback.reply(200, {"count": counted})
         return loopback.reply(status, {"code": status, "message": "no"})
 
-    loopback.answer = answer
+    loopback.respond = respond
     with client_of(loopback.url) as client, pytest.raises(StatusError) as fault:
         StateReader(client, WORKERS).read(workload_ids(asked_for))
     assert fault.value.status == status
     # The count is one that may fail: who asked for it goes on to a page.
-    failed = [asked for asked in loopback.asked if not asked.path.endswith("/count")]
+    failed = [request for request in loopback.requests if not request.path.endswith("/count")]
     assert len(failed) <= WORKERS
 
 
@@ -76,21 +76,21 @@ def test_state_reader_reports_how_much_it_has_read(loopback: Loopback) -> None:
     """Of a hundred ids the list shows sixty, in two pages; the others have to be asked for one by one."""
     ids = workload_ids(100)
 
-    def answer(asked: Asked) -> Reply:
-        if asked.path.endswith("/count"):
+    def respond(request: Request) -> Reply:
+        if request.path.endswith("/count"):
             return loopback.reply(200, {"count": 600})
-        if not asked.path.endswith("/workloads"):
+        if not request.path.endswith("/workloads"):
             return loopback.reply(404, {"code": 404, "message": "no"})
-        if "offset=0" in asked.target:
+        if "offset=0" in request.target:
             return loopback.reply(200, {"workloads": [{"id": one, "phase": "Running"} for one in ids[:50]]})
         return loopback.reply(200, {"workloads": [{"id": one, "phase": "Running"} for one in ids[50:60]]})
 
-    loopback.answer = answer
-    told: list[tuple[str, int, Optional[int]]] = []
+    loopback.respond = respond
+    reads: list[tuple[str, int, Optional[int]]] = []
     with client_of(loopback.url) as client:
-        state = StateReader(client, WORKERS).read(ids, on_read=lambda *read: told.append(read))
+        state = StateReader(client, WORKERS).read(ids, on_read=lambda *read: reads.append(read))
     assert [one.presence for one in state.values()] == [SEEN] * 60 + [MISSING] * 40
-    by_list = [read for way, read, _total in told if way == "from the list"]
+    by_list = [read for way, read, _total in reads if way == "from the list"]
     assert by_list[-1] == 60
-    singly = [(read, total) for way, read, total in told if way == "one by one"]
+    singly = [(read, total) for way, read, total in reads if way == "one by one"]
     assert sorted(singly) == [(number, 40) for number in range(1, 41)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults that put another answer in the place of the right one, or change what it is about."""
+"""Faults that put another response in the place of the right one, or change what it is about."""
 
 from __future__ import annotations
 
@@ -96,14 +96,14 @@ async def _empty(strike: Strike) -> None:
 
 @kind("half_json")
 async def _half_json(strike: Strike) -> None:
-    reply = await strike.exchange.answer()
+    reply = await strike.exchange.response()
     reply.body = reply.body[: len(reply.body) // 2]
     await strike.exchange.deliver(reply)
 
 
 @kind("upper_case_ids")
 async def _upper_case_ids(strike: Strike) -> None:
-    reply = await strike.exchange.answer()
+    reply = await strike.exchange.response()
     reply.body = _UUID.sub(lambda match: match.group().upper(), reply.body)
     await strike.exchange.deliver(reply)
 
@@ -141,6 +141,6 @@ async def _change_phase(strike: Strike) -> None:
         change()
         await strike.exchange.pass_on()
         return
-    reply = await strike.exchange.answer()
+    reply = await strike.exchange.response()
     change()
     await strike.exchange.deliver(reply)
