@@ -14,7 +14,7 @@ MODULE_UTILS = COLLECTION / "plugins" / "module_utils"
 # The last one is for names of tests in a table of one folder.
 PLACES = (COLLECTION, MODULE_UTILS, COLLECTION / "tests" / "component")
 # Only in the checkout, not in what ansible-test gets to see.
-CHECKOUT_ONLY = ("tests/e2e", "test_")
+CHECKOUT_ONLY = ("tests/e2e", "tests/component", "test_")
 
 
 def test_architecture_page_names_only_files_that_exist() -> None:
