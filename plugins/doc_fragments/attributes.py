@@ -21,7 +21,7 @@ attributes:
     support: full
     details: Progress lines are not shown then.
   check_mode:
-    description: Can run in check mode and tell what would change, without changing anything.
+    description: Can run in check mode and predict what would change, without changing anything.
   diff_mode:
     description: Returns what has changed, or would change in check mode, in diff mode.
   idempotent:

@@ -65,12 +65,13 @@ _POD = ("workloadId", "nodeName", "clusterId", "currentNodePool")
 
 def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> ModuleResult:
     """Export the fleet. Never raises for what users or control planes do wrong."""
-    stats, warnings = RequestStats(), list[str]()
+    warnings: list[str] = []
     try:
         path = _checked_path(params["path"])
         connection = connect_options(params, environ)
     except OptionError as fault:
         return rejected(str(fault), fault=fault)
+    stats = RequestStats(connection.secrets)
     client = Client(connection, Cancellation(is_cancelled=watch_ancestors()), stats, connections=_WORKERS)
     try:
         document = _read(client, warnings.append)
@@ -78,7 +79,7 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         if not check_mode:
             write_whole(path, text)
     except RunaiError as fault:
-        return rejected(str(fault), {*connection.secrets, *stats.secrets}, fault)
+        return rejected(str(fault), stats.secrets, fault)
     finally:
         client.close()
     result = {
@@ -97,7 +98,7 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         result,
         False,
         [*connection.warnings, *warnings, *stats.warnings()],
-        {*connection.secrets, *stats.secrets},
+        stats.secrets,
     )
 
 

@@ -28,7 +28,7 @@ class RunaiModule(AnsibleModule):  # type: ignore[misc] # ansible-core is not ty
     """Shows neither a secret nor a long list among its options, however it ends.
 
     That goes for what Ansible itself refuses as well, such as a misspelt option. ``given`` are the
-    task's own arguments before Ansible completed them: only they tell a null from what was left out.
+    task's own arguments before Ansible completed them: only there a null differs from an omitted option.
     ``shown`` are the options that a result repeats, where it is not all of them.
     """
 

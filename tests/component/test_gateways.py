@@ -14,14 +14,12 @@ from typing import Any
 
 import pytest
 import requests.adapters
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied, RequestError
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 
 from tests.component.conftest import Start
 from tests.component.harness import BATCH, LIST, TOKENS, rehearse, select
+from tests.support.client_calls import client_of, connection_options
 from tests.support.workloads import workload_id
 
 ID = "7f3a0c52-7d54-4c38-9d8e-0a1b2c3d4e5f"
@@ -85,15 +83,8 @@ def connect(gateway: Gateway) -> Iterator[Callable[..., Client]]:
     made: list[Client] = []
 
     def make(**options: Any) -> Client:
-        params = {
-            "base_url": f"http://127.0.0.1:{gateway.server.server_address[1]}",
-            "token": None if "client_id" in options else "a-given-token",
-            "validate_certs": True,
-            "timeout": 20.0,
-            "retry_timeout": 0.0,
-            **options,
-        }
-        made.append(Client(connect_options(params, {}), Cancellation(), RequestStats(), connections=2))
+        url = f"http://127.0.0.1:{gateway.server.server_address[1]}"
+        made.append(client_of(connection_options(url, **options)))
         return made[-1]
 
     yield make

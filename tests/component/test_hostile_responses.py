@@ -13,11 +13,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import client as _client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedResponse, RequestError
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import Response
 from ansible_collections.gpuops.runai.plugins.module_utils._common.text import SHORTEST_SECRET
 
@@ -25,6 +22,7 @@ from tests.component.conftest import Start
 from tests.component.harness import BATCH, COUNT, DEFAULTS, LIST, ONE, READY, is_acted_on, rehearse
 from tests.component.in_process_simulator import Fault, InProcessSimulator
 from tests.component.malformed import Malformed
+from tests.support.client_calls import client_of
 from tests.support.workloads import fleet, workload_id
 
 IDS = [workload_id(number) for number in range(4)]
@@ -145,7 +143,7 @@ def mouthpiece(monkeypatch: pytest.MonkeyPatch) -> Mouthpiece:
 
 def client_without_patience() -> Client:
     params = {**DEFAULTS, "base_url": "https://runai.test", "token": "given", "retry_timeout": 0}
-    return Client(connect_options(params, {}), Cancellation(), RequestStats(), 1)
+    return client_of(params, 1)
 
 
 def test_client_broken_response_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
@@ -180,10 +178,10 @@ def test_client_broken_error_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
 
 def test_client_broken_token_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
     malformed = Malformed(3, IDS)
-    connection = connect_options({**DEFAULTS, "base_url": "https://runai.test", "retry_timeout": 0}, {})
+    params = {**DEFAULTS, "base_url": "https://runai.test", "retry_timeout": 0}
     kinds: Counter[str] = Counter()
     for _number in range(2_000):
-        client = Client(connection, Cancellation(), RequestStats(), 1)
+        client = client_of(params, 1)
         mouthpiece.body = malformed.body({"access_token": "header.claims.signature", "expires_in": 3600})
         try:
             client.workload(IDS[0])

@@ -6,20 +6,19 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
-from ansible_collections.gpuops.runai.plugins.module_utils._api.client import PROJECTS, Client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
+from ansible_collections.gpuops.runai.plugins.module_utils._api.client import PROJECTS
 from ansible_collections.gpuops.runai.plugins.module_utils._api.paging import read_pages
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.nodes import read_nodes, read_pods
 
 from simulator.server import Handle
 from tests.component.conftest import Start
 from tests.component.harness import DEFAULTS, LIST, rehearse, select
+from tests.support.client_calls import client_of
 from tests.support.workloads import workload_id
 
 # More than a page of 500.
@@ -110,14 +109,20 @@ def fleet_of_places(count: int) -> dict[str, Any]:
 def read_place(simulator: Handle, kind: str) -> int:
     """Number of rows that the client reads of a list of this kind."""
     given = {**DEFAULTS, "base_url": simulator.url, "retry_timeout": 60.0}
-    client = Client(connect_options(given, {}), Cancellation(), RequestStats(), connections=2)
+    client = client_of(given)
     with contextlib.closing(client):
         if kind == "pods":
             return len(read_pods(client))
         if kind == "nodes":
             return len(read_nodes(client, None))
         return len(
-            read_pages(PROJECTS, client.projects_page, [0], 1, identity=lambda row: str(row.get("name")))
+            read_pages(
+                PROJECTS.path,
+                partial(client.page_of, PROJECTS),
+                [0],
+                1,
+                identity=lambda row: str(row.get("name")),
+            )
         )
 
 

@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
+from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import (
+    connect_options,
+    connection_argument_spec,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import RequestError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
@@ -39,6 +43,24 @@ class Made:
         self.client = client
         self.cancellation = cancellation
         self.stats = stats
+
+
+def connection_options(base_url: str, **options: Any) -> dict[str, Any]:
+    """Return the connection options as Ansible completes them, with a given token unless a client is set."""
+    return {
+        **{option: spec.get("default") for option, spec in connection_argument_spec().items()},
+        "base_url": base_url,
+        "token": None if "client_id" in options else TOKEN,
+        "timeout": 20.0,
+        "retry_timeout": 0.0,
+        **options,
+    }
+
+
+def client_of(params: Mapping[str, Any], connections: int = 2) -> Client:
+    """Make a client of these options; the caller closes it."""
+    connection = connect_options(params, {})
+    return Client(connection, Cancellation(), RequestStats(connection.secrets), connections)
 
 
 def account(connect: Connect, **options: Any) -> Made:

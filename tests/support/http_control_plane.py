@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.options import selection_argument_spec
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.run import run_info
+from ansible_collections.gpuops.runai.tests.support.client_calls import connection_options
 from ansible_collections.gpuops.runai.tests.support.workloads import (
     Row,
     workload_id,
@@ -95,17 +96,7 @@ class HttpControlPlane:
         """Run the module with these options, and those in ``cut`` as Ansible makes lists of texts."""
         self.loopback.requests.clear()
         defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
-        connection = {
-            "base_url": self.loopback.url,
-            "client_id": None,
-            "client_secret": None,
-            "token": "a-token",
-            "validate_certs": True,
-            "ca_path": None,
-            "proxy": None,
-            "timeout": 30.0,
-            "retry_timeout": retry_timeout,
-        }
+        connection = connection_options(self.loopback.url, retry_timeout=retry_timeout)
         return run_info({**connection, **defaults, **given, **(cut or {})}, given, {})
 
     def queries(self, path: str) -> list[dict[str, str]]:

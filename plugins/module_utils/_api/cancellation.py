@@ -12,7 +12,7 @@ from typing import Callable, Optional
 
 from .errors import Interrupted
 
-# How long a sleep may last before it is looked again whether the play is still there.
+# How long a sleep may last before the next check that the play is still there.
 _SLICE = 1.0
 
 

@@ -44,10 +44,22 @@ from .transport import Response, Transport
 
 WORKLOADS = "/api/v1/workloads"
 PODS = WORKLOADS + "/pods"
-NODES = "/api/v1/nodes"
-PROJECTS = "/api/v1/org-unit/projects"
-DEPARTMENTS = "/api/v1/org-unit/departments"
-NODE_POOLS = "/api/v1/node-pools"
+
+
+class Listing(NamedTuple):
+    """A list that comes in pages: its path, the key of its rows, and what one of them is called."""
+
+    path: str
+    key: str
+    kind: str
+
+
+PROJECTS = Listing("/api/v1/org-unit/projects", "projects", "project")
+DEPARTMENTS = Listing("/api/v1/org-unit/departments", "departments", "department")
+# From Run:ai 2.19 on.
+NODE_POOLS = Listing("/api/v1/node-pools", "nodepools", "node pool")
+# From Run:ai 2.23 on.
+NODES = Listing("/api/v1/nodes", "nodes", "node")
 # Orders of the list of workloads.
 CREATION = "createdAt"
 NAME = "name"
@@ -147,7 +159,7 @@ class Client:
         Raises NotDelivered, ResponseLost, MalformedResponse, StatusError, AccessDenied, Interrupted.
         """
         response = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
-        return parse_batch(_BATCH, response.json(), ids, self._stats.warn_once, self._secrets())
+        return parse_batch(_BATCH, response.json(), ids, self._stats.warn_once, self._stats.secrets)
 
     def count(self, query: ListQuery = EVERYTHING) -> Optional[int]:
         """Return how many workloads the list would show; ``None`` where the control plane does not say.
@@ -264,25 +276,9 @@ class Client:
             return False
         return response.status == 200 and isinstance(body, dict) and body.get("simulator") is True
 
-    def projects_page(self, offset: int) -> Page:
-        """Return one page of projects. Raises RequestError."""
-        page = self._read_page(PROJECTS, "projects", {"sortBy": "name"}, offset)
-        return assume_next(page, offset)
-
-    def departments_page(self, offset: int) -> Page:
-        """Return one page of departments. Raises RequestError."""
-        page = self._read_page(DEPARTMENTS, "departments", {"sortBy": "name"}, offset)
-        return assume_next(page, offset)
-
-    def node_pools_page(self, offset: int) -> Page:
-        """Return one page of node pools; Run:ai has the endpoint from 2.19 on. Raises RequestError."""
-        page = self._read_page(NODE_POOLS, "nodepools", {"sortBy": "name"}, offset)
-        return assume_next(page, offset)
-
-    def nodes_page(self, offset: int) -> Page:
-        """Return one page of nodes; Run:ai has the endpoint from 2.23 on. Raises RequestError."""
-        page = self._read_page(NODES, "nodes", {"sortBy": "name"}, offset)
-        return assume_next(page, offset)
+    def page_of(self, listing: Listing, offset: int) -> Page:
+        """Return one page of a list of places, sorted by name. Raises RequestError."""
+        return assume_next(self._read_page(listing.path, listing.key, {"sortBy": "name"}, offset), offset)
 
     def nodes_of_cluster(self, cluster_id: str) -> list[dict[str, Any]]:
         """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint. Raises RequestError."""
@@ -377,7 +373,7 @@ class Client:
             response = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
             if response.status != 401:
                 self.tokens.accepted(token, 200 <= response.status < 300)
-                return _successful(response, self._secrets())
+                return _successful(response, self._stats.secrets)
             if self.tokens.refused(token, keep_fresh=retry_budget.seconds > 0) and not is_renewed:
                 is_renewed = True
                 self._stats.count_retry(_RENEWED_BEARER)
@@ -387,7 +383,7 @@ class Client:
     def _pause_for_token(self, response: Response, retry_budget: RetryBudget, is_write: bool) -> None:
         """Pause before a refused token is tried again, or raise AccessDenied."""
         try:
-            _successful(response, self._secrets(), self._credential())
+            _successful(response, self._stats.secrets, self._credential())
         except AccessDenied as fault:
             if not self.tokens.may_be_accepted_later():
                 raise
@@ -404,9 +400,6 @@ class Client:
                 clean(found.client_id, 80)
             )
         return "the token set by {0} was refused, nothing was done".format(found.source)
-
-    def _secrets(self) -> set[str]:
-        return {*self._connection.secrets, *self._stats.secrets}
 
     def _mint(self, account: ServiceAccount) -> AccessToken:
         try:
@@ -439,7 +432,7 @@ class Client:
                 response = self._transport.exchange(
                     "POST", request.path, form=request.form, json_body=request.json_body
                 )
-                minted = parse_token(request.path, _unquoted_json(_successful(response, self._secrets())))
+                minted = parse_token(request.path, _unquoted_json(_successful(response, self._stats.secrets)))
             except RequestError as fault:
                 retry_budget.pause(fault)
             else:

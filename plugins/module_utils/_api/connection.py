@@ -163,7 +163,7 @@ def no_connection(params: Mapping[str, Any], environ: Mapping[str, str]) -> Conn
 
 
 def is_usable_address(base_url: object) -> bool:
-    """Tell whether ``base_url`` is an address as ``connect_options`` takes it."""
+    """Return whether ``base_url`` is an address as ``connect_options`` takes it."""
     try:
         _checked_base_url(str(base_url).strip(), [])
     except OptionError:
@@ -172,7 +172,7 @@ def is_usable_address(base_url: object) -> bool:
 
 
 def is_loopback(hostname: Optional[str]) -> bool:
-    """Tell whether a host name or address is this machine's own."""
+    """Return whether a host name or address is this machine's own."""
     host = (hostname or "").lower()
     return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
 

@@ -97,25 +97,19 @@ class NotDelivered(RequestError):
 class ResponseLost(RequestError):
     """The request may have been carried out, but its response did not arrive whole."""
 
-    @property
-    def may_be_applied(self) -> bool:
-        return True
+    may_be_applied = True
 
 
 class MalformedResponse(ResponseLost):
     """A response arrived that is not what the API describes."""
 
-    @property
-    def is_from_endpoint(self) -> bool:
-        return True
+    is_from_endpoint = True
 
 
 class UndecodableResponse(MalformedResponse):
     """A response whose body is not encoded as its header says. The same read gets it again."""
 
-    @property
-    def is_transient(self) -> bool:
-        return False
+    is_transient = False
 
 
 class StatusError(RequestError):
@@ -201,17 +195,13 @@ class NoToken(RequestError):
     def shown(self) -> dict[str, Any]:
         return {**self._fault.shown, "message": self.message}
 
-    @property
-    def is_transient(self) -> bool:
-        return False
+    is_transient = False
 
 
 class AccessDenied(StatusError):
     """A 401 that a new token did not mend, or a 403."""
 
-    @property
-    def is_transient(self) -> bool:
-        return False
+    is_transient = False
 
 
 class NotFound(StatusError):
@@ -236,9 +226,7 @@ class RetriesExhausted(RequestError):
     def is_from_endpoint(self) -> bool:
         return self._last.is_from_endpoint
 
-    @property
-    def is_transient(self) -> bool:
-        return False
+    is_transient = False
 
 
 def is_refused_filter(fault: RequestError) -> bool:

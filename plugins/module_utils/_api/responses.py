@@ -120,9 +120,7 @@ def parse_page(path: str, response: object, key: str, offset: int) -> Page:
     """
     body = _mapping("GET", path, response)
     if key not in body:
-        raise MalformedResponse(
-            "GET", path, "a response of another shape", "the response holds no '{0}'".format(key)
-        )
+        raise _other_shape("GET", path, "the response holds no '{0}'".format(key))
     rows = [row for row in _list("GET", path, body, key) if isinstance(row, dict)]
     following = body.get("next")
     if isinstance(following, str) and _OFFSET.fullmatch(following):
@@ -143,7 +141,7 @@ def parse_count(path: str, response: object) -> int:
     """Return the number in a response of a count endpoint."""
     count = _mapping("GET", path, response).get("count")
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise MalformedResponse("GET", path, "a response of another shape", "the response holds no count")
+        raise _other_shape("GET", path, "the response holds no count")
     return count
 
 
@@ -190,7 +188,7 @@ def parse_objects(path: str, response: object) -> list[dict[str, Any]]:
     if response is None or response == {}:
         return []
     if not isinstance(response, list):
-        raise MalformedResponse("GET", path, "a response of another shape", "the response is not a list")
+        raise _other_shape("GET", path, "the response is not a list")
     return [item for item in response if isinstance(item, dict)]
 
 
@@ -198,9 +196,7 @@ def parse_one(path: str, response: object, workload_id: str) -> dict[str, Any]:
     """Return the workload that was asked for; raise MalformedResponse for another one."""
     body = _mapping("GET", path, response)
     if fold_id(body.get("id")) != workload_id:
-        raise MalformedResponse(
-            "GET", path, "a response of another shape", "the response is not the workload asked for"
-        )
+        raise _other_shape("GET", path, "the response is not the workload asked for")
     return body
 
 
@@ -250,11 +246,13 @@ def _shown(text: object, secrets: Iterable[str]) -> str:
     return clean(hide(text, secrets) if isinstance(text, str) else None)
 
 
+def _other_shape(method: str, path: str, message: str) -> MalformedResponse:
+    return MalformedResponse(method, path, "a response of another shape", message)
+
+
 def _mapping(method: str, path: str, response: object) -> dict[str, Any]:
     if not isinstance(response, dict):
-        raise MalformedResponse(
-            method, path, "a response of another shape", "the response is not a JSON object"
-        )
+        raise _other_shape(method, path, "the response is not a JSON object")
     return response
 
 
@@ -264,9 +262,7 @@ def _list(method: str, path: str, body: dict[str, Any], key: str) -> list[Any]:
     if value is None or value == {}:
         return []
     if not isinstance(value, list):
-        raise MalformedResponse(
-            method, path, "a response of another shape", "'{0}' in the response is not a list".format(key)
-        )
+        raise _other_shape(method, path, "'{0}' in the response is not a list".format(key))
     return value
 
 

@@ -66,7 +66,7 @@ class RetryBudget:
     ) -> None:
         self.seconds = seconds
         self._on_trouble = on_trouble
-        self._is_told = False
+        self._is_reported = False
         self._is_optional = is_optional
         self._cancellation = cancellation
         self._stats = stats
@@ -112,8 +112,8 @@ class RetryBudget:
         asked = fault.retry_after if isinstance(fault, StatusError) else None
         left = self.left
         pause = min(max(asked or 0.0, _backoff(self._tries)), left)
-        if not self._is_told and self.seconds - left + pause >= _LONG:
-            self._is_told = True
+        if not self._is_reported and self.seconds - left + pause >= _LONG:
+            self._is_reported = True
             self._on_trouble(fault.kind, left)
         self._cancellation.sleep(pause, before_write)
         self._stats.count_retry(fault.kind)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Optional
 
@@ -16,13 +17,13 @@ from .._common.times import parse_http_date
 
 
 class RequestStats:
-    """Counters that all threads of a task share."""
+    """Counters that all threads of a task share, and the secrets of its connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Iterable[str]) -> None:
         self._lock = threading.Lock()
         self._faults: Counter[str] = Counter()
-        self._remarks: Counter[str] = Counter()
-        self._secrets: set[str] = set()
+        self._warnings: Counter[str] = Counter()
+        self._secrets = set(secrets)
         self.requests = 0
         self.retries = 0
         # Seconds by which the control plane's clock is ahead of this one; None where it sends no date.
@@ -50,7 +51,7 @@ class RequestStats:
     def warn_once(self, text: str) -> None:
         """Note something odd in a response; the same warning is shown once, with a count."""
         with self._lock:
-            self._remarks[text] += 1
+            self._warnings[text] += 1
 
     def add_secret(self, value: str) -> None:
         """Note a value that must never be shown, e.g. a token that was made."""
@@ -60,7 +61,7 @@ class RequestStats:
 
     @property
     def secrets(self) -> set[str]:
-        """All values noted by ``add_secret``."""
+        """The secrets of the connection, and all values noted by ``add_secret``."""
         with self._lock:
             return set(self._secrets)
 
@@ -73,7 +74,7 @@ class RequestStats:
             ]
             found += [
                 text if count == 1 else "{0} ({1})".format(text, _times(count))
-                for text, count in self._remarks.items()
+                for text, count in self._warnings.items()
             ]
         return found
 

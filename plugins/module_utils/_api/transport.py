@@ -58,7 +58,7 @@ def require_requests() -> None:
 
 
 class Response(NamedTuple):
-    """What came back. ``headers`` are looked up without regard to case."""
+    """What came back. The case of names in ``headers`` does not matter."""
 
     method: str
     path: str
@@ -71,9 +71,9 @@ class Response(NamedTuple):
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            said = first_line(self.body)
+            line = first_line(self.body)
             message = "the response is not JSON" if self.body.strip() else "the response is empty"
-            message += " but '{0}'".format(said) if said else ""
+            message += " but '{0}'".format(line) if line else ""
             raise MalformedResponse(self.method, self.path, NOT_JSON, message) from None
 
 
@@ -196,8 +196,7 @@ class Transport:
         return Response(method, path, response.status_code, response.headers, body)
 
     def _without_secrets(self, body: bytes) -> bytes:
-        secrets = {*self._connection.secrets, *self._stats.secrets}
-        return hide(body.decode("utf-8", "replace"), secrets).encode()
+        return hide(body.decode("utf-8", "replace"), self._stats.secrets).encode()
 
 
 def _session() -> requests.Session:

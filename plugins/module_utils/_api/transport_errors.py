@@ -76,8 +76,8 @@ def explained(
     """Return what requests raised in the terms of the collection: its own texts can hold a proxy's password.
 
     What is not surely known to have stopped before the control plane counts as a lost response.
-    ``is_proven`` tells that this way to the control plane has worked before: what is wrong with it
-    now may pass.
+    ``is_proven``: this way to the control plane has worked before, so that what is wrong with it now may
+    pass.
     """
     causes = list(causes_of(fault))
     message = _describe_lasting(fault, causes)
@@ -141,7 +141,7 @@ def _describe_lasting(fault: BaseException, causes: list[BaseException]) -> Opti
 
 
 def _tunnel_status(causes: list[BaseException]) -> Optional[int]:
-    """Return what a proxy replied instead of connecting; only the text of the error tells."""
+    """Return what a proxy replied instead of connecting; only the text of the error shows it."""
     found = [_TUNNEL_FAILED.match(str(cause)) for cause in causes if isinstance(cause, OSError)]
     return next((int(match.group(1)) for match in found if match), None)
 
@@ -160,21 +160,21 @@ def among(causes: list[BaseException], *kinds: type[BaseException]) -> Any:
 
 
 def _describe_certificate(fault: Exception) -> str:
-    said = clean(getattr(fault, "verify_message", "") or str(fault.args[-1] if fault.args else ""), 120)
-    if "expired" in said:
+    problem = clean(getattr(fault, "verify_message", "") or str(fault.args[-1] if fault.args else ""), 120)
+    if "expired" in problem:
         advice = "renew the control plane's certificate"
-    elif "not yet valid" in said:
+    elif "not yet valid" in problem:
         advice = "check the clock of this machine, and from when on the certificate holds"
-    elif any(text in said for text in _OTHER_NAME):
+    elif any(text in problem for text in _OTHER_NAME):
         advice = "set base_url to a name that the certificate holds"
-    elif _STRICT.search(said):
+    elif _STRICT.search(problem):
         advice = (
             "this Python wants the extension: issue the certificate, or its CA's, again with it, or run the "
             "module with Python 3.12 or earlier"
         )
     else:
         advice = "set ca_path to the CA that signed it"
-    return "the certificate is not trusted: {0}; {1}".format(said or "verification failed", advice)
+    return "the certificate is not trusted: {0}; {1}".format(problem or "verification failed", advice)
 
 
 def _describe_system_error(causes: list[BaseException]) -> str:

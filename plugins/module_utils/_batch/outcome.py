@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 CHANGED = "changed"
@@ -33,6 +34,12 @@ INTERNAL = "internal"
 def spelled(outcome: str) -> str:
     """Return an outcome as it stands in a sentence."""
     return outcome.replace("_", " ")
+
+
+def describe_counts(counts: Mapping[str, int], changed: str = "{0} changed") -> str:
+    """Return ids by outcome as they stand in a sentence, those that changed first."""
+    others = ["{0} {1}".format(counts[one], spelled(one)) for one in OUTCOMES[1:] if counts.get(one)]
+    return ", ".join([changed.format(counts.get(CHANGED, 0)), *others])
 
 
 class Outcome(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Callable, Optional
 
 from .._common.text import counted
-from .outcome import CHANGED, OUTCOMES, spelled
+from .outcome import describe_counts
 
 MOST_LINES = 50
 # Maximum seconds between two lines, however long a wait or a batch takes.
@@ -84,15 +84,9 @@ class Progress:
             return
         self._batch_lines = max(due, self._batch_lines)
         self._last_batch_line = now
-        parts = ["{0} changed".format(counts.get(CHANGED, 0))]
-        parts += [
-            "{0} {1}".format(counts[outcome], spelled(outcome))
-            for outcome in OUTCOMES
-            if outcome != CHANGED and counts.get(outcome)
-        ]
         self._say(
             "{0}{1}/{2} ids, {3}, batch {4} of {5}".format(
-                self._prefix, settled, asked, ", ".join(parts), done, batches
+                self._prefix, settled, asked, describe_counts(counts), done, batches
             )
         )
 

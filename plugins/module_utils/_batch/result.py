@@ -23,7 +23,7 @@ from .outcome import (
     WORST_FIRST,
     BatchRecord,
     Outcome,
-    spelled,
+    describe_counts,
 )
 from .plan import NOT_FOUND
 
@@ -48,7 +48,7 @@ class RunSummary(NamedTuple):
     """All that the report is made from.
 
     ``state`` is what was seen before anything was sent. ``notes`` are sentences for the end of
-    ``msg``; ``stopped`` says that the task did not run to its end although no id tells so.
+    ``msg``; ``stopped`` says that the task did not run to its end although no id shows it.
     """
 
     action: str
@@ -81,7 +81,7 @@ def report_row(outcome: Outcome, workload: Optional[Workload]) -> dict[str, Any]
 
 
 def is_failed(run_summary: RunSummary) -> bool:
-    """Tell whether the task fails."""
+    """Return whether the task fails."""
     return (
         run_summary.stopped
         or bool(run_summary.not_reached)
@@ -133,13 +133,9 @@ def describe_result(run_summary: RunSummary) -> str:
     """Return the one sentence that a person can act on."""
     counts = Counter(outcome.outcome for outcome in run_summary.outcomes)
     changed = "{0} would change" if run_summary.check_mode else "{0} changed"
-    parts = [changed.format(counts[CHANGED])]
-    parts += [
-        "{0} {1}".format(counts[outcome], spelled(outcome))
-        for outcome in OUTCOMES
-        if outcome != CHANGED and counts[outcome]
-    ]
-    sentence = "{0}: {1} of {2}".format(run_summary.action, ", ".join(parts), len(run_summary.outcomes))
+    sentence = "{0}: {1} of {2}".format(
+        run_summary.action, describe_counts(counts, changed), len(run_summary.outcomes)
+    )
     reasons = _failure_reasons(run_summary)
     if reasons:
         sentence += " ({0})".format(reasons)

@@ -138,7 +138,7 @@ class _Run:
         self._options = options
         self._connection = connection
         self._check_mode = check_mode
-        self._stats = RequestStats()
+        self._stats = RequestStats(connection.secrets)
         is_play_gone = watch_ancestors()
         self._cancellation = Cancellation(options.deadline, lambda: is_interrupted() or is_play_gone())
         self._report_file = ReportFile(None if check_mode else options.report_path, self._scrub)
@@ -170,7 +170,9 @@ class _Run:
             *self._stats.warnings(),
             *self._report_file.warnings,
         ]
-        return ModuleResult(result, is_failed(run_summary), warnings, self._secrets(), self._run_state.fault)
+        return ModuleResult(
+            result, is_failed(run_summary), warnings, self._stats.secrets, self._run_state.fault
+        )
 
     def _run_summary(self, seconds: float) -> RunSummary:
         sent = self._dispatcher
@@ -295,11 +297,8 @@ class _Run:
         except Interrupted as stop:
             self._run_state.stop_for(stop)
 
-    def _secrets(self) -> set[str]:
-        return {*self._connection.secrets, *self._stats.secrets}
-
     def _scrub(self, text: str) -> str:
-        return hide(text, self._secrets())
+        return hide(text, self._stats.secrets)
 
 
 def _concurrency_limit(concurrency: Optional[int]) -> ConcurrencyLimit:

@@ -28,18 +28,11 @@ def parse_timestamp(text: str) -> Optional[datetime]:
     found = _TIMESTAMP.fullmatch(text.strip())
     if found is None:
         return None
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    *numbers, fraction, zone = found.groups()
+    year, month, day, hour, minute, second = (int(one or 0) for one in numbers)
+    micros = int((fraction or "0")[:6].ljust(6, "0"))
     try:
-        moment = datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            int((fraction or "0")[:6].ljust(6, "0")),
-            tzinfo=timezone.utc,
-        )
+        moment = datetime(year, month, day, hour, minute, second, micros, timezone.utc)
         return moment - _offset(zone or "Z")
     except (ValueError, OverflowError):
         return None

@@ -186,7 +186,7 @@ class ControlPlaneReader:
         options = info_options({**defaults, **selection}, selection, datetime.now(timezone.utc))
         connection = connect_options(self._params, self._environ)
         found: list[str] = [*options.warnings]
-        stats = RequestStats()
+        stats = RequestStats(connection.secrets)
         selected = self._with_client(
             connection,
             lambda client: select(client, options, needed_keys(()), found.append, with_scope),
@@ -204,7 +204,7 @@ class ControlPlaneReader:
         connections: int = 1,
         stats: Optional[RequestStats] = None,
     ) -> _Read:
-        stats = stats or RequestStats()
+        stats = stats or RequestStats(connection.secrets)
         for warning in connection.warnings:
             self.warn_once(warning)
         cancellation = Cancellation(is_cancelled=watch_ancestors())
@@ -215,7 +215,7 @@ class ControlPlaneReader:
             return found
         finally:
             client.close()
-            self.secrets |= {*connection.secrets, *stats.secrets}
+            self.secrets |= stats.secrets
 
     def _wait_for(self, connection: Connection) -> Identity:
         def read(client: Client) -> Identity:
@@ -225,7 +225,7 @@ class ControlPlaneReader:
                 client.list_page(0, limit=1)
             return identity._replace(clock_ahead=stats.clock_ahead)
 
-        stats = RequestStats()
+        stats = RequestStats(connection.secrets)
         end = time.monotonic() + self._wait
         cancellation = Cancellation(is_cancelled=watch_ancestors())
         while True:

@@ -32,7 +32,7 @@ class KeepEntry(NamedTuple):
     reason: str
 
     def keeps(self, name: Optional[str], project: Optional[str], owner: Optional[str]) -> bool:
-        """Tell whether all that the entry names is true of a workload."""
+        """Return whether all that the entry names is true of a workload."""
         return (
             (self.name is None or fnmatchcase(name or "", self.name))
             and self.project in (None, project)

@@ -38,17 +38,17 @@ def read_node_list(connection: Connection, warn: Warn) -> dict[str, Any]:
 
     Raises RunaiError without any secret in it, and RequestsMissing.
     """
-    stats = RequestStats()
+    stats = RequestStats(connection.secrets)
     client = Client(connection, Cancellation(), stats, connections=1)
     try:
         clusters = read_clusters(client)
         nodes = read_nodes(client, None if clusters is None else [one.api_id for one in clusters])
     except RunaiError as fault:
-        raise RunaiError(hide(str(fault), {*connection.secrets, *stats.secrets})) from None
+        raise RunaiError(hide(str(fault), stats.secrets)) from None
     finally:
         client.close()
         for warning in stats.warnings():
-            warn(hide(warning, {*connection.secrets, *stats.secrets}))
+            warn(hide(warning, stats.secrets))
     if clusters is None:
         warn("This account may not list clusters. Cluster ids stand in the place of their names.")
     names = {one.id: one.name for one in clusters or ()}
@@ -56,7 +56,7 @@ def read_node_list(connection: Connection, warn: Warn) -> dict[str, Any]:
 
 
 def is_node_list(cached: object, base_url: str) -> bool:
-    """Tell whether ``cached`` is a result of read_node_list, of this control plane."""
+    """Return whether ``cached`` is a result of read_node_list, of this control plane."""
     return (
         isinstance(cached, dict)
         and cached.get("base_url") == base_url

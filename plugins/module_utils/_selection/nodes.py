@@ -31,7 +31,7 @@ def read_nodes(client: Client, cluster_ids: Optional[Iterable[str]]) -> list[dic
     Raises RequestError, also where the clusters would have to be known and are not (``None``).
     """
     try:
-        return list(read_pages(NODES, client.nodes_page, [0], 1, identity=_place).values())
+        return list(read_pages(NODES.path, partial(client.page_of, NODES), [0], 1, identity=_place).values())
     except StatusError as fault:
         # Run:ai before 2.23 lists the nodes of a cluster only.
         if not fault.is_no_such_endpoint or cluster_ids is None:

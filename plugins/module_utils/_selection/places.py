@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Callable, NamedTuple, Optional
 
 from .._api.client import DEPARTMENTS, NODE_POOLS, PROJECTS, Client
@@ -23,6 +24,8 @@ Warn = Callable[[str], None]
 # Names that the control plane does not list, each with the listed names that are similar.
 Unlisted = Mapping[str, Sequence[str]]
 
+# The lists of names, by option.
+LISTINGS = {"projects": PROJECTS, "departments": DEPARTMENTS, "node_pools": NODE_POOLS}
 _MOST_SIMILAR = 3
 # Nodes share a prefix, which alone must not make them similar.
 _LEAST_SIMILARITY = 0.7
@@ -144,12 +147,10 @@ def workloads_on_nodes(
 
 def look_up(client: Client, option: str, names: Sequence[str]) -> Unlisted:
     """Return those of ``names`` that no listed project, department or node pool has. Raises RequestError."""
-    path, page = {
-        "projects": (PROJECTS, client.projects_page),
-        "departments": (DEPARTMENTS, client.departments_page),
-        "node_pools": (NODE_POOLS, client.node_pools_page),
-    }[option]
-    listed = read_pages(path, page, [0], 1, identity=lambda row: text(row, "name"))
+    listing = LISTINGS[option]
+    listed = read_pages(
+        listing.path, partial(client.page_of, listing), [0], 1, identity=lambda row: text(row, "name")
+    )
     return {name: similar(name, listed) for name in names if name not in listed}
 
 

@@ -115,7 +115,7 @@ class RowReader:
 
     def _read(self, query: ListQuery, limited_read: Optional[LimitedRead], may_be_refused: bool) -> Rows:
         if limited_read is not None and limited_read.limit < PAGE_SIZE:
-            # One more than is wanted tells whether the limit left something out.
+            # One more than is wanted shows whether the limit left something out.
             page = self._fetch(query, may_be_refused, limit=limited_read.limit + 1)(0)
             if limited_read.are_on(page):
                 return read_pages(WORKLOADS, lambda _offset: page._replace(next=None), [0], 1)

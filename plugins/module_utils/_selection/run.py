@@ -52,7 +52,7 @@ def run_info(
         if sentence not in warnings:
             warnings.append(sentence)
 
-    stats = RequestStats()
+    stats = RequestStats(connection.secrets)
     cancellation = Cancellation(is_cancelled=watch_ancestors())
     client = Client(connection, cancellation, stats, connections=options.concurrency)
     fault: Optional[RunaiError] = None
@@ -69,8 +69,7 @@ def run_info(
         client.close()
     if result["workloads_truncated"] and options.workloads_limit is None:
         warn(truncation_message(result))
-    secrets = {*connection.secrets, *stats.secrets}
-    return ModuleResult(result, fault is not None, [*warnings, *stats.warnings()], secrets, fault)
+    return ModuleResult(result, fault is not None, [*warnings, *stats.warnings()], stats.secrets, fault)
 
 
 def rejected(message: str) -> ModuleResult:

@@ -20,6 +20,7 @@ from .idle import IdleRows, idle_rows
 from .options import InfoOptions
 from .order import Order, Taken, newest, take
 from .places import (
+    LISTINGS,
     Cluster,
     api_id,
     look_up,
@@ -34,7 +35,6 @@ from .rows import LimitedRead, RowReader, Rows, Shortfall
 from .server_filter import server_part
 
 _WILDCARDS = frozenset("*?[")
-_LOOKED_UP = {"projects": "project", "departments": "department", "node_pools": "node pool"}
 
 
 def select(
@@ -204,8 +204,8 @@ class _Selecting:
         clusters: Optional[Sequence[Cluster]],
     ) -> None:
         """Warn of names that the control plane does not list, and of exclusions without effect."""
-        for option, kind in _LOOKED_UP.items():
-            self._warn_of_unlisted(option, kind, unmatched.get(option, ()))
+        for option, listing in LISTINGS.items():
+            self._warn_of_unlisted(option, listing.kind, unmatched.get(option, ()))
         wanted = criteria.any_of.get("clusters")
         cluster_ids = None if wanted is None else frozenset[str]().union(*wanted.values())
         nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]

@@ -14,7 +14,7 @@ _MOUNTS = "/proc/self/mountinfo"
 
 
 def is_in_container(path: str, mounts: str = _MOUNTS) -> bool:
-    """Tell whether a folder lies in a container's own file system: layers at the root, no mount above it.
+    """Return whether a folder lies in a container's own file system: layers at the root, no mount above it.
 
     False where that can't be read.
     """

@@ -44,7 +44,7 @@ def ancestors(most: int = _MOST) -> list[int]:
 
 
 def is_play(arguments: list[str]) -> bool:
-    """Tell whether a command line is that of a program which runs plays."""
+    """Return whether a command line is that of a program which runs plays."""
     return any(os.path.basename(one) in _STARTERS for one in arguments[:3])
 
 

@@ -56,7 +56,7 @@ def canonical(phase: str) -> str:
 
 
 def is_known(phase: str) -> bool:
-    """Tell whether ``phase`` is one of the API's phases or another name of one."""
+    """Return whether ``phase`` is one of the API's phases or another name of one."""
     return canonical(phase) in _TABLE
 
 
@@ -79,17 +79,17 @@ def meaning(action: str, phase: str) -> str:
 
 
 def is_suspendable(phase: str) -> bool:
-    """Tell whether a suspend would be sent in a phase: it runs, waits to run, or the phase says neither."""
+    """Return whether a suspend would be sent in a phase: it runs, waits to run, or the phase says neither."""
     return meaning(SUSPEND, phase) == SEND
 
 
 def is_unclear(phase: str) -> bool:
-    """Tell whether a phase says neither that a workload runs, or is to, nor that it does not."""
+    """Return whether a phase says neither that a workload runs, or is to, nor that it does not."""
     return meaning(SUSPEND, phase) == meaning(RESUME, phase) == SEND
 
 
 def has_arrived(action: str, phase: str, accepts_active: bool) -> bool:
-    """Tell whether a workload in ``phase`` has got where ``action`` takes it.
+    """Return whether a workload in ``phase`` has got where ``action`` takes it.
 
     A deleted workload arrives by being gone, so it never arrives in a phase. A resumed one that has
     completed has been Running.
@@ -103,7 +103,7 @@ def has_arrived(action: str, phase: str, accepts_active: bool) -> bool:
 
 
 def can_still_arrive(action: str, phase: str) -> bool:
-    """Tell whether waiting makes sense for a workload in ``phase``."""
+    """Return whether waiting makes sense for a workload in ``phase``."""
     return action == DELETE or canonical(phase) not in (*FINISHED_PHASES, "Deleting")
 
 

@@ -41,7 +41,7 @@ def _unheard(way: str, read: int, total: Optional[int]) -> None:
 
 
 def is_cheaper_singly(wanted: int, fleet: Optional[int]) -> bool:
-    """Tell whether ``wanted`` GETs are fewer requests than the pages of a list of ``fleet`` workloads.
+    """Return whether ``wanted`` GETs are fewer requests than the pages of a list of ``fleet`` workloads.
 
     Where the size of the fleet is not known, only a few are asked for singly.
     """

@@ -62,7 +62,7 @@ class Workload(NamedTuple):
         return is_suspendable(self.phase)
 
     def supports(self, action: str) -> bool:
-        """Tell whether the control plane leaves ``action`` open; saying nothing does."""
+        """Return whether the control plane supports ``action``, or does not report it."""
         return (self.can_delete if action == DELETE else self.can_suspend) is not False
 
 

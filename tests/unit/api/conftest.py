@@ -14,7 +14,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation imp
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
-from ansible_collections.gpuops.runai.tests.support.client_calls import TOKEN, Connect, Made
+from ansible_collections.gpuops.runai.tests.support.client_calls import Connect, Made, connection_options
 
 if TYPE_CHECKING:
     from ansible_collections.gpuops.runai.tests.support.loopback import Loopback
@@ -26,20 +26,9 @@ def connect(loopback: Loopback) -> Iterator[Connect]:
     clients: list[Client] = []
 
     def make(environ: Optional[dict[str, str]] = None, **options: Any) -> Made:
-        params: dict[str, Any] = {
-            "base_url": loopback.url,
-            "client_id": None,
-            "client_secret": None,
-            "token": None if "client_id" in options else TOKEN,
-            "validate_certs": True,
-            "ca_path": None,
-            "proxy": None,
-            "timeout": 20.0,
-            "retry_timeout": 0.0,
-            **options,
-        }
-        cancellation, stats = Cancellation(), RequestStats()
-        clients.append(Client(connect_options(params, environ or {}), cancellation, stats, connections=8))
+        connection = connect_options(connection_options(loopback.url, **options), environ or {})
+        cancellation, stats = Cancellation(), RequestStats(connection.secrets)
+        clients.append(Client(connection, cancellation, stats, connections=8))
         return Made(clients[-1], cancellation, stats)
 
     yield make

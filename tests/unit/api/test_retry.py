@@ -81,7 +81,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 def retry_budget(clock: FakeClock, seconds: float, stats: Optional[RequestStats] = None) -> RetryBudget:
     cancellation = Cancellation()
     cancellation.sleep = clock.sleep  # type: ignore[method-assign]
-    return RetryBudget(seconds, cancellation, stats or RequestStats())
+    return RetryBudget(seconds, cancellation, stats or RequestStats(()))
 
 
 def status(number: int, retry_after: Optional[float] = None) -> StatusError:
@@ -115,7 +115,7 @@ def test_retry_budget_long_retries_report_once(clock: FakeClock) -> None:
         reports.append((kind, left, clock.seconds))
 
     def mine(seconds: float) -> RetryBudget:
-        found = RetryBudget(seconds, Cancellation(), RequestStats(), on_trouble=report)
+        found = RetryBudget(seconds, Cancellation(), RequestStats(()), on_trouble=report)
         found._cancellation.sleep = clock.sleep  # type: ignore[method-assign]
         return found
 
@@ -197,7 +197,7 @@ def test_retry_budget_lasting_fault_is_raised_at_once(clock: FakeClock, fault: R
 def test_retry_budget_transient_fault_is_retried_with_one_warning(
     clock: FakeClock, fault: RequestError
 ) -> None:
-    stats = RequestStats()
+    stats = RequestStats(())
     mine = retry_budget(clock, 600.0, stats)
     for _try in range(5):
         mine.pause(fault)

@@ -20,13 +20,13 @@ def _date(seconds: float) -> str:
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "1"])
 def test_clock_ahead_without_a_date_is_not_known(date: Optional[str]) -> None:
-    stats = RequestStats()
+    stats = RequestStats(())
     stats.compare_clocks(date)
     assert stats.clock_ahead is None
 
 
 def test_clock_ahead_with_several_dates_is_the_largest() -> None:
-    stats = RequestStats()
+    stats = RequestStats(())
     for seconds in (-3600, -7200):
         # Another one was on its way for long, or kept by a proxy.
         stats.compare_clocks(_date(seconds))

@@ -6,44 +6,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Optional
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
-from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import StatusError
-from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.state import StateReader
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import MISSING, SEEN
+from ansible_collections.gpuops.runai.tests.support.client_calls import client_of, connection_options
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
 if TYPE_CHECKING:
     from ansible_collections.gpuops.runai.tests.support.loopback import Loopback, Reply, Request
 
 WORKERS = 4
-
-
-@contextmanager
-def client_of(url: str) -> Iterator[Client]:
-    params = {
-        "base_url": url,
-        "client_id": None,
-        "client_secret": None,
-        "token": "a-bearer-that-is-given",
-        "validate_certs": True,
-        "ca_path": None,
-        "proxy": None,
-        "timeout": 20.0,
-        "retry_timeout": 0.0,
-    }
-    client = Client(connect_options(params, {}), Cancellation(), RequestStats(), connections=WORKERS)
-    try:
-        yield client
-    finally:
-        client.close()
 
 
 @pytest.mark.parametrize("status", [401, 500])
@@ -64,7 +40,10 @@ def test_state_reader_failed_read_begins_no_other(
         return loopback.reply(status, {"code": status, "message": "no"})
 
     loopback.respond = respond
-    with client_of(loopback.url) as client, pytest.raises(StatusError) as fault:
+    with (
+        closing(client_of(connection_options(loopback.url), WORKERS)) as client,
+        pytest.raises(StatusError) as fault,
+    ):
         StateReader(client, WORKERS).read(workload_ids(asked_for))
     assert fault.value.status == status
     # The count is one that may fail: who asked for it goes on to a page.
@@ -87,7 +66,7 @@ def test_state_reader_reports_how_much_it_has_read(loopback: Loopback) -> None:
 
     loopback.respond = respond
     reads: list[tuple[str, int, Optional[int]]] = []
-    with client_of(loopback.url) as client:
+    with closing(client_of(connection_options(loopback.url), WORKERS)) as client:
         state = StateReader(client, WORKERS).read(ids, on_read=lambda *read: reads.append(read))
     assert [one.presence for one in state.values()] == [SEEN] * 60 + [MISSING] * 40
     by_list = [read for way, read, _total in reads if way == "from the list"]
