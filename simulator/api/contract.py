@@ -121,7 +121,7 @@ class Operation:
         if problem is not None:
             raise ApiError(400, "bad request body", problem)
 
-    def check_answer(self, status: int, body: Any) -> None:
+    def check_response(self, status: int, body: Any) -> None:
         """Raises ContractError when a response is not as described."""
         shape = self._answers.get(str(status)) or self._answers["default"]
         problem = shape.problem(body)

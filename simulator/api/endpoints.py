@@ -156,7 +156,7 @@ class Api:
         await self._take_time(call)
         response = await self._endpoints[operation.name](call)
         if control_plane.settings.validate_responses:
-            operation.check_answer(response.status, response.checked)
+            operation.check_response(response.status, response.checked)
         return response
 
     def _authorise(self, header: str) -> None:

@@ -41,7 +41,7 @@ def plan(simulator: Handle, kind: str, match: dict[str, Any] | None = None, **op
     simulator.faults({"match": match, "times": "always", "fault": {"kind": kind, **options}})
 
 
-def raw_answer(simulator: Handle, end: bytes) -> bytes:
+def raw_response(simulator: Handle, end: bytes) -> bytes:
     """What comes over the wire for a count, up to and with `end`."""
     request = f"GET /api/v1/workloads/count HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
     received = b""
@@ -67,7 +67,7 @@ def statuses(client: Client, count: int) -> list[int]:
 
 def test_interim_fault_sends_interim_responses_first(simulator: Handle) -> None:
     plan(simulator, "interim", status=102, count=2)
-    heads = raw_answer(simulator, b'{"count":4}').split(b"\r\n\r\n")
+    heads = raw_response(simulator, b'{"count":4}').split(b"\r\n\r\n")
     assert [head[9:12] for head in heads[:3]] == [b"102", b"102", b"200"]
     assert heads[3] == b'{"count":4}'
     assert simulator.requests()[0]["status"] == 200
@@ -75,7 +75,7 @@ def test_interim_fault_sends_interim_responses_first(simulator: Handle) -> None:
 
 def test_surplus_fault_sends_bytes_behind_the_response(simulator: Handle, client: Client) -> None:
     plan(simulator, "surplus", text="HTTP/1.1 200 OK\r\n\r\n")
-    assert raw_answer(simulator, b"OK\r\n\r\n").endswith(b'{"count":4}HTTP/1.1 200 OK\r\n\r\n')
+    assert raw_response(simulator, b"OK\r\n\r\n").endswith(b'{"count":4}HTTP/1.1 200 OK\r\n\r\n')
     simulator.faults()
     assert statuses(client, 2) == [200, 200]
 
