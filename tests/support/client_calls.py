@@ -45,7 +45,7 @@ class Made:
         self.stats = stats
 
 
-def connection_options(base_url: str, **options: Any) -> dict[str, Any]:
+def connection_options(base_url: str, /, **options: Any) -> dict[str, Any]:
     """Return the connection options as Ansible completes them, with a given token unless a client is set."""
     return {
         **{option: spec.get("default") for option, spec in connection_argument_spec().items()},
