@@ -44,7 +44,7 @@ def assert_few_requests(summary: Mapping[str, Any], size: int) -> None:
 
 @pytest.mark.parametrize("size", [51, 500, 501, 2345])
 def test_batch_of_many_ids_makes_no_request_that_is_not_needed(start: Start, size: int) -> None:
-    simulator = start(count=size, validate_answers=False)
+    simulator = start(count=size, validate_responses=False)
     run = rehearse(simulator, "suspend", workload_ids(size), concurrency=8)
     assert run.counts == {"changed": size}
     assert_few_requests(simulator.summary(), size)
@@ -52,7 +52,7 @@ def test_batch_of_many_ids_makes_no_request_that_is_not_needed(start: Start, siz
 
 
 def test_batch_of_ten_thousand_ids_fits_in_memory() -> None:
-    with running(Settings(fleet=fleet(10_000), validate_answers=False)) as simulator:
+    with running(Settings(fleet=fleet(10_000), validate_responses=False)) as simulator:
         arguments = {
             "action": "suspend",
             "ids": workload_ids(10_000),
