@@ -101,6 +101,11 @@ def counted(number: int, noun: str) -> str:
     return "{0} {1}{2}".format(number, noun, "" if number == 1 else "s")
 
 
+def counted_gpus(number: float) -> str:
+    """Return e.g. ``1 GPU`` or ``7.5 GPUs``."""
+    return "{0:g} GPU{1}".format(number, "" if number == 1 else "s")
+
+
 def escaped(value: str) -> str:
     """Return a text for Markdown."""
     return "".join("\\" + one if one in "\\`*_{}[]<>#|" else one for one in value)

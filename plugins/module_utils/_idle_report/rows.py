@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Callable, NamedTuple, Optional
 
-from .._common.text import counted
+from .._common.text import counted, counted_gpus
 from .._common.times import format_age
 
 _MOST_LINES = 20
@@ -83,13 +83,13 @@ def report_lines(report: IdleReport) -> list[str]:
 def summary_line(report: IdleReport) -> str:
     """Return the sum in one sentence."""
     gpus = round(sum(one.gpus for one in report.workloads), 2)
-    return "{0} of {1} in {2} idle for {3}, until {4}: {5:g} GPUs, {6:g} idle GPU-hours".format(
+    return "{0} of {1} in {2} idle for {3}, until {4}: {5}, {6:g} idle GPU-hours".format(
         counted(len(report.workloads), "workload"),
         counted(len({one.owner for one in report.workloads}), "owner"),
         counted(len({one.project for one in report.workloads}), "project"),
         format_age(report.end - report.start),
         report.end.strftime("%Y-%m-%d %H:%M UTC"),
-        gpus,
+        counted_gpus(gpus),
         report.idle_gpu_hours,
     )
 
@@ -129,17 +129,17 @@ def _shares(workloads: Sequence[IdleWorkload], key: Callable[[IdleWorkload], str
 
 
 def _share_line(one: Share) -> str:
-    return "{0}: {1:g} idle GPU-hours, {2:g} GPUs, {3}".format(
-        one.name, one.idle_gpu_hours, one.gpus, counted(one.workloads, "workload")
+    return "{0}: {1:g} idle GPU-hours, {2}, {3}".format(
+        one.name, one.idle_gpu_hours, counted_gpus(one.gpus), counted(one.workloads, "workload")
     )
 
 
 def _workload_line(one: IdleWorkload) -> str:
-    return "{0}/{1}: {2:g} idle GPU-hours, {3:g} GPUs, {4}{5}".format(
+    return "{0}/{1}: {2:g} idle GPU-hours, {3}, {4}{5}".format(
         one.project or NOBODY,
         one.name or one.id,
         one.idle_gpu_hours,
-        one.gpus,
+        counted_gpus(one.gpus),
         one.owner or NOBODY,
         ", kept until {0}".format(one.kept_until) if one.kept_until else "",
     )

@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from .._common.text import clean, counted, some_of
+from .._common.text import clean, counted, counted_gpus, some_of
 from .._record.events import ACT, LEAVE, SHARE
 from .._record.record import RecordedWorkload, RecordError
 from .._workload.phases import STOPPED, STOPPING
@@ -167,8 +167,11 @@ def check_ceilings(
         raise RecordError(
             problem + ". Raise the ceiling, or narrow the selection",
             rows=[
-                "{0} | {1} | {2} | {3:g} GPUs".format(
-                    counted(one["count"], "workload"), one["projects"], one["owner"], one["gpus"]
+                "{0} | {1} | {2} | {3}".format(
+                    counted(one["count"], "workload"),
+                    one["projects"],
+                    one["owner"],
+                    counted_gpus(one["gpus"]),
                 )
                 for one in owners_of(acted_on)[:MOST_ROWS]
             ],

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .._common.errors import no_request
 from .._common.result import ResultBudget
-from .._common.text import clean, counted, some_of
+from .._common.text import clean, counted, counted_gpus, some_of
 from .._record.events import ACT, ACTING, BEGUN, ENDED, ENDING, LEAVE, PLANNED, SHARE
 from .._record.ownership import BACK, HELD, OURS, STARTING, UNCERTAIN, VERDICTS
 from .._record.record import Record, RecordedWorkload
@@ -269,8 +269,8 @@ def _owner_lines(outcome: Outcome, owners: Sequence[Mapping[str, Any]]) -> list[
     if outcome.verdicts:
         return []
     lines = [
-        "{0}: {1}, {2:g} GPUs in {3}".format(
-            one["owner"], counted(one["count"], "workload"), one["gpus"], one["projects"]
+        "{0}: {1}, {2} in {3}".format(
+            one["owner"], counted(one["count"], "workload"), counted_gpus(one["gpus"]), one["projects"]
         )
         for one in owners[:MOST_ROWS]
     ]
@@ -287,12 +287,12 @@ def _verdict_sentence(outcome: Outcome, context: RunContext) -> str:
     ours = record.covered()
     if context.verb == PLANNED or (context.verb == STATUS and record.state == PLANNED):
         gpus = round(sum(one.gpus for one in ours), 2)
-        return "{0}suspends {1} of {2} in {3} and frees {4:g} GPUs".format(
+        return "{0}suspends {1} of {2} in {3} and frees {4}".format(
             start,
             counted(len(ours), "workload"),
             counted(len({one.owner for one in ours}), "owner"),
             counted(len({one.project for one in ours}), "project"),
-            gpus,
+            counted_gpus(gpus),
         )
     if context.verb == TOLD:
         return "{0}owners of {1} told".format(start, counted(len(record.told), "workload"))

@@ -12,6 +12,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._common.text import (
     SHORTEST_SECRET,
     clean,
     counted,
+    counted_gpus,
     first_line,
     hide,
     some_of,
@@ -69,6 +70,10 @@ def test_counted_number_and_noun_agree() -> None:
         "1 workload",
         "2 workloads",
     ]
+
+
+def test_counted_gpus_one_is_singular() -> None:
+    assert [counted_gpus(number) for number in (0.5, 1.0, 7.5)] == ["0.5 GPUs", "1 GPU", "7.5 GPUs"]
 
 
 def test_hide_short_secret_is_left() -> None:
