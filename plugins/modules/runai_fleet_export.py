@@ -107,8 +107,8 @@ nodes:
 import os
 
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connection_argument_spec
-from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import rejected, run_export
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.fleet_export import rejected, run_export
 
 ARGUMENT_SPEC = {**connection_argument_spec(), "path": {"type": "path", "required": True}}
 

@@ -173,12 +173,12 @@ lines:
 
 import os
 
-from ansible_collections.gpuops.runai.plugins.module_utils._idle_report.run import (
+from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.idle_report import (
     idle_report_argument_spec,
     rejected,
     run_idle_report,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
 
 ARGUMENT_SPEC = idle_report_argument_spec()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
-from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import run_export
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.fleet_export import run_export
 from ansible_collections.gpuops.runai.plugins.modules.runai_fleet_export import ARGUMENT_SPEC
 
 from simulator.server import Handle, running

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
-from ansible_collections.gpuops.runai.plugins.module_utils._idle_report.run import (
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.idle_report import (
     idle_report_argument_spec,
     run_idle_report,
 )

@@ -18,7 +18,6 @@ ALLOWED = {
     "_workload": {"_common", "_system", "_api"},
     "_batch": {"_common", "_system", "_api", "_workload"},
     "_selection": {"_common", "_system", "_api", "_workload"},
-    "_idle_report": {"_common", "_system", "_api", "_workload", "_selection"},
     "_record": {"_common", "_system", "_api", "_workload", "_batch"},
     "_maintenance": {"_common", "_system", "_api", "_workload", "_batch", "_selection", "_record"},
 }
@@ -31,12 +30,6 @@ def test_imports_of_each_room_lead_to_rooms_before_it() -> None:
         strays = rooms - ALLOWED[file.parent.name]
         wrong += ["{0}/{1} imports {2}".format(file.parent.name, file.name, room) for room in sorted(strays)]
     assert wrong == []
-
-
-def test_fleet_export_imports_only_rooms_below_the_records() -> None:
-    text = (MODULE_UTILS / "_fleet_export.py").read_text(encoding="utf-8")
-    rooms = set(re.findall(r"^from \.(\w+)", text, re.MULTILINE))
-    assert rooms - {"_common", "_system", "_api", "_workload", "_selection"} == set()
 
 
 def test_rooms_have_no_other_way_to_each_other_than_relative_imports() -> None:

@@ -13,15 +13,15 @@ from typing import Any, Callable, Optional
 from .._api.connection import connection_argument_spec
 from .._common.errors import OptionError, RunaiError
 from .._common.result import LARGEST_RESULT, ModuleResult, characters, fitting
-from .._selection.fields import PEAK, RenderContext, shown_rows
-from .._selection.keep import Keep, keep_argument_spec, keep_of
-from .._selection.options import info_options, select_argument_spec, selection_argument_spec
-from .._selection.result import Selection, make_result
-from .._selection.run import rejected as rejected_selection
-from .._selection.run import run_info
 from .._system.files import check_output, write_whole
-from .files import as_csv, as_html, as_markdown
-from .rows import IdleReport, IdleWorkload, Share, report_lines
+from .fields import PEAK, RenderContext, shown_rows
+from .idle_report_files import as_csv, as_html, as_markdown
+from .idle_report_rows import IdleReport, IdleWorkload, Share, report_lines
+from .keep import Keep, keep_argument_spec, keep_of
+from .options import info_options, select_argument_spec, selection_argument_spec
+from .result import Selection, make_result
+from .run import rejected as rejected_selection
+from .run import run_info
 
 _FIELDS = ("id", "name", "project", "submitted_by", "cluster", "allocated_gpus")
 _FORMATS: dict[str, Callable[[IdleReport], str]] = {

@@ -10,12 +10,12 @@ import io
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
-from ansible_collections.gpuops.runai.plugins.module_utils._idle_report.files import (
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.idle_report_files import (
     as_csv,
     as_html,
     as_markdown,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._idle_report.rows import (
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.idle_report_rows import (
     IdleReport,
     IdleWorkload,
     Share,

@@ -16,22 +16,22 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional
 
-from ._api.cancellation import Cancellation
-from ._api.client import WORKLOADS, Client
-from ._api.connection import connect_options
-from ._api.errors import AccessDenied
-from ._api.paging import page_offsets, read_pages
-from ._api.stats import RequestStats
-from ._common.errors import OptionError, RunaiError
-from ._common.ids import fold_id
-from ._common.result import ModuleResult
-from ._common.text import counted
-from ._common.times import utc_now
-from ._selection.nodes import read_nodes, read_pods
-from ._system.files import check_output, write_whole
-from ._system.processes import watch_ancestors
-from ._workload.phases import UNKNOWN, canonical, is_known
-from ._workload.row import Row, allocated_gpus, idle_gpus
+from .._api.cancellation import Cancellation
+from .._api.client import WORKLOADS, Client
+from .._api.connection import connect_options
+from .._api.errors import AccessDenied
+from .._api.paging import page_offsets, read_pages
+from .._api.stats import RequestStats
+from .._common.errors import OptionError, RunaiError
+from .._common.ids import fold_id
+from .._common.result import ModuleResult
+from .._common.text import counted
+from .._common.times import utc_now
+from .._system.files import check_output, write_whole
+from .._system.processes import watch_ancestors
+from .._workload.phases import UNKNOWN, canonical, is_known
+from .._workload.row import Row, allocated_gpus, idle_gpus
+from .nodes import read_nodes, read_pods
 
 _WORKERS = 4
 

@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from .._common.text import escaped
-from .rows import IdleReport, IdleWorkload, Share, notes, summary_line
+from .idle_report_rows import IdleReport, IdleWorkload, Share, notes, summary_line
 
 _SHARE_COLUMNS = ("idle GPU-hours", "GPUs", "workloads")
 _COLUMNS = ("project", "owner", "workload", "cluster", "GPUs", "idle GPU-hours", "peak percent", "kept until")

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._fleet_export import fleet_document, run_export
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.fleet_export import (
+    fleet_document,
+    run_export,
+)
 
 ROW: dict[str, Any] = {
     "id": "x",
