@@ -198,7 +198,9 @@ def test_credential_for_kubernetes_verifies_where_there_is_a_ca(kit: dict[str, A
         "ssl_ca_cert": "-----BEGIN CERTIFICATE-----",
     }
     # AWX writes a CA that is given into a file, an empty one too.
-    assert set(inputs(kit)) == {"host", "bearer_token"}
+    assert inputs(render(tmp_path, env=given)) == {"host": "https://k8s.example.com", "bearer_token": "t0ken"}
+    # Who has no Kubernetes for it fills the credential in later.
+    assert inputs(kit) == {}
 
 
 # --- schedules
