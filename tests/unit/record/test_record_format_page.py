@@ -45,7 +45,7 @@ def test_example_of_the_page_is_a_record_that_holds_its_workload(page: str, tmp_
     folder.mkdir(mode=0o700)
     (folder / "gpu-17.record.jsonl").write_text("\n".join([*_example(page), ""]))
     record = record_of(RecordFolder(str(folder), may_create=False).read("gpu-17"))
-    (one,) = record.workloads.values()
+    [one] = list(record.workloads.values())
     now = Workload(one.id, SEEN, phase="Stopped", phase_since=one.stopped_since)
     assert record.state == BEGUN
     assert verdicts_of(record, {one.id: now}) == {one.id: OURS}
