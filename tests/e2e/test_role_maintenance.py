@@ -216,7 +216,7 @@ def test_role_maintenance_without_an_entry_point_says_how_to_use_it(run_playbook
     run = run_playbook(
         "- hosts: localhost\n  gather_facts: false\n  roles: [gpuops.runai.workload_maintenance]\n"
     )
-    assert "use tasks_from with plan, begin, end or status" in told(run)
+    assert "Set tasks_from to plan, begin, end or status" in told(run)
 
 
 def _artifact(run: PlaybookRun) -> str:
