@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 ROLE = Path(__file__).parents[3] / "roles" / "workload_cleanup"
+# From ansible-core 2.19 on, a loader marks what may be templated. Before, all texts may be.
+IS_MARKED = "trusted_as_template" in inspect.signature(DataLoader.load_from_file).parameters
+TRUSTED = {"trusted_as_template": True} if IS_MARKED else {}
 
 
 def _templated(variable: str, **values: Any) -> Any:
@@ -22,7 +26,7 @@ def _templated(variable: str, **values: Any) -> Any:
         "workload_cleanup_name": "night",
         "workload_cleanup_max_affected": "none",
         "workload_cleanup_max_percent": "none",
-        **loader.load_from_file(str(ROLE / "vars" / "main.yml"), trusted_as_template=True),
+        **loader.load_from_file(str(ROLE / "vars" / "main.yml"), **TRUSTED),
         **{f"workload_cleanup_{name}": value for name, value in values.items()},
     }
     return Templar(loader=loader, variables=variables).template(variables[f"__workload_cleanup_{variable}"])
