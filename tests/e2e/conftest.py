@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.playbook import PlaybookRunner
 from tools.build_tarball import build
 from tools.cores import OLDEST, environment_with
-from tools.paths import command, environment, only_one
+from tools.paths import LINKED_TREE, command, environment, only_one
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +40,15 @@ def tarball(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def collections(tarball: Path, shared: Path) -> Path:
-    """A collections path that holds the installed tarball and nothing else."""
+def collections(request: pytest.FixtureRequest, shared: Path) -> Path:
+    """A collections path that holds the installed tarball and nothing else.
+
+    Where lines are counted, it leads to those of the checkout.
+    """
+    if "COVERAGE_PROCESS_START" in os.environ:
+        return LINKED_TREE
     folder = shared / "collections"
+    tarball = request.getfixturevalue("tarball")
     install = ["install", "--offline", "--collections-path", str(folder), str(tarball)]
     with only_one(folder):
         if not folder.exists():

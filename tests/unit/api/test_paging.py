@@ -93,12 +93,14 @@ def test_read_pages_enough_rows_ends_the_read() -> None:
         return listing.page(offset)
 
     def is_enough(found: dict[str, dict[str, Any]]) -> bool:
-        taken.release()
-        return len(found) >= 1000
+        is_over = len(found) >= 1000
+        # A read that is on its way when it is over must come to its end.
+        taken.release(100 if is_over else 1)
+        return is_over
 
     assert len(read_pages(PATH, page, page_offsets(100_000), 1, is_enough)) == 1000
     assert listing.asked[:2] == [0, 500]
-    assert len(listing.asked) <= 4
+    assert len(listing.asked) < 100
 
 
 def test_read_pages_repeating_list_fails() -> None:
