@@ -37,6 +37,7 @@ def draw(results: str, plot: str) -> None:
         points = sorted(
             (int(size), median(run["cost"]["seconds"] for run in some))
             for size, some in saved["runs"].get(key, {}).items()
+            if some
         )
         if points:
             sizes, seconds = zip(*points, strict=True)
