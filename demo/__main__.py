@@ -231,7 +231,7 @@ def play_maintenance(stage: Stage) -> Measured:
     found = measure(stage)
     if found == Measured(0, 0, STOPPED_BEFORE):
         say(f"   Resumed: exactly the {len(stopped)} that it stopped. The lost request may still stop the")
-        say("   refused one, so a resume was sent for that, too. Workloads of owners are still stopped.")
+        say("   refused one, so a resume was sent for that, too. What the owners stopped stays stopped.")
     return found
 
 

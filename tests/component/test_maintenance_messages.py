@@ -79,11 +79,15 @@ def test_begun_with_pods_left_on_purpose_is_green_and_names_the_taint(open_site:
     lines = _lines(site.run("begun", **NODES))
     assert lines[0] == "Maintenance night (new fan), begun: 4 of 4 suspended; 1 pod left on purpose"
     assert "To evict them: kubectl taint nodes gpu-17 maintenance=:NoExecute" in lines
-    assert lines[-3:-1] == [
+    to_open = [
         "When the maintenance is over, let pods on the nodes again: kubectl uncordon gpu-17",
         "Remove the taint as well: kubectl taint nodes gpu-17 maintenance-",
     ]
+    assert lines[-3:-1] == to_open
     assert lines[-1].startswith("Next: ansible-playbook gpuops.runai.maintenance_end -e ")
+    # The taint did its work, and is still there.
+    site.simulator.state.set_phase(workload_id(4), "Completed")
+    assert _lines(site.info("night"))[-3:-1] == to_open
 
 
 def test_begun_with_unexpected_pods_is_red_and_leads_to_the_status(open_site: Any) -> None:

@@ -40,7 +40,7 @@ def test_demo_resumes_exactly_what_it_stopped_and_a_plain_loop_does_not(tmp_path
     assert demo.returncode == 0, output
     assert "begun: 14 of 15 suspended; 1 workload not suspended" in output
     assert "Resumed: exactly the 14 that it stopped." in output
-    assert "Workloads of owners are still stopped." in output
+    assert "What the owners stopped stays stopped." in output
     rows = {line.rpartition("  ")[0].strip()[:21]: line.split()[-2:] for line in output.splitlines()}
     assert rows["Suspends sent again a"] == ["0", "14"]
     assert rows["Workloads suspended a"] == ["0", "14"]

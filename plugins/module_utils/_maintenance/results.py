@@ -222,7 +222,8 @@ def _after_begin(outcome: Outcome, commands: NextCommand) -> tuple[list[str], st
         return ["When the maintenance is over, run the next command."], commands.continue_with(ENDED)
     names = " ".join(nodes)
     before = ["When the maintenance is over, let pods on the nodes again: kubectl uncordon {0}".format(names)]
-    if outcome.pods_left:
+    # Those that are gone by now were evicted by it.
+    if outcome.pods_left or any(one.plan == LEAVE for one in outcome.record.workloads.values()):
         before.append("Remove the taint as well: kubectl taint nodes {0} maintenance-".format(names))
     return before, commands.continue_with(ENDED)
 
