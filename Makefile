@@ -47,7 +47,7 @@ build: .venv/.ready ## Build the collection's tarball in .cache/build, the same 
 simulator: .venv/.ready ## Start the simulator on http://127.0.0.1:PORT (Ctrl-C stops it)
 	@python -m simulator --port $(PORT) --workloads $(WORKLOADS)
 
-bench: .venv/.ready ## Compare with what people use instead, as ratios, in ten minutes (parts: python -m benchmarks --help)
+bench: .venv/.ready ## Compare with what people use instead, as ratios, in a quarter of an hour (parts: python -m benchmarks --help)
 	@python -m benchmarks
 
 schema: .venv/.ready ## Write docs/record.schema.json anew, from the types of a record's lines
