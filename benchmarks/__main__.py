@@ -40,7 +40,7 @@ PARTS = ("compare", "growth", "busy", "maintenance")
 SAVED = WORK / "results.json"
 PAGE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_speed.rst"
 PLOT = CHECKOUT / "docs" / "speed.svg"
-# Runs of what takes minutes, so that all parts together take about ten.
+# Runs of what takes minutes.
 FEW = 2
 # A contender that has taken so many seconds at one size is not run again at it.
 LONG = 20.0

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,22 +29,28 @@ class Cost:
 
 
 def measure(command: Sequence[str], env: Mapping[str, str], output: Path, given: bytes | None = None) -> Cost:
-    """Run a command; what it says goes to the file `output`. Raises RunFailed."""
-    with output.open("wb") as file:
+    """Run a command; what it says goes to the file `output`. Raises RunFailed.
+
+    A small process of its own starts it: a process inherits the peak memory of the one that starts it.
+    """
+    starter = [sys.executable, "-I", "-S", __file__, str(output), *command]
+    done = subprocess.run(starter, env=dict(env), input=given or b"", stdout=subprocess.PIPE, check=True)
+    status, *cost = json.loads(done.stdout)
+    if status:
+        raise RunFailed(f"{command[0]} ended with {status}:\n{output.read_text()[-2000:]}")
+    return Cost(*cost)
+
+
+def main(output: str, *command: str) -> None:
+    """Run a command with this process's input, and print its status and its cost."""
+    with open(output, "wb") as file:
         started = time.monotonic()
-        process = subprocess.Popen(
-            command,
-            env=dict(env),
-            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        if process.stdin is not None and given is not None:
-            process.stdin.write(given)
-            process.stdin.close()
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
         _pid, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RunFailed(f"{command[0]} ended with {process.returncode}:\n{output.read_text()[-2000:]}")
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    cost = (seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    print(json.dumps((os.waitstatus_to_exitcode(status), *cost)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -214,7 +214,7 @@ deleted:
 
 
 class ModuleDocFragment:
-    """The options that select workloads, of a module or of its option ``select``, and those that keep some."""
+    """Options of a module, or of its option ``select``: the criteria of a selection, and ``keep``."""
 
     # Annotated, since ansible-test reads plain assignments as literals only.
     DOCUMENTATION: str = "options:\n" + indent(_OPTIONS + _DELETED, "  ")

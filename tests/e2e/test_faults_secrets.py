@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,63 +14,43 @@ import yaml
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
-from tests.component.harness import BATCH, LIST, TOKENS
+from tests.component.secret_scenarios import (
+    ENCODED,
+    FROM_ENVIRONMENT,
+    IDS,
+    NOWHERE,
+    SCENARIOS,
+    SECRET,
+    TOKEN,
+    secrets_of,
+)
 from tests.e2e.playbook import PlaybookRunner
-from tests.support.workloads import fleet, workload_id
+from tests.support.workloads import fleet
 
-SECRET = "kept-secret-e7c1b0"
-TOKEN = "given-token-5d2a94"
-PASSWORD = "proxy-pass/90f3ae"
-ENCODED = "proxy-pass%2F90f3ae"
-FROM_ENVIRONMENT = "environment-secret-3b8d11"
-IDS = [workload_id(number) for number in range(60)]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """Something that goes wrong: a fault plan, the options of the task, what its message must hold."""
-
-    words: str
-    faults: list[dict[str, Any]] = field(default_factory=list)
-    options: dict[str, Any] = field(default_factory=dict)
+# One for each way that a secret comes in; tests/component/test_secrets.py plays all.
+PLAYED = (
+    "the token endpoint repeats the secret",
+    "the list repeats the token",
+    "ids are refused with the secret",
+    "a proxy of the environment",
+    "a secret of the environment",
+    "an address with a token in what Ansible refuses",
+)
 
 
-def always(match: dict[str, Any], fault: Any) -> dict[str, Any]:
-    return {"match": match, "times": "always", "fault": fault}
-
-
-def telling(status: int, secret: str) -> dict[str, Any]:
-    """A control plane that repeats what it was sent."""
-    return {
-        "kind": "status",
-        "status": status,
-        "message": f"not with {secret}",
-        "details": f"Bearer {secret}",
-    }
-
-
-GIVEN_TOKEN = {"token": "{{ token }}", "client_id": "", "client_secret": ""}
-# Where nobody listens; the port is a variable of the play.
-OUTAGE = "http://{{ nowhere }}"
-
-# One for each way that a secret comes in; tests/component/test_secrets.py has all others.
-SCENARIOS = {
-    "the token endpoint repeats the secret": Scenario("HTTP 400", [always(TOKENS, telling(400, SECRET))]),
-    "the list repeats the token": Scenario("HTTP 403", [always(LIST, telling(403, TOKEN))], GIVEN_TOKEN),
-    "ids are refused with the secret": Scenario(
-        "409", [always(BATCH, {"kind": "refuse_ids", "count": "all", "message": f"not with {SECRET}"})]
-    ),
-    "a proxy of the environment": Scenario("by the proxy", options={"base_url": "https://plane.test"}),
-    "a secret of the environment": Scenario("401", options={"client_secret": ""}),
-    "an address with a token in what Ansible refuses": Scenario(
-        "Unsupported parameters", options={"base_url": f"{OUTAGE}/?token={{{{ token }}}}", "protected": []}
-    ),
-}
+def templated(options: dict[str, Any]) -> dict[str, Any]:
+    """Options whose secrets are variables of the play."""
+    found = {}
+    for option, value in options.items():
+        found[option] = value
+        if isinstance(value, str):
+            found[option] = value.replace(TOKEN, "{{ token }}").replace(NOWHERE, "{{ nowhere }}")
+    return found
 
 
 def tasks(folder: Path) -> list[dict[str, Any]]:
     found = []
-    for number, (name, scenario) in enumerate(SCENARIOS.items()):
+    for number, name in enumerate(PLAYED):
         options = {
             "base_url": f"{{{{ urls['{name}'] }}}}",
             "client_id": "rehearsal",
@@ -84,14 +62,12 @@ def tasks(folder: Path) -> list[dict[str, Any]]:
             "timeout": 60,
             "report_path": str(folder / f"report-{number}.jsonl"),
         }
-        task = {"name": name, "gpuops.runai.runai_workload_batch": {**options, **scenario.options}}
+        task = {
+            "name": name,
+            "gpuops.runai.runai_workload_batch": {**options, **templated(SCENARIOS[name].options)},
+        }
         found.append({**task, "ignore_errors": True})
     return found
-
-
-def minted(simulator: Handle) -> set[str]:
-    """Every token that it made; none was revoked."""
-    return set(simulator.control_plane.tokens._expiry)
 
 
 def test_batch_that_fails_with_the_most_verbose_output_shows_no_secret(
@@ -99,13 +75,13 @@ def test_batch_that_fails_with_the_most_verbose_output_shows_no_secret(
 ) -> None:
     with ExitStack() as stack:
         simulators: dict[str, Handle] = {}
-        for name, scenario in SCENARIOS.items():
+        for name in PLAYED:
             settings = Settings(
                 fleet=fleet(60),
                 client_secret=SECRET,
                 token=TOKEN,
                 transition_seconds=3600,
-                faults=scenario.faults,
+                faults=SCENARIOS[name].faults,
             )
             simulators[name] = stack.enter_context(running(settings))
         given = {"secret": SECRET, "token": TOKEN, "ids": IDS, "nowhere": nowhere}
@@ -121,18 +97,15 @@ def test_batch_that_fails_with_the_most_verbose_output_shows_no_secret(
             "no_proxy": "127.0.0.1",
         }
         run = run_playbook_on_each_core(yaml.safe_dump(play), "-vvvv", "-e", f"@{variables}", env=environment)
-        secrets = {SECRET, SECRET[:9], TOKEN, PASSWORD, ENCODED, FROM_ENVIRONMENT}
-        secrets.add(base64.b64encode(f"ops:{PASSWORD}".encode()).decode())
-        for simulator in simulators.values():
-            secrets |= minted(simulator)
+        secrets = secrets_of(simulators.values())
     assert len(secrets) > 7, "no token was made"
 
     # Each failed as it was meant to.
     assert run.rc == 0, run.output
     results = {task.task: task.result for task in run.of("runai_workload_batch") if task.status == "ignored"}
-    assert set(results) == set(SCENARIOS)
-    for name, scenario in SCENARIOS.items():
-        assert scenario.words in results[name]["msg"], (name, results[name]["msg"])
+    assert set(results) == set(PLAYED)
+    for name in PLAYED:
+        assert SCENARIOS[name].message in results[name]["msg"], (name, results[name]["msg"])
 
     reports = [path for path in tmp_path.glob("report-*") if path.is_file()]
     shown = {path.name: path.read_text() for path in reports}

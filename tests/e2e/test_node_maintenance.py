@@ -402,6 +402,6 @@ def test_runbook_commands_typed_in_order_work(roll_with_recorded_fences: Roll, t
     assert [action for action, _ids in actions] == ["suspend", "resume"] * 3
     # Nothing is evicted before it is suspended, and the node is open before it is resumed.
     by_hand = "\n".join(typed).partition("@gpu-17.yml")[2]
-    marks = ("maintenance_begin", ":NoExecute\n", ":NoExecute-", "kubectl uncordon", "maintenance_end")
+    marks = ("maintenance_begin", ":NoExecute\n", "maintenance-\n", "kubectl uncordon", "maintenance_end")
     at = [by_hand.index(mark) for mark in marks]
     assert at == sorted(at)

@@ -50,7 +50,8 @@ PHASES = [
     "Novel",
 ]
 OUTCOMES = ["changed", "unchanged", "skipped", "failed", "unknown", "not_attempted"]
-KEYS = {
+# In the order of the result.
+KEYS = [
     "changed",
     "msg",
     "action",
@@ -60,7 +61,7 @@ KEYS = {
     "workloads",
     "workloads_truncated",
     "batches",
-}
+]
 SECRET = "a-bearer-that-is-never-shown"
 # As Ansible completes a task that says no more than this.
 OPTIONS: dict[str, Any] = {

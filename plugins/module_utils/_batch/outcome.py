@@ -37,7 +37,7 @@ def spelled(outcome: str) -> str:
 
 
 def describe_counts(counts: Mapping[str, int], changed: str = "{0} changed") -> str:
-    """Return ids by outcome as they stand in a sentence, those that changed first."""
+    """Return the number of ids by outcome, e.g. ``3 changed, 1 not attempted``."""
     others = ["{0} {1}".format(counts[one], spelled(one)) for one in OUTCOMES[1:] if counts.get(one)]
     return ", ".join([changed.format(counts.get(CHANGED, 0)), *others])
 

@@ -100,7 +100,7 @@ def apply_notice(
 
 
 def record_told(session: Session, identity: Identity) -> Outcome:
-    """Record which owners were told."""
+    """Record the notices that owners received."""
     record = session.require_record()
     if record.state not in (PLANNED, ACTING, BEGUN):
         raise RecordError("told: the record {0} is {1}. Plan first".format(record.name, record.state))

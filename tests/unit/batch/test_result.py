@@ -17,21 +17,11 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.result import 
     report_row,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import Workload
+from ansible_collections.gpuops.runai.tests.support.memory_client import KEYS
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
-KEYS = [
-    "changed",
-    "msg",
-    "action",
-    "summary",
-    "outcomes",
-    "not_reached",
-    "workloads",
-    "workloads_truncated",
-    "batches",
-]
 SUMMARY = [
     "requested",
     "changed",
