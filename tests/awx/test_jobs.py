@@ -224,6 +224,21 @@ def test_repeated_clean_up_and_off_hours_begin_succeed_without_a_name(awx: Awx) 
     assert off_hours.rc == 0, output(off_hours)
 
 
+def test_fence_without_a_folder_for_the_record_fails_before_it_fences(
+    kit: dict[str, Any], collections: Path, tmp_path: Path
+) -> None:
+    fences = tmp_path / "fences"
+    with running(Settings()) as simulator:
+        awx = Awx(kit, with_recorded_fences(collections, tmp_path), simulator, tmp_path)
+        for folder, is_fenced in (("", False), ("/srv/runai/records", True)):
+            job = awx.job("node step: fence", kit_nodes="gpu-17", kit_folder=folder)
+            job["envvars"]["FENCES"] = str(fences)
+            done = ansible_runner.run(**job)
+            assert ("runai_awx_record_dir: not set" in output(done)) is not is_fenced
+            assert fences.exists() is is_fenced
+    assert fences.read_text() == "gpu-17 cordon\n"
+
+
 def test_node_maintenance_runs_the_tasks_of_the_project_on_each_node(
     kit: dict[str, Any], collections: Path, tmp_path: Path
 ) -> None:
