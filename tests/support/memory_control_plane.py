@@ -168,9 +168,6 @@ class MemoryControlPlane:
             for one in ids
         }
 
-    def unlisted(self, option: str, names: Sequence[str], clusters: Any) -> dict[str, list[str]]:
-        return {}
-
     def pods(self, nodes: Sequence[str], clusters: Any) -> list[PodsOnNode]:
         return []
 

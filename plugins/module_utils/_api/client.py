@@ -47,19 +47,18 @@ PODS = WORKLOADS + "/pods"
 
 
 class Listing(NamedTuple):
-    """A list that comes in pages: its path, the key of its rows, and what one of them is called."""
+    """A list that comes in pages: its path, and the key of its rows."""
 
     path: str
     key: str
-    kind: str
 
 
-PROJECTS = Listing("/api/v1/org-unit/projects", "projects", "project")
-DEPARTMENTS = Listing("/api/v1/org-unit/departments", "departments", "department")
+PROJECTS = Listing("/api/v1/org-unit/projects", "projects")
+DEPARTMENTS = Listing("/api/v1/org-unit/departments", "departments")
 # From Run:ai 2.19 on.
-NODE_POOLS = Listing("/api/v1/node-pools", "nodepools", "node pool")
+NODE_POOLS = Listing("/api/v1/node-pools", "nodepools")
 # From Run:ai 2.23 on.
-NODES = Listing("/api/v1/nodes", "nodes", "node")
+NODES = Listing("/api/v1/nodes", "nodes")
 # Orders of the list of workloads.
 CREATION = "createdAt"
 NAME = "name"

@@ -34,13 +34,10 @@ from .._selection.options import (
     selection_argument_spec,
 )
 from .._selection.places import (
-    Unlisted,
     api_id,
-    look_up,
-    look_up_nodes,
     read_clusters,
     resolve_clusters,
-    similar,
+    unlisted_message,
 )
 from .._selection.result import Selection
 from .._selection.select import select
@@ -97,7 +94,7 @@ class ControlPlaneReader:
                 "this repeats, report it to the operators of the control plane".format(*found.shortfall)
             )
         workloads = list(_workloads_by_id(found.rows).values())
-        return Selected(workloads, found.unmatched, _active(found.scope or ()))
+        return Selected(workloads, found.unmatched, _active(found.scope or ()), found.unlisted)
 
     def read_workloads(self, ids: Sequence[str]) -> dict[str, Workload]:
         """Return those of ``ids`` that are visible."""
@@ -134,33 +131,6 @@ class ControlPlaneReader:
             )
             return []
 
-    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> Unlisted:
-        """Return those of ``names`` that the control plane does not list, with similar ones that it does.
-
-        Nothing where they can't be looked up.
-        """
-
-        def read(client: Client) -> Unlisted:
-            if option == "nodes":
-                return look_up_nodes(
-                    client, names, self._cluster_ids(client, clusters), read_clusters(client)
-                )
-            if option == "clusters":
-                known = read_clusters(client)
-                listed = {text for one in known or () for text in (one.id, one.name)}
-                return {
-                    name: similar(name, [one.name for one in known])
-                    for name in names
-                    if known is not None and (fold_id(name) or name) not in listed
-                }
-            return look_up(client, option, names)
-
-        try:
-            return self._with_client(connect_options(self._params, self._environ), read)
-        except RequestError:
-            # The selection has warned already.
-            return {}
-
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
 
@@ -176,7 +146,9 @@ class ControlPlaneReader:
         if not clusters:
             return None
         listed = read_clusters(client)
-        known = resolve_clusters(clusters, listed, self.warn_once)
+        known = resolve_clusters(
+            clusters, listed, lambda option, names: self.warn_once(unlisted_message(option, names))
+        )
         return api_id(frozenset[str]().union(*known.values()), listed)
 
     def _rows(self, selection: Mapping[str, Any], quiet: bool = False, with_scope: bool = False) -> Selection:

@@ -19,6 +19,7 @@ from .._common.text import clean
 from .._record.events import BEGUN, ENDED, PLANNED
 from .._record.record import Record, RecordError
 from .._selection.options import select_argument_spec
+from .._selection.places import Unlisted, unlisted_message
 from .._system.processes import ancestors, arguments_of, is_play
 from .options import maintenance_argument_spec
 
@@ -72,10 +73,8 @@ _LARGEST_FILE = 256 * 1024
 class UnlistedNames(RecordError):
     """Names of a selection that the control plane does not list; ``corrections`` go into the next command."""
 
-    def __init__(
-        self, option: str, values: Sequence[str], unlisted: Mapping[str, Sequence[str]], message: str
-    ) -> None:
-        super().__init__("{0}. Correct the name".format(message))
+    def __init__(self, option: str, values: Sequence[str], unlisted: Unlisted) -> None:
+        super().__init__("{0}. Correct the name".format(unlisted_message(option, unlisted)))
         shown = [
             "<{0}>".format(" or ".join(unlisted[one]) or "another name") if one in unlisted else one
             for one in values

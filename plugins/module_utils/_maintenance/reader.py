@@ -33,12 +33,14 @@ class Identity(NamedTuple):
 class Selected(NamedTuple):
     """The workloads that meet a selection, in order, and its values that none of them met, by option.
 
+    ``unlisted`` are those of these values that the control plane does not list, with similar ones.
     ``active_in_scope`` are the active workloads of its clusters, or of all, where they were asked for.
     """
 
     workloads: list[Workload]
     unmatched: Mapping[str, Sequence[str]]
     active_in_scope: frozenset[str] = frozenset()
+    unlisted: Mapping[str, Unlisted] = {}
 
 
 class PodsOnNode(NamedTuple):
@@ -72,9 +74,6 @@ class Reader(Protocol):
 
     def histories(self, ids: Sequence[str]) -> dict[str, list[PhaseChange]]:
         """Return the phase changes in the history of each of ``ids``; none where it can't be read."""
-
-    def unlisted(self, option: str, names: Sequence[str], clusters: Optional[Sequence[str]]) -> Unlisted:
-        """Return those of ``names`` that the control plane does not list, with similar ones that it does."""
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods on each of ``nodes``."""

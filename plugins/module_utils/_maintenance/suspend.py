@@ -16,7 +16,6 @@ from .._common.times import format_age, utc_now
 from .._record.events import ACTING, BEGUN, ENDED, ENDING, LEAVE, PLANNED, untold_event
 from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
 from .._record.record import Record, RecordedWorkload, RecordError, plan_events
-from .._selection.places import unlisted_message
 from .._workload.phases import FINISHED_PHASES, RUNNING, STOPPED, STOPPING, SUSPEND
 from .._workload.workload import Workload
 from .next_command import UnlistedNames
@@ -36,14 +35,6 @@ from .plan_rules import (
 from .reader import Identity, Selected
 from .results import Outcome, Problem, named_workloads
 from .session import Session, age_of
-
-_LISTED = {
-    "clusters": "cluster",
-    "projects": "project",
-    "departments": "department",
-    "node_pools": "node pool",
-    "nodes": "node",
-}
 
 
 class NewPlan(NamedTuple):
@@ -143,18 +134,15 @@ def _read_held(session: Session) -> tuple[dict[str, Workload], list[str], int]:
 
 
 def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> NewPlan:
-    options, reader = session.options, session.reader
+    options = session.options
     check_plan_options(options)
     if session.record is not None:
         session.check_same_control_plane(identity)
     before, settled, held_number = _read_held(session)
     scope = {option: value for option, value in options.select.items() if option not in LIMITING_CRITERIA}
-    selected = reader.select(scope, with_scope=options.max_percent is not None)
-    for option, kind in _LISTED.items():
-        names = selected.unmatched.get(option, ())
-        unlisted = reader.unlisted(option, names, scope.get("clusters")) if names else {}
-        if unlisted:
-            raise UnlistedNames(option, scope[option], unlisted, unlisted_message(kind, unlisted))
+    selected = session.reader.select(scope, with_scope=options.max_percent is not None)
+    for option, unlisted in selected.unlisted.items():
+        raise UnlistedNames(option, scope[option], unlisted)
     now = {one.id: one for one in selected.workloads}
     entries = plan_workloads(selected.workloads, session.held(now), options)
     told = session.record.told if session.record is not None else session.earlier_notices

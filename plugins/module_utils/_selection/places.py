@@ -12,7 +12,7 @@ from functools import partial
 from typing import Callable, NamedTuple, Optional
 
 from .._api.client import DEPARTMENTS, NODE_POOLS, PROJECTS, Client
-from .._api.errors import AccessDenied, NotFound, RequestError
+from .._api.errors import AccessDenied, NotFound
 from .._api.paging import read_pages
 from .._common.errors import RunaiError
 from .._common.ids import fold_id
@@ -89,11 +89,14 @@ def read_clusters(client: Client, is_optional: bool = False) -> Optional[list[Cl
 
 
 def resolve_clusters(
-    given: Sequence[str], clusters: Optional[Sequence[Cluster]], warn: Warn
+    given: Sequence[str],
+    clusters: Optional[Sequence[Cluster]],
+    on_unlisted: Callable[[str, Unlisted], None],
 ) -> dict[str, frozenset[str]]:
     """Return the uuids of each of ``given``, names or uuids; none for an unknown name.
 
-    Raises RunaiError for a name where the clusters can't be listed.
+    ``on_unlisted`` gets the option and the unknown ones. Raises RunaiError for a name where the clusters
+    can't be listed.
     """
     resolved = {}
     unlisted = {}
@@ -109,7 +112,7 @@ def resolve_clusters(
             unlisted[value] = similar(value, [one.name for one in clusters])
         resolved[value] = frozenset(known or ({cluster_id} if cluster_id else ()))
     if unlisted:
-        warn(unlisted_message("cluster", unlisted))
+        on_unlisted("clusters", unlisted)
     return resolved
 
 
@@ -183,25 +186,12 @@ def similar(name: str, listed: Iterable[str]) -> list[str]:
     ]
 
 
-def unlisted_message(kind: str, unlisted: Unlisted) -> str:
-    """Return what is said of names that are not listed; ``kind`` is a noun such as ``node pool``."""
+def unlisted_message(option: str, unlisted: Unlisted) -> str:
+    """Return what is said of names in an option, such as ``node_pools``, that are not listed."""
+    kind = option[:-1].replace("_", " ")
     shown = []
     for name, others in unlisted.items():
         quoted = " or ".join("'{0}'".format(clean(one, NAME_LENGTH)) for one in others)
         hint = " (did you mean {0}?)".format(quoted) if others else ""
         shown.append("'{0}'{1}".format(clean(name, NAME_LENGTH), hint))
-    return "{0}s: the control plane lists no {1} {2}".format(kind.replace(" ", "_"), kind, some_of(shown))
-
-
-def warn_of_unlisted(kind: str, look_up: Callable[[], Unlisted], warn: Warn) -> None:
-    """Warn of the names that ``look_up`` finds unlisted, or that it failed.
-
-    ``kind`` is a noun such as ``node pool``; in the plural it is the name of the option.
-    """
-    try:
-        unlisted = look_up()
-    except RequestError as fault:
-        warn("{0}s: could not be looked up ({1})".format(kind.replace(" ", "_"), fault))
-        return
-    if unlisted:
-        warn(unlisted_message(kind, unlisted))
+    return "{0}: the control plane lists no {1} {2}".format(option, kind, some_of(shown))

@@ -16,7 +16,7 @@ from .._workload.row import Row
 from .criteria import row_id
 from .fields import RenderContext, shown_rows
 from .idle import Undecided
-from .places import Cluster
+from .places import Cluster, Unlisted
 from .rows import Shortfall
 
 # What the rows may take where the ids alone fill the result: 15,000 ids are 600,000 characters.
@@ -32,6 +32,7 @@ class Selection(NamedTuple):
     that this account can list, ``None`` if it cannot; ``tenant_id`` is ``None`` where it is not
     reported. ``peaks`` and ``undecided`` as in IdleRows. ``shortfall``: the list is known to be incomplete.
     ``scope``: all workloads of the clusters that were named, or of all clusters, where they were asked for.
+    ``unlisted``, by option: names that the control plane does not list.
     """
 
     rows: Sequence[Row]
@@ -44,6 +45,7 @@ class Selection(NamedTuple):
     undecided: Sequence[Undecided]
     shortfall: Optional[Shortfall] = None
     scope: Optional[Sequence[Row]] = None
+    unlisted: Mapping[str, Unlisted] = {}
 
     @property
     def ids(self) -> list[str]:

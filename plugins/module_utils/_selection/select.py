@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Callable, Optional
 
 from .._api.client import Client, ListQuery
@@ -22,12 +23,13 @@ from .order import Order, Taken, newest, take
 from .places import (
     LISTINGS,
     Cluster,
+    Unlisted,
     api_id,
     look_up,
     look_up_nodes,
     read_clusters,
     resolve_clusters,
-    warn_of_unlisted,
+    unlisted_message,
     workloads_on_nodes,
 )
 from .result import EMPTY, Selection
@@ -72,6 +74,7 @@ class _Selecting:
         self._warn = warn
         self._with_scope = with_scope
         self._scope: Rows = {}
+        self._unlisted: dict[str, Unlisted] = {}
 
     def select(self) -> Selection:
         options = self._options
@@ -95,6 +98,7 @@ class _Selecting:
             idle.undecided,
             shortfall,
             match({**self._scope, **rows}.values(), _scope_of(criteria)).rows if self._with_scope else None,
+            self._unlisted,
         )
 
     def _clusters(self) -> Optional[list[Cluster]]:
@@ -114,7 +118,7 @@ class _Selecting:
         any_of = dict(options.criteria.any_of)
         cluster_ids = None
         if options.clusters is not None:
-            any_of["clusters"] = resolve_clusters(options.clusters, clusters, self._warn)
+            any_of["clusters"] = resolve_clusters(options.clusters, clusters, self._note_unlisted)
             cluster_ids = api_id(frozenset[str]().union(*any_of["clusters"].values()), clusters)
         if options.nodes is not None:
             any_of["nodes"] = workloads_on_nodes(
@@ -204,16 +208,16 @@ class _Selecting:
         clusters: Optional[Sequence[Cluster]],
     ) -> None:
         """Warn of names that the control plane does not list, and of exclusions without effect."""
-        for option, listing in LISTINGS.items():
-            self._warn_of_unlisted(option, listing.kind, unmatched.get(option, ()))
+        for option in LISTINGS:
+            names = unmatched.get(option, ())
+            if names:
+                self._look_up(option, partial(look_up, self._client, option, names))
         wanted = criteria.any_of.get("clusters")
         cluster_ids = None if wanted is None else frozenset[str]().union(*wanted.values())
         nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]
         # A cluster that is not listed has no listed nodes, and there is a warning of it already.
         if nodes and (cluster_ids is None or cluster_ids):
-            warn_of_unlisted(
-                "node", lambda: look_up_nodes(self._client, nodes, cluster_ids, clusters), self._warn
-            )
+            self._look_up("nodes", partial(look_up_nodes, self._client, nodes, cluster_ids, clusters))
         # A pattern may match nothing on purpose. An id or a name stands for one workload.
         unused = [element for element in unmatched.get("exclude", []) if _WILDCARDS.isdisjoint(element)]
         if unused:
@@ -221,9 +225,19 @@ class _Selecting:
             verb = "matches" if len(unused) == 1 else "match"
             self._warn("exclude: {0} {1} no selected workload".format(shown, verb))
 
-    def _warn_of_unlisted(self, option: str, kind: str, names: Sequence[str]) -> None:
-        if names:
-            warn_of_unlisted(kind, lambda: look_up(self._client, option, names), self._warn)
+    def _look_up(self, option: str, read: Callable[[], Unlisted]) -> None:
+        """Note the names that the control plane does not list, or warn that it can't be asked."""
+        try:
+            unlisted = read()
+        except RequestError as fault:
+            self._warn("{0}: could not be looked up ({1})".format(option, fault))
+            return
+        if unlisted:
+            self._note_unlisted(option, unlisted)
+
+    def _note_unlisted(self, option: str, unlisted: Unlisted) -> None:
+        self._unlisted[option] = unlisted
+        self._warn(unlisted_message(option, unlisted))
 
 
 def _scope_of(criteria: Criteria) -> Criteria:

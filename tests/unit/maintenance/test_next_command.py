@@ -181,5 +181,5 @@ def test_faulty_options_are_those_that_a_message_begins_with() -> None:
 
 def test_unlisted_names_are_corrected_in_place() -> None:
     unlisted = {"gpu-71": ["gpu-17", "gpu-7"], "x": []}
-    fault = UnlistedNames("nodes", ["gpu-18", "gpu-71", "x"], unlisted, "nodes: none")
+    fault = UnlistedNames("nodes", ["gpu-18", "gpu-71", "x"], unlisted)
     assert fault.corrections == {"nodes": "gpu-18,<gpu-17 or gpu-7>,<another name>"}
