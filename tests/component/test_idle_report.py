@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
+from ansible_collections.gpuops.runai.plugins.module_utils._selection import idle_report
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.idle_report import (
     idle_report_argument_spec,
     run_idle_report,
@@ -110,3 +112,28 @@ def test_idle_report_with_a_wrong_option_is_rejected_before_any_request(
     assert done.result["msg"].startswith(message)
     assert done.result["lines"] == [done.result["msg"]]
     assert simulator.requests() == []
+
+
+def test_idle_report_without_permission_for_metrics_fails_with_all_keys(simulator: Handle) -> None:
+    denied = {"kind": "status", "status": 403}
+    simulator.faults({"match": {"path": "/api/v1/workloads/*/metrics"}, "times": "always", "fault": denied})
+    done = _report(simulator)
+    assert done.failed
+    assert "HTTP 403" in done.result["msg"]
+    assert done.fault is not None
+    assert done.result["lines"] == [done.result["msg"]]
+    assert done.result["control_plane"]["base_url"] == simulator.url
+    assert (done.result["count"], done.result["owners"], done.result["paths"]) == (0, [], [])
+
+
+def test_idle_report_with_a_file_that_fails_keeps_the_report(
+    simulator: Handle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: str, text: str) -> None:
+        raise RunaiError(f"{path}: cannot be written: No space left on device")
+
+    monkeypatch.setattr(idle_report, "write_whole", fail)
+    done = _report(simulator, paths=[str(tmp_path / "idle.csv")])
+    assert done.failed
+    assert done.result["msg"].endswith("No space left on device")
+    assert (done.result["count"], done.result["paths"]) == (2, [])

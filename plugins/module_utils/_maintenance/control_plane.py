@@ -29,10 +29,7 @@ from .._common.ids import fold_id
 from .._record.ownership import PhaseChange
 from .._selection.fields import needed_keys
 from .._selection.nodes import is_on_node, pods_on_nodes
-from .._selection.options import (
-    info_options,
-    selection_argument_spec,
-)
+from .._selection.options import info_options
 from .._selection.places import (
     api_id,
     read_clusters,
@@ -154,8 +151,7 @@ class ControlPlaneReader:
     def _rows(self, selection: Mapping[str, Any], quiet: bool = False, with_scope: bool = False) -> Selection:
         if self._wait:
             self.identity()
-        defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
-        options = info_options({**defaults, **selection}, selection, datetime.now(timezone.utc))
+        options = info_options(selection, selection, datetime.now(timezone.utc))
         connection = connect_options(self._params, self._environ)
         found: list[str] = [*options.warnings]
         stats = RequestStats(connection.secrets)

@@ -19,7 +19,7 @@ from .._common.times import parse_age
 from .._record.events import BEGUN, ENDED, PLANNED
 from .._record.record import NAME_RULE, is_name
 from .._selection.keep import Keep, keep_argument_spec, keep_of
-from .._selection.options import info_options, select_argument_spec, selection_argument_spec
+from .._selection.options import info_options, select_argument_spec
 from .._workload.phases import SUSPEND
 
 TOLD = "told"
@@ -241,9 +241,8 @@ def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:
     """Return the criteria that were given, once they are checked."""
     if params is None:
         return {}
-    defaults = {option: spec.get("default") for option, spec in selection_argument_spec().items()}
     as_given = given if isinstance(given, dict) else {}
-    info_options({**defaults, **params}, as_given, datetime.now(timezone.utc))
+    info_options(params, as_given, datetime.now(timezone.utc))
     return {option: value for option, value in params.items() if option in as_given}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from .._common.ids import fold_id
@@ -29,6 +28,7 @@ from .._workload.row import (
 )
 
 ALL_FIELDS = "all"
+# In percent; not of the API, but of rows whose GPU use was measured.
 PEAK = "peak_gpu_utilization"
 DEFAULT_FIELDS = (
     "id",
@@ -48,11 +48,10 @@ DEFAULT_FIELDS = (
 
 
 class RenderContext(NamedTuple):
-    """What a row does not hold: names of clusters and peaks of GPU use, each by uuid, and the time."""
+    """What a row does not hold: names of clusters by uuid, and the time."""
 
     clusters: Mapping[str, str]
     now: datetime
-    peaks: Mapping[str, float] = MappingProxyType({})
 
 
 _Field = Callable[[Row, RenderContext], Any]
@@ -98,10 +97,6 @@ def _phase_age(row: Row, context: RenderContext) -> Optional[str]:
     return None if since is None else format_age(context.now - since)
 
 
-def _peak(row: Row, context: RenderContext) -> Optional[float]:
-    return context.peaks.get(fold_id(row.get("id")) or "")
-
-
 FIELDS: dict[str, _Field] = {
     "id": _plain(lambda row: fold_id(row.get("id"))),
     "name": _text("name"),
@@ -131,7 +126,7 @@ FIELDS: dict[str, _Field] = {
     "priority_class": _text("priorityClassName"),
     "preemptible": _plain(lambda row: flag(row, "preemptible")),
     "suspendable": _plain(suspendable),
-    PEAK: _peak,
+    PEAK: _plain(lambda row: number(row, PEAK)),
 }
 
 
@@ -144,12 +139,11 @@ def shown_rows(rows: Sequence[Row], fields: Sequence[str], context: RenderContex
     """Return the rows with the keys asked for.
 
     A key that is not in FIELDS is read from the API's row, or null. ``all`` returns the API's rows
-    unchanged. Where peaks were measured, each row has its own.
+    unchanged. Peaks of GPU use are shown wherever they were measured.
     """
     if ALL_FIELDS in fields:
-        peaks = [{PEAK: _peak(row, context)} if context.peaks else {} for row in rows]
-        return [{**row, **peak} for row, peak in zip(rows, peaks)]
-    if context.peaks and PEAK not in fields:
+        return [dict(row) for row in rows]
+    if PEAK not in fields and any(PEAK in row for row in rows):
         fields = [*fields, PEAK]
     return [
         {field: FIELDS[field](row, context) if field in FIELDS else row.get(field) for field in fields}

@@ -20,6 +20,7 @@ from .._common.text import NAME_LENGTH, clean
 from .._common.times import format_age
 from .._workload.phases import ACTIVE_PHASES, canonical
 from .._workload.row import Row, allocated_gpus, moment, text
+from .fields import PEAK
 
 SHORTEST_IDLE = timedelta(minutes=1)
 # Run:ai API 2.18 to 2.24: numberOfSamples is at most 1000.
@@ -39,9 +40,14 @@ class IdleWindow(NamedTuple):
     threshold: float
 
     @property
+    def age(self) -> timedelta:
+        """The length of the window."""
+        return self.end - self.start
+
+    @property
     def distance(self) -> timedelta:
         """The time between two samples."""
-        return (self.end - self.start) / (self.samples - 1)
+        return self.age / (self.samples - 1)
 
 
 class Undecided(NamedTuple):
@@ -53,10 +59,9 @@ class Undecided(NamedTuple):
 
 
 class IdleRows(NamedTuple):
-    """``rows`` stayed idle; ``peaks`` is the highest sample of each by id. ``undecided`` may be idle."""
+    """``rows`` stayed idle, each with its highest sample under the key PEAK. ``undecided`` may be idle."""
 
     rows: list[Row]
-    peaks: dict[str, float]
     undecided: list[Undecided]
 
 
@@ -97,7 +102,7 @@ def idle_rows(client: Client, rows: Sequence[Row], window: IdleWindow, workers: 
     Only active workloads that hold GPUs can be idle, and only after as long in their phase. No other
     is asked for. Raises RequestError, also for a 403.
     """
-    found = IdleRows([], {}, [])
+    found = IdleRows([], [])
     candidates = []
     for row in rows:
         since = moment(row, "phaseUpdatedAt")
@@ -112,8 +117,7 @@ def idle_rows(client: Client, rows: Sequence[Row], window: IdleWindow, workers: 
         if isinstance(judgement, str):
             found.undecided.append(_undecided(row, judgement))
         elif judgement <= window.threshold:
-            found.rows.append(row)
-            found.peaks[_id_of(row)] = judgement
+            found.rows.append({**row, PEAK: judgement})
     return found
 
 

@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from .._common.text import escaped
-from .idle_report_rows import IdleReport, IdleWorkload, Share, notes, summary_line
+from .idle_report_rows import IdleReport, Share, notes, summary_line
 
 _SHARE_COLUMNS = ("idle GPU-hours", "GPUs", "workloads")
 _COLUMNS = ("project", "owner", "workload", "cluster", "GPUs", "idle GPU-hours", "peak percent", "kept until")
@@ -37,7 +37,7 @@ def as_csv(report: IdleReport) -> str:
     names = [column.replace(" ", "_").replace("-", "_").lower() for column in _COLUMNS]
     writer.writerow([*names, "id"])
     for one in report.workloads:
-        writer.writerow([_as_cell(value) for value in (*_cells(one), one.id)])
+        writer.writerow([_as_cell(value) for value in one])
     return file.getvalue()
 
 
@@ -46,10 +46,9 @@ def as_markdown(report: IdleReport) -> str:
     lines = ["# Idle GPUs", "", escaped(summary_line(report)), ""]
     for note in notes(report):
         lines += [escaped(note), ""]
-    for kind, shares in (("project", report.by_project()), ("owner", report.by_owner())):
-        rows = [[one.name, *_numbers(one)] for one in shares]
-        lines += ["## By {0}".format(kind), "", *_markdown_table((kind, *_SHARE_COLUMNS), rows), ""]
-    lines += ["## Workloads", "", *_markdown_table(_COLUMNS, [_cells(one) for one in report.workloads])]
+    for kind, shares in report.shares().items():
+        lines += ["## By {0}".format(kind), "", *_markdown_table((kind, *_SHARE_COLUMNS), shares), ""]
+    lines += ["## Workloads", "", *_markdown_table(_COLUMNS, _workload_rows(report))]
     return "\n".join(lines) + "\n"
 
 
@@ -63,36 +62,23 @@ def as_html(report: IdleReport) -> str:
         *("<p>{0}</p>".format(html.escape(note)) for note in notes(report)),
         "<p>Control plane: {0}</p>".format(html.escape(report.base_url)),
     ]
-    for kind, shares in (("project", report.by_project()), ("owner", report.by_owner())):
+    for kind, shares in report.shares().items():
         parts += [
             "<h2>Idle GPU-hours by {0}</h2>".format(kind),
             _bars("Idle GPU-hours by {0}".format(kind), shares[:_MOST_BARS]),
-            _html_table((kind, *_SHARE_COLUMNS), [[one.name, *_numbers(one)] for one in shares]),
+            _html_table((kind, *_SHARE_COLUMNS), shares),
         ]
     parts += [
         "<h2>Workloads</h2>",
-        _html_table(_COLUMNS, [_cells(one) for one in report.workloads]),
+        _html_table(_COLUMNS, _workload_rows(report)),
         "</body></html>\n",
     ]
     return "\n".join(parts)
 
 
-def _cells(one: IdleWorkload) -> list[object]:
-    peak = "" if one.peak is None else one.peak
-    return [
-        one.project,
-        one.owner,
-        one.name,
-        one.cluster,
-        one.gpus,
-        one.idle_gpu_hours,
-        peak,
-        one.kept_until,
-    ]
-
-
-def _numbers(one: Share) -> list[object]:
-    return [one.idle_gpu_hours, one.gpus, one.workloads]
+def _workload_rows(report: IdleReport) -> list[Sequence[object]]:
+    # Without the id, which only the spreadsheet has.
+    return [one[:-1] for one in report.workloads]
 
 
 def _as_cell(value: object) -> object:

@@ -11,45 +11,46 @@ the whole window. Idle time before the window, and workloads that were idle in a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple
 
 from .._common.text import counted, counted_gpus
 from .._common.times import format_age
+from .idle import IdleWindow
 
 _MOST_LINES = 20
 NOBODY = "-"
 
 
 class IdleWorkload(NamedTuple):
-    """A workload that was idle in the whole window. ``peak`` is its highest sample, in percent of a GPU."""
+    """A workload that was idle in the whole window, in the order of the columns of a table.
 
-    id: str
-    name: str
+    ``peak`` is its highest sample, in percent of a GPU.
+    """
+
     project: str
     owner: str
+    name: str
     cluster: str
     gpus: float
     idle_gpu_hours: float
-    peak: Optional[float]
+    peak: float
     kept_until: str
+    id: str
 
 
 class Share(NamedTuple):
-    """What a project or an owner holds."""
+    """What a project or an owner holds, in the order of the columns of a table."""
 
     name: str
-    workloads: int
-    gpus: float
     idle_gpu_hours: float
+    gpus: float
+    workloads: int
 
 
 class IdleReport(NamedTuple):
     """The idle workloads, most GPU-hours first. ``undecided`` is how many may be idle as well."""
 
-    start: datetime
-    end: datetime
-    threshold: float
+    window: IdleWindow
     base_url: str
     workloads: Sequence[IdleWorkload]
     undecided: int
@@ -60,24 +61,20 @@ class IdleReport(NamedTuple):
         """All of them."""
         return round(sum(one.idle_gpu_hours for one in self.workloads), 2)
 
-    def by_project(self) -> list[Share]:
-        """Return an element a project, most GPU-hours first."""
-        return _shares(self.workloads, lambda one: one.project)
-
-    def by_owner(self) -> list[Share]:
-        """Return an element an owner, most GPU-hours first."""
-        return _shares(self.workloads, lambda one: one.owner)
+    def shares(self) -> dict[str, list[Share]]:
+        """Return what each project and each owner holds, most GPU-hours first."""
+        return {
+            "project": _shares(self.workloads, lambda one: one.project),
+            "owner": _shares(self.workloads, lambda one: one.owner),
+        }
 
 
 def report_lines(report: IdleReport) -> list[str]:
     """Return the report for a terminal: the sum first."""
-    return [
-        summary_line(report),
-        *notes(report),
-        *_some("Project", [_share_line(one) for one in report.by_project()]),
-        *_some("Owner", [_share_line(one) for one in report.by_owner()]),
-        *_some("Workload", [_workload_line(one) for one in report.workloads]),
-    ]
+    lines = [summary_line(report), *notes(report)]
+    for kind, shares in report.shares().items():
+        lines += _some(kind, [_share_line(one) for one in shares])
+    return lines + _some("workload", [_workload_line(one) for one in report.workloads])
 
 
 def summary_line(report: IdleReport) -> str:
@@ -87,8 +84,8 @@ def summary_line(report: IdleReport) -> str:
         counted(len(report.workloads), "workload"),
         counted(len({one.owner for one in report.workloads}), "owner"),
         counted(len({one.project for one in report.workloads}), "project"),
-        format_age(report.end - report.start),
-        report.end.strftime("%Y-%m-%d %H:%M UTC"),
+        format_age(report.window.age),
+        report.window.end.strftime("%Y-%m-%d %H:%M UTC"),
         counted_gpus(gpus),
         report.idle_gpu_hours,
     )
@@ -99,7 +96,7 @@ def notes(report: IdleReport) -> list[str]:
     found = [
         "Idle GPU-hours are allocated GPUs times the {0} for which no sample of any of them was above {1:g} "
         "percent. Idle time before that, and workloads that were idle for a part of it, are not "
-        "counted.".format(format_age(report.end - report.start), report.threshold)
+        "counted.".format(format_age(report.window.age), report.window.threshold)
     ]
     if report.undecided:
         found.append(
@@ -119,9 +116,9 @@ def _shares(workloads: Sequence[IdleWorkload], key: Callable[[IdleWorkload], str
     shares = [
         Share(
             name,
-            len(theirs),
-            round(sum(one.gpus for one in theirs), 2),
             round(sum(one.idle_gpu_hours for one in theirs), 2),
+            round(sum(one.gpus for one in theirs), 2),
+            len(theirs),
         )
         for name, theirs in found.items()
     ]
@@ -146,7 +143,7 @@ def _workload_line(one: IdleWorkload) -> str:
 
 
 def _some(kind: str, lines: Sequence[str]) -> list[str]:
-    shown = ["{0} {1}".format(kind, line) for line in lines[:_MOST_LINES]]
+    shown = ["{0} {1}".format(kind.capitalize(), line) for line in lines[:_MOST_LINES]]
     if len(lines) > _MOST_LINES:
-        shown.append("and {0} more".format(counted(len(lines) - _MOST_LINES, kind.lower())))
+        shown.append("and {0} more".format(counted(len(lines) - _MOST_LINES, kind)))
     return shown

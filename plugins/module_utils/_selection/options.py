@@ -101,13 +101,15 @@ def select_argument_spec() -> dict[str, dict[str, Any]]:
 def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datetime) -> InfoOptions:
     """Check the options; raise OptionError for the first that can't be used.
 
-    ``given`` are the task's own arguments before Ansible completed them. Only there a null differs
-    from an option that was omitted.
+    An option that ``params`` lack has its default. ``given`` are the task's own arguments before Ansible
+    completed them. Only there a null differs from an option that was omitted.
     """
-    for option in selection_argument_spec():
+    spec = selection_argument_spec()
+    for option in spec:
         if option in given:
             reject_blank(option, given[option], may_be_empty=option == "ids")
-    params = with_whole_texts(params, given, ("ids",))
+    defaults = {option: one.get("default") for option, one in spec.items()}
+    params = with_whole_texts({**defaults, **params}, given, ("ids",))
     if not params["all"] and all(params[option] is None for option in CRITERIA):
         raise OptionError("criteria", "not set. Set at least one criterion, or all: true for every workload.")
     warnings: list[str] = []

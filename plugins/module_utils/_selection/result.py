@@ -30,7 +30,7 @@ class Selection(NamedTuple):
 
     ``is_limited``: whether ``limit`` left some out; ``unmatched`` as in Matched. ``clusters`` are those
     that this account can list, ``None`` if it cannot; ``tenant_id`` is ``None`` where it is not
-    reported. ``peaks`` and ``undecided`` as in IdleRows. ``shortfall``: the list is known to be incomplete.
+    reported. ``undecided`` as in IdleRows. ``shortfall``: the list is known to be incomplete.
     ``scope``: all workloads of the clusters that were named, or of all clusters, where they were asked for.
     ``unlisted``, by option: names that the control plane does not list.
     """
@@ -41,7 +41,6 @@ class Selection(NamedTuple):
     unmatched: Mapping[str, Sequence[str]]
     clusters: Optional[Sequence[Cluster]]
     tenant_id: Optional[int]
-    peaks: Mapping[str, float]
     undecided: Sequence[Undecided]
     shortfall: Optional[Shortfall] = None
     scope: Optional[Sequence[Row]] = None
@@ -53,7 +52,7 @@ class Selection(NamedTuple):
         return [workload_id for row in self.rows for workload_id in row_id(row)]
 
 
-EMPTY = Selection([], 0.0, False, {}, None, None, {}, [])
+EMPTY = Selection([], 0.0, False, {}, None, None, [])
 
 
 def empty_result(base_url: str = "") -> dict[str, Any]:
@@ -88,7 +87,7 @@ def make_result(
             "clusters": [{"id": one.id, "name": one.name, "version": one.version} for one in clusters],
         },
     }
-    context = RenderContext({one.id: one.name for one in clusters}, now, selection.peaks)
+    context = RenderContext({one.id: one.name for one in clusters}, now)
     rows = shown_rows(selection.rows, fields, context)[:workloads_limit]
     if workloads_limit is None:
         rows, _taken = fitting(rows, max(LARGEST_RESULT - characters(result), _LEAST_FOR_ROWS))

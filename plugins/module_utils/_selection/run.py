@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Callable, Optional
+from typing import Any, NamedTuple, Optional
 
 from .._api.cancellation import Cancellation
 from .._api.client import Client
@@ -19,57 +19,67 @@ from .._common.result import ModuleResult
 from .._common.text import clean
 from .._system.processes import watch_ancestors
 from .fields import needed_keys, unknown_fields
-from .options import info_options
-from .result import empty_result, make_result, truncation_message
+from .options import InfoOptions, info_options
+from .result import EMPTY, Selection, empty_result, make_result, truncation_message
 from .select import select
 
 
-def run_info(
-    params: Mapping[str, Any],
-    given: Mapping[str, Any],
-    environ: Mapping[str, str],
-    now: Optional[datetime] = None,
-    render: Callable[..., dict[str, Any]] = make_result,
-) -> ModuleResult:
+class SelectionRun(NamedTuple):
+    """A selection that came to its end: EMPTY if it ended on ``fault``."""
+
+    selection: Selection
+    base_url: str
+    warnings: list[str]
+    secrets: set[str]
+    fault: Optional[RunaiError] = None
+
+
+def run_info(params: Mapping[str, Any], given: Mapping[str, Any], environ: Mapping[str, str]) -> ModuleResult:
     """Select what the options say. Never raises for what users or control planes do wrong.
 
-    ``given`` are the task's arguments before Ansible completed them. ``render`` makes the result of a
-    selection, from what ``make_result`` takes.
+    ``given`` are the task's arguments before Ansible completed them.
     """
-    now = now or datetime.now(timezone.utc)
+    now = datetime.now(timezone.utc)
     try:
         options = info_options(params, given, now)
-        # An empty list of ids needs no request, and so no connection.
-        connect = no_connection if options.selects_nothing else connect_options
-        connection = connect(params, environ)
+        run = run_selection(options, params, environ)
     except OptionError as refusal:
         return rejected(str(refusal))
+    result = make_result(run.selection, run.base_url, options.fields, options.workloads_limit, now)
+    unknown = unknown_fields(run.selection.rows, options.fields)
+    warnings = [
+        *run.warnings,
+        *("fields: no workload has a '{0}'".format(clean(field, 60)) for field in unknown),
+    ]
+    if run.fault is not None:
+        result["msg"] = str(run.fault)
+    if result["workloads_truncated"] and options.workloads_limit is None:
+        warnings.append(truncation_message(result))
+    return ModuleResult(result, run.fault is not None, warnings, run.secrets, run.fault)
+
+
+def run_selection(
+    options: InfoOptions, params: Mapping[str, Any], environ: Mapping[str, str]
+) -> SelectionRun:
+    """Select with the connection options in ``params``. Raises OptionError for these, and nothing else."""
+    # An empty list of ids needs no request, and so no connection.
+    connect = no_connection if options.selects_nothing else connect_options
+    connection = connect(params, environ)
     warnings = [*connection.warnings, *options.warnings]
     if options.selects_nothing:
-        return ModuleResult(empty_result(), False, warnings, set(connection.secrets))
-
-    def warn(sentence: str) -> None:
-        if sentence not in warnings:
-            warnings.append(sentence)
-
+        return SelectionRun(EMPTY, connection.base_url, warnings, set(connection.secrets))
     stats = RequestStats(connection.secrets)
     cancellation = Cancellation(is_cancelled=watch_ancestors())
     client = Client(connection, cancellation, stats, connections=options.concurrency)
-    fault: Optional[RunaiError] = None
+    selection, fault = EMPTY, None
     try:
-        selected = select(client, options, needed_keys(options.fields), warn)
+        selection = select(client, options, needed_keys(options.fields), warnings.append)
     except RunaiError as found:
         fault = found
-        result = {**empty_result(connection.base_url), "msg": str(fault)}
-    else:
-        for field in unknown_fields(selected.rows, options.fields):
-            warn("fields: no workload has a '{0}'".format(clean(field, 60)))
-        result = render(selected, connection.base_url, options.fields, options.workloads_limit, now)
     finally:
         client.close()
-    if result["workloads_truncated"] and options.workloads_limit is None:
-        warn(truncation_message(result))
-    return ModuleResult(result, fault is not None, [*warnings, *stats.warnings()], stats.secrets, fault)
+    shown = list(dict.fromkeys([*warnings, *stats.warnings()]))
+    return SelectionRun(selection, connection.base_url, shown, stats.secrets, fault)
 
 
 def rejected(message: str) -> ModuleResult:

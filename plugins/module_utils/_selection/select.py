@@ -94,7 +94,6 @@ class _Selecting:
             matched.unmatched,
             clusters,
             _tenant_id(clusters or [], rows),
-            idle.peaks,
             idle.undecided,
             shortfall,
             match({**self._scope, **rows}.values(), _scope_of(criteria)).rows if self._with_scope else None,
@@ -174,7 +173,7 @@ class _Selecting:
     def _idle(self, matched: Matched) -> IdleRows:
         """Return what of the rows is idle, where that is asked for, without the newest of each project."""
         options = self._options
-        found = IdleRows(matched.rows, {}, [])
+        found = IdleRows(matched.rows, [])
         if options.idle is not None:
             found = idle_rows(self._client, matched.rows, options.idle, options.concurrency)
             if found.undecided:

@@ -10,6 +10,7 @@ import io
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.idle import idle_window
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.idle_report_files import (
     as_csv,
     as_html,
@@ -27,12 +28,12 @@ HOSTILE = "=cmd|'/c calc'!A1<script>alert(1)</script>|`x`"
 
 
 def _workload(number: int, name: str = "train", owner: str = "ada", project: str = "vision") -> IdleWorkload:
-    return IdleWorkload(str(number), name, project, owner, "berlin", 2.5, 60.0, 0.25, "")
+    return IdleWorkload(project, owner, name, "berlin", 2.5, 60.0, 0.25, "", str(number))
 
 
 def _report(*workloads: IdleWorkload, undecided: int = 0, is_limited: bool = False) -> IdleReport:
-    start = END - timedelta(hours=24)
-    return IdleReport(start, END, 1.0, "https://a.example", workloads, undecided, is_limited)
+    window = idle_window(timedelta(hours=24), 1.0, END)
+    return IdleReport(window, "https://a.example", workloads, undecided, is_limited)
 
 
 class Page(HTMLParser):
@@ -55,8 +56,10 @@ class Page(HTMLParser):
 
 def test_shares_are_summed_with_the_most_hours_first() -> None:
     report = _report(_workload(1), _workload(2, owner="bob"), _workload(3, owner="bob", project=""))
-    assert report.by_owner() == [Share("bob", 2, 5.0, 120.0), Share("ada", 1, 2.5, 60.0)]
-    assert report.by_project() == [Share("vision", 2, 5.0, 120.0), Share("-", 1, 2.5, 60.0)]
+    assert report.shares() == {
+        "owner": [Share("bob", 120.0, 5.0, 2), Share("ada", 60.0, 2.5, 1)],
+        "project": [Share("vision", 120.0, 5.0, 2), Share("-", 60.0, 2.5, 1)],
+    }
     assert report.idle_gpu_hours == 180
 
 
