@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import Callable, NamedTuple, Optional
 
 from .._common.ids import fold_id
 from .._workload.phases import UNKNOWN, names_of
 from .._workload.row import Row, allocated_gpus, flag, idle_gpus, moment, suspendable, text, texts
+
+_NEVER = datetime.max.replace(tzinfo=timezone.utc)
 
 # Value as the user gave it -> the keys of a row that it stands for (see KEYS).
 Wanted = Mapping[str, frozenset[str]]
@@ -23,8 +25,8 @@ class Criteria(NamedTuple):
     """Conditions on a workload. All must hold; an absent one always holds.
 
     ``any_of``: option (a key of KEYS) to the values wanted; one value is enough, and an empty list
-    matches nothing. ``name``: shell pattern. ``at_least``: option of AMOUNTS to GPUs. ``before``:
-    option of MOMENTS to the latest moment. ``preemptible`` and ``suspendable`` as the options.
+    matches nothing. ``name``: shell pattern. ``at_least``: option of AMOUNTS to GPUs, more than 0.
+    ``before``: option of MOMENTS to the latest moment. ``preemptible`` and ``suspendable`` as the options.
     ``is_deleted``: whether deleted workloads are selected instead of existing ones.
     """
 
@@ -35,6 +37,10 @@ class Criteria(NamedTuple):
     preemptible: Optional[bool] = None
     suspendable: Optional[bool] = None
     is_deleted: bool = False
+
+    def keys(self, option: str) -> frozenset[str]:
+        """Return the keys that the values of an option of ``any_of`` stand for together."""
+        return frozenset[str]().union(*self.any_of[option].values())
 
 
 class Matched(NamedTuple):
@@ -88,23 +94,25 @@ MOMENTS = {
 
 def predicate(criteria: Criteria) -> Callable[[Row], bool]:
     """Return a function that returns whether a row meets the criteria."""
-    tests: list[Callable[[Row], bool]] = []
-    for option, wanted in criteria.any_of.items():
-        tests.append(_carries_any(KEYS[option], frozenset().union(*wanted.values())))
-    if criteria.name is not None:
-        tests.append(_is_named(criteria.name))
-    for option, least in criteria.at_least.items():
-        tests.append(_has_at_least(AMOUNTS[option], least))
-    for option, latest in criteria.before.items():
-        tests.append(_is_before(MOMENTS[option], latest))
-    if criteria.preemptible is not None:
-        tests.append(lambda row: flag(row, "preemptible") is criteria.preemptible)
-    if criteria.suspendable is not None:
-        # Where support is not reported, an action is sent: that counts as suspendable.
-        tests.append(lambda row: (suspendable(row) is not False) is criteria.suspendable)
-    # A control plane of another version may ignore the parameter and list the others.
-    tests.append(lambda row: (moment(row, "deletedAt") is not None) is criteria.is_deleted)
-    return lambda row: all(test(row) for test in tests)
+    any_of = [(KEYS[option], criteria.keys(option)) for option in criteria.any_of]
+
+    def is_met(row: Row) -> bool:
+        return (
+            not any(wanted.isdisjoint(keys(row)) for keys, wanted in any_of)
+            and (criteria.name is None or _is_named(row, criteria.name))
+            and all((AMOUNTS[option](row) or 0) >= least for option, least in criteria.at_least.items())
+            and all(
+                (moment(row, MOMENTS[option]) or _NEVER) <= latest
+                for option, latest in criteria.before.items()
+            )
+            and criteria.preemptible in (None, flag(row, "preemptible"))
+            # Where support is not reported, an action is sent: that counts as suspendable.
+            and criteria.suspendable in (None, suspendable(row) is not False)
+            # A control plane of another version may ignore the parameter and list the others.
+            and (moment(row, "deletedAt") is not None) is criteria.is_deleted
+        )
+
+    return is_met
 
 
 def match(
@@ -113,62 +121,28 @@ def match(
     exclude: Sequence[str] = (),
     except_projects: Sequence[str] = (),
 ) -> Matched:
-    """Return the rows that meet ``criteria``; ``exclude`` holds ids or name patterns."""
-    is_match = predicate(criteria)
-    matching = [row for row in rows if is_match(row)]
+    """Return the rows that meet ``criteria``; ``exclude`` holds ids in lower case or name patterns."""
+    matching = list(filter(predicate(criteria), rows))
     unmatched = {}
     for option, wanted in criteria.any_of.items():
         carried = {key for row in matching for key in KEYS[option](row)}
-        unmatched[option] = [value for value, keys in wanted.items() if not keys & carried]
-    by_id = {workload_id: row for row in matching for workload_id in row_id(row)}
-    taken_out = {element: _matching(element, by_id) for element in exclude}
-    unmatched["exclude"] = [element for element, ids in taken_out.items() if not ids]
-    of_projects = {project: _of_project(project, by_id) for project in except_projects}
-    unmatched["except_projects"] = [project for project, ids in of_projects.items() if not ids]
-    left_out = frozenset[str]().union(*taken_out.values(), *of_projects.values())
-    return Matched(
-        [row for row in matching if left_out.isdisjoint(row_id(row))],
-        [row for row in matching if not left_out.isdisjoint(row_id(row))],
-        {option: values for option, values in unmatched.items() if values},
-    )
+        unmatched[option] = [value for value, keys in wanted.items() if keys.isdisjoint(carried)]
+    elements, projects = frozenset(exclude), frozenset(except_projects)
+    patterns = [element for element in exclude if fold_id(element) is None]
+    found = Matched([], [], {})
+    effective: set[str] = set()
+    effective_projects: set[str] = set()
+    for row in matching:
+        excluding = elements.intersection(row_id(row)).union(one for one in patterns if _is_named(row, one))
+        excluding_projects = projects.intersection(KEYS["projects"](row))
+        (found.excluded if excluding or excluding_projects else found.rows).append(row)
+        effective |= excluding
+        effective_projects |= excluding_projects
+    unmatched["exclude"] = [one for one in exclude if one not in effective]
+    unmatched["except_projects"] = [one for one in except_projects if one not in effective_projects]
+    return found._replace(unmatched={option: values for option, values in unmatched.items() if values})
 
 
-def _carries_any(keys: Callable[[Row], tuple[str, ...]], wanted: frozenset[str]) -> Callable[[Row], bool]:
-    return lambda row: any(key in wanted for key in keys(row))
-
-
-def _is_named(pattern: str) -> Callable[[Row], bool]:
-    def test(row: Row) -> bool:
-        name = text(row, "name")
-        return name is not None and fnmatchcase(name, pattern)
-
-    return test
-
-
-def _has_at_least(amount: Callable[[Row], Optional[float]], least: float) -> Callable[[Row], bool]:
-    def test(row: Row) -> bool:
-        found = amount(row)
-        return found is not None and found >= least
-
-    return test
-
-
-def _is_before(field: str, latest: datetime) -> Callable[[Row], bool]:
-    def test(row: Row) -> bool:
-        found = moment(row, field)
-        return found is not None and found <= latest
-
-    return test
-
-
-def _of_project(project: str, rows: Mapping[str, Row]) -> frozenset[str]:
-    return frozenset(one for one, row in rows.items() if text(row, "projectName") == project)
-
-
-def _matching(element: str, rows: Mapping[str, Row]) -> frozenset[str]:
-    """Return the ids of the rows that an element of ``exclude``, an id or a name pattern, matches."""
-    workload_id = fold_id(element)
-    if workload_id is not None:
-        return frozenset((workload_id,)).intersection(rows)
-    is_named = _is_named(element)
-    return frozenset(one for one, row in rows.items() if is_named(row))
+def _is_named(row: Row, pattern: str) -> bool:
+    name = text(row, "name")
+    return name is not None and fnmatchcase(name, pattern)

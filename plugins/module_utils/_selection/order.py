@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from functools import partial
 from typing import Any, Callable, NamedTuple, Optional
 
 from .._common.ids import fold_id
@@ -16,9 +18,10 @@ from .._workload.phases import canonical
 from .._workload.row import Row, allocated_gpus, idle_gpus, moment, number, text
 from .criteria import row_id
 
-# A string or a number: the values of one key are all of one type.
+# A string, a number or a time: the values of one key are all of one type.
 _Value = Optional[Any]
 
+_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 # Sums of fractions of a GPU are not exact.
 _TOLERANCE = 1e-6
 
@@ -32,70 +35,47 @@ class Order(NamedTuple):
     until_gpus: Optional[float] = None
 
 
-class Taken(NamedTuple):
-    """Rows in order; whether ``limit`` left some out; their GPUs; whether ``until_gpus`` was reached."""
-
-    rows: list[Row]
-    is_limited: bool
-    gpus: float
-    is_enough: bool
-
-
-def _by_text(key: str) -> Callable[[Row], _Value]:
-    return lambda row: text(row, key)
-
-
-def _by_moment(key: str) -> Callable[[Row], _Value]:
-    def value(row: Row) -> _Value:
-        found = moment(row, key)
-        return None if found is None else found.timestamp()
-
-    return value
-
-
-def _by_phase(row: Row) -> _Value:
-    found = text(row, "phase")
-    return None if found is None else canonical(found)
-
-
 SORT_KEYS: dict[str, Callable[[Row], _Value]] = {
-    "created_at": _by_moment("createdAt"),
-    "phase_updated_at": _by_moment("phaseUpdatedAt"),
-    "completed_at": _by_moment("completedAt"),
-    "name": _by_text("name"),
-    "project": _by_text("projectName"),
-    "department": _by_text("departmentName"),
-    "type": _by_text("type"),
-    "category": _by_text("category"),
-    "phase": _by_phase,
-    "submitted_by": _by_text("submittedBy"),
-    "priority": lambda row: number(row, "priority"),
+    "created_at": partial(moment, key="createdAt"),
+    "phase_updated_at": partial(moment, key="phaseUpdatedAt"),
+    "completed_at": partial(moment, key="completedAt"),
+    "name": partial(text, key="name"),
+    "project": partial(text, key="projectName"),
+    "department": partial(text, key="departmentName"),
+    "type": partial(text, key="type"),
+    "category": partial(text, key="category"),
+    "phase": lambda row: canonical(text(row, "phase") or "") or None,
+    "submitted_by": partial(text, key="submittedBy"),
+    "priority": partial(number, key="priority"),
     "allocated_gpus": allocated_gpus,
     "idle_gpus": idle_gpus,
 }
 
 
-def take(rows: Sequence[Row], order: Order) -> Taken:
+def take(rows: Sequence[Row], order: Order) -> list[Row]:
     """Sort the rows, take at most ``limit``, and of these only until their GPUs reach ``until_gpus``.
 
     Rows without a value to sort by come last in either direction; the oldest comes first among
     equals. With ``until_gpus``, rows that hold no GPU are left out: they bring it no nearer.
     """
-    taken = _sorted(rows, order)
-    is_limited = order.limit is not None and len(taken) > order.limit
-    taken = taken[: order.limit]
+    taken = _sorted(rows, order)[: order.limit]
     if order.until_gpus is None:
-        return Taken(taken, is_limited, sum_of_gpus(taken), True)
+        return taken
     holders: list[Row] = []
-    missing = order.until_gpus
+    gpus = 0.0
     for row in taken:
-        if missing <= _TOLERANCE:
+        if is_enough(gpus, order):
             break
         held = allocated_gpus(row)
         if held:
             holders.append(row)
-            missing -= held
-    return Taken(holders, is_limited, sum_of_gpus(holders), missing <= _TOLERANCE)
+            gpus += held
+    return holders
+
+
+def is_enough(gpus: float, order: Order) -> bool:
+    """Return whether so many GPUs are as many as ``until_gpus``."""
+    return order.until_gpus is None or order.until_gpus - gpus <= _TOLERANCE
 
 
 def newest(rows: Iterable[Row], number: int) -> set[str]:
@@ -115,11 +95,9 @@ def newest(rows: Iterable[Row], number: int) -> set[str]:
     }
 
 
-def _age_key(row: Row) -> tuple[float, float, tuple[str, ...]]:
-    created = moment(row, "createdAt")
-    completed = moment(row, "completedAt") or created
-    times = [0.0 if when is None else when.timestamp() for when in (completed, created)]
-    return times[0], times[1], row_id(row)
+def _age_key(row: Row) -> tuple[datetime, datetime, tuple[str, ...]]:
+    created = moment(row, "createdAt") or _LONG_AGO
+    return moment(row, "completedAt") or created, created, row_id(row)
 
 
 def sum_of_gpus(rows: Sequence[Row]) -> float:

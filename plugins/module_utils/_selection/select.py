@@ -19,7 +19,7 @@ from .._workload.row import Row
 from .criteria import Criteria, Matched, match, predicate, row_id
 from .idle import IdleRows, idle_rows
 from .options import InfoOptions
-from .order import Order, Taken, newest, take
+from .order import Order, is_enough, newest, sum_of_gpus, take
 from .places import (
     LISTINGS,
     Cluster,
@@ -84,13 +84,16 @@ class _Selecting:
         matched = match(rows.values(), criteria, options.exclude, options.except_projects)
         self._warn_of_unmatched(matched.unmatched, criteria, clusters)
         idle = self._idle(matched)
-        taken = take(idle.rows, options.order)
-        if not taken.is_enough and not options.is_partial_allowed:
-            raise RunaiError(_shortage_message(options.order, taken))
+        order = options.order
+        taken = take(idle.rows, order)
+        gpus = sum_of_gpus(taken)
+        is_limited = order.limit is not None and len(idle.rows) > order.limit
+        if not is_enough(gpus, order) and not options.is_partial_allowed:
+            raise RunaiError(_shortage_message(order.until_gpus or 0, gpus, len(taken), is_limited))
         return Selection(
-            taken.rows,
-            taken.gpus,
-            taken.is_limited,
+            taken,
+            gpus,
+            is_limited,
             matched.unmatched,
             clusters,
             _tenant_id(clusters or [], rows),
@@ -244,15 +247,11 @@ def _scope_of(criteria: Criteria) -> Criteria:
     return Criteria({option: wanted for option, wanted in criteria.any_of.items() if option == "clusters"})
 
 
-def _shortage_message(order: Order, taken: Taken) -> str:
-    wanted = order.until_gpus or 0
-    if not taken.rows:
+def _shortage_message(wanted: float, gpus: float, workloads: int, is_limited: bool) -> str:
+    if not workloads:
         return "until_gpus: no selected workload holds a GPU, {0:g} requested".format(wanted)
     return "until_gpus: {0} with {1:g} of {2:g} GPUs{3}. Set partial: true to select them.".format(
-        counted(len(taken.rows), "workload"),
-        taken.gpus,
-        wanted,
-        ", and more beyond limit" if taken.is_limited else "",
+        counted(workloads, "workload"), gpus, wanted, ", and more beyond limit" if is_limited else ""
     )
 
 

@@ -15,7 +15,13 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.criteria i
     match,
     predicate,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._selection.order import SORT_KEYS, Order, take
+from ansible_collections.gpuops.runai.plugins.module_utils._selection.order import (
+    SORT_KEYS,
+    Order,
+    is_enough,
+    sum_of_gpus,
+    take,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.server_filter import (
     contradicts,
     is_plain,
@@ -324,23 +330,23 @@ orders = st.builds(
 @given(fleet=rows, order=orders)
 def test_take_any_order_sorts_and_cuts(fleet: list[Row], order: Order) -> None:
     taken = take(fleet, order)
-    everything = take(fleet, order._replace(limit=None, until_gpus=None)).rows
+    everything = take(fleet, order._replace(limit=None, until_gpus=None))
     assert sorted(row["id"] for row in everything) == sorted(row["id"] for row in fleet)
     values = [SORT_KEYS[order.sort_by](row) for row in everything]
     present = [value for value in values if value is not None]
     assert values[len(present) :] == [None] * (len(values) - len(present))
     assert present == sorted(present, reverse=order.is_descending)
     candidates = everything[: order.limit]
-    assert taken.is_limited == (len(everything) > len(candidates))
     if order.until_gpus is None:
-        assert taken.rows == candidates
+        assert taken == candidates
     else:
         holders = [row for row in candidates if SORT_KEYS["allocated_gpus"](row)]
-        assert taken.rows == holders[: len(taken.rows)]
-        assert taken.is_enough == (taken.gpus >= order.until_gpus)
-        assert taken.is_enough or taken.rows == holders
-        if taken.rows:
-            assert taken.gpus - (allocated_gpus(taken.rows[-1]) or 0) < order.until_gpus
+        gpus = sum_of_gpus(taken)
+        assert taken == holders[: len(taken)]
+        assert is_enough(gpus, order) == (gpus >= order.until_gpus)
+        assert is_enough(gpus, order) or taken == holders
+        if taken:
+            assert gpus - (allocated_gpus(taken[-1]) or 0) < order.until_gpus
 
 
 @given(fleet=st.permutations([{"id": item, "createdAt": "2026-02-01"} for item in IDS[:6]]), order=orders)
@@ -350,7 +356,8 @@ def test_take_permuted_rows_gives_the_same_order(fleet: list[Row], order: Order)
 
 def test_take_fractions_of_gpus_add_up() -> None:
     fleet = [{"id": item, "allocatedResources": {"gpu": 0.1}} for item in IDS[:10]]
-    assert take(fleet, Order(until_gpus=1.0))[1:] == (False, 1.0, True)
+    assert take(fleet, Order(until_gpus=1.0)) == fleet
+    assert is_enough(sum_of_gpus(fleet), Order(until_gpus=1.0))
 
 
 @pytest.mark.parametrize(
