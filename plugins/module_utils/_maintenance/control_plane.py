@@ -34,6 +34,7 @@ from .._selection.places import (
     api_id,
     read_clusters,
     resolve_clusters,
+    unlisted_clusters,
     unlisted_message,
 )
 from .._selection.result import Selection
@@ -143,9 +144,10 @@ class ControlPlaneReader:
         if not clusters:
             return None
         listed = read_clusters(client)
-        known = resolve_clusters(
-            clusters, listed, lambda option, names: self.warn_once(unlisted_message(option, names))
-        )
+        known = resolve_clusters(clusters, listed)
+        unlisted = unlisted_clusters(clusters, listed)
+        if unlisted:
+            self.warn_once(unlisted_message("clusters", unlisted))
         return api_id(frozenset[str]().union(*known.values()), listed)
 
     def _rows(self, selection: Mapping[str, Any], quiet: bool = False, with_scope: bool = False) -> Selection:

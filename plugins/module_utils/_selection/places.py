@@ -89,17 +89,13 @@ def read_clusters(client: Client, is_optional: bool = False) -> Optional[list[Cl
 
 
 def resolve_clusters(
-    given: Sequence[str],
-    clusters: Optional[Sequence[Cluster]],
-    on_unlisted: Callable[[str, Unlisted], None],
+    given: Sequence[str], clusters: Optional[Sequence[Cluster]]
 ) -> dict[str, frozenset[str]]:
     """Return the uuids of each of ``given``, names or uuids; none for an unknown name.
 
-    ``on_unlisted`` gets the option and the unknown ones. Raises RunaiError for a name where the clusters
-    can't be listed.
+    Raises RunaiError for a name where the clusters can't be listed.
     """
     resolved = {}
-    unlisted = {}
     for value in given:
         cluster_id = fold_id(value)
         known = {one.id for one in clusters or () if value == one.name or one.id == cluster_id}
@@ -108,11 +104,7 @@ def resolve_clusters(
                 "clusters: the name '{0}' can't be resolved, since this account cannot list clusters. "
                 "Give the UUID.".format(clean(value, NAME_LENGTH))
             )
-        if clusters is not None and not known:
-            unlisted[value] = similar(value, [one.name for one in clusters])
         resolved[value] = frozenset(known or ({cluster_id} if cluster_id else ()))
-    if unlisted:
-        on_unlisted("clusters", unlisted)
     return resolved
 
 
@@ -148,16 +140,25 @@ def workloads_on_nodes(
     return found
 
 
-def look_up(client: Client, option: str, names: Sequence[str]) -> Unlisted:
+def unlisted_clusters(given: Iterable[str], clusters: Optional[Sequence[Cluster]]) -> Unlisted:
+    """Return those of ``given``, names or uuids, that no listed cluster has; none if there is no list."""
+    if clusters is None:
+        return {}
+    names = [one.name for one in clusters]
+    known = {*names, *(one.id for one in clusters)}
+    return {value: _similar(value, names) for value in given if (fold_id(value) or value) not in known}
+
+
+def unlisted_names(client: Client, option: str, names: Sequence[str]) -> Unlisted:
     """Return those of ``names`` that no listed project, department or node pool has. Raises RequestError."""
     listing = LISTINGS[option]
     listed = read_pages(
         listing.path, partial(client.page_of, listing), [0], 1, identity=lambda row: text(row, "name")
     )
-    return {name: similar(name, listed) for name in names if name not in listed}
+    return {name: _similar(name, listed) for name in names if name not in listed}
 
 
-def look_up_nodes(
+def unlisted_nodes(
     client: Client,
     names: Sequence[str],
     cluster_ids: Optional[Collection[str]],
@@ -165,20 +166,18 @@ def look_up_nodes(
 ) -> Unlisted:
     """Return those of ``names`` that no listed node of the clusters has. Raises RequestError.
 
-    Without ``cluster_ids``, the nodes of all ``clusters`` count; ``None`` if these are not known.
+    Without ``cluster_ids``, the nodes of all clusters count. ``clusters`` is ``None`` if they are not known.
     """
-    to_read = None if clusters is None else sorted(one.id for one in clusters)
-    if cluster_ids is not None:
-        to_read = sorted(cluster_ids)
+    known = None if clusters is None else [one.id for one in clusters]
     listed = {
         text(row, "name") or ""
-        for row in read_nodes(client, to_read)
+        for row in read_nodes(client, known if cluster_ids is None else sorted(cluster_ids))
         if cluster_ids is None or fold_id(row.get("clusterUuid")) in cluster_ids
     }
-    return {name: similar(name, listed) for name in names if name not in listed}
+    return {name: _similar(name, listed) for name in names if name not in listed}
 
 
-def similar(name: str, listed: Iterable[str]) -> list[str]:
+def _similar(name: str, listed: Iterable[str]) -> list[str]:
     """Return the listed names that ``name`` may be a misspelling of, the nearest first."""
     folded = {one.casefold(): one for one in sorted(listed) if one}
     return [

@@ -199,7 +199,10 @@ class RowReader:
     ) -> Callable[[int], Page]:
         def fetch(offset: int) -> Page:
             retry_budget = self._client.retry_budget(is_optional=may_be_refused)
-            return keep_keys(self._client.list_page(offset, query, limit, retry_budget, sort_by), self._keys)
+            page = self._client.list_page(offset, query, limit, retry_budget, sort_by)
+            # What the control plane searched or filtered by for the user may be any key.
+            is_any_key_used = query.search is not None or (query.filters and not may_be_refused)
+            return page if is_any_key_used else keep_keys(page, self._keys)
 
         return fetch
 

@@ -25,15 +25,16 @@ from .places import (
     Cluster,
     Unlisted,
     api_id,
-    look_up,
-    look_up_nodes,
     read_clusters,
     resolve_clusters,
+    unlisted_clusters,
     unlisted_message,
+    unlisted_names,
+    unlisted_nodes,
     workloads_on_nodes,
 )
 from .result import EMPTY, Selection
-from .rows import LimitedRead, RowReader, Rows, Shortfall
+from .rows import LimitedRead, RowReader, Rows
 from .server_filter import server_part
 
 _WILDCARDS = frozenset("*?[")
@@ -70,19 +71,18 @@ class _Selecting:
     ) -> None:
         self._client = client
         self._options = options
-        self._keys = keys
         self._warn = warn
         self._with_scope = with_scope
-        self._scope: Rows = {}
-        self._unlisted: dict[str, Unlisted] = {}
+        self._reader = RowReader(client, options.concurrency, keys, warn)
 
     def select(self) -> Selection:
         options = self._options
         clusters = self._clusters()
         criteria = self._resolved(clusters)
-        rows, shortfall = self._read(criteria, clusters)
+        scope, rows = self._read(criteria, clusters)
         matched = match(rows.values(), criteria, options.exclude, options.except_projects)
-        self._warn_of_unmatched(matched.unmatched, criteria, clusters)
+        unlisted = self._unlisted(matched.unmatched, criteria, clusters)
+        self._warn_of_exclusions(matched.unmatched.get("exclude", ()))
         idle = self._idle(matched)
         order = options.order
         taken = take(idle.rows, order)
@@ -98,9 +98,9 @@ class _Selecting:
             clusters,
             _tenant_id(clusters or [], rows),
             idle.undecided,
-            shortfall,
-            match({**self._scope, **rows}.values(), _scope_of(criteria)).rows if self._with_scope else None,
-            self._unlisted,
+            self._reader.shortfall,
+            match({**scope, **rows}.values(), _scope_of(criteria)).rows if self._with_scope else None,
+            unlisted,
         )
 
     def _clusters(self) -> Optional[list[Cluster]]:
@@ -120,7 +120,7 @@ class _Selecting:
         any_of = dict(options.criteria.any_of)
         cluster_ids = None
         if options.clusters is not None:
-            any_of["clusters"] = resolve_clusters(options.clusters, clusters, self._note_unlisted)
+            any_of["clusters"] = resolve_clusters(options.clusters, clusters)
             cluster_ids = api_id(frozenset[str]().union(*any_of["clusters"].values()), clusters)
         if options.nodes is not None:
             any_of["nodes"] = workloads_on_nodes(
@@ -128,50 +128,35 @@ class _Selecting:
             )
         return options.criteria._replace(any_of=any_of)
 
-    def _read(
-        self, criteria: Criteria, clusters: Optional[Sequence[Cluster]]
-    ) -> tuple[Rows, Optional[Shortfall]]:
-        options = self._options
-        # What the control plane searched or filtered by may be any key.
-        is_any_key_used = bool(options.filter_by) or options.search is not None
-        reader = RowReader(
-            self._client, options.concurrency, None if is_any_key_used else self._keys, self._warn
-        )
-        by_id = [
-            frozenset[str]().union(*criteria.any_of[option].values())
-            for option in ("ids", "nodes")
-            if option in criteria.any_of
-        ]
-        known_clusters = api_id((one.id for one in clusters or ()), clusters)
+    def _read(self, criteria: Criteria, clusters: Optional[Sequence[Cluster]]) -> tuple[Rows, Rows]:
+        """Return the rows of the scope, where they are wanted, and rows with all that meet the criteria."""
+        options, reader = self._options, self._reader
+        query = ListQuery(criteria.is_deleted, options.search, options.filter_by)
+        is_asked_of_server = query.search is not None or bool(query.filters)
+        by_id = [criteria.keys(option) for option in ("ids", "nodes") if option in criteria.any_of]
+        api_ids = {one.id: one.api_id for one in clusters or ()}
+        scope: Rows = {}
         if self._with_scope:
-            scope_reader = RowReader(self._client, options.concurrency, self._keys, self._warn)
-            filters = server_part(_scope_of(criteria), known_clusters).filters
-            self._scope = scope_reader.listed(ListQuery(), filters)
-            if scope_reader.shortfall is not None or not (is_any_key_used or by_id):
-                return self._scope, scope_reader.shortfall
-        if by_id and not is_any_key_used:
-            ids = sorted(by_id[0].intersection(*by_id).difference(self._scope))
-            found = self._by_ids(reader, ids, criteria.is_deleted)
-            return {**self._scope, **found}, reader.shortfall
-        part = server_part(criteria, known_clusters)
+            scope = reader.listed(ListQuery(), server_part(_scope_of(criteria), api_ids).filters)
+            if reader.shortfall is not None or not (is_asked_of_server or by_id):
+                return scope, scope
+        # Only the control plane can search and use its own filters: that takes a read of its own.
+        if by_id and not is_asked_of_server:
+            ids = sorted(by_id[0].intersection(*by_id).difference(scope))
+            return scope, {**scope, **self._by_ids(ids, criteria.is_deleted)}
+        filters, is_whole = server_part(criteria, api_ids)
+        narrowed = (
+            options.filter_by,
+            options.exclude,
+            options.except_projects,
+            options.idle,
+            options.except_newest,
+        )
         limit = options.order.limit
         limited_read = None
-        if (
-            limit is not None
-            and part.is_whole
-            and not options.filter_by
-            and not options.exclude
-            and not options.except_projects
-            and options.idle is None
-            and not options.except_newest
-            and options.order == Order(limit=limit)
-        ):
+        if limit is not None and is_whole and not any(narrowed) and options.order == Order(limit=limit):
             limited_read = LimitedRead(limit, predicate(criteria))
-        query = ListQuery(criteria.is_deleted, options.search, options.filter_by)
-        rows = reader.listed(query, part.filters, limited_read)
-        # Only the control plane can search and use its own filters: that takes a read of its own.
-        self._scope = {**self._scope, **rows}
-        return rows, reader.shortfall
+        return scope, reader.listed(query, filters, limited_read)
 
     def _idle(self, matched: Matched) -> IdleRows:
         """Return what of the rows is idle, where that is asked for, without the newest of each project."""
@@ -192,54 +177,57 @@ class _Selecting:
         kept = newest(known, options.except_newest)
         return found._replace(rows=[row for row in found.rows if kept.isdisjoint(row_id(row))])
 
-    def _by_ids(self, reader: RowReader, ids: Sequence[str], is_deleted: bool) -> Rows:
-        rows, forbidden = reader.by_ids(ids, is_deleted) if ids else ({}, [])
-        self._warn_of_missing("not visible to this account (403)", forbidden)
-        gone = set(ids).difference(rows, forbidden)
-        self._warn_of_missing("not found, or not visible to this account", sorted(gone))
+    def _by_ids(self, ids: Sequence[str], is_deleted: bool) -> Rows:
+        rows, forbidden = self._reader.by_ids(ids, is_deleted) if ids else ({}, [])
+        gone = sorted(set(ids).difference(rows, forbidden))
+        for problem, missing in (
+            ("not visible to this account (403)", forbidden),
+            ("not found, or not visible to this account", gone),
+        ):
+            if missing:
+                self._warn(
+                    "{0} {1}: {2}".format(counted(len(missing), "workload"), problem, some_of(missing))
+                )
         return rows
 
-    def _warn_of_missing(self, what: str, ids: Sequence[str]) -> None:
-        if ids:
-            self._warn("{0} {1}: {2}".format(counted(len(ids), "workload"), what, some_of(ids)))
-
-    def _warn_of_unmatched(
+    def _unlisted(
         self,
         unmatched: Mapping[str, Sequence[str]],
         criteria: Criteria,
         clusters: Optional[Sequence[Cluster]],
-    ) -> None:
-        """Warn of names that the control plane does not list, and of exclusions without effect."""
+    ) -> dict[str, Unlisted]:
+        """Return the names that the control plane does not list, by option, and warn of them."""
+        reads: dict[str, Callable[[], Unlisted]] = {}
+        cluster_ids = None
+        if "clusters" in criteria.any_of:
+            cluster_ids = criteria.keys("clusters")
+            reads["clusters"] = partial(unlisted_clusters, criteria.any_of["clusters"], clusters)
         for option in LISTINGS:
-            names = unmatched.get(option, ())
-            if names:
-                self._look_up(option, partial(look_up, self._client, option, names))
-        wanted = criteria.any_of.get("clusters")
-        cluster_ids = None if wanted is None else frozenset[str]().union(*wanted.values())
+            if option in unmatched:
+                reads[option] = partial(unlisted_names, self._client, option, unmatched[option])
         nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]
         # A cluster that is not listed has no listed nodes, and there is a warning of it already.
         if nodes and (cluster_ids is None or cluster_ids):
-            self._look_up("nodes", partial(look_up_nodes, self._client, nodes, cluster_ids, clusters))
+            reads["nodes"] = partial(unlisted_nodes, self._client, nodes, cluster_ids, clusters)
+        found = {}
+        for option, read in reads.items():
+            try:
+                unlisted = read()
+            except RequestError as fault:
+                self._warn("{0}: could not be looked up ({1})".format(option, fault))
+                continue
+            if unlisted:
+                found[option] = unlisted
+                self._warn(unlisted_message(option, unlisted))
+        return found
+
+    def _warn_of_exclusions(self, unmatched: Sequence[str]) -> None:
         # A pattern may match nothing on purpose. An id or a name stands for one workload.
-        unused = [element for element in unmatched.get("exclude", []) if _WILDCARDS.isdisjoint(element)]
+        unused = [element for element in unmatched if _WILDCARDS.isdisjoint(element)]
         if unused:
             shown = some_of(["'{0}'".format(clean(one, NAME_LENGTH)) for one in unused])
             verb = "matches" if len(unused) == 1 else "match"
             self._warn("exclude: {0} {1} no selected workload".format(shown, verb))
-
-    def _look_up(self, option: str, read: Callable[[], Unlisted]) -> None:
-        """Note the names that the control plane does not list, or warn that it can't be asked."""
-        try:
-            unlisted = read()
-        except RequestError as fault:
-            self._warn("{0}: could not be looked up ({1})".format(option, fault))
-            return
-        if unlisted:
-            self._note_unlisted(option, unlisted)
-
-    def _note_unlisted(self, option: str, unlisted: Unlisted) -> None:
-        self._unlisted[option] = unlisted
-        self._warn(unlisted_message(option, unlisted))
 
 
 def _scope_of(criteria: Criteria) -> Criteria:
