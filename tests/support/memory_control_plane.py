@@ -24,7 +24,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import Toke
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import Outcome
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.reader import (
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import run, session
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.control_plane import (
+    ControlPlaneReader,
     Identity,
     PodsOnNode,
     Selected,
@@ -68,7 +70,7 @@ class Call:
 
 
 @dataclasses.dataclass
-class MemoryControlPlane:
+class MemoryControlPlane(ControlPlaneReader):
     """Workloads, an asynchronous cluster, and what goes wrong.
 
     A cluster that is cut off accepts and carries out later, in order. ``refuses_redundant``: a suspend of
@@ -259,7 +261,11 @@ def run_against(
     control_plane.arrive()
     control_plane.by = name
     control_plane.unproven.clear()
-    return run_maintenance(params, given, {}, check, reader=control_plane, batch=control_plane.batch)
+    with (
+        mock.patch.object(run, "ControlPlaneReader", return_value=control_plane),
+        mock.patch.object(session, "run_batch", control_plane.batch),
+    ):
+        return run_maintenance(params, given, {}, check)
 
 
 @contextmanager

@@ -7,20 +7,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from .._api.auth import TokenSource
 from .._api.cancellation import Cancellation
 from .._api.client import Client
-from .._api.connection import (
-    Connection,
-    connect_options,
-    is_loopback,
-)
+from .._api.connection import Connection, connect_options, is_loopback
 from .._api.errors import AccessDenied, NoToken, RequestError
 from .._api.paging import map_parallel
 from .._api.stats import RequestStats
@@ -31,6 +28,7 @@ from .._selection.fields import needed_keys
 from .._selection.nodes import is_on_node, pods_on_nodes
 from .._selection.options import info_options
 from .._selection.places import (
+    Unlisted,
     api_id,
     read_clusters,
     resolve_clusters,
@@ -44,21 +42,55 @@ from .._workload.phases import canonical, is_suspendable
 from .._workload.row import Row
 from .._workload.state import StateReader
 from .._workload.workload import SEEN, Workload, phase_of, workload_from_row
-from .reader import Identity, PodsOnNode, Selected
 
 _SECONDS_BETWEEN_ATTEMPTS = 2.0
 _SHORT_RETRY = 5.0
-_HISTORIES_AT_ONCE = 4
 _WORKERS = 4
 
-_Read = TypeVar("_Read")
+
+class Identity(NamedTuple):
+    """Which control plane responds, its clusters by UUID, and the versions of these.
+
+    ``clock_ahead`` are the seconds by which its clock is ahead of this one, where that is known.
+    """
+
+    base_url: str
+    tenant_id: str
+    clusters: Mapping[str, str]
+    simulator: bool
+    all_clusters: bool
+    versions: Mapping[str, str]
+    clock_ahead: Optional[float] = None
+
+
+class Selected(NamedTuple):
+    """The workloads that meet a selection, in order, and its values that none of them met, by option.
+
+    ``unlisted`` are those of these values that the control plane does not list, with similar ones.
+    ``active_in_scope`` are the active workloads of its clusters, or of all, where they were asked for.
+    """
+
+    workloads: list[Workload]
+    unmatched: Mapping[str, Sequence[str]]
+    active_in_scope: frozenset[str] = frozenset()
+    unlisted: Mapping[str, Unlisted] = {}
+
+
+class PodsOnNode(NamedTuple):
+    """Number of visible pods on a node, number of their projects, and ids of their workloads."""
+
+    node: str
+    pods: int
+    projects: int
+    workloads: tuple[str, ...] = ()
 
 
 class ControlPlaneReader:
     """Reads one control plane with a module's connection options; raises RunaiError when it does not respond.
 
-    Before its first read it waits up to ``wait_for_api`` seconds for a control plane that is down.
-    Warnings of the reads collect in ``warnings``, values that must never be shown in ``secrets``.
+    ``identity`` comes first: it waits up to ``wait_for_api`` seconds for a control plane that is down.
+    Warnings of the reads collect in ``warnings``, values that must never be shown in ``secrets``. ``tokens``
+    are those of the last read: no client after it has to make a token again.
     """
 
     def __init__(self, params: Mapping[str, Any], environ: Mapping[str, str], wait_for_api: float) -> None:
@@ -73,11 +105,35 @@ class ControlPlaneReader:
     def identity(self) -> Identity:
         """Return which control plane this is, as soon as it responds."""
         if self._identity is None:
-            connection = connect_options(self._params, self._environ)
-            if self._wait:
-                connection = connection._replace(retry_timeout=min(connection.retry_timeout, _SHORT_RETRY))
-            self._identity = self._wait_for(connection)
+            self._identity = self._wait_for_identity()
         return self._identity
+
+    def _wait_for_identity(self) -> Identity:
+        connection = connect_options(self._params, self._environ)
+        if self._wait:
+            connection = connection._replace(retry_timeout=min(connection.retry_timeout, _SHORT_RETRY))
+        cancellation = Cancellation(is_cancelled=watch_ancestors())
+        end = time.monotonic() + self._wait
+        while True:
+            try:
+                # A client that got no token asks for none again, so that each attempt has its own.
+                return self._read_identity(connection)
+            except RequestError as fault:
+                is_denied = isinstance(fault, AccessDenied) or (
+                    isinstance(fault, NoToken) and fault.is_denied
+                )
+                if is_denied or time.monotonic() >= end:
+                    raise
+                self.warn_once("the control plane did not respond at first ({0})".format(fault.kind))
+                cancellation.sleep(min(_SECONDS_BETWEEN_ATTEMPTS, max(0.0, end - time.monotonic())))
+
+    def _read_identity(self, connection: Connection) -> Identity:
+        with self._client(connection) as (client, stats):
+            identity = _identity(client, connection)
+            if self._wait:
+                # Its parts start one by one, and the list of workloads is the part that matters.
+                client.list_page(0, limit=1)
+            return identity._replace(clock_ahead=stats.clock_ahead)
 
     def select(self, selection: Mapping[str, Any], with_scope: bool = False) -> Selected:
         """Return the workloads that meet options of the info module.
@@ -85,7 +141,7 @@ class ControlPlaneReader:
         ``with_scope`` counts the active workloads of its clusters in the same read, for ``max_percent``.
         Raises RunaiError for a list that is shorter than its count: a ceiling would be counted from a part.
         """
-        found = self._rows(selection, with_scope=with_scope)
+        found = self._rows(selection, self.warn_once, with_scope)
         if found.shortfall is not None:
             raise RunaiError(
                 "the control plane lists {0} of the {1} workloads that it counts. Run the task again. If "
@@ -96,27 +152,18 @@ class ControlPlaneReader:
 
     def read_workloads(self, ids: Sequence[str]) -> dict[str, Workload]:
         """Return those of ``ids`` that are visible."""
-        if self._wait:
-            self.identity()
-
-        def read(client: Client) -> dict[str, Workload]:
-            return StateReader(client, _WORKERS).read(ids)
-
-        found = self._with_client(connect_options(self._params, self._environ), read, _WORKERS)
+        with self._client() as (client, _stats):
+            found = StateReader(client, _WORKERS).read(ids)
         return {one: workload for one, workload in found.items() if workload.presence == SEEN}
 
     def deleted(self, ids: Sequence[str]) -> set[str]:
         """Return those of ``ids`` that the list of deleted workloads shows."""
-        return set(_workloads_by_id(self._rows({"ids": list(ids), "deleted": True}, quiet=True).rows))
+        return set(_workloads_by_id(self._rows({"ids": list(ids), "deleted": True}, lambda _: None).rows))
 
     def histories(self, ids: Sequence[str]) -> dict[str, list[PhaseChange]]:
         """Return the phase changes in the history of each of ``ids``; none where it can't be read."""
-
-        def read(client: Client) -> dict[str, list[PhaseChange]]:
-            return dict(zip(ids, map_parallel(partial(self._history, client), ids, _HISTORIES_AT_ONCE)))
-
-        connection = connect_options(self._params, self._environ)
-        return self._with_client(connection, read, _HISTORIES_AT_ONCE)
+        with self._client() as (client, _stats):
+            return dict(zip(ids, map_parallel(partial(self._history, client), ids, _WORKERS)))
 
     def _history(self, client: Client, workload_id: str) -> list[PhaseChange]:
         try:
@@ -131,85 +178,44 @@ class ControlPlaneReader:
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
-
-        def read(client: Client) -> list[PodsOnNode]:
-            cluster_ids = self._cluster_ids(client, clusters)
+        with self._client() as (client, _stats):
+            cluster_ids = None
+            if clusters:
+                listed = read_clusters(client)
+                known = resolve_clusters(clusters, listed)
+                unlisted = unlisted_clusters(clusters, listed)
+                if unlisted:
+                    self.warn_once(unlisted_message("clusters", unlisted))
+                cluster_ids = api_id(frozenset[str]().union(*known.values()), listed)
             pods = pods_on_nodes(client, nodes, cluster_ids, 1, self.warn_once)
-            return [_pods_of(pods, node, cluster_ids) for node in nodes]
+        return [_pods_of(pods, node, cluster_ids) for node in nodes]
 
-        return self._with_client(connect_options(self._params, self._environ), read)
-
-    def _cluster_ids(self, client: Client, clusters: Optional[Sequence[str]]) -> Optional[dict[str, str]]:
-        """Return the UUIDs of ``clusters`` as ``api_id`` does, or ``None`` for all clusters."""
-        if not clusters:
-            return None
-        listed = read_clusters(client)
-        known = resolve_clusters(clusters, listed)
-        unlisted = unlisted_clusters(clusters, listed)
-        if unlisted:
-            self.warn_once(unlisted_message("clusters", unlisted))
-        return api_id(frozenset[str]().union(*known.values()), listed)
-
-    def _rows(self, selection: Mapping[str, Any], quiet: bool = False, with_scope: bool = False) -> Selection:
-        if self._wait:
-            self.identity()
+    def _rows(
+        self, selection: Mapping[str, Any], warn: Callable[[str], None], with_scope: bool = False
+    ) -> Selection:
         options = info_options(selection, selection, datetime.now(timezone.utc))
-        connection = connect_options(self._params, self._environ)
-        found: list[str] = [*options.warnings]
-        stats = RequestStats(connection.secrets)
-        selected = self._with_client(
-            connection,
-            lambda client: select(client, options, needed_keys(()), found.append, with_scope),
-            options.concurrency,
-            stats,
-        )
-        for warning in () if quiet else (*found, *stats.warnings()):
-            self.warn_once(warning)
-        return selected
+        for warning in options.warnings:
+            warn(warning)
+        with self._client() as (client, stats):
+            found = select(client, options, needed_keys(()), warn, with_scope)
+        for warning in stats.warnings():
+            warn(warning)
+        return found
 
-    def _with_client(
-        self,
-        connection: Connection,
-        read: Callable[[Client], _Read],
-        connections: int = 1,
-        stats: Optional[RequestStats] = None,
-    ) -> _Read:
-        stats = stats or RequestStats(connection.secrets)
+    @contextmanager
+    def _client(self, connection: Optional[Connection] = None) -> Iterator[tuple[Client, RequestStats]]:
+        connection = connection or connect_options(self._params, self._environ)
         for warning in connection.warnings:
             self.warn_once(warning)
+        stats = RequestStats(connection.secrets)
         cancellation = Cancellation(is_cancelled=watch_ancestors())
-        client = Client(connection, cancellation, stats, connections, tokens=self.tokens)
+        client = Client(connection, cancellation, stats, _WORKERS, tokens=self.tokens)
         try:
-            found = read(client)
+            yield client, stats
             self.tokens = client.tokens
-            return found
         finally:
             client.close()
             self.secrets |= stats.secrets
-
-    def _wait_for(self, connection: Connection) -> Identity:
-        def read(client: Client) -> Identity:
-            identity = _identity(client, connection)
-            if self._wait:
-                # Its parts start one by one, and the list of workloads is the part that matters.
-                client.list_page(0, limit=1)
-            return identity._replace(clock_ahead=stats.clock_ahead)
-
-        stats = RequestStats(connection.secrets)
-        end = time.monotonic() + self._wait
-        cancellation = Cancellation(is_cancelled=watch_ancestors())
-        while True:
-            try:
-                # A client that got no token asks for none again, so that each attempt has its own.
-                return self._with_client(connection, read, stats=stats)
-            except RequestError as fault:
-                is_denied = isinstance(fault, AccessDenied) or (
-                    isinstance(fault, NoToken) and fault.is_denied
-                )
-                if is_denied or time.monotonic() >= end:
-                    raise
-                self.warn_once("the control plane did not respond at first ({0})".format(fault.kind))
-                cancellation.sleep(min(_SECONDS_BETWEEN_ATTEMPTS, max(0.0, end - time.monotonic())))
 
     def warn_once(self, message: str) -> None:
         """Add a warning that is not there yet."""

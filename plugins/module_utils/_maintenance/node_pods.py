@@ -13,7 +13,7 @@ from .._common.errors import RunaiError
 from .._common.text import clean, counted, some_of
 from .._record.events import LEAVE
 from .._record.record import Record
-from .reader import PodsOnNode
+from .control_plane import PodsOnNode
 from .session import Session
 
 

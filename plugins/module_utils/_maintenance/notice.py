@@ -19,8 +19,8 @@ from .._common.times import format_age, parse_timestamp, utc_now
 from .._record.events import ACTING, BEGUN, PLANNED, told_event
 from .._record.record import RecordedWorkload, RecordError
 from .._selection.keep import Keep
+from .control_plane import Identity
 from .plan_rules import by_owner
-from .reader import Identity
 from .results import Outcome, Problem
 from .session import Session
 

@@ -19,8 +19,8 @@ from .._record.events import ACT, LEAVE, SHARE
 from .._record.record import RecordedWorkload, RecordError
 from .._workload.phases import STOPPED, STOPPING
 from .._workload.workload import Workload
+from .control_plane import Selected
 from .options import REFUSE, MaintenanceOptions
-from .reader import Selected
 
 # Nobody reads more rows than these. The sentence has the number.
 MOST_ROWS = 20

@@ -26,9 +26,9 @@ from .._record.ownership import (
 from .._record.record import Record, RecordError
 from .._workload.phases import RESUME, RUNNING, STOPPED, STOPPING
 from .._workload.workload import Workload
+from .control_plane import Identity
 from .node_pods import read_node_pods
 from .plan_rules import row_of
-from .reader import Identity
 from .results import Outcome, Problem
 from .session import Session, age_of
 

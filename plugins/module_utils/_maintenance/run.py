@@ -25,7 +25,6 @@ from .next_command import STATUS, NextCommand, TypedCommand, UnlistedNames, faul
 from .notice import record_told
 from .options import TOLD, MaintenanceOptions, maintenance_argument_spec, maintenance_options
 from .page import write_summary
-from .reader import Reader
 from .restore import end, status
 from .results import Outcome, RunContext, empty_result, fence_of, make_result, rows_of
 from .session import Session, control_plane_of
@@ -42,8 +41,6 @@ def run_maintenance(
     environ: Mapping[str, str],
     check_mode: bool,
     say: Callable[[str], None] = lambda line: None,
-    reader: Optional[Reader] = None,
-    batch: Optional[Callable[..., Any]] = None,
     verbosity: int = 0,
     typed: Optional[TypedCommand] = None,
 ) -> ModuleResult:
@@ -58,9 +55,8 @@ def run_maintenance(
         options = maintenance_options(params, given, environ)
     except RunaiError as fault:
         return _rejected(fault, context)
-    reader = reader or ControlPlaneReader(params, environ, options.wait_for_api)
-    more = {} if batch is None else {"batch": batch}
-    return _run(Session(options, params, environ, check_mode, reader, say, **more), context)
+    reader = ControlPlaneReader(params, environ, options.wait_for_api)
+    return _run(Session(options, params, environ, check_mode, reader, say), context)
 
 
 def run_maintenance_info(

@@ -45,8 +45,8 @@ from .._record.ownership import Holder, held_by, in_need_of_history, stopped_by,
 from .._record.record import Record, RecordError, apply_event, record_of
 from .._selection.options import select_argument_spec
 from .._workload.workload import Workload
+from .control_plane import ControlPlaneReader, Identity
 from .options import MaintenanceOptions
-from .reader import Identity, Reader
 
 _FRESH_SECONDS = 5.0
 _JSON_TYPES: Mapping[str, Any] = {
@@ -67,9 +67,8 @@ class Session:
         connection: Mapping[str, Any],
         environ: Mapping[str, str],
         check_mode: bool,
-        reader: Reader,
+        reader: ControlPlaneReader,
         say: Callable[[str], None] = lambda line: None,
-        batch: Callable[..., Any] = run_batch,
     ) -> None:
         self.options = options
         self.check_mode = check_mode
@@ -78,7 +77,6 @@ class Session:
         self.by = _by(options, environ)
         self._connection = connection
         self._environ = environ
-        self._batch = batch
         self._began = time.monotonic()
         self.folder: Optional[RecordFolder] = None
         self.file: Union[RecordFile, RecordInMemory, None] = None
@@ -381,7 +379,7 @@ class Session:
                 # Without this line the outcome counts as unknown, so a lost line does no harm.
                 self.write(answered_event(action, mine), is_durable=False)
 
-        finished: ModuleResult = self._batch(
+        finished = run_batch(
             {**self._connection, **self.options.batch, **options},
             self._environ,
             False,

@@ -18,6 +18,7 @@ from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
 from .._record.record import Record, RecordedWorkload, RecordError, plan_events
 from .._workload.phases import FINISHED_PHASES, RUNNING, STOPPED, STOPPING, SUSPEND
 from .._workload.workload import Workload
+from .control_plane import Identity, Selected
 from .next_command import UnlistedNames
 from .node_pods import NodePods, read_node_pods
 from .notice import apply_notice
@@ -32,7 +33,6 @@ from .plan_rules import (
     plan_workloads,
     row_of,
 )
-from .reader import Identity, Selected
 from .results import Outcome, Problem, named_workloads
 from .session import Session, age_of
 

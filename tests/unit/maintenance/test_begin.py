@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import run
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.reader import Selected
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.control_plane import Selected
 from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFolder
 from ansible_collections.gpuops.runai.plugins.module_utils._record.record import record_of
 from ansible_collections.gpuops.runai.tests.support.memory_control_plane import (
