@@ -180,10 +180,10 @@ class NextCommand:
         changes = {one: _CORRECTIONS[one] for one in faulty if one in _CORRECTIONS}
         return self._command(state, self._is_check, self._all(state), {**changes, **corrections}, True)
 
-    def plan_again(self, record: Optional[Record], is_renamed: bool) -> str:
+    def plan_again(self, record: Record, is_renamed: bool) -> str:
         """Return the command that plans anew; options that this task lacks come from the record."""
         values = self._all(PLANNED)
-        if record is not None and record.state:
+        if record.state:
             limits = {option: "none" if one is None else one for option, one in record.limits.items()}
             limits.pop("notice", None)
             known = {"reason": record.reason, **_criteria(record.select), **limits}

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._common.text import counted
 from .._common.times import format_age, parse_timestamp, utc_now
-from .._record.events import ACTING, BEGUN, PLANNED, told_event
+from .._record.events import ACTING, BEGUN, PLANNED, ToldEvent
 from .._record.record import RecordedWorkload, RecordError
 from .._selection.keep import Keep
 from .control_plane import Identity
@@ -31,12 +31,12 @@ VALID_FOR = timedelta(days=6)
 class NoticeResult(NamedTuple):
     """The part of the selected workloads that a plan takes.
 
-    ``to_tell`` has one object for each owner. ``untold`` are ids with a notice that has expired.
+    ``to_tell`` has one object for each owner. ``expired`` are ids with a notice that has expired.
     """
 
     entries: list[RecordedWorkload]
     to_tell: list[dict[str, Any]]
-    untold: list[str]
+    expired: list[str]
     notes: list[str]
 
 
@@ -53,7 +53,7 @@ def notice_status(told_at: Optional[str], since: str, notice: timedelta, now: da
 
 def apply_notice(
     entries: Sequence[RecordedWorkload],
-    told: Mapping[str, str],
+    notices: Mapping[str, str],
     keep: Keep,
     notice: Optional[timedelta],
     suspends: bool,
@@ -63,13 +63,13 @@ def apply_notice(
     kept = {one.id for one in entries if keep.entry_for(one.name, one.project, one.owner) is not None}
     free = [one for one in entries if one.id not in kept]
     wait = notice or timedelta()
-    found = {one.id: notice_status(told.get(one.id), one.since, wait, now) for one in free}
+    found = {one.id: notice_status(notices.get(one.id), one.since, wait, now) for one in free}
     notes = keep.notes()
     if kept:
         notes.append("{0} left alone: kept by their owners".format(counted(len(kept), "workload")))
     if not suspends:
         # A notice stays valid only while each plan selects its workload.
-        untold = [one for one in told if found.get(one, EXPIRED) == EXPIRED]
+        expired = [one for one in notices if found.get(one, EXPIRED) == EXPIRED]
         fresh = [one for one in free if found[one.id] in (NOT_TOLD, EXPIRED)]
         nobodys = [one for one in fresh if not one.owner]
         notes += _count_note(len(free) - len(fresh), "with an earlier notice")
@@ -77,13 +77,13 @@ def apply_notice(
             notes += _count_note(
                 len(nobodys), "without an owner: nobody gets a notice, so that they are never suspended"
             )
-        return NoticeResult(free, _messages([one for one in fresh if one.owner], now + wait), untold, notes)
+        return NoticeResult(free, _messages([one for one in fresh if one.owner], now + wait), expired, notes)
     if notice is None:
         return NoticeResult(free, [], [], notes)
     due = [one for one in free if found[one.id] == DUE]
-    untold = [
+    expired = [
         one
-        for one, at in told.items()
+        for one, at in notices.items()
         if found.get(one, EXPIRED) == EXPIRED and notice_status(at, "", notice, now) != WAITING
     ]
     counts = {status: sum(one == status for one in found.values()) for status in (NOT_TOLD, WAITING, EXPIRED)}
@@ -94,28 +94,30 @@ def apply_notice(
     notes += _count_note(
         counts[EXPIRED], "left alone: started again since the notice, or the notice has expired"
     )
-    gone = [one for one in untold if one not in found]
+    gone = [one for one in expired if one not in found]
     notes += _count_note(len(gone), "left alone in spite of a notice: not selected any more, or kept")
-    return NoticeResult(due, [], untold, notes)
+    return NoticeResult(due, [], expired, notes)
 
 
 def record_told(session: Session, identity: Identity) -> Outcome:
     """Record the notices that owners received."""
-    record = session.require_record()
+    record = session.record
     if record.state not in (PLANNED, ACTING, BEGUN):
-        raise RecordError("told: the record {0} is {1}. Plan first".format(record.name, record.state))
+        raise RecordError(
+            "told: the record {0} is {1}. Plan first".format(record.name, record.state or "not planned")
+        )
     session.check_same_control_plane(identity)
-    at, events, problems = utc_now(), [], []
+    at, lines, problems = utc_now(), [], []
     for one in session.options.told:
         ids = [workload_id for workload_id in one.ids if workload_id in record.workloads]
         if ids:
-            events.append(told_event(one.owner, ids, at))
+            lines.append(ToldEvent(event="told", owner=one.owner, ids=ids, at=at))
         if len(ids) < len(one.ids):
             missing = counted(len(one.ids) - len(ids), "workload")
             problems.append(Problem("{0} | {1} not in the plan any more".format(one.owner, missing), ""))
-    if events:
-        session.write(*events)
-    return Outcome(record, {}, changed=bool(events), problems=problems)
+    if lines:
+        session.write(*lines)
+    return Outcome(record, {}, changed=bool(lines), problems=problems)
 
 
 def _count_note(number: int, message: str) -> list[str]:

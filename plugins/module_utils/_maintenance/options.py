@@ -40,7 +40,8 @@ _BATCH: dict[str, Any] = {
     "max_affected": None,
     "batch_size": 100,
     "wait": True,
-    "wait_for": "target",
+    # A resumed workload may stay Pending for want of GPUs.
+    "wait_for": "active",
     "report_path": None,
     "workloads_limit": 0,
 }

@@ -21,6 +21,7 @@ from .._record.ownership import (
     TOUCHED,
     UNCERTAIN,
     VERDICTS,
+    Holder,
     uncertain_if_few,
 )
 from .._record.record import Record, RecordError
@@ -41,7 +42,7 @@ _MAY_BE_BEGUN = (
 def end(session: Session, identity: Identity, sleep: Callable[[float], None] = time.sleep) -> Outcome:
     """Resume the workloads that this record stopped, and those that may still stop."""
     record = session.record
-    if record is None or not record.state:
+    if not record.state:
         raise RecordError("name: there is no record {0}, so nothing to resume".format(session.options.name))
     session.check_same_control_plane(identity)
     if record.state == PLANNED:
@@ -54,7 +55,7 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
         session.enter_state(ENDING)
     now = session.read_recorded()
     session.note_phases(now)
-    held = session.held(now)
+    held = session.holders(now)
     found = session.verdicts(now, held)
     if "resume_touched" in session.options.given and not session.options.resume_touched:
         # The operator has decided.
@@ -69,7 +70,7 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
 def _end_again(session: Session, record: Record) -> Outcome:
     """Resume workloads that an ended record left to another record, if that is gone; nothing else is owed."""
     now = session.read_recorded()
-    held = session.held(now)
+    held = session.holders(now)
     found = _verdicts_of_ended(session.verdicts_of_phases(now, held))
     wanted = (TOUCHED,) if session.options.resume_touched else ()
     ids = [
@@ -89,7 +90,7 @@ def _resume(
     ids: Sequence[str],
     now: dict[str, Workload],
     found: Mapping[str, str],
-    held: Mapping[str, str],
+    held: Mapping[str, Holder],
 ) -> Outcome:
     """Resume workloads, and close the record unless anything is owed or in doubt then."""
     if ids and not session.check_mode:
@@ -97,10 +98,10 @@ def _resume(
         ran = [one for one in ids if record.workloads[one].phase == RUNNING]
         for part in (ran, [one for one in ids if record.workloads[one].phase != RUNNING]):
             if part:
-                session.send(RESUME, part, send_anyway=late, wait_for="active")
-        now = session.read_after_send()
+                session.send(RESUME, part, send_anyway=late)
+        now = session.read_recorded()
         session.note_phases(now)
-        held = session.held(now)
+        held = session.holders(now)
         found = session.verdicts(now, held)
     sent = frozenset(ids)
     bad = [one for one in record.covered() if _is_problem(session, one.id, found[one.id], sent, now)]
@@ -138,11 +139,13 @@ def _is_problem(
 
 def status(session: Session, identity: Identity) -> Outcome:
     """Compare a record with the control plane; write nothing."""
-    record = session.require_record()
+    record = session.record
+    if not record.id:
+        raise RecordError("there is no record {0}".format(record.name))
     session.check_same_control_plane(identity)
     now = session.read_recorded()
     session.note_phases(now)
-    held = session.held(now)
+    held = session.holders(now)
     if record.state == PLANNED:
         return Outcome(record, now)
     found = session.verdicts(now, held)

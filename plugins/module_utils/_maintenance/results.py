@@ -15,7 +15,7 @@ from .._common.errors import no_request
 from .._common.result import ResultBudget
 from .._common.text import clean, counted, counted_gpus, some_of
 from .._record.events import ACT, ACTING, BEGUN, ENDED, ENDING, LEAVE, PLANNED, SHARE
-from .._record.ownership import BACK, HELD, OURS, STARTING, UNCERTAIN, VERDICTS
+from .._record.ownership import BACK, HELD, OURS, STARTING, UNCERTAIN, VERDICTS, Holder
 from .._record.record import Record, RecordedWorkload
 from .._workload.workload import Workload
 from .next_command import FENCE, STATUS, NextCommand
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
     record: Record
     now: Mapping[str, Workload]
     verdicts: Mapping[str, str] = {}
-    held: Mapping[str, str] = {}
+    held: Mapping[str, Holder] = {}
     changed: bool = False
     to_send: int = 0
     notes: Sequence[str] = ()
@@ -62,7 +62,7 @@ class Outcome(NamedTuple):
     @property
     def holders(self) -> Counter[str]:
         """How many workloads each other record holds."""
-        return Counter(name for one, name in self.held.items() if self.verdicts.get(one) == HELD)
+        return Counter(held.name for one, held in self.held.items() if self.verdicts.get(one) == HELD)
 
 
 class RunContext(NamedTuple):
@@ -148,10 +148,10 @@ def make_result(
         result["error"] = {**no_request(msg), "rows": rows[:MOST_ROWS]}
     budget = ResultBudget(result, context.verbosity)
     result["to_tell"] = budget.take(outcome.to_tell, 0.5)
-    untold = len(outcome.to_tell) - len(result["to_tell"])
-    if untold:
+    left_out = len(outcome.to_tell) - len(result["to_tell"])
+    if left_out:
         message = "{0} do not fit into this result. Tell the owners in it, then run the task again"
-        lines.insert(1, message.format(counted(untold, "owner")))
+        lines.insert(1, message.format(counted(left_out, "owner")))
     result["owners"] = budget.take(owners, 0.25)
     result["workloads"] = budget.take(islice(rows_of(outcome), options.workloads_limit))
     result["workloads_truncated"] = len(result["workloads"]) < len(record.workloads)
@@ -296,7 +296,7 @@ def _verdict_sentence(outcome: Outcome, context: RunContext) -> str:
             counted_gpus(gpus),
         )
     if context.verb == TOLD:
-        return "{0}owners of {1} told".format(start, counted(len(record.told), "workload"))
+        return "{0}owners of {1} told".format(start, counted(len(record.notices), "workload"))
     if context.is_check:
         verb = "resumed" if context.verb == ENDED else "suspended"
         return "{0}{1} would be {2}".format(start, counted(outcome.to_send, "workload"), verb)
@@ -353,7 +353,7 @@ def _row(outcome: Outcome, one: RecordedWorkload) -> dict[str, Any]:
         "outcome": one.outcome or "",
         "code": one.code,
         "message": one.message,
-        "held_by": outcome.held.get(one.id, "") if verdict == HELD else "",
+        "held_by": outcome.held[one.id].name if verdict == HELD else "",
     }
 
 

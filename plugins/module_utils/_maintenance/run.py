@@ -164,13 +164,12 @@ def _failed(session: Session, fault: RunaiError, context: RunContext) -> ModuleR
     elif state == context.verb:
         next_command = context.commands.repeat(state, faulty, **corrections)
     else:
-        fence = fence_of(session.record, context.commands) if session.record and state == BEGUN else {}
+        fence = fence_of(session.record, context.commands) if state == BEGUN else {}
         next_command = context.commands.continue_with(state, **fence)
     finished = rejected_result(message, context.is_check, next_command, rows)
     finished.result["changed"] = session.has_changed
     finished.result["error"].update(fault.shown, message=message)
-    if session.record is not None:
-        finished.result["state"] = session.record.state or None
+    finished.result["state"] = session.record.state or None
     finished.result.update(_record_keys(session))
     return finished
 
@@ -178,7 +177,7 @@ def _failed(session: Session, fault: RunaiError, context: RunContext) -> ModuleR
 def _record_keys(session: Session) -> dict[str, Any]:
     if session.folder is not None:
         return {"record_path": session.folder.path_of(session.options.name)}
-    if session.file is not None and session.file.events and not session.check_mode:
+    if session.file.events and not session.check_mode:
         try:
             return {"record": pack(session.file.events)}
         except RecordError as fault:

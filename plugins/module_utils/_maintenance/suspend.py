@@ -13,16 +13,27 @@ from typing import Any, NamedTuple, Optional
 from .._batch.outcome import CHANGED
 from .._common.text import clean, counted
 from .._common.times import format_age, utc_now
-from .._record.events import ACTING, BEGUN, ENDED, ENDING, LEAVE, PLANNED, untold_event
+from .._record.events import (
+    ACTING,
+    BEGUN,
+    ENDED,
+    ENDING,
+    LEAVE,
+    PLANNED,
+    Line,
+    PlanEvent,
+    StateEvent,
+    UntoldEvent,
+)
 from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
-from .._record.record import Record, RecordedWorkload, RecordError, plan_events
+from .._record.record import LIMITS, Record, RecordedWorkload, RecordError, workloads_events
 from .._workload.phases import FINISHED_PHASES, RUNNING, STOPPED, STOPPING, SUSPEND
 from .._workload.workload import Workload
 from .control_plane import Identity, Selected
 from .next_command import UnlistedNames
 from .node_pods import NodePods, read_node_pods
 from .notice import apply_notice
-from .options import LIMITING_CRITERIA, NONE, MaintenanceOptions, check_plan_options
+from .options import LIMITING_CRITERIA, NONE, check_plan_options
 from .plan_rules import (
     MOST_ROWS,
     check_ceilings,
@@ -49,13 +60,13 @@ class NewPlan(NamedTuple):
 def plan(session: Session, identity: Identity) -> Outcome:
     """Write the plan; one that was not begun yet is made anew."""
     record = _reused(session)
-    may_add = session.options.is_repeated and record is not None and record.is_open
-    if record is not None and record.state not in ("", PLANNED) and not may_add:
+    may_add = session.options.is_repeated and record.is_open
+    if record.state not in ("", PLANNED) and not may_add:
         raise _state_error(record)
-    before = _plan_content(session.record)
+    before = _plan_content(record)
     made = _make_plan(session, identity)
     return Outcome(
-        session.require_record(),
+        session.record,
         made.now,
         changed=before != _plan_content(session.record),
         notes=made.notes,
@@ -65,21 +76,20 @@ def plan(session: Session, identity: Identity) -> Outcome:
 
 def begin(session: Session, identity: Identity) -> Outcome:
     """Suspend the planned workloads that are active; plan first where there is no plan."""
-    options, was_ended = session.options, session.record is None or session.record.state == ENDED
-    if options.notice is not None and was_ended:
+    options = session.options
+    if options.notice is not None and (not session.record.id or session.record.state == ENDED):
         raise RecordError(
             "notice: nobody was told under the name {0}. Tell the owners first".format(options.name),
             next_state=PLANNED,
         )
     record = _reused(session)
-    if record is not None and record.state in (ENDING, ENDED):
+    if record.state in (ENDING, ENDED):
         raise _state_error(record)
-    if record is None or not record.state or options.is_repeated:
+    if not record.state or options.is_repeated:
         _check_fence(session, options.select)
         made = _make_plan(session, identity, suspends=True)
-        record = session.require_record()
-        others = {one.id for one in record.covered()} - made.ids
-        return _suspend(session, identity, record, made.now, made.notes, others)
+        others = {one.id for one in session.record.covered()} - made.ids
+        return _suspend(session, identity, made.now, made.notes, others)
     if record.limits.get("notice"):
         raise RecordError(
             "notice: not set, and the record {0} is one of a reclaim, which suspends after a notice. "
@@ -104,31 +114,24 @@ def begin(session: Session, identity: Identity) -> Outcome:
     for ids, why in ((kept, "kept by their owners"), (left_alone, "not selected any more")):
         if ids:
             notes.append("{0} left alone: {1}".format(counted(len(ids), "workload"), why))
-    return _suspend(session, identity, record, now, notes, left_alone | kept)
+    return _suspend(session, identity, now, notes, left_alone | kept)
 
 
-def _reused(session: Session) -> Optional[Record]:
-    """Return the record, or none where it has ended and its name may be used again."""
-    record = session.record
-    if record is not None and record.state == ENDED and session.options.is_repeated:
+def _reused(session: Session) -> Record:
+    """Return the record, or an empty one where it has ended and its name may be used again."""
+    if session.record.state == ENDED and session.options.is_repeated:
         session.archive_record()
     return session.record
-
-
-def _notice_of(options: MaintenanceOptions) -> Optional[str]:
-    if not options.is_repeated:
-        return None
-    return NONE if options.notice is None else format_age(options.notice)
 
 
 def _read_held(session: Session) -> tuple[dict[str, Workload], list[str], int]:
     """Return the workloads of an open record as they are now, which it holds no more, how many it does."""
     record = session.record
-    if record is None or not record.is_open:
+    if not record.is_open:
         return {}, [], 0
     now = session.read_recorded()
     ours = [one for one in record.covered() if one.is_ours]
-    found = session.verdicts(now, session.held(now))
+    found = session.verdicts(now, session.holders(now))
     settled = [one.id for one in ours if found[one.id] in SETTLED and found[one.id] != HELD]
     return now, settled, len(ours) - len(settled)
 
@@ -136,40 +139,40 @@ def _read_held(session: Session) -> tuple[dict[str, Workload], list[str], int]:
 def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> NewPlan:
     options = session.options
     check_plan_options(options)
-    if session.record is not None:
-        session.check_same_control_plane(identity)
+    session.check_same_control_plane(identity)
     before, settled, held_number = _read_held(session)
     scope = {option: value for option, value in options.select.items() if option not in LIMITING_CRITERIA}
     selected = session.reader.select(scope, with_scope=options.max_percent is not None)
     for option, unlisted in selected.unlisted.items():
         raise UnlistedNames(option, scope[option], unlisted)
     now = {one.id: one for one in selected.workloads}
-    entries = plan_workloads(selected.workloads, session.held(now), options)
-    told = session.record.told if session.record is not None else session.earlier_notices
-    notified = apply_notice(entries, told, options.keep, options.notice, suspends, datetime.now(timezone.utc))
+    entries = plan_workloads(selected.workloads, session.holders(now), options)
+    notified = apply_notice(
+        entries, session.record.notices, options.keep, options.notice, suspends, datetime.now(timezone.utc)
+    )
     entries = notified.entries
     check_plan(entries, selected, identity.versions, options)
     planned_ids = {entry.id for entry in entries}
-    draft = Record(
-        "",
-        options.name,
-        {},
-        reason=options.reason,
-        select=options.select,
-        limits={
-            "max_affected": options.max_affected,
-            "max_percent": options.max_percent,
-            "unsuspendable": options.unsuspendable,
-            "crosses_version": options.crosses_version,
-            "max_drift": options.max_drift,
-            "notice": _notice_of(options),
-        },
-        passed_over=[one.id for one in selected.workloads if one.is_active and one.id not in planned_ids],
-        workloads={entry.id: entry for entry in entries},
-        state=session.record.state if session.record is not None and held_number else "",
-    )
-    events = plan_events(draft, utc_now(), session.by, settled)
-    session.write_plan([*events, untold_event(notified.untold)] if notified.untold else events, identity)
+    limits = {name: getattr(options, name) for name in LIMITS}
+    if options.is_repeated:
+        limits["notice"] = NONE if options.notice is None else format_age(options.notice)
+    lines: list[Line] = [
+        PlanEvent(
+            event="plan",
+            reason=options.reason,
+            select=options.select,
+            limits=limits,
+            passed_over=[one.id for one in selected.workloads if one.is_active and one.id not in planned_ids],
+            settled=settled,
+        ),
+        *workloads_events(entries),
+    ]
+    if not held_number:
+        # A record that holds workloads stays as it is.
+        lines.append(StateEvent(event="state", state=PLANNED, at=utc_now(), by=session.by))
+    if notified.expired:
+        lines.append(UntoldEvent(event="untold", ids=notified.expired))
+    session.write_plan(lines, identity)
     notes = list(notified.notes)
     if held_number:
         notes.append("{0} of earlier runs still stopped".format(counted(held_number, "workload")))
@@ -179,11 +182,11 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
 def _suspend(
     session: Session,
     identity: Identity,
-    record: Record,
     now: dict[str, Workload],
     notes: list[str],
     left_alone: set[str],
 ) -> Outcome:
+    record = session.record
     active = [
         one
         for one in record.covered()
@@ -203,7 +206,7 @@ def _suspend(
     session.note_shared(to_share)
     session.note_phases(now)
     session.send(SUSPEND, [one.id for one in to_ask])
-    now = session.read_after_send()
+    now = session.read_recorded()
     # What another record stopped just before the suspend was refused is held by both from now on.
     session.note_shared(_to_share(session, record, now, left_running))
     session.note_phases(now)
@@ -450,8 +453,8 @@ def _unordered(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _plan_content(record: Any) -> Any:
-    if record is None or not record.state:
+def _plan_content(record: Record) -> Any:
+    if not record.state:
         return None
     rows: Sequence[Any] = [(one.id, one.plan, one.phase) for one in record.workloads.values()]
     return record.reason, _unordered(record.select), record.limits, rows

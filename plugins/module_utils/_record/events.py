@@ -2,17 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lines of a record: their types, from which docs/record.schema.json is made, and how each is written.
+"""The types of a record's lines, from which docs/record.schema.json is made.
 
 Times are in UTC, as ``2026-01-31T12:00:00Z``; a time that is not known is an empty string.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Optional, TypedDict, Union, get_args
-
-from .._batch.outcome import UNKNOWN_OUTCOME, Outcome
 
 # A record with another version is rejected. A line with an unknown event is skipped.
 VERSION: Literal[1] = 1
@@ -30,9 +28,6 @@ ACT, SHARE, LEAVE = TREATMENTS
 Maker = Literal["us", "others"]
 MAKERS: tuple[Maker, ...] = get_args(Maker)
 US, OTHERS = MAKERS
-
-ROWS_A_LINE = 200
-_LONGEST_MESSAGE = 200
 
 # A line as it was read, not checked yet.
 Event = Mapping[str, Any]
@@ -195,73 +190,3 @@ Line = Union[
     ToldEvent,
     UntoldEvent,
 ]
-
-
-def head_event(
-    record_id: str, name: str, control_plane: Mapping[str, Any], at: str, by: Mapping[str, str]
-) -> HeadEvent:
-    """Return the first line."""
-    return {
-        "event": "head",
-        "version": VERSION,
-        "id": record_id,
-        "name": name,
-        "at": at,
-        "by": dict(by),
-        "control_plane": dict(control_plane),
-    }
-
-
-def workloads_events(rows: Sequence[WorkloadRow]) -> list[WorkloadsEvent]:
-    """Return the lines of a plan's workloads."""
-    starts = range(0, len(rows), ROWS_A_LINE)
-    return [{"event": "workloads", "rows": list(rows[start : start + ROWS_A_LINE])} for start in starts]
-
-
-def state_event(state: State, at: str, by: Mapping[str, str]) -> StateEvent:
-    """Return the line that moves the record on."""
-    return {"event": "state", "state": state, "at": at, "by": dict(by)}
-
-
-def asked_event(action: str, ids: Sequence[str], at: str, sent_at: str = "") -> AskedEvent:
-    """Return the line that is on disk before ids are sent."""
-    return {"event": "asked", "action": action, "ids": list(ids), "at": at, "sent_at": sent_at}
-
-
-def answered_event(action: str, outcomes: Iterable[Outcome]) -> AnsweredEvent:
-    """Return the line of outcomes: unknown, where an earlier request may still be carried out."""
-    rows = [
-        ResultRow(
-            one.id,
-            UNKNOWN_OUTCOME if one.may_be_applied else one.outcome,
-            one.code,
-            (one.message or one.reason)[:_LONGEST_MESSAGE],
-        )
-        for one in outcomes
-    ]
-    return {"event": "answered", "action": action, "rows": rows}
-
-
-def seen_event(rows: Iterable[PhaseRow]) -> SeenEvent:
-    """Return the line of a read."""
-    return {"event": "seen", "rows": list(rows)}
-
-
-def shared_event(rows: Iterable[SharedRow]) -> SharedEvent:
-    """Return the line of stops that another record made."""
-    return {"event": "shared", "rows": list(rows)}
-
-
-def attributed_event(rows: Iterable[AttributionRow]) -> AttributedEvent:
-    """Return the line of who made stops."""
-    return {"event": "attributed", "rows": list(rows)}
-
-
-def told_event(owner: str, ids: Sequence[str], at: str) -> ToldEvent:
-    """Return the line of a notice: its owner, and the workloads that will be suspended."""
-    return {"event": "told", "owner": owner, "ids": list(ids), "at": at}
-
-
-def untold_event(ids: Iterable[str]) -> UntoldEvent:
-    """Return the line of workloads with a notice that has expired."""
-    return {"event": "untold", "ids": list(ids)}

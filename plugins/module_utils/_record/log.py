@@ -270,8 +270,8 @@ class RecordFile:
 class RecordInMemory:
     """A record without a file: only results carry it."""
 
-    def __init__(self, events: Sequence[Event]) -> None:
-        self.events = list(events)
+    def __init__(self) -> None:
+        self.events: list[Event] = []
 
     def append(self, events: Sequence[Event], is_durable: bool = True) -> None:
         """Add lines."""

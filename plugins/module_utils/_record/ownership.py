@@ -99,8 +99,8 @@ def verdict_of(one: RecordedWorkload, now: Optional[Workload], is_deleted: bool,
 
 
 def _stopped(one: RecordedWorkload, now: Workload) -> str:
-    if one.stopped_by and now.phase_since == one.attributed_since:
-        return OURS if one.stopped_by == US else TOUCHED
+    if one.attributed_to and now.phase_since == one.attributed_since:
+        return OURS if one.attributed_to == US else TOUCHED
     if not one.was_stopped:
         return OURS
     if one.was_back:
@@ -157,8 +157,8 @@ def _are_many(part: Collection[str], found: Mapping[str, str]) -> bool:
     return len(part) > max(1, stopped * _MOST_TOUCHED)
 
 
-def stopped_by(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChange]) -> Optional[Maker]:
-    """Return who made a stop by the history of the workload: US, OTHERS, or None if unknown.
+def maker_by_history(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChange]) -> Optional[Maker]:
+    """Return who made a stop: US, OTHERS, or None if unknown.
 
     A time stamp that moved is of another stop if the workload was active in between. A stop that began before
     the suspend was sent is of somebody else.
@@ -171,8 +171,8 @@ def stopped_by(one: RecordedWorkload, now: Workload, history: Iterable[PhaseChan
         if any(change.at > first_stop and is_active(change.phase) for change in changes):
             return OTHERS
         # It is the stop that was seen first.
-        if one.stopped_by or not one.was_stopped_before:
-            return one.stopped_by or US
+        if one.attributed_to or not one.was_stopped_before:
+            return one.attributed_to or US
     sent = parse_timestamp(one.sent_at)
     active = [number for number, change in enumerate(changes) if is_active(change.phase)]
     stops = changes[active[-1] + 1 if active else 0 :]

@@ -25,23 +25,22 @@ from .events import (
     BEGUN,
     LEAVE,
     MAKERS,
-    PLANNED,
     STATES,
     TREATMENTS,
     VERSION,
     Event,
-    Line,
     Maker,
     WorkloadRow,
-    state_event,
-    workloads_events,
+    WorkloadsEvent,
 )
 
 # Time stamps of a cluster may be behind those of the control plane by this, or lack the fraction.
 _CLOCK_TOLERANCE = timedelta(seconds=2)
 
+_ROWS_A_LINE = 200
+
 # The limits of a plan, each with the type of its value and what counts where a record has none.
-_LIMITS: dict[str, tuple[Any, Any]] = {
+LIMITS: dict[str, tuple[Any, Any]] = {
     "max_affected": (int, None),
     "max_percent": ((int, float), None),
     "max_drift": (int, None),
@@ -85,7 +84,7 @@ class RecordedWorkload:
     ``has_unknown_outcome``: a suspend has no known result. ``sent_at`` is when the first of these was sent,
     by the clock of the control plane, if known. ``was_stopped``: it was stopped at a later read,
     in its phase since ``stopped_since``. ``is_shared``: another record stopped it. ``is_resumed``: a resume
-    was accepted; ``was_back``: it was active at a later read. ``stopped_by`` made the stop with the time
+    was accepted; ``was_back``: it was active at a later read. ``attributed_to`` made the stop with the time
     stamp ``attributed_since``.
     """
 
@@ -109,7 +108,7 @@ class RecordedWorkload:
     is_resume_asked: bool = False
     is_resumed: bool = False
     was_back: bool = False
-    stopped_by: Optional[Maker] = None
+    attributed_to: Optional[Maker] = None
     attributed_since: str = ""
     outcome: Optional[str] = None
     code: Optional[int] = None
@@ -180,14 +179,14 @@ class RecordedWorkload:
 
     def note_attribution(self, since: str, who: Maker) -> None:
         """Note who made the stop with this time stamp."""
-        self.attributed_since, self.stopped_by = since, who
+        self.attributed_since, self.attributed_to = since, who
 
 
 @dataclasses.dataclass
 class Record:
     """A maintenance by its log. ``passed_over`` are ids of active workloads that the plan did not take.
 
-    ``told`` has the time of each valid notice by the id of its workload.
+    ``notices`` has the time of each valid notice by the id of its workload. Without a line, ``id`` is empty.
     """
 
     id: str
@@ -202,7 +201,7 @@ class Record:
     limits: dict[str, Any] = dataclasses.field(default_factory=lambda: _limits({}))
     passed_over: list[str] = dataclasses.field(default_factory=list)
     workloads: dict[str, RecordedWorkload] = dataclasses.field(default_factory=dict)
-    told: dict[str, str] = dataclasses.field(default_factory=dict)
+    notices: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
@@ -217,27 +216,11 @@ class Record:
 _ROW_TYPES: dict[str, Any] = {**dict.fromkeys(WorkloadRow._fields, str), "gpus": (int, float)}
 
 
-def plan_events(record: Record, at: str, by: Mapping[str, Any], settled: Sequence[str] = ()) -> list[Line]:
-    """Return the lines of a plan: its options, its workloads, and the state that completes it.
-
-    ``settled`` are ids of an earlier plan that the record does not hold any more.
-    """
-    rows = [
-        WorkloadRow(*(getattr(one, key) for key in WorkloadRow._fields)) for one in record.workloads.values()
-    ]
-    return [
-        {
-            "event": "plan",
-            "reason": record.reason,
-            "select": record.select,
-            "limits": record.limits,
-            "passed_over": record.passed_over,
-            "settled": list(settled),
-        },
-        *workloads_events(rows),
-        # One that holds workloads stays as it is.
-        *(() if record.is_open else (state_event(PLANNED, at, by),)),
-    ]
+def workloads_events(entries: Iterable[RecordedWorkload]) -> list[WorkloadsEvent]:
+    """Return the lines of a plan's workloads."""
+    rows = [WorkloadRow(*(getattr(one, key) for key in WorkloadRow._fields)) for one in entries]
+    starts = range(0, len(rows), _ROWS_A_LINE)
+    return [WorkloadsEvent(event="workloads", rows=rows[start : start + _ROWS_A_LINE]) for start in starts]
 
 
 def record_of(events: Iterable[Event], name: str = "") -> Record:
@@ -325,7 +308,7 @@ def _answered(record: Record, event: Event) -> None:
         _check_types({"outcome": outcome, "code": code, "message": message}, types)
         record.workloads[workload_id].note_result(event["action"], outcome, code, message)
         if event["action"] == SUSPEND and outcome == CHANGED:
-            record.told.pop(workload_id, None)
+            record.notices.pop(workload_id, None)
 
 
 def _seen(record: Record, event: Event) -> None:
@@ -347,18 +330,18 @@ def _attributed(record: Record, event: Event) -> None:
 
 
 def _told(record: Record, event: Event) -> None:
-    record.told.update(dict.fromkeys(event["ids"], str(event["at"])))
+    record.notices.update(dict.fromkeys(event["ids"], str(event["at"])))
 
 
 def _untold(record: Record, event: Event) -> None:
     for workload_id in event["ids"]:
-        record.told.pop(workload_id, None)
+        record.notices.pop(workload_id, None)
 
 
 def _limits(found: Mapping[str, Any]) -> dict[str, Any]:
-    limits = {name: found.get(name, default) for name, (_type, default) in _LIMITS.items()}
+    limits = {name: found.get(name, default) for name, (_type, default) in LIMITS.items()}
     given = {name: one for name, one in limits.items() if one is not None}
-    _check_types(given, {name: kind for name, (kind, _default) in _LIMITS.items()})
+    _check_types(given, {name: kind for name, (kind, _default) in LIMITS.items()})
     return limits
 
 

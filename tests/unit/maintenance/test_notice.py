@@ -74,7 +74,7 @@ def test_choose_to_suspend_takes_what_was_told_long_enough_ago_alone() -> None:
     assert [one.id for one in chosen.entries] == ["due"]
     assert chosen.to_tell == []
     # A notice of what is busy now counts no more; one that is not due yet does.
-    assert sorted(chosen.untold) == ["busy", "kept"]
+    assert sorted(chosen.expired) == ["busy", "kept"]
     assert chosen.notes == [
         "1 workload left alone: kept by their owners",
         "1 workload left alone: no notice was given",
@@ -106,7 +106,7 @@ def test_choose_to_tell_groups_by_owner_and_leaves_out_who_was_told() -> None:
         "suspend_after": "2026-12-05T20:00:00Z",
     }
     # What was started again, or is not selected any more, needs a new notice.
-    assert sorted(chosen.untold) == ["d", "gone"]
+    assert sorted(chosen.expired) == ["d", "gone"]
     assert chosen.notes == [
         "1 workload with an earlier notice",
         "1 workload without an owner: nobody gets a notice, so that they are never suspended",

@@ -18,16 +18,26 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._record.events import (
     ENDED,
+    VERSION,
     Event,
-    head_event,
-    state_event,
+    HeadEvent,
+    StateEvent,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._record.handover import pack, unpack
 from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFile, RecordFolder
 from ansible_collections.gpuops.runai.plugins.module_utils._record.record import RecordError, record_of
 
-HEAD = head_event("1", "night", {"tenant_id": "1"}, "2026-01-01T00:00:00Z", {"user": "ada"})
-ENDED_EVENT = state_event(ENDED, "2026-01-02T00:00:00Z", {"user": "ada"})
+BY = {"user": "ada"}
+HEAD = HeadEvent(
+    event="head",
+    version=VERSION,
+    id="1",
+    name="night",
+    at="2026-01-01T00:00:00Z",
+    by=BY,
+    control_plane={"tenant_id": "1"},
+)
+ENDED_EVENT = StateEvent(event="state", state=ENDED, at="2026-01-02T00:00:00Z", by=BY)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership imp
     PhaseChange,
     held_by,
     in_need_of_history,
-    stopped_by,
+    maker_by_history,
     uncertain_if_few,
     verdict_of,
     verdicts_of,
@@ -198,18 +198,18 @@ STOP = [("2026-01-01T00:00:00Z", "Running"), (AT, "Stopping"), (AT, "Stopped")]
         ([], None),
     ],
 )
-def test_stopped_by_decides_on_a_moved_time_stamp(
+def test_maker_by_history_decides_on_a_moved_time_stamp(
     changes: list[tuple[str, str]], expected: str | None
 ) -> None:
-    assert stopped_by(_stopped(), _now("Stopped", LATER), _history(*changes)) == expected
+    assert maker_by_history(_stopped(), _now("Stopped", LATER), _history(*changes)) == expected
 
 
-def test_stopped_by_of_a_moved_time_stamp_keeps_what_is_known_of_the_stop() -> None:
+def test_maker_by_history_of_a_moved_time_stamp_keeps_what_is_known_of_the_stop() -> None:
     one = _stopped(since=BEFORE)
-    assert stopped_by(one, _now("Stopped", LATER), _history((BEFORE, "Stopped"))) == OTHERS
+    assert maker_by_history(one, _now("Stopped", LATER), _history((BEFORE, "Stopped"))) == OTHERS
     one = _stopped()
     one.note_attribution(AT, OTHERS)
-    assert stopped_by(one, _now("Stopped", LATER), _history(*STOP)) == OTHERS
+    assert maker_by_history(one, _now("Stopped", LATER), _history(*STOP)) == OTHERS
 
 
 @pytest.mark.parametrize(
@@ -222,10 +222,10 @@ def test_stopped_by_of_a_moved_time_stamp_keeps_what_is_known_of_the_stop() -> N
         ([], None),
     ],
 )
-def test_stopped_by_decides_on_a_stop_before_the_suspend(
+def test_maker_by_history_decides_on_a_stop_before_the_suspend(
     changes: list[tuple[str, str]], expected: str | None
 ) -> None:
-    assert stopped_by(_stopped(since=BEFORE), _now("Stopped", BEFORE), _history(*changes)) == expected
+    assert maker_by_history(_stopped(since=BEFORE), _now("Stopped", BEFORE), _history(*changes)) == expected
 
 
 @pytest.mark.parametrize(

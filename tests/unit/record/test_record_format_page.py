@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._record.events import BEGUN, VERSION, head_event
+from ansible_collections.gpuops.runai.plugins.module_utils._record.events import BEGUN, VERSION
 from ansible_collections.gpuops.runai.plugins.module_utils._record.log import RecordFolder
 from ansible_collections.gpuops.runai.plugins.module_utils._record.ownership import OURS, verdicts_of
 from ansible_collections.gpuops.runai.plugins.module_utils._record.record import record_of
@@ -72,7 +72,15 @@ def test_record_schema_is_of_the_types_of_the_lines() -> None:
 
 @pytest.mark.parametrize("wrong", [{"version": 0}, {"event": "begin"}, {"at": None}])
 def test_record_schema_rejects_what_is_no_line(wrong: dict[str, Any]) -> None:
-    head = head_event("1", "night", {}, "2026-01-01T00:00:00Z", {})
+    head = {
+        "event": "head",
+        "version": VERSION,
+        "id": "1",
+        "name": "night",
+        "at": "2026-01-01T00:00:00Z",
+        "by": {},
+        "control_plane": {},
+    }
     jsonschema.validate(head, schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**head, **wrong}, schema())
