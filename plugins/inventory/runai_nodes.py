@@ -91,7 +91,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.connection impor
 from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import RequestsMissing
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError, RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.node_inventory import (
-    checked_host_names,
     is_node_list,
     node_hosts,
     read_node_list,
@@ -113,10 +112,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         given = self._read_config_data(path)
         try:
             self._check_names(given)
-            host_names = checked_host_names(self.get_option("host_names"))
-            connection = self._connection(given)
-            for host in node_hosts(self._node_list(path, connection, cache), host_names):
-                self._add(host.name, host.variables)
+            with_cluster = self.get_option("host_names") == "cluster_and_name"
+            node_list = self._node_list(path, self._connection(given), cache)
+            for host, variables in node_hosts(node_list, with_cluster).items():
+                self._add(host, variables)
         except RunaiError as fault:
             raise AnsibleParserError("gpuops.runai.runai_nodes: {0}".format(fault)) from None
         except RequestsMissing:

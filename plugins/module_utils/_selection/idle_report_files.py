@@ -12,22 +12,25 @@ import io
 from collections.abc import Iterable, Sequence
 
 from .._common.text import escaped
-from .idle_report_rows import IdleReport, Share, notes, summary_line
+from .idle_report_rows import IdleReport, notes, summary_line
 
 _SHARE_COLUMNS = ("idle GPU-hours", "GPUs", "workloads")
 _COLUMNS = ("project", "owner", "workload", "cluster", "GPUs", "idle GPU-hours", "peak percent", "kept until")
-_MOST_BARS = 20
-_BAR_HEIGHT, _LABEL_WIDTH, _BAR_WIDTH, _VALUE_WIDTH = 24, 220, 420, 90
+# Pixels of the longest bar.
+_BAR_WIDTH = 420
 # With one of these a spreadsheet takes a text for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _STYLE = """
 body { font-family: system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }
 table { border-collapse: collapse; margin-bottom: 2rem; }
 th, td { border-bottom: 1px solid #ccc; padding: 0.25rem 0.75rem; text-align: left; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-svg text { font-size: 13px; fill: #1a1a1a; }
-svg rect { fill: #3b6ea5; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.bar { height: 1rem; background: #3b6ea5; }
 """
+
+
+class _Bar(float):
+    """A bar of a chart, as a part of the longest one."""
 
 
 def as_csv(report: IdleReport) -> str:
@@ -63,10 +66,11 @@ def as_html(report: IdleReport) -> str:
         "<p>Control plane: {0}</p>".format(html.escape(report.base_url)),
     ]
     for kind, shares in report.shares().items():
+        most = max((one.idle_gpu_hours for one in shares), default=0) or 1
+        rows = [(*one, _Bar(one.idle_gpu_hours / most)) for one in shares]
         parts += [
             "<h2>Idle GPU-hours by {0}</h2>".format(kind),
-            _bars("Idle GPU-hours by {0}".format(kind), shares[:_MOST_BARS]),
-            _html_table((kind, *_SHARE_COLUMNS), shares),
+            _html_table((kind, *_SHARE_COLUMNS, ""), rows),
         ]
     parts += [
         "<h2>Workloads</h2>",
@@ -97,44 +101,13 @@ def _markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) ->
 
 
 def _html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    def cell(tag: str, value: object, is_number: bool) -> str:
-        kind = ' class="number"' if is_number else ""
-        return "<{0}{1}>{2}</{0}>".format(tag, kind, html.escape(_text(value)))
-
-    head = "".join(cell("th", column, False) for column in columns)
-    body = "\n".join(
-        "<tr>{0}</tr>".format("".join(cell("td", one, isinstance(one, (int, float))) for one in row))
-        for row in rows
-    )
-    return "<table><thead><tr>{0}</tr></thead><tbody>\n{1}\n</tbody></table>".format(head, body)
+    lines = ["".join("<th>{0}</th>".format(column) for column in columns)]
+    lines += ["".join(_html_cell(value) for value in row) for row in rows]
+    return "<table>\n{0}\n</table>".format("\n".join("<tr>{0}</tr>".format(line) for line in lines))
 
 
-def _bars(title: str, shares: Sequence[Share]) -> str:
-    most = max((one.idle_gpu_hours for one in shares), default=0.0) or 1.0
-    bars = []
-    for number, one in enumerate(shares):
-        top = number * _BAR_HEIGHT
-        width = round(_BAR_WIDTH * one.idle_gpu_hours / most, 1)
-        label = one.name if len(one.name) <= 30 else one.name[:29] + "…"
-        bars.append(
-            '<text x="{0}" y="{1}" text-anchor="end">{2}</text>'
-            '<rect x="{3}" y="{4}" width="{5}" height="{6}"><title>{7}: {8:g}</title></rect>'
-            '<text x="{9}" y="{1}">{8:g}</text>'.format(
-                _LABEL_WIDTH - 8,
-                top + 16,
-                html.escape(label),
-                _LABEL_WIDTH,
-                top + 3,
-                width,
-                _BAR_HEIGHT - 6,
-                html.escape(one.name),
-                one.idle_gpu_hours,
-                _LABEL_WIDTH + width + 6,
-            )
-        )
-    return '<svg role="img" aria-label="{0}" width="{1}" height="{2}">{3}</svg>'.format(
-        html.escape(title),
-        _LABEL_WIDTH + _BAR_WIDTH + _VALUE_WIDTH,
-        max(len(shares), 1) * _BAR_HEIGHT,
-        "\n".join(bars),
-    )
+def _html_cell(value: object) -> str:
+    if isinstance(value, _Bar):
+        return '<td><div class="bar" style="width: {0:.0f}px"></div></td>'.format(value * _BAR_WIDTH)
+    kind = ' class="number"' if isinstance(value, (int, float)) else ""
+    return "<td{0}>{1}</td>".format(kind, html.escape(_text(value)))

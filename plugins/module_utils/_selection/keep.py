@@ -22,31 +22,28 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class KeepEntry(NamedTuple):
-    """Workloads to leave alone before ``end``. ``until`` is the same as it was given."""
+    """Workloads to leave alone before ``end``; ``given`` are the texts of the option by their keys."""
 
-    name: Optional[str]
-    project: Optional[str]
-    owner: Optional[str]
-    until: str
+    given: Mapping[str, str]
     end: datetime
-    reason: str
 
     def keeps(self, name: Optional[str], project: Optional[str], owner: Optional[str]) -> bool:
         """Return whether all that the entry names is true of a workload."""
         return (
-            (self.name is None or fnmatchcase(name or "", self.name))
-            and self.project in (None, project)
-            and self.owner in (None, owner)
+            fnmatchcase(name or "", self.given.get("name", "*"))
+            and self.given.get("project", project) == project
+            and self.given.get("owner", owner) == owner
         )
+
+    @property
+    def until(self) -> str:
+        """The end as it was given."""
+        return self.given["until"]
 
     def describe(self) -> str:
         """Return the entry for people."""
-        named = [
-            "{0} {1}".format(key, clean(getattr(self, key), 100))
-            for key in _CRITERIA
-            if getattr(self, key) is not None
-        ]
-        reason = " ({0})".format(clean(self.reason, 100)) if self.reason else ""
+        named = ["{0} {1}".format(key, clean(self.given[key], 100)) for key in _CRITERIA if key in self.given]
+        reason = " ({0})".format(clean(self.given["reason"], 100)) if "reason" in self.given else ""
         return "{0}, until {1}{2}".format(", ".join(named), self.until, reason)
 
 
@@ -95,9 +92,7 @@ def _entry(number: int, value: Mapping[str, Any]) -> KeepEntry:
     if _DATE.fullmatch(text):
         # The whole of that day counts.
         end += timedelta(days=1)
-    return KeepEntry(
-        given.get("name"), given.get("project"), given.get("owner"), text, end, given.get("reason", "")
-    )
+    return KeepEntry(given, end)
 
 
 def _error(number: int, problem: str) -> OptionError:

@@ -8,32 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 from .._api.cancellation import Cancellation
 from .._api.client import Client
 from .._api.connection import Connection
 from .._api.stats import RequestStats
-from .._common.errors import OptionError, RunaiError
+from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, hide, some_of
+from .._workload.row import nested, text
 from .nodes import read_nodes
 from .places import read_clusters
 
-# Values of the option host_names.
-IF_UNIQUE, WITH_CLUSTER = "name_if_unique", "cluster_and_name"
 
-Warn = Callable[[str], None]
-
-
-class NodeHost(NamedTuple):
-    """A node as a host; ``variables`` hold texts of the control plane, made safe to show."""
-
-    name: str
-    variables: dict[str, Any]
-
-
-def read_node_list(connection: Connection, warn: Warn) -> dict[str, Any]:
+def read_node_list(connection: Connection, warn: Callable[[str], None]) -> dict[str, Any]:
     """Return the nodes and the names of the clusters by id, as a cache may keep them.
 
     Raises RunaiError without any secret in it, and RequestsMissing.
@@ -65,39 +54,32 @@ def is_node_list(cached: object, base_url: str) -> bool:
     )
 
 
-def node_hosts(node_list: Mapping[str, Any], host_names: str) -> list[NodeHost]:
-    """Return a host for each node, sorted by name. Raises RunaiError rather than make two nodes one host."""
-    described = [_variables(row, node_list["clusters"]) for row in node_list["nodes"]]
-    described = [variables for variables in described if variables["runai_name"]]
+def node_hosts(node_list: Mapping[str, Any], with_cluster: bool) -> dict[str, dict[str, Any]]:
+    """Return the variables of each node by its host's name, sorted: texts that are safe to show.
+
+    ``with_cluster`` puts the cluster before the name of a node even if that is unique. Raises RunaiError
+    rather than make two nodes one host.
+    """
+    described = [_variables(row, node_list["clusters"]) for row in node_list["nodes"] if text(row, "name")]
     times = Counter(variables["runai_name"] for variables in described)
-    hosts = []
+    hosts: dict[str, dict[str, Any]] = {}
+    repeated = set()
     for variables in described:
         name = variables["runai_name"]
-        if host_names == WITH_CLUSTER or times[name] > 1:
+        if with_cluster or times[name] > 1:
             name = "{0}_{1}".format(variables["runai_cluster"], name)
-        hosts.append(NodeHost(name, variables))
-    _check_distinct(host.name for host in hosts)
-    return sorted(hosts, key=lambda host: host.name)
-
-
-def checked_host_names(value: object) -> str:
-    """Return the option ``host_names``. Raises OptionError."""
-    if value not in (IF_UNIQUE, WITH_CLUSTER):
-        raise OptionError("host_names", "must be {0} or {1}".format(IF_UNIQUE, WITH_CLUSTER))
-    return str(value)
-
-
-def _check_distinct(names: Iterable[str]) -> None:
-    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
+        if name in hosts:
+            repeated.add("'{0}'".format(name))
+        hosts[name] = variables
     if repeated:
-        shown = some_of(["'{0}'".format(name) for name in repeated])
+        shown = some_of(sorted(repeated))
         raise RunaiError("several nodes would become the same host: {0}".format(shown))
+    return dict(sorted(hosts.items()))
 
 
 def _variables(row: Mapping[str, Any], clusters: Mapping[str, str]) -> dict[str, Any]:
     cluster_id = fold_id(row.get("clusterUuid")) or ""
-    gpu_info = row.get("gpuInfo")
-    gpu_info = gpu_info if isinstance(gpu_info, dict) else {}
+    gpu_info = nested(row, "gpuInfo")
     gpu_count = gpu_info.get("gpuCount", 0)
     return {
         "runai_name": clean(row.get("name"), NAME_LENGTH),

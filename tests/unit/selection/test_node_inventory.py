@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import connect_options
-from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError, RunaiError
+from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.node_inventory import (
-    IF_UNIQUE,
-    WITH_CLUSTER,
-    checked_host_names,
     is_node_list,
     node_hosts,
     read_node_list,
@@ -36,8 +33,8 @@ def node_list(*nodes: dict[str, Any], clusters: Optional[dict[str, str]] = None)
     return {"base_url": "https://acme.run.ai", "clusters": names, "nodes": list(nodes)}
 
 
-def names(read: dict[str, Any], host_names: str = IF_UNIQUE) -> list[str]:
-    return [host.name for host in node_hosts(read, host_names)]
+def names(read: dict[str, Any], with_cluster: bool = False) -> list[str]:
+    return list(node_hosts(read, with_cluster))
 
 
 def read(loopback: Loopback, warnings: Optional[list[str]] = None) -> dict[str, Any]:
@@ -54,17 +51,17 @@ def read(loopback: Loopback, warnings: Optional[list[str]] = None) -> dict[str, 
 def test_node_hosts_of_one_name_in_two_clusters_stay_two_hosts() -> None:
     both = node_list(node("gpu-1"), node("gpu-1", EAST), node("gpu-2"))
     assert names(both) == ["east_gpu-1", "gpu-2", "west_gpu-1"]
-    assert names(both, WITH_CLUSTER) == ["east_gpu-1", "west_gpu-1", "west_gpu-2"]
+    assert names(both, with_cluster=True) == ["east_gpu-1", "west_gpu-1", "west_gpu-2"]
 
 
 def test_node_hosts_that_would_become_one_host_are_rejected() -> None:
     same = node_list(node("gpu-1"), node("gpu-1", EAST), clusters={WEST: "west", EAST: "west"})
     with pytest.raises(RunaiError, match="several nodes would become the same host: 'west_gpu-1'"):
-        node_hosts(same, IF_UNIQUE)
+        node_hosts(same, with_cluster=False)
 
 
 def test_node_hosts_without_cluster_names_use_the_id() -> None:
-    assert names(node_list(node("gpu-1"), clusters={}), WITH_CLUSTER) == [WEST + "_gpu-1"]
+    assert names(node_list(node("gpu-1"), clusters={}), with_cluster=True) == [WEST + "_gpu-1"]
 
 
 def test_node_hosts_have_a_variable_for_each_field_of_the_row() -> None:
@@ -76,8 +73,7 @@ def test_node_hosts_have_a_variable_for_each_field_of_the_row() -> None:
         nvLinkDomainUid="domain",
         nvLinkCliqueId="1",
     )
-    [host] = node_hosts(node_list(row), IF_UNIQUE)
-    assert host.variables == {
+    assert node_hosts(node_list(row), with_cluster=False)["gpu-1"] == {
         "runai_name": "gpu-1",
         "runai_cluster": "west",
         "runai_cluster_id": WEST,
@@ -96,10 +92,11 @@ def test_node_hosts_have_a_variable_for_each_field_of_the_row() -> None:
 
 @pytest.mark.parametrize("odd", [None, "text", 7, {"gpuCount": "eight"}, [{"type": 3}, "text"]])
 def test_node_hosts_of_odd_rows_keep_their_types(odd: Any) -> None:
-    [host] = node_hosts(node_list(node("gpu-1", gpuInfo=odd, conditions=odd, taints=odd)), IF_UNIQUE)
-    assert host.variables["runai_gpu_count"] == 0
-    assert isinstance(host.variables["runai_conditions"], list)
-    assert isinstance(host.variables["runai_taints"], list)
+    row = node("gpu-1", gpuInfo=odd, conditions=odd, taints=odd)
+    variables = node_hosts(node_list(row), with_cluster=False)["gpu-1"]
+    assert variables["runai_gpu_count"] == 0
+    assert isinstance(variables["runai_conditions"], list)
+    assert isinstance(variables["runai_taints"], list)
 
 
 def test_read_node_list_reads_pages_until_a_short_one(loopback: Loopback) -> None:
@@ -154,8 +151,3 @@ def test_is_node_list_of_another_control_plane_is_false() -> None:
     assert not is_node_list(node_list(), "https://other.run.ai")
     assert not is_node_list(None, "https://acme.run.ai")
     assert not is_node_list({"base_url": "https://acme.run.ai"}, "https://acme.run.ai")
-
-
-def test_checked_host_names_with_an_unknown_value_is_rejected() -> None:
-    with pytest.raises(OptionError, match="host_names"):
-        checked_host_names("short")
