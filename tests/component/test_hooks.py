@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.context import BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import Outcome
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import BatchHooks, run_batch
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import run_batch
 
 from simulator.server import Handle
 from tests.component.conftest import Start

@@ -26,6 +26,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import Ret
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.context import NO_HOOKS, BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.modules.runai_workload_batch import ARGUMENT_SPEC
 from ansible_collections.gpuops.runai.tests.support.memory_control_plane import MemoryControlPlane, Simulated
@@ -201,7 +202,7 @@ def run(
     control_plane: BatchControlPlane,
     check_mode: bool = False,
     with_diff: bool = False,
-    hooks: _batch_run.BatchHooks = _batch_run.NO_HOOKS,
+    hooks: BatchHooks = NO_HOOKS,
     **options: Any,
 ) -> ModuleResult:
     """Run the module with these options, against a control plane that forgets earlier calls."""

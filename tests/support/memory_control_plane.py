@@ -21,8 +21,8 @@ from typing import Any
 from unittest import mock
 
 from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import TokenSource
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.context import BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import Outcome
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import run, session
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.control_plane import (

@@ -12,15 +12,11 @@ old is read again.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional
 
-from .._api.cancellation import Cancellation
-from .._api.client import Client
 from .._api.errors import AccessDenied, Interrupted, RequestError, StatusError
 from .._api.responses import BatchResponse, Refusal
-from .._api.retry import RetryBudget
-from .._api.stats import RequestStats
 from .._workload.phases import (
     ALREADY_DONE,
     DELETE,
@@ -33,8 +29,8 @@ from .._workload.phases import (
     canonical,
     meaning,
 )
-from .._workload.state import StateReader
 from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
+from .context import BatchContext
 from .fault_policy import (
     NOT_APPLIED,
     READ_REPEATEDLY,
@@ -50,6 +46,7 @@ from .outcome import (
     LOST_RESPONSE,
     NOT_ATTEMPTED,
     REFUSED,
+    SKIPPED,
     UNCHANGED,
     UNKNOWN_OUTCOME,
     UNREACHABLE,
@@ -81,29 +78,11 @@ class BatchResult(NamedTuple):
     was_sent: bool
 
 
-class DeliveryContext(NamedTuple):
-    """What all batches of one action share. All of it is safe to use from several threads.
-
-    ``before`` is the state that the plan was made from. ``fresh_state`` returns it for the ids of a delete,
-    read again where it is too old. ``on_overload`` is called with the start of a first call that the control
-    plane was too busy for. The state proves nothing for ``send_anyway``: it may not show an earlier call yet.
-    """
-
-    action: str
-    client: Client
-    reader: StateReader
-    cancellation: Cancellation
-    stats: RequestStats
-    rules: Rules
-    before: Mapping[str, Workload]
-    fresh_state: Optional[FreshState] = None
-    on_overload: Callable[[float], None] = lambda began: None
-    send_anyway: Collection[str] = ()
-
-
-def deliver(context: DeliveryContext, ids: Sequence[str]) -> BatchResult:
-    """Send one batch and return an outcome for each of its ids."""
-    return _Batch(context, ids).run()
+def deliver(
+    context: BatchContext, ids: Sequence[str], fresh_state: Optional[FreshState] = None
+) -> BatchResult:
+    """Send one batch and return an outcome for each of its ids. ``fresh_state`` is for deletes."""
+    return _Batch(context, ids).run(fresh_state)
 
 
 class Observation(NamedTuple):
@@ -116,12 +95,14 @@ class Observation(NamedTuple):
 class _Batch:
     """The state of one delivery: the ids without an outcome, and what is known of the earlier calls."""
 
-    def __init__(self, context: DeliveryContext, ids: Sequence[str]) -> None:
+    def __init__(self, context: BatchContext, ids: Sequence[str]) -> None:
         self._context = context
+        self._action = context.options.action
+        self._stats = context.run_state.stats
         self._ids = ids
         self._owed = list(ids)
         self._outcomes: dict[str, Outcome] = {}
-        self._retry_budget: RetryBudget = context.client.retry_budget()
+        self._retry_budget = context.client.retry_budget()
         self._calls = 0
         self._has_response = False
         self._batch_id: Optional[str] = None
@@ -134,10 +115,11 @@ class _Batch:
         self._omissions = 0
         self._stop: Optional[str] = None
 
-    def run(self) -> BatchResult:
+    def run(self, fresh_state: Optional[FreshState]) -> BatchResult:
         began = time.monotonic()
         try:
-            self._leave_what_changed()
+            if fresh_state is not None:
+                self._leave_what_changed(fresh_state)
             while self._owed:
                 self._context.cancellation.check_write()
                 self._call()
@@ -156,12 +138,10 @@ class _Batch:
             )
         return BatchResult(outcomes, record, self._stop, self._calls > 0)
 
-    def _leave_what_changed(self) -> None:
-        """Settle the workloads that are no longer as they were planned, where they are to be deleted."""
-        if self._context.fresh_state is None:
-            return
+    def _leave_what_changed(self, fresh_state: FreshState) -> None:
+        """Settle the workloads that are no longer as they were planned."""
         try:
-            self._settle(self._context.fresh_state.outcomes_of_changed(self._ids))
+            self._settle(fresh_state.outcomes_of_changed(self._ids))
         except RequestError as fault:
             self._stop = "the state could not be read again before a delete: {0}".format(fault)
             self._settle(
@@ -171,11 +151,11 @@ class _Batch:
     def _call(self) -> None:
         began = time.monotonic()
         try:
-            response = self._context.client.batch(self._context.action, list(self._owed))
+            response = self._context.client.batch(self._action, list(self._owed))
         except RequestError as fault:
             self._calls += 1
             if self._calls == 1 and is_overload(fault):
-                self._context.on_overload(began)
+                self._context.concurrency.record_overload(began)
             self._react(fault, decide_on_fault(fault))
         else:
             self._calls += 1
@@ -190,7 +170,7 @@ class _Batch:
         )
         self._refuse(response.refused)
         if self._owed:
-            self._context.stats.warn_once("a batch response omitted a workload; its state was read instead")
+            self._stats.warn_once("a batch response omitted a workload; its state was read instead")
             self._handle_omitted()
 
     def _react(self, fault: RequestError, fault_decision: FaultDecision) -> None:
@@ -215,7 +195,7 @@ class _Batch:
         if refused and self._may_have_arrived:
             observation = self._observe(list(refused), self._lag_left())
             self._stop_for_problem(observation.problem)
-        elif refused and self._context.action == DELETE and not is_denied:
+        elif refused and self._action == DELETE and not is_denied:
             # The refusal counts if the state cannot be read.
             observation = self._observe(list(refused), 0)
         outcomes = []
@@ -252,7 +232,6 @@ class _Batch:
             self._warn_settled_by_state(fault)
 
     def _handle_unknown_result(self, fault: RequestError) -> None:
-        self._is_in_doubt = True
         self._retry_budget.start()
         sent = list(self._owed)
         problem = self._resolve_from_state(self._lag_left(), fault.message)
@@ -261,14 +240,14 @@ class _Batch:
                 self._warn_settled_by_state(fault)
         elif self._retry_budget.left <= 0 or self._is_in_doubt:
             self._end_unknown(fault, problem)
-        elif self._context.send_anyway:
+        elif self._context.hooks.send_anyway:
             # No state that takes time to change has kept this batch waiting.
             try:
                 self._retry_budget.pause(fault, before_write=True)
             except RequestError:
                 self._end_unknown(fault, problem)
         else:
-            self._context.stats.count_retry(fault.kind)
+            self._stats.count_retry(fault.kind)
 
     def _handle_not_delivered(self, fault: RequestError, state_check: str) -> None:
         """Pause before a batch that was not delivered is sent again, or settle it when retries end.
@@ -318,7 +297,6 @@ class _Batch:
     def _handle_omitted(self) -> None:
         self._omissions += 1
         self._may_have_arrived = self._may_be_applied = True
-        self._is_in_doubt = True
         self._retry_budget.start()
         text = "the response omitted it"
         problem = self._resolve_from_state(self._lag_left(), text)
@@ -328,7 +306,7 @@ class _Batch:
         elif self._owed and (self._omissions >= _CALLS_FOR_OMITTED or self._retry_budget.left <= 0):
             self._settle_unknown(text + ", and its phase did not change")
         elif self._owed:
-            self._context.stats.count_retry("a response that omitted an id")
+            self._stats.count_retry("a response that omitted an id")
 
     def _cancel_remaining(self, stop: Interrupted) -> None:
         """Settle the remaining ids when no further batch may be sent. Reads may still be possible."""
@@ -359,10 +337,8 @@ class _Batch:
             if workload.presence == FORBIDDEN:
                 outcomes.append(self._unknown(workload.id, text + "; its state can no longer be read (403)"))
                 continue
-            item = plan_one(self._context.action, workload, self._context.rules)
-            if item.decision == ALREADY_DONE and workload.id in self._context.send_anyway:
-                continue
-            if item.decision not in (SEND, WAIT):
+            item = plan_one(self._action, workload, self._context.options.sending_rules)
+            if item.decision in (SKIPPED, FAILED):
                 outcomes.append(Outcome(workload.id, item.decision, item.reason, item.message))
         self._settle(outcomes)
         return observation.problem
@@ -381,7 +357,7 @@ class _Batch:
             remaining = until - time.monotonic()
             try:
                 seen.update(self._context.reader.read(left, self._retry_budget))
-                left = [workload_id for workload_id in left if self._may_still_show(seen[workload_id])]
+                left = [workload_id for workload_id in left if self._may_still_change(seen[workload_id])]
                 if not left or remaining <= 0:
                     return Observation(seen)
                 self._context.cancellation.sleep(max(0.0, min(pause, until - time.monotonic())))
@@ -393,21 +369,17 @@ class _Batch:
             pause = min(pause * 2, _LONGEST_READ_PAUSE)
         return Observation({one: seen[one] for one in seen if one not in left}, problem)
 
-    def _may_still_show(self, workload: Workload) -> bool:
-        return (
-            workload.presence == SEEN
-            and not self._is_done(workload)
-            and meaning(self._context.action, workload.phase) in (SEND, WAIT)
-        )
+    def _may_still_change(self, workload: Workload) -> bool:
+        return workload.presence == SEEN and meaning(self._action, workload.phase) in (SEND, WAIT)
 
     def _is_done(self, workload: Workload) -> bool:
         """Return whether the workload is in the requested state, and this proves that it was acted on."""
-        if workload.id in self._context.send_anyway:
+        if workload.id in self._context.hooks.send_anyway:
             return False
-        if self._context.action == RESUME and canonical(workload.phase) in FINISHED_PHASES:
+        if self._action == RESUME and canonical(workload.phase) in FINISHED_PHASES:
             # A stopped workload finishes only after a resume.
-            return canonical(self._context.before[workload.id].phase) in (STOPPED, STOPPING)
-        return plan_one(self._context.action, workload, _NO_RULES).decision == ALREADY_DONE
+            return canonical(self._context.run_state.state[workload.id].phase) in (STOPPED, STOPPING)
+        return plan_one(self._action, workload, _NO_RULES).decision == ALREADY_DONE
 
     def _lag_left(self) -> float:
         return max(0.0, min(_LAG_SECONDS, self._retry_budget.left))
@@ -421,7 +393,7 @@ class _Batch:
             self._stop = "the state could not be read after a lost response: {0}".format(problem)
 
     def _warn_settled_by_state(self, fault: RequestError) -> None:
-        self._context.stats.warn_once(
+        self._stats.warn_once(
             "the response of a batch was lost ({0}); its result was read from the state".format(fault.kind)
         )
 

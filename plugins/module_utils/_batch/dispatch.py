@@ -6,124 +6,81 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Callable, NamedTuple, Optional
+from typing import Optional
 
-from .._api.cancellation import Cancellation
 from .._api.errors import Interrupted
 from .._common.errors import RunaiError
-from .concurrency import ConcurrencyLimit
-from .delivery import BatchResult
-from .outcome import FAILED, INTERNAL, NOT_ATTEMPTED, REFUSED, UNKNOWN_OUTCOME, BatchRecord, Outcome
+from .._common.text import counted
+from .context import BatchContext
+from .delivery import BatchResult, deliver
+from .fresh_state import FreshState
+from .outcome import FAILED, INTERNAL, REFUSED, UNKNOWN_OUTCOME, Outcome
 from .plan import chunks
 
 
-class MaxFailures(NamedTuple):
-    """Maximum number of refused workloads: ``number`` ids, or ``number`` percent of the plan."""
-
-    number: int
-    is_percent: bool
-
-    def is_exceeded(self, failed: int, planned: int) -> bool:
-        """Return whether ``failed`` of ``planned`` ids are more than the maximum."""
-        if self.is_percent:
-            return failed * 100 > self.number * planned
-        return failed > self.number
-
-    def __str__(self) -> str:
-        return "{0}{1}".format(self.number, "%" if self.is_percent else "")
-
-
 class Dispatcher:
-    """Sends ids in batches through ``deliver`` and collects their outcomes.
+    """Sends ids in batches and settles them.
 
-    ``concurrency`` limits the batches in flight and follows the responses. ``planned`` is the
-    number of ids that the plan acts on, for ``max_failures``. In the caller's thread ``on_begin`` is called
-    before the first batch, ``on_send`` with the ids of each batch before it is sent, and ``on_settled`` with
-    the outcomes of each batch. A RunaiError of ``on_send`` ends the batches: ids that can't be recorded are
-    not sent.
+    ``planned`` is the number of ids that the plan acts on. ``fresh_state`` is for deletes.
     """
 
-    def __init__(
-        self,
-        deliver: Callable[[Sequence[str]], BatchResult],
-        cancellation: Cancellation,
-        batch_size: int,
-        concurrency: ConcurrencyLimit,
-        max_failures: MaxFailures,
-        planned: int,
-        on_begin: Callable[[], None],
-        on_settled: Callable[[list[Outcome]], None],
-        on_send: Callable[[Sequence[str]], None] = lambda ids: None,
-    ) -> None:
-        self._deliver = deliver
-        self._cancellation = cancellation
-        self._batch_size = batch_size
-        self._concurrency = concurrency
-        self._max_failures = max_failures
+    def __init__(self, context: BatchContext, planned: int, fresh_state: Optional[FreshState] = None) -> None:
+        self._context = context
         self._planned = planned
-        self._on_begin: Optional[Callable[[], None]] = on_begin
-        self._on_settled = on_settled
-        self._on_send = on_send
+        self._fresh_state = fresh_state
+        self._has_begun = False
         self._refused = 0
-        self.batches: list[BatchRecord] = []
-        self.sent_batches = 0
         # Whether a permanent fault of the control plane ended the run. max_failures is no such fault.
         self.is_aborted = False
 
     def send(self, ids: Sequence[str]) -> None:
-        """Send ``ids``, which were not sent before. Those that may not be sent count as not attempted."""
-        waiting = list(chunks(ids, self._batch_size))
-        with ThreadPoolExecutor(max_workers=self._concurrency.most) as pool:
+        """Send ``ids``, which were not sent before. Those that may not be sent stay without an outcome."""
+        concurrency = self._context.concurrency
+        waiting = list(chunks(ids, self._context.options.batch_size))
+        with ThreadPoolExecutor(max_workers=concurrency.most) as pool:
             running: dict[Future[BatchResult], list[str]] = {}
-            while waiting or running:
-                while waiting and len(running) < self._concurrency.limit and self.may_send():
-                    self._begin()
-                    try:
-                        self._on_send(waiting[0])
-                    except RunaiError as fault:
-                        self.abort(str(fault))
-                        break
+            while True:
+                while waiting and len(running) < concurrency.limit and self._begin(waiting[0]):
                     batch = waiting.pop(0)
-                    running[pool.submit(self._deliver, batch)] = batch
+                    running[pool.submit(deliver, self._context, batch, self._fresh_state)] = batch
                 if not running:
                     break
                 done, _pending = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     self._take(future, running.pop(future))
-        self.mark_not_attempted([workload_id for batch in waiting for workload_id in batch])
 
-    def mark_not_attempted(self, ids: Sequence[str]) -> None:
-        """Settle ids that are not sent because no further batch may be sent."""
-        if not ids:
-            return
+    def why_stopped(self) -> Optional[Interrupted]:
+        """Return why no further batch may be sent, or ``None``."""
         try:
-            self._cancellation.check_write()
+            self._context.cancellation.check_write()
         except Interrupted as stop:
-            self._on_settled(
-                [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, str(stop)) for workload_id in ids]
-            )
-
-    def may_send(self) -> bool:
-        """Return whether another batch may be sent."""
-        try:
-            self._cancellation.check_write()
-        except Interrupted:
-            return False
-        return True
+            return stop
+        return None
 
     def abort(self, message: str) -> None:
         """Send no further batch because of a permanent fault."""
         self.is_aborted = True
-        self._cancellation.stop_writing(message)
+        self._context.cancellation.stop_writing(message)
 
-    def _begin(self) -> None:
-        if self._on_begin is not None:
-            self._on_begin()
-            self._on_begin = None
+    def _begin(self, batch: Sequence[str]) -> bool:
+        """Return whether a batch may be sent. Ids that the caller can't record are not sent."""
+        if self.why_stopped() is not None:
+            return False
+        if not self._has_begun:
+            self._has_begun = True
+            self._context.progress.phase("acting on {0}".format(counted(self._planned, "workload")))
+        try:
+            self._context.hooks.on_send(batch)
+        except RunaiError as fault:
+            self.abort(str(fault))
+            return False
+        return True
 
     def _take(self, future: Future[BatchResult], batch: list[str]) -> None:
+        options, run_state = self._context.options, self._context.run_state
         try:
             result = future.result()
         except Exception as fault:  # noqa: BLE001
@@ -135,20 +92,30 @@ class Dispatcher:
             )
             outcomes = [Outcome(workload_id, UNKNOWN_OUTCOME, INTERNAL, message) for workload_id in batch]
             result = BatchResult(outcomes, None, message, True)
-        self.sent_batches += result.was_sent
+        run_state.sent_batches += result.was_sent
         if result.record is not None:
-            self.batches.append(result.record)
-            if result.record.attempts == 1 and result.record.size == self._batch_size:
-                self._concurrency.record_response(result.record.seconds)
+            run_state.batches.append(result.record)
+            if result.record.attempts == 1 and result.record.size == options.batch_size:
+                self._context.concurrency.record_response(result.record.seconds)
         self._refused += sum(
             outcome.outcome == FAILED and outcome.reason == REFUSED for outcome in result.outcomes
         )
-        self._on_settled(result.outcomes)
+        self._settle(result.outcomes)
         if result.stop is not None:
             self.abort(result.stop)
-        elif self._max_failures.is_exceeded(self._refused, self._planned):
-            self._cancellation.stop_writing(
+        elif options.max_failures.is_exceeded(self._refused, self._planned):
+            self._context.cancellation.stop_writing(
                 "max_failures ({0}) is exceeded: {1} of {2} refused".format(
-                    self._max_failures, self._refused, self._planned
+                    options.max_failures, self._refused, self._planned
                 )
             )
+
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        run_state = self._context.run_state
+        run_state.settle(outcomes)
+        self._context.hooks.on_settled(outcomes)
+        # What stops one by one, to be resumed, may go in more batches than are needed for all together.
+        left = len(run_state.ids) - len(run_state.outcomes)
+        to_come = math.ceil(left / self._context.options.batch_size)
+        done = run_state.sent_batches
+        self._context.progress.batch(run_state.counts, len(run_state.ids), done, done + to_come)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Callable
 
 from .._workload.phases import DELETE, is_active
 from .._workload.state import StateReader
@@ -39,7 +38,6 @@ class FreshState:
         ids: Sequence[str],
         state: dict[str, Workload],
         read_at: float,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reader = reader
         self._rules = rules
@@ -48,7 +46,6 @@ class FreshState:
         self._state = state
         self._was_active = {workload_id: is_active(state[workload_id].phase) for workload_id in ids}
         self._read_at = dict.fromkeys(ids, read_at)
-        self._clock = clock
         self._lookahead = _LOOKAHEAD
         self._lock = threading.Lock()
 
@@ -59,23 +56,22 @@ class FreshState:
         plan was made and are active now.
         """
         items = [plan_one(DELETE, workload, self._rules) for workload in self._current(ids)]
-        outcomes = {outcome.id: outcome for outcome in settled_by(items)}
+        outcomes = settled_by(items)
+        settled = {outcome.id for outcome in outcomes}
         for item in items:
             one, phase = item.workload.id, item.workload.phase
-            if one not in outcomes and is_active(phase) and not self._is_expected_active(one):
-                outcomes[one] = Outcome(one, SKIPPED, PHASE, "it is now {0}".format(phase))
-        return list(outcomes.values())
-
-    def _is_expected_active(self, workload_id: str) -> bool:
-        return self._was_active[workload_id] or self._rules.only_phases is not None
+            is_expected = self._was_active[one] or self._rules.only_phases is not None
+            if one not in settled and is_active(phase) and not is_expected:
+                outcomes.append(Outcome(one, SKIPPED, PHASE, "it is now {0}".format(phase)))
+        return outcomes
 
     def _current(self, ids: Sequence[str]) -> list[Workload]:
         with self._lock:
-            now = self._clock()
+            now = time.monotonic()
             if any(now - self._read_at[workload_id] > MAX_AGE for workload_id in ids):
                 first = self._position[ids[0]]
                 covered = self._ids[first : first + len(ids) * self._lookahead]
                 self._state.update(self._reader.read(covered))
                 self._read_at.update(dict.fromkeys(covered, now))
-                self._lookahead = 1 if self._clock() - now > _LONG_READ else _LOOKAHEAD
+                self._lookahead = 1 if time.monotonic() - now > _LONG_READ else _LOOKAHEAD
             return [self._state[workload_id] for workload_id in ids]

@@ -21,9 +21,8 @@ from .._common.option_values import (
     with_whole_texts,
     within,
 )
-from .._workload.phases import DELETE, phases
-from .dispatch import MaxFailures
-from .plan import Rules
+from .._workload.phases import DELETE, RESUME, phases
+from .plan import Rules, rules_after_stop
 
 DEFAULT_WORKLOADS_LIMIT = 1000
 
@@ -42,12 +41,32 @@ BRAKES = ("protect", "only_phases", "max_affected", "max_failures", "deadline")
 _MAX_FAILURES = re.compile(r"(\d{1,9})\s*(%?)")
 
 
+class MaxFailures(NamedTuple):
+    """Maximum number of refused workloads: ``number`` ids, or ``number`` percent of the plan."""
+
+    number: int
+    is_percent: bool
+
+    def is_exceeded(self, failed: int, planned: int) -> bool:
+        """Return whether ``failed`` of ``planned`` ids are more than the maximum."""
+        if self.is_percent:
+            return failed * 100 > self.number * planned
+        return failed > self.number
+
+    def __str__(self) -> str:
+        return "{0}{1}".format(self.number, "%" if self.is_percent else "")
+
+
 class BatchOptions(NamedTuple):
-    """The checked options. Times are seconds. Without ``concurrency`` it follows the responses."""
+    """The checked options. Times are seconds. Without ``concurrency`` it follows the responses.
+
+    ``rules`` are those of the plan, ``sending_rules`` those for what a resume saw Stopping before.
+    """
 
     action: str
     ids: Ids
     rules: Rules
+    sending_rules: Rules
     max_affected: Optional[int]
     max_failures: MaxFailures
     batch_size: int
@@ -92,14 +111,17 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
     deadline = params["deadline"]
     if deadline is not None and deadline <= 0:
         raise OptionError("deadline", "must be a number of seconds greater than 0")
+    ids = parse_ids(params["ids"], "ids")
+    rules = Rules(
+        protect=frozenset(parse_ids(params["protect"], "protect").ids),
+        only_phases=_only_phases(params["only_phases"], warnings),
+        tolerate=frozenset(params["tolerate"] or ()),
+    )
     return BatchOptions(
         action=action,
-        ids=parse_ids(params["ids"], "ids"),
-        rules=Rules(
-            protect=frozenset(parse_ids(params["protect"], "protect").ids),
-            only_phases=_only_phases(params["only_phases"], warnings),
-            tolerate=frozenset(params["tolerate"] or ()),
-        ),
+        ids=ids,
+        rules=rules,
+        sending_rules=rules_after_stop(rules) if action == RESUME else rules,
         max_affected=whole("max_affected", params["max_affected"], 0),
         max_failures=_max_failures(str(max_failures)),
         batch_size=within("batch_size", params["batch_size"], LARGEST_BATCH),

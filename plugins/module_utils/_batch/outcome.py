@@ -7,7 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
+
+from .._common.text import clean
+from .._workload.workload import Workload
 
 CHANGED = "changed"
 UNCHANGED = "unchanged"
@@ -31,15 +34,10 @@ NOT_REACHED = "not_reached"
 INTERNAL = "internal"
 
 
-def spelled(outcome: str) -> str:
-    """Return an outcome as it stands in a sentence."""
-    return outcome.replace("_", " ")
-
-
 def describe_counts(counts: Mapping[str, int], changed: str = "{0} changed") -> str:
     """Return the number of ids by outcome, e.g. ``3 changed, 1 not attempted``."""
-    others = ["{0} {1}".format(counts[one], spelled(one)) for one in OUTCOMES[1:] if counts.get(one)]
-    return ", ".join([changed.format(counts.get(CHANGED, 0)), *others])
+    others = ["{0} {1}".format(counts[one], one) for one in OUTCOMES[1:] if counts.get(one)]
+    return ", ".join([changed.format(counts.get(CHANGED, 0)), *others]).replace("_", " ")
 
 
 class Outcome(NamedTuple):
@@ -66,3 +64,21 @@ class BatchRecord(NamedTuple):
     failed: int
     attempts: int
     seconds: float
+
+
+def report_row(outcome: Outcome, workload: Optional[Workload]) -> dict[str, Any]:
+    """Return one id as a row of ``workloads`` and of the report file."""
+    seen = workload or Workload(outcome.id, "")
+    return {
+        "id": outcome.id,
+        "name": seen.name,
+        "project": seen.project,
+        "cluster": seen.cluster,
+        "submitted_by": seen.submitted_by,
+        "outcome": outcome.outcome,
+        "phase": seen.phase,
+        "reason": outcome.reason,
+        "code": outcome.code,
+        "message": clean(outcome.message),
+        "batch_id": outcome.batch_id or "",
+    }

@@ -73,10 +73,10 @@ class Progress:
             )
         )
 
-    def batch(self, counts: Mapping[str, int], settled: int, asked: int, done: int, batches: int) -> None:
+    def batch(self, counts: Mapping[str, int], asked: int, done: int, batches: int) -> None:
         """Report the state after ``done`` of ``batches``. Not every batch has a line, but the last one has.
 
-        ``counts`` are ids by outcome, ``settled`` of the ``asked`` ids have one.
+        ``counts`` are ids by outcome, of the ``asked`` ids.
         """
         due = done * min(MOST_LINES, batches) // max(batches, 1)
         now = self._clock()
@@ -86,7 +86,7 @@ class Progress:
         self._last_batch_line = now
         self._say(
             "{0}{1}/{2} ids, {3}, batch {4} of {5}".format(
-                self._prefix, settled, asked, describe_counts(counts), done, batches
+                self._prefix, sum(counts.values()), asked, describe_counts(counts), done, batches
             )
         )
 

@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Callable, Optional
 
-from .._api.cancellation import Cancellation
 from .._api.errors import Interrupted
 from .._common.errors import RunaiError
 from .._workload.phases import (
@@ -24,165 +23,114 @@ from .._workload.phases import (
     can_still_arrive,
     has_arrived,
 )
-from .._workload.state import StateReader
 from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
+from .context import BatchContext
 from .dispatch import Dispatcher
-from .options import BatchOptions
 from .outcome import CHANGED, FAILED, STILL_STOPPING, UNCHANGED, Outcome
-from .plan import Rules, plan_one, settled_by
-from .progress import Progress
-from .run_state import RunState
+from .plan import plan_one, settled_by
+
+_Workloads = Mapping[str, Workload]
 
 
-class WaitTarget(NamedTuple):
-    """What a wait is for: the target of ``action``, or any active phase with ``accepts_active``."""
-
-    action: str
-    accepts_active: bool
-
-    @property
-    def target(self) -> str:
-        """The target as it is named in a sentence."""
-        resumed = "active" if self.accepts_active else RUNNING
-        return {SUSPEND: STOPPED, RESUME: resumed, DELETE: "gone"}[self.action]
-
-    def is_pending(self, outcome: str, before: Workload) -> bool:
-        """Return whether a workload with this outcome, which was so ``before``, is still on its way."""
-        return outcome == CHANGED or (outcome == UNCHANGED and not self.is_reached_by(before))
-
-    def is_reached_by(self, workload: Workload) -> bool:
-        """Return whether a workload has reached the target."""
-        if self.action == DELETE:
-            return workload.presence == MISSING
-        return has_arrived(self.action, workload.phase, self.accepts_active)
-
-    def is_settled_by(self, workload: Workload) -> bool:
-        """Return whether a workload has reached the target, or can no longer reach it."""
-        return (
-            workload.presence != SEEN
-            or self.is_reached_by(workload)
-            or not can_still_arrive(self.action, workload.phase)
-        )
-
-
-class Waiter:
-    """Reads workloads every ``interval`` seconds, for at most ``timeout`` seconds."""
-
-    def __init__(
-        self,
-        reader: StateReader,
-        cancellation: Cancellation,
-        timeout: float,
-        interval: float,
-        progress: Progress,
-    ) -> None:
-        self._reader = reader
-        self._cancellation = cancellation
-        self._timeout = timeout
-        self._interval = interval
-        self._progress = progress
-        # When the last read began.
-        self.read_at = float("-inf")
-
-    def poll(
-        self, ids: Sequence[str], is_settled: Callable[[Workload], bool], purpose: str
-    ) -> Iterator[tuple[Mapping[str, Workload], Mapping[str, Workload]]]:
-        """Read the state repeatedly until all ids are settled or the time is over.
-
-        Yields after each read the workloads for which ``is_settled`` is now true, and the remaining ones.
-        The last read comes when the time is over. ``purpose`` ends the progress line. Raises RequestError
-        and Interrupted.
-        """
-        until = time.monotonic() + self._timeout
-        left = list(ids)
-        while left:
-            remaining = until - time.monotonic()
-            self.read_at = time.monotonic()
-            state = self._reader.read(left)
-            settled = {one: state[one] for one in left if is_settled(state[one])}
-            left = [one for one in left if one not in settled]
-            self._progress.waiting(len(left), purpose, self._timeout)
-            yield settled, {one: state[one] for one in left}
-            if not left or remaining <= 0:
-                return
-            self._cancellation.sleep(max(0.0, min(self._interval, until - time.monotonic())))
-
-
-def wait_until_reached(
-    target: WaitTarget,
-    waiter: Waiter,
-    run_state: RunState,
-    can_read: bool,
-    on_reached: Callable[[float, Sequence[Workload]], None],
-) -> None:
-    """Wait until all workloads that changed, or were on their way, reach the target.
+def wait_until_reached(context: BatchContext, can_read: bool) -> None:
+    """Wait until all workloads that changed, or were on their way, reach the target of the action.
 
     Without ``can_read``, where the control plane no longer responds, all count as not reached at once.
-    ``on_reached`` gets the workloads that each read saw there, and when it began.
     """
-    ids = [
-        workload_id
-        for workload_id, outcome in run_state.outcomes.items()
-        if target.is_pending(outcome.outcome, run_state.state[workload_id])
-    ]
-    short: dict[str, Optional[Workload]] = dict.fromkeys(ids)
+    options, run_state = context.options, context.run_state
+    resumed = "active" if options.accepts_active else RUNNING
+    target = {SUSPEND: STOPPED, RESUME: resumed, DELETE: "gone"}[options.action]
+
+    def is_reached(workload: Workload) -> bool:
+        if options.action == DELETE:
+            return workload.presence == MISSING
+        return has_arrived(options.action, workload.phase, options.accepts_active)
+
+    def is_settled(workload: Workload) -> bool:
+        is_possible = workload.presence == SEEN and can_still_arrive(options.action, workload.phase)
+        return is_reached(workload) or not is_possible
+
+    short: dict[str, Optional[Workload]] = {
+        outcome.id: None
+        for outcome in run_state.outcomes.values()
+        if outcome.outcome == CHANGED
+        or (outcome.outcome == UNCHANGED and not is_reached(run_state.state[outcome.id]))
+    }
     try:
-        for settled, left in waiter.poll(
-            ids if can_read else [], target.is_settled_by, "to be {0}".format(target.target)
+        for read_at, settled, left in _poll(
+            context, list(short) if can_read else [], is_settled, "to be {0}".format(target)
         ):
-            short.update(left)
-            short.update(settled)
-            reached = [workload for workload in settled.values() if target.is_reached_by(workload)]
+            short.update({**left, **settled})
+            reached = [workload for workload in settled.values() if is_reached(workload)]
             for workload in reached:
                 del short[workload.id]
-            on_reached(waiter.read_at, reached)
+            context.hooks.on_reached(read_at, reached)
     except RunaiError as fault:
         run_state.stop_for(fault)
-    run_state.mark_not_reached(target.target, {one: _place_of(workload) for one, workload in short.items()})
+    run_state.mark_not_reached(target, {one: _place_of(workload) for one, workload in short.items()})
 
 
-def resume_after_stop(
-    ids: Sequence[str],
-    options: BatchOptions,
-    rules: Rules,
-    waiter: Waiter,
-    dispatcher: Dispatcher,
-    run_state: RunState,
-) -> None:
+def resume_after_stop(context: BatchContext, dispatcher: Dispatcher, ids: Sequence[str]) -> None:
     """Send ``ids``, which are Stopping, as they stop: a full batch at once, the rest together.
 
-    Each is settled: sent, not attempted if no further batch may be sent, or failed where it did not stop.
+    What did not stop fails. What may not be sent stays without an outcome.
     """
-    left: Collection[str] = ids
+    options, run_state = context.options, context.run_state
+    if dispatcher.why_stopped() is not None:
+        return
     ready: list[str] = []
     try:
-        for settled, remaining in waiter.poll(
-            ids if dispatcher.may_send() else [],
-            lambda workload: plan_one(options.action, workload, rules).decision != WAIT,
+        for _read_at, settled, _left in _poll(
+            context,
+            ids,
+            lambda workload: plan_one(RESUME, workload, options.sending_rules).decision != WAIT,
             "to stop before they are resumed",
         ):
-            left = remaining
-            items = [plan_one(options.action, workload, rules) for workload in settled.values()]
+            items = [plan_one(RESUME, workload, options.sending_rules) for workload in settled.values()]
             run_state.settle(settled_by(items))
             ready += [item.workload.id for item in items if item.decision == SEND]
             if len(ready) >= options.batch_size or not settled:
                 dispatcher.send(ready)
                 ready = []
-            if not dispatcher.may_send():
-                break
+            if dispatcher.why_stopped() is not None:
+                return
     except Interrupted:
-        # The dispatcher also reads that no further batch may be sent.
-        pass
+        return
     except RunaiError as fault:
         dispatcher.abort(str(fault))
+        return
     dispatcher.send(ready)
-    if dispatcher.may_send():
+    if dispatcher.why_stopped() is None:
         message = "the workload did not stop within wait_timeout ({0:g} s), so it was not resumed".format(
             options.wait_timeout
         )
-        run_state.settle(Outcome(workload_id, FAILED, STILL_STOPPING, message) for workload_id in left)
-    else:
-        dispatcher.mark_not_attempted(list(left))
+        run_state.settle(
+            Outcome(workload_id, FAILED, STILL_STOPPING, message) for workload_id in run_state.unsettled()
+        )
+
+
+def _poll(
+    context: BatchContext, ids: Sequence[str], is_settled: Callable[[Workload], bool], purpose: str
+) -> Iterator[tuple[float, _Workloads, _Workloads]]:
+    """Read the state every ``wait_interval`` until all ids are settled or ``wait_timeout`` is over.
+
+    Yields after each read when it began, the workloads for which ``is_settled`` is now true, and the rest.
+    The last read comes when the time is over. ``purpose`` ends the progress line. Raises RequestError and
+    Interrupted.
+    """
+    options = context.options
+    until = time.monotonic() + options.wait_timeout
+    left = list(ids)
+    while left:
+        read_at = time.monotonic()
+        state = context.reader.read(left)
+        settled = {one: state[one] for one in left if is_settled(state[one])}
+        left = [one for one in left if one not in settled]
+        context.progress.waiting(len(left), purpose, options.wait_timeout)
+        yield read_at, settled, {one: state[one] for one in left}
+        if not left or read_at >= until:
+            return
+        context.cancellation.sleep(max(0.0, min(options.wait_interval, until - time.monotonic())))
 
 
 def _place_of(workload: Optional[Workload]) -> str:

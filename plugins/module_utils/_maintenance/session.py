@@ -17,8 +17,9 @@ from functools import partial
 from typing import Any, Callable, Optional, Union
 from uuid import uuid4
 
+from .._batch.context import BatchHooks
 from .._batch.outcome import CHANGED, NOT_ATTEMPTED, UNKNOWN_OUTCOME, Outcome
-from .._batch.run import BatchHooks, run_batch
+from .._batch.run import run_batch
 from .._common.text import some_of
 from .._common.times import parse_timestamp, utc_now
 from .._record.events import (

@@ -6,63 +6,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.concurrency import ConcurrencyLimit
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.delivery import BatchResult
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.dispatch import Dispatcher, MaxFailures
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import Outcome
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.context import BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import Rules, make_plan, send_anyway
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import SEND
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import SEEN, Workload
+from ansible_collections.gpuops.runai.tests.support.memory_client import (
+    memory_as_control_plane,
+    outcome_by_id,
+    run,
+    same,
+)
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
 IDS = workload_ids(4)
 
 
-def _dispatched(full_from: int) -> tuple[list[tuple[str, Sequence[str]]], dict[str, str]]:
-    """Send four ids in batches of two, with a disk that is full from some batch on."""
-    events: list[tuple[str, Sequence[str]]] = []
-    settled: dict[str, str] = {}
+@pytest.fixture(autouse=True, scope="module")
+def no_network() -> Iterator[None]:
+    with memory_as_control_plane():
+        yield
+
+
+def test_run_batch_calls_on_send_before_each_batch() -> None:
+    control_plane = same(4, "Running")
+    asked: list[tuple[int, Sequence[str]]] = []
 
     def write_down(ids: Sequence[str]) -> None:
-        if len(events) >= full_from:
+        asked.append((len(control_plane.batches), list(ids)))
+
+    run(control_plane, hooks=BatchHooks(on_send=write_down), ids=IDS, batch_size=2, concurrency=1)
+    assert asked == [(0, IDS[:2]), (1, IDS[2:])]
+    assert control_plane.batches == [IDS[:2], IDS[2:]]
+
+
+def test_run_batch_with_a_failing_on_send_leaves_the_rest_not_attempted() -> None:
+    control_plane = same(4, "Running")
+
+    def write_down(ids: Sequence[str]) -> None:
+        if control_plane.batches:
             raise RunaiError("no space left")
-        events.append(("asked", list(ids)))
 
-    def deliver(ids: Sequence[str]) -> BatchResult:
-        events.append(("sent", list(ids)))
-        return BatchResult([Outcome(one, "changed") for one in ids], None, None, True)
-
-    def settle(outcomes: Sequence[Outcome]) -> None:
-        settled.update((one.id, one.outcome) for one in outcomes)
-
-    dispatcher = Dispatcher(
-        deliver,
-        Cancellation(),
-        2,
-        ConcurrencyLimit(1, 1, 1),
-        MaxFailures(0, False),
-        4,
-        lambda: None,
-        settle,
-        write_down,
-    )
-    dispatcher.send(IDS)
-    return events, settled
-
-
-def test_dispatcher_calls_on_send_before_each_batch() -> None:
-    events, _settled = _dispatched(full_from=99)
-    assert events == [("asked", IDS[:2]), ("sent", IDS[:2]), ("asked", IDS[2:]), ("sent", IDS[2:])]
-
-
-def test_dispatcher_with_a_failing_on_send_leaves_the_rest_not_attempted() -> None:
-    events, settled = _dispatched(full_from=1)
-    assert events == [("asked", IDS[:2]), ("sent", IDS[:2])]
-    assert [settled[one] for one in IDS] == ["changed", "changed", "not_attempted", "not_attempted"]
+    hooks = BatchHooks(on_send=write_down)
+    finished = run(control_plane, hooks=hooks, ids=IDS, batch_size=2, concurrency=1)
+    assert control_plane.batches == [IDS[:2]]
+    assert list(outcome_by_id(finished).values()) == ["changed", "changed", "not_attempted", "not_attempted"]
+    assert finished.result["msg"].endswith("; no space left")
 
 
 def test_send_anyway_sends_already_done_ids_but_no_impossible_ones() -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.dispatch import MaxFailures
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.options import (
     BRAKES,
     BatchOptions,
+    MaxFailures,
     batch_options,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError

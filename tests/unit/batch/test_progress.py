@@ -16,7 +16,7 @@ def shown_at(batches: int, batch_size: int = 100) -> list[str]:
     progress = Progress("suspend", lines.append)
     for done in range(1, batches + 1):
         settled = done * batch_size
-        progress.batch(Counter(changed=settled), settled, batches * batch_size, done, batches)
+        progress.batch(Counter(changed=settled), batches * batch_size, done, batches)
     return lines
 
 
@@ -24,7 +24,7 @@ def test_progress_batch_with_failures_shows_their_counts() -> None:
     lines: list[str] = []
     progress = Progress("resume", lines.append)
     counts = {"changed": 390, "unchanged": 6, "failed": 4, "not_attempted": 1, "skipped": 0}
-    progress.batch(counts, 401, 2500, 4, 25)
+    progress.batch(counts, 2500, 4, 25)
     assert lines == [
         "runai resume: 401/2500 ids, 390 changed, 6 unchanged, 4 failed, 1 not attempted, batch 4 of 25"
     ]
@@ -44,7 +44,7 @@ def test_progress_more_batches_than_planned_add_no_lines() -> None:
     lines: list[str] = []
     progress = Progress("resume", lines.append)
     for done in range(1, 301):
-        progress.batch(Counter(changed=done), done, 1000, done, done + (1000 - done) // 100)
+        progress.batch(Counter(changed=done), 1000, done, done + (1000 - done) // 100)
     assert len(lines) <= MOST_LINES
 
 
@@ -54,7 +54,7 @@ def test_progress_slow_batches_show_a_line_each_minute() -> None:
     progress = Progress("delete", lambda line: line_times.append(now[0]), clock=lambda: now[0])
     for done in range(1, 501):
         now[0] += 60.0
-        progress.batch(Counter(changed=done * 100), done * 100, 50_000, done, 500)
+        progress.batch(Counter(changed=done * 100), 50_000, done, 500)
     assert max(later - earlier for earlier, later in zip([0.0, *line_times], line_times)) == 300.0
     assert line_times[-1] == now[0]
 

@@ -8,14 +8,16 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import BatchRecord, Outcome
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.result import (
-    Counters,
-    RunSummary,
-    is_failed,
-    make_result,
+from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.outcome import (
+    BatchRecord,
+    Outcome,
     report_row,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.report_file import ReportFile
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.result import make_result
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.run_state import RunState
+from ansible_collections.gpuops.runai.plugins.module_utils._common.ids import Ids
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import Workload
 from ansible_collections.gpuops.runai.tests.support.memory_client import KEYS
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
@@ -57,26 +59,27 @@ LARGEST = 700_000
 # What an event may hold, less the options and the texts that the result does not have.
 LARGEST_EVENT = 990_000
 
-FIGURES = Counters(duplicates=1, requests=2, batches=3, retries=4, seconds=5.5)
+FIGURES = {"duplicates": 1, "requests": 2, "batches": 3, "retries": 4, "seconds": 5.5}
 outcome_names = st.sampled_from(OUTCOMES)
 
 
-def run_summary(outcomes: list[Outcome], **other: Any) -> RunSummary:
-    whole: dict[str, Any] = {
-        "action": "suspend",
-        "check_mode": False,
-        "outcomes": outcomes,
-        "state": {
-            outcome.id: Workload(outcome.id, "seen", name="n" + outcome.id[:4], phase="Running")
-            for outcome in outcomes
-        },
-        "not_reached": [],
-        "batches": [],
-        "counters": FIGURES,
-        "notes": [],
-        "stopped": False,
+def run_state(
+    outcomes: list[Outcome], action: str = "suspend", check_mode: bool = False, **other: Any
+) -> RunState:
+    stats = RequestStats(())
+    stats.requests, stats.retries = 2, 4
+    ids = Ids([outcome.id for outcome in outcomes], 1)
+    found = RunState(action, ids, check_mode, stats, ReportFile(None, str))
+    found.sent_batches, found.seconds = 3, 5.5
+    found.state = {
+        outcome.id: Workload(outcome.id, "seen", name="n" + outcome.id[:4], phase="Running")
+        for outcome in outcomes
     }
-    return RunSummary(**{**whole, **other})
+    found.settle(outcomes)
+    for name, value in other.items():
+        assert hasattr(found, name)
+        setattr(found, name, value)
+    return found
 
 
 @given(st.lists(outcome_names, max_size=60), st.integers(0, 70), st.booleans(), st.booleans())
@@ -85,7 +88,7 @@ def test_make_result_any_outcomes_has_each_id_once_and_the_same_keys(
 ) -> None:
     ids = workload_ids(len(names))
     outcomes = [Outcome(one, name) for one, name in zip(ids, names)]
-    result = make_result(run_summary(outcomes, check_mode=check_mode), limit, with_diff)
+    result = make_result(run_state(outcomes, check_mode=check_mode), limit, with_diff)
 
     assert list(result) == KEYS + (["diff"] if with_diff else [])
     assert list(result["outcomes"]) == OUTCOMES
@@ -99,7 +102,7 @@ def test_make_result_any_outcomes_has_each_id_once_and_the_same_keys(
     assert result["summary"] == {
         "requested": len(ids),
         **{name: names.count(name) for name in OUTCOMES},
-        **FIGURES._asdict(),
+        **FIGURES,
     }
 
     rows = result["workloads"]
@@ -116,15 +119,15 @@ def test_make_result_any_outcomes_has_each_id_once_and_the_same_keys(
 def test_is_failed_bad_outcome_is_true(name: str) -> None:
     bad = name in ("failed", "unknown", "not_attempted")
     good = Outcome(workload_ids(2)[1], "changed")
-    assert is_failed(run_summary([Outcome(workload_ids(1)[0], name), good])) is bad
+    assert run_state([Outcome(workload_ids(1)[0], name), good]).is_failed is bad
 
 
 def test_is_failed_stopped_or_not_reached_is_true() -> None:
     outcomes = [Outcome(workload_ids(1)[0], "changed")]
-    assert not is_failed(run_summary(outcomes))
-    assert is_failed(run_summary(outcomes, stopped=True))
-    assert is_failed(run_summary(outcomes, not_reached=workload_ids(1)))
-    assert not is_failed(run_summary([]))
+    assert not run_state(outcomes).is_failed
+    assert run_state(outcomes, is_stopped=True).is_failed
+    assert run_state(outcomes, not_reached=workload_ids(1)).is_failed
+    assert not run_state([]).is_failed
 
 
 def test_report_row_known_workload_has_all_values() -> None:
@@ -159,7 +162,7 @@ def test_report_row_unseen_workload_has_the_same_keys() -> None:
 
 def test_make_result_batches_are_listed() -> None:
     records = [BatchRecord("an-id", 100, 98, 2, 1, 0.5), BatchRecord(None, 3, 0, 3, 2, 1.5)]
-    found = make_result(run_summary([], batches=records), 1000, False)["batches"]
+    found = make_result(run_state([], batches=records), 1000, False)["batches"]
     assert all(list(batch) == BATCH for batch in found)
     assert found == [
         {"id": "an-id", "size": 100, "succeeded": 98, "failed": 2, "attempts": 1, "seconds": 0.5},
@@ -173,13 +176,13 @@ def test_describe_result_each_outcome_is_counted() -> None:
     outcomes += [Outcome(one, "unchanged") for one in ids[240:248]]
     outcomes += [Outcome(one, "failed", "refused", "conflict, try later", 409) for one in ids[248:]]
     message = "suspend: 240 changed, 8 unchanged, 2 failed of 250 (409 conflict, try later: 2)"
-    assert make_result(run_summary(outcomes), 0, False)["msg"] == message
+    assert make_result(run_state(outcomes), 0, False)["msg"] == message
 
 
 def test_describe_result_check_mode_says_would() -> None:
     outcomes = [Outcome(one, "changed") for one in workload_ids(2)]
     assert (
-        make_result(run_summary(outcomes, check_mode=True), 0, False)["msg"] == "suspend: 2 would change of 2"
+        make_result(run_state(outcomes, check_mode=True), 0, False)["msg"] == "suspend: 2 would change of 2"
     )
 
 
@@ -190,7 +193,7 @@ def test_describe_result_stopped_names_the_reason_and_missing_ids() -> None:
         Outcome(ids[1], "unchanged", "not_found"),
         Outcome(ids[2], "not_attempted", "deadline"),
     ]
-    found = run_summary(outcomes, action="delete", notes=["the deadline of 5 s has passed"])
+    found = run_state(outcomes, action="delete", notes=["the deadline of 5 s has passed"])
     message = make_result(found, 0, False)["msg"]
     assert message.startswith("delete: 1 changed, 1 unchanged, 1 not attempted of 3")
     assert "the deadline of 5 s has passed" in message
@@ -207,15 +210,15 @@ def test_describe_result_refusal_without_a_message_names_the_reason() -> None:
     message = (
         "suspend: 0 changed, 2 failed, 2 unknown of 4 (named in neither list: 2, refused: 1, 500 refused: 1)"
     )
-    assert make_result(run_summary(outcomes), 0, False)["msg"] == message
+    assert make_result(run_state(outcomes), 0, False)["msg"] == message
     # Where it was stopped, that says why they are unknown.
-    stopped = make_result(run_summary(outcomes[2:], notes=["it was stopped"]), 0, False)["msg"]
+    stopped = make_result(run_state(outcomes[2:], notes=["it was stopped"]), 0, False)["msg"]
     assert stopped == "suspend: 0 changed, 2 unknown of 2; it was stopped"
 
 
 def test_describe_result_many_kinds_of_failure_stays_short() -> None:
     outcomes = [Outcome(one, "failed", "refused", one + "y" * 400, 400) for one in workload_ids(500)]
-    message = make_result(run_summary(outcomes), 0, False)["msg"]
+    message = make_result(run_state(outcomes), 0, False)["msg"]
     assert len(message) < 700
     assert "and 497 other reasons" in message
 
@@ -224,7 +227,7 @@ def test_make_result_diff_shows_phases_of_changed_ids_only() -> None:
     ids = workload_ids(2)
     outcomes = [Outcome(ids[0], "changed"), Outcome(ids[1], "unchanged")]
     for action, after in (("suspend", "Stopped"), ("resume", "Running"), ("delete", "gone")):
-        diff = make_result(run_summary(outcomes, action=action), 1000, True)["diff"]
+        diff = make_result(run_state(outcomes, action=action), 1000, True)["diff"]
         assert ids[0] in diff["before"]
         assert "Running" in diff["before"]
         assert ids[0] in diff["after"]
@@ -233,23 +236,23 @@ def test_make_result_diff_shows_phases_of_changed_ids_only() -> None:
 
 
 def test_make_result_diff_without_changes_has_equal_sides() -> None:
-    diff = make_result(run_summary([Outcome(workload_ids(1)[0], "unchanged")]), 1000, True)["diff"]
+    diff = make_result(run_state([Outcome(workload_ids(1)[0], "unchanged")]), 1000, True)["diff"]
     assert diff["before"] == diff["after"]
 
 
-def large_finding(size: int, failures: int, batch_size: int, is_late: bool) -> RunSummary:
+def large_finding(size: int, failures: int, batch_size: int, is_late: bool) -> RunState:
     """What is the longest for so many ids: each text is six characters where it is written as ASCII."""
     ids = workload_ids(size)
     long = "\u00fc" * 253
     outcomes = [Outcome(one, "failed", "refused", "\u00e4" * 500, 409, one) for one in ids[:failures]]
     outcomes += [Outcome(one, "changed", batch_id=one) for one in ids[failures:]]
     batches = size // batch_size
-    return run_summary(
+    return run_state(
         outcomes,
         state={one: Workload(one, "seen", long, long, long, long, "Running") for one in ids},
         not_reached=ids if is_late else [],
         batches=[BatchRecord(ids[0], batch_size, 0, 0, 1, 12.345)] * batches,
-        counters=FIGURES._replace(batches=batches),
+        sent_batches=batches,
     )
 
 
@@ -288,7 +291,8 @@ def test_make_result_8000_ids_fit_into_an_event_in_colour(failures: int) -> None
 @pytest.mark.parametrize("is_late", [False, True])
 def test_make_result_of_batch_15000_ids_fit_with_rows_of_the_worst(is_late: bool) -> None:
     ids = workload_ids(15_000)
-    whole = large_finding(15_000, 10, 1, is_late)._replace(state={})
+    whole = large_finding(15_000, 10, 1, is_late)
+    whole.state = {one: Workload(one, "seen", phase="Running") for one in ids}
     result = make_result(whole, 1000, True)
     # The options of a task come on top.
     assert len(json.dumps(result)) < LARGEST - 20_000
@@ -301,7 +305,7 @@ def test_make_result_small_is_complete_at_any_verbosity(verbosity: int) -> None:
     ids = workload_ids(800)
     outcomes = [Outcome(one, "changed", batch_id=one) for one in ids]
     batches = [BatchRecord(one, 100, 100, 0, 1, 0.5) for one in ids[:10]]
-    whole = run_summary(outcomes, batches=batches, not_reached=ids[:100])
+    whole = run_state(outcomes, batches=batches, not_reached=ids[:100])
     result = make_result(whole, 1000, False, verbosity)
     assert not result["workloads_truncated"]
     assert len(result["batches"]) == 10

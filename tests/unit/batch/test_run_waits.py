@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied, StatusError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import BatchHooks
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.context import BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import Workload
 from ansible_collections.gpuops.runai.tests.support.memory_client import (
     MemoryClient,
