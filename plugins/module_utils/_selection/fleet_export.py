@@ -14,7 +14,7 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from .._api.cancellation import Cancellation
 from .._api.client import WORKLOADS, Client
@@ -30,7 +30,7 @@ from .._common.times import utc_now
 from .._system.files import check_output, write_whole
 from .._system.processes import watch_ancestors
 from .._workload.phases import UNKNOWN, canonical, is_known
-from .._workload.row import Row, allocated_gpus, idle_gpus
+from .._workload.row import Row, allocated_gpus, idle_gpus, text
 from .nodes import read_nodes, read_pods
 
 _WORKERS = 4
@@ -67,19 +67,19 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
     """Export the fleet. Never raises for what users or control planes do wrong."""
     warnings: list[str] = []
     try:
-        path = _checked_path(params["path"])
+        path = params["path"]
+        _check_path(path)
         connection = connect_options(params, environ)
     except OptionError as fault:
-        return rejected(str(fault), fault=fault)
+        return rejected(str(fault))
     stats = RequestStats(connection.secrets)
     client = Client(connection, Cancellation(is_cancelled=watch_ancestors()), stats, connections=_WORKERS)
     try:
         document = _read(client, warnings.append)
-        text = json.dumps(document, indent=1) + "\n"
         if not check_mode:
-            write_whole(path, text)
+            write_whole(path, json.dumps(document, indent=1) + "\n")
     except RunaiError as fault:
-        return rejected(str(fault), stats.secrets, fault)
+        return rejected(str(fault))._replace(secrets=stats.secrets, fault=fault)
     finally:
         client.close()
     result = {
@@ -94,26 +94,18 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         "workloads": len(document["workloads"]),
         "nodes": len(document["nodes"]),
     }
-    return ModuleResult(
-        result,
-        False,
-        [*connection.warnings, *warnings, *stats.warnings()],
-        stats.secrets,
-    )
+    return ModuleResult(result, False, [*connection.warnings, *warnings, *stats.warnings()], stats.secrets)
 
 
-def rejected(
-    message: str, secrets: Optional[set[str]] = None, fault: Optional[RunaiError] = None
-) -> ModuleResult:
+def rejected(message: str) -> ModuleResult:
     """Return the result of a task that could not do it, in the usual shape."""
     result = {"changed": False, "msg": message, "path": None, "workloads": 0, "nodes": 0}
-    return ModuleResult(result, True, [], secrets or set(), fault)
+    return ModuleResult(result, True, [], set())
 
 
-def _checked_path(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
+def _check_path(path: str) -> None:
+    if not path.strip():
         raise OptionError("path", "is empty. Set the path of the file to write.")
-    path = os.path.expanduser(value)
     if not os.path.isabs(path):
         raise OptionError("path", "must be absolute")
     folder = os.path.dirname(path)
@@ -127,7 +119,6 @@ def _checked_path(value: object) -> str:
         check_output(path)
     except RunaiError as fault:
         raise OptionError("path", str(fault)) from None
-    return path
 
 
 def _read(client: Client, warn: Callable[[str], None]) -> dict[str, Any]:
@@ -194,9 +185,10 @@ def _workload(row: Row, names: dict[str, str]) -> dict[str, Any]:
     found = _only(row, _WORKLOAD)
     if "phase" in found:
         # The simulator takes the API's own phases only.
-        found["phase"] = _phase(found["phase"])
-    submitted_by = row.get("submittedBy")
-    if isinstance(submitted_by, str) and submitted_by:
+        phase = text(row, "phase") or UNKNOWN
+        found["phase"] = canonical(phase) if is_known(phase) else UNKNOWN
+    submitted_by = text(row, "submittedBy")
+    if submitted_by is not None:
         # Numbered as they come: a hash of a known address could be guessed.
         found["submittedBy"] = names.setdefault(submitted_by, "owner-{0:03d}".format(len(names) + 1))
     gpus, idle = allocated_gpus(row), idle_gpus(row)
@@ -205,10 +197,6 @@ def _workload(row: Row, names: dict[str, str]) -> dict[str, Any]:
     if idle is not None:
         found["idleAllocatedGpus"] = idle
     return found
-
-
-def _phase(value: object) -> str:
-    return canonical(value) if isinstance(value, str) and is_known(value) else UNKNOWN
 
 
 def _only(row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Optional
 
+from .._api.client import ListQuery
 from .._common.errors import OptionError
 from .._common.ids import fold_id, parse_ids, pieces
 from .._common.option_values import MOST_CONCURRENT, names, reject_blank, whole, with_whole_texts, within
@@ -25,9 +26,9 @@ from .order import SORT_KEYS, Order
 
 # Lists of names that rows carry as they are given.
 _EXACT = ("projects", "departments", "node_pools", "types", "categories", "submitted_by", "priority_classes")
-_LISTS = ("ids", *_EXACT, "clusters", "phases", "nodes", "filter_by")
+_LISTS = (*_EXACT, "clusters", "phases", "nodes", "filter_by")
 # At least one of these must be given, or all: true.
-CRITERIA = (*_LISTS, "name", "search", *AMOUNTS, *MOMENTS, "preemptible", "suspendable", "idle_for")
+CRITERIA = ("ids", *_LISTS, "name", "search", *AMOUNTS, *MOMENTS, "preemptible", "suspendable", "idle_for")
 
 # Run:ai API 2.25, list of workloads.
 _MOST_FILTERS = 10
@@ -38,14 +39,13 @@ class InfoOptions(NamedTuple):
     """Checked options: which workloads to select, and how to show them.
 
     ``criteria`` lacks ``clusters`` and ``nodes``, since their ids are read from the control plane. They
-    are ``None`` where they were not given.
+    are ``None`` where they were not given. ``query`` is what only the control plane can filter by.
     """
 
     criteria: Criteria
     clusters: Optional[tuple[str, ...]]
     nodes: Optional[tuple[str, ...]]
-    search: Optional[str]
-    filter_by: tuple[str, ...]
+    query: ListQuery
     exclude: tuple[str, ...]
     except_projects: tuple[str, ...]
     idle: Optional[IdleWindow]
@@ -76,11 +76,9 @@ def selection_argument_spec() -> dict[str, dict[str, Any]]:
 
 def select_argument_spec() -> dict[str, dict[str, Any]]:
     """Return the options that select workloads: those of the documentation fragment ``selection``."""
-    lists = {
-        option: {"type": "list", "elements": "str"} for option in (*_LISTS, "exclude", "except_projects")
-    }
+    lists = ("ids", *_LISTS, "exclude", "except_projects")
     return {
-        **lists,
+        **{option: {"type": "list", "elements": "str"} for option in lists},
         "all": {"type": "bool", "default": False},
         "name": {"type": "str"},
         "search": {"type": "str"},
@@ -112,37 +110,36 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
     params = with_whole_texts({**defaults, **params}, given, ("ids",))
     if not params["all"] and all(params[option] is None for option in CRITERIA):
         raise OptionError("criteria", "not set. Set at least one criterion, or all: true for every workload.")
-    warnings: list[str] = []
-    lists = {
-        option: None if params[option] is None else names(option, params[option])
-        for option in (*_LISTS, "exclude", "except_projects", "fields")
-        if option != "ids"
-    }
-    if lists["nodes"] is not None and params["deleted"]:
-        raise OptionError("nodes", "can't be used with deleted: a deleted workload is on no node")
-    if params["idle_for"] is not None and params["deleted"]:
-        raise OptionError("idle_for", "can't be used with deleted: a deleted workload holds no GPU")
+    for option in ("nodes", "idle_for"):
+        if params[option] is not None and params["deleted"]:
+            raise OptionError(
+                option, "can't be used with deleted: a deleted workload is on no node and holds no GPU"
+            )
     if params["idle_for"] is None and "idle_threshold" in given:
         raise OptionError("idle_threshold", "has no effect without idle_for. Set idle_for, or omit it.")
-    until_gpus = params["until_gpus"]
+    lists = {
+        option: names(option, params[option])
+        for option in (*_LISTS, "exclude", "except_projects", "fields")
+        if params[option] is not None
+    }
+    warnings: list[str] = []
     return InfoOptions(
         criteria=_criteria(params, lists, now, warnings),
-        clusters=lists["clusters"],
-        nodes=lists["nodes"],
-        search=params["search"],
-        filter_by=_expressions(lists["filter_by"] or ()),
-        exclude=_exclude(lists["exclude"] or ()),
-        except_projects=lists["except_projects"] or (),
+        clusters=lists.get("clusters"),
+        nodes=lists.get("nodes"),
+        query=ListQuery(params["deleted"], params["search"], _expressions(lists.get("filter_by", ()))),
+        exclude=_exclude(lists.get("exclude", ())),
+        except_projects=lists.get("except_projects", ()),
         idle=None if params["idle_for"] is None else _idle(params["idle_for"], params["idle_threshold"], now),
         except_newest=whole("except_newest", params["except_newest"], 0) or 0,
         order=Order(
             sort_by=params["sort_by"],
             is_descending=params["sort_order"] == "desc",
             limit=whole("limit", params["limit"], 1),
-            until_gpus=None if until_gpus is None else _gpus("until_gpus", until_gpus),
+            until_gpus=_gpus("until_gpus", params["until_gpus"]),
         ),
         is_partial_allowed=params["partial"],
-        fields=_fields(lists["fields"] or ()),
+        fields=_fields(lists["fields"]),
         workloads_limit=whole("workloads_limit", params["workloads_limit"], 0),
         concurrency=within("concurrency", params["concurrency"], MOST_CONCURRENT),
         warnings=tuple(warnings),
@@ -150,27 +147,20 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
 
 
 def _criteria(
-    params: Mapping[str, Any],
-    lists: Mapping[str, Optional[tuple[str, ...]]],
-    now: datetime,
-    warnings: list[str],
+    params: Mapping[str, Any], lists: Mapping[str, tuple[str, ...]], now: datetime, warnings: list[str]
 ) -> Criteria:
     """Return the criteria that can be made without a request."""
-    phase_names = lists["phases"]
-    any_of = {
-        option: _as_given(values)
-        for option, values in lists.items()
-        if option in _EXACT and values is not None
-    }
+    any_of = {option: _as_given(values) for option, values in lists.items() if option in _EXACT}
     if params["ids"] is not None:
         any_of["ids"] = _as_given(_ids(params["ids"]))
-    if phase_names is not None:
-        known = phases("phases", phase_names, warnings)
+    if "phases" in lists:
+        known = phases("phases", lists["phases"], warnings)
         any_of["phases"] = {value: frozenset((phase,)) for value, phase in known.items()}
+    amounts = {option: _gpus(option, params[option]) for option in AMOUNTS}
     return Criteria(
         any_of=any_of,
         name=params["name"],
-        at_least={option: _gpus(option, params[option]) for option in AMOUNTS if params[option] is not None},
+        at_least={option: least for option, least in amounts.items() if least is not None},
         before={
             option: _moment(option, params[option], now) for option in MOMENTS if params[option] is not None
         },
@@ -200,8 +190,8 @@ def _ids(values: Sequence[object]) -> list[str]:
     return ids
 
 
-def _gpus(option: str, value: float) -> float:
-    if not math.isfinite(value) or value <= 0:
+def _gpus(option: str, value: Optional[float]) -> Optional[float]:
+    if value is not None and not 0 < value < math.inf:
         raise OptionError(option, "must be a number of GPUs greater than 0")
     return value
 

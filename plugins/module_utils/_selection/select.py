@@ -131,8 +131,7 @@ class _Selecting:
     def _read(self, criteria: Criteria, clusters: Optional[Sequence[Cluster]]) -> tuple[Rows, Rows]:
         """Return the rows of the scope, where they are wanted, and rows with all that meet the criteria."""
         options, reader = self._options, self._reader
-        query = ListQuery(criteria.is_deleted, options.search, options.filter_by)
-        is_asked_of_server = query.search is not None or bool(query.filters)
+        is_asked_of_server = options.query.search is not None or bool(options.query.filters)
         by_id = [criteria.keys(option) for option in ("ids", "nodes") if option in criteria.any_of]
         api_ids = {one.id: one.api_id for one in clusters or ()}
         scope: Rows = {}
@@ -146,7 +145,7 @@ class _Selecting:
             return scope, {**scope, **self._by_ids(ids, criteria.is_deleted)}
         filters, is_whole = server_part(criteria, api_ids)
         narrowed = (
-            options.filter_by,
+            options.query.filters,
             options.exclude,
             options.except_projects,
             options.idle,
@@ -156,7 +155,7 @@ class _Selecting:
         limited_read = None
         if limit is not None and is_whole and not any(narrowed) and options.order == Order(limit=limit):
             limited_read = LimitedRead(limit, predicate(criteria))
-        return scope, reader.listed(query, filters, limited_read)
+        return scope, reader.listed(options.query, filters, limited_read)
 
     def _idle(self, matched: Matched) -> IdleRows:
         """Return what of the rows is idle, where that is asked for, without the newest of each project."""
