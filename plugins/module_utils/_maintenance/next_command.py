@@ -15,11 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from .._api.connection import SECRET_OPTIONS, connection_argument_spec, is_usable_address
-from .._common.text import clean
 from .._record.events import BEGUN, ENDED, PLANNED
-from .._record.record import Record, RecordError
+from .._record.record import Record
 from .._selection.options import select_argument_spec
-from .._selection.places import Unlisted, unlisted_message
 from .._system.processes import ancestors, arguments_of, is_play
 from .options import maintenance_argument_spec
 
@@ -36,11 +34,14 @@ _PREFIX = "workload_maintenance_"
 # They name a record and a control plane. All other options belong to one task.
 _WHERE = ("name", "record_dir", *(one for one in connection_argument_spec() if one not in SECRET_OPTIONS))
 _NEVER_SHOWN = frozenset((*SECRET_OPTIONS, "record", "by", "state", "workloads_limit"))
-_PLAN_ONLY = frozenset(
-    ("reason", "select", "max_affected", "max_percent", "unmatched_exemptions", "allow_empty")
-)
-_BEGIN_ONLY = frozenset(("recheck", "unsuspendable", "max_drift", "crosses_version", "node_fenced"))
-_END_ONLY = ("resume_touched", "settle_time")
+# The states in which an option has an effect, where it is not all of them.
+_STATES_OF: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("reason", "select", "max_affected", "max_percent", "allow_empty"), (PLANNED, BEGUN)),
+    **dict.fromkeys(("unmatched_exemptions", "unsuspendable", "max_drift"), (PLANNED, BEGUN)),
+    **dict.fromkeys(("crosses_version", "node_fenced"), (PLANNED, BEGUN)),
+    "recheck": (BEGUN,),
+    **dict.fromkeys(("resume_touched", "settle_time"), (ENDED,)),
+}
 # Placeholders for options for which a run was rejected.
 _CORRECTIONS: Mapping[str, str] = {
     "name": "<another name>",
@@ -68,18 +69,6 @@ _REPEATED = (
 _REPEATED_FLAGS = ("-J", "--ask-vault-password", "--ask-vault-pass")
 _EXTRA_VARS = ("-e", "--extra-vars")
 _LARGEST_FILE = 256 * 1024
-
-
-class UnlistedNames(RecordError):
-    """Names of a selection that the control plane does not list; ``corrections`` go into the next command."""
-
-    def __init__(self, option: str, values: Sequence[str], unlisted: Unlisted) -> None:
-        super().__init__("{0}. Correct the name".format(unlisted_message(option, unlisted)))
-        shown = [
-            "<{0}>".format(" or ".join(unlisted[one]) or "another name") if one in unlisted else one
-            for one in values
-        ]
-        self.corrections = {option: ",".join(clean(one, 300) for one in shown)}
 
 
 class TypedCommand(NamedTuple):
@@ -159,7 +148,7 @@ class NextCommand:
         is_check: bool,
         typed: Optional[TypedCommand] = None,
     ) -> None:
-        self._given = {key: value for key, value in given.items() if not key.startswith("_ansible_")}
+        self._given = given
         by = given.get("by")
         self._by: Mapping[str, Any] = by if isinstance(by, dict) else {}
         self._is_check = is_check
@@ -220,15 +209,10 @@ class NextCommand:
 
     def _all(self, state: str) -> dict[str, Any]:
         values = self._where()
-        left_out = {
-            PLANNED: ("recheck", *_END_ONLY),
-            BEGUN: _END_ONLY,
-            ENDED: (*_PLAN_ONLY, *_BEGIN_ONLY),
-            STATUS: (*_PLAN_ONLY, *_BEGIN_ONLY, *_END_ONLY),
-        }[state]
         spec = maintenance_argument_spec()
         for option, value in self._given.items():
-            if option in values or option in _NEVER_SHOWN or option in left_out or option not in spec:
+            has_effect = option in spec and state in _STATES_OF.get(option, (state,))
+            if not has_effect or option in values or option in _NEVER_SHOWN:
                 continue
             if option == "select":
                 values.update(_criteria(value))

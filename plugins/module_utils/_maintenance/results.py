@@ -118,7 +118,10 @@ def make_result(
     if is_held:
         msg += ". Nothing came back: {0}".format(_holders(outcome))
     rows = [problem.row for problem in outcome.problems]
-    owners = owners_of(one for one in record.workloads.values() if _concerns_owner(record, one))
+    is_planned = record.state == PLANNED
+    owners = owners_of(
+        one for one in record.workloads.values() if (one.plan == ACT if is_planned else one.is_asked)
+    )
     before, next_command = _next_step(outcome, options, context)
     lines = [
         msg,
@@ -173,30 +176,22 @@ def rows_of(outcome: Outcome) -> Iterator[dict[str, Any]]:
 
 def _next_step(outcome: Outcome, options: MaintenanceOptions, context: RunContext) -> tuple[list[str], str]:
     """Return lines about what to do before the next command, and that command."""
-    record, commands = outcome.record, context.commands
-    if context.verb == TOLD:
+    record, verb, commands = outcome.record, context.verb, context.commands
+    if verb == TOLD:
         return [], ""
-    if context.verb == PLANNED:
-        return (
-            ([], commands.without_check(PLANNED))
-            if context.is_check
-            else _after_plan(outcome, options, commands)
-        )
-    if context.verb == BEGUN:
-        if context.is_check:
-            return [], commands.without_check(BEGUN)
-        return ([], commands.repeat(BEGUN)) if outcome.is_about_workloads else _after_begin(outcome, commands)
-    if context.verb == ENDED:
-        if context.is_check:
-            return [], commands.without_check(ENDED) if outcome.changed else ""
+    if context.is_check and verb != STATUS:
+        return [], commands.without_check(verb) if verb != ENDED or outcome.changed else ""
+    if verb == ENDED:
         return _after_end(outcome, commands)
-    if record.state == PLANNED:
+    if verb == BEGUN:
+        return ([], commands.repeat(BEGUN)) if outcome.is_about_workloads else _after_begin(outcome, commands)
+    if PLANNED in (verb, record.state):
         return _after_plan(outcome, options, commands)
+    if record.state == BEGUN:
+        return _after_begin(outcome, commands)
     if record.state == ACTING:
         give_up = ["To give up: {0}".format(commands.continue_with(ENDED))]
         return give_up, commands.continue_with(BEGUN, **fence_of(record, commands))
-    if record.state == BEGUN:
-        return _after_begin(outcome, commands)
     return [], commands.continue_with(ENDED) if record.state == ENDING else ""
 
 
@@ -355,14 +350,6 @@ def _row(outcome: Outcome, one: RecordedWorkload) -> dict[str, Any]:
         "message": one.message,
         "held_by": outcome.held[one.id].name if verdict == HELD else "",
     }
-
-
-def _concerns_owner(record: Record, one: RecordedWorkload) -> bool:
-    return (
-        one.plan == ACT
-        if record.state == PLANNED
-        else one.is_accepted or one.has_unknown_outcome or one.is_in_flight
-    )
 
 
 def _holders(outcome: Outcome) -> str:

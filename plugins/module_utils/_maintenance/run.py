@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from .._common.errors import RunaiError, no_request
@@ -21,7 +21,7 @@ from .._selection.places import AmbiguousNode
 from .._system.files import check_output
 from .._system.mounts import is_in_container
 from .control_plane import ControlPlaneReader
-from .next_command import STATUS, NextCommand, TypedCommand, UnlistedNames, faulty_options
+from .next_command import STATUS, NextCommand, TypedCommand, faulty_options
 from .notice import record_told
 from .options import TOLD, MaintenanceOptions, maintenance_argument_spec, maintenance_options
 from .page import write_summary
@@ -48,15 +48,8 @@ def run_maintenance(
 
     ``verbosity`` is how many ``v`` the play was started with, ``typed`` what is known of its command.
     """
-    context = RunContext(
-        params["state"], check_mode, verbosity, NextCommand(given, environ, check_mode, typed)
-    )
-    try:
-        options = maintenance_options(params, given, environ)
-    except RunaiError as fault:
-        return _rejected(fault, context)
-    reader = ControlPlaneReader(params, environ, options.wait_for_api)
-    return _run(Session(options, params, environ, check_mode, reader, say), context)
+    commands = NextCommand(given, environ, check_mode, typed)
+    return _run(params, given, environ, RunContext(params["state"], check_mode, verbosity, commands), say)
 
 
 def run_maintenance_info(
@@ -68,33 +61,18 @@ def run_maintenance_info(
     typed: Optional[TypedCommand] = None,
 ) -> ModuleResult:
     """List the records of a folder, or compare one with the control plane."""
-    context = RunContext(STATUS, check_mode, verbosity, NextCommand(given, environ, check_mode, typed))
-    finished = _info(params, given, environ, context)
+    commands = NextCommand(given, environ, check_mode, typed)
+    context = RunContext(STATUS, check_mode, verbosity, commands)
+    if params["name"] is None:
+        finished = _list(params, environ, context)
+    else:
+        # A read uses none of the options that runai_maintenance alone has.
+        defaults = {option: spec.get("default") for option, spec in maintenance_argument_spec().items()}
+        finished = _run({**defaults, "state": ENDED, **params}, given, environ, context)
     for key in ("record", "to_tell"):
         # A task that only reads has none.
         finished.result.pop(key)
     return finished
-
-
-def _info(
-    params: Mapping[str, Any], given: Mapping[str, Any], environ: Mapping[str, str], context: RunContext
-) -> ModuleResult:
-    try:
-        if params["name"] is None:
-            result = {**empty_result(context.is_check), **_listed(params, environ)}
-            return ModuleResult(result, False, [], set())
-        options = maintenance_options({**_defaults(), **params}, given, environ)
-    except RunaiError as fault:
-        return _rejected(fault, context)
-    reader = ControlPlaneReader(params, environ, options.wait_for_api)
-    # Reading only, it keeps nobody off the record.
-    return _run(Session(options, params, environ, True, reader), context)
-
-
-def _defaults() -> dict[str, Any]:
-    """Return the options of runai_maintenance that runai_maintenance_info does not have; a read uses none."""
-    defaults = {option: spec.get("default") for option, spec in maintenance_argument_spec().items()}
-    return {**defaults, "state": ENDED}
 
 
 def _rejected(fault: RunaiError, context: RunContext) -> ModuleResult:
@@ -118,8 +96,20 @@ def rejected_result(message: str, check_mode: bool, next_command: str = "", rows
     return ModuleResult(result, True, [], set())
 
 
-def _run(session: Session, context: RunContext) -> ModuleResult:
-    options, reader = session.options, session.reader
+def _run(
+    params: Mapping[str, Any],
+    given: Mapping[str, Any],
+    environ: Mapping[str, str],
+    context: RunContext,
+    say: Callable[[str], None] = lambda line: None,
+) -> ModuleResult:
+    try:
+        options = maintenance_options(params, given, environ)
+    except RunaiError as fault:
+        return _rejected(fault, context)
+    reader = ControlPlaneReader(params, environ, options.wait_for_api)
+    # Reading only, a status keeps nobody off the record.
+    session = Session(options, params, environ, context.is_check or context.verb == STATUS, reader, say)
     try:
         _check_summary_path(options)
         identity = reader.identity()
@@ -132,8 +122,7 @@ def _run(session: Session, context: RunContext) -> ModuleResult:
             _write_summary(options.summary_path, result, outcome)
         failed = result["error"] is not None
     except RunaiError as fault:
-        finished = _failed(session, fault, context)
-        result, failed = finished.result, True
+        result, failed = _failed(session, fault, context), True
     finally:
         session.close()
     # A warning that the rejection has in its message is shown once.
@@ -141,14 +130,13 @@ def _run(session: Session, context: RunContext) -> ModuleResult:
     return ModuleResult(result, failed, warnings, {*reader.secrets, *session.secrets})
 
 
-def _failed(session: Session, fault: RunaiError, context: RunContext) -> ModuleResult:
-    """Return a run that was rejected, or cut off by a fault, with the state of its record."""
-    message, rows, state = str(fault), [], context.verb
-    corrections = {}
+def _failed(session: Session, fault: RunaiError, context: RunContext) -> dict[str, Any]:
+    """Return the result of a run that was rejected, or cut off by a fault, with the state of its record."""
+    message, state = str(fault), context.verb
+    rows: Sequence[str] = ()
+    corrections: Mapping[str, str] = {}
     if isinstance(fault, RecordError):
-        state, rows = fault.next_state or context.verb, fault.rows
-    if isinstance(fault, UnlistedNames):
-        corrections = fault.corrections
+        state, rows, corrections = fault.next_state or context.verb, fault.rows, fault.corrections
     elif isinstance(fault, AmbiguousNode):
         corrections = {"clusters": "<{0}>".format(" or ".join(fault.clusters))}
     if not session.check_mode:
@@ -166,12 +154,10 @@ def _failed(session: Session, fault: RunaiError, context: RunContext) -> ModuleR
     else:
         fence = fence_of(session.record, context.commands) if state == BEGUN else {}
         next_command = context.commands.continue_with(state, **fence)
-    finished = rejected_result(message, context.is_check, next_command, rows)
-    finished.result["changed"] = session.has_changed
-    finished.result["error"].update(fault.shown, message=message)
-    finished.result["state"] = session.record.state or None
-    finished.result.update(_record_keys(session))
-    return finished
+    result = rejected_result(message, context.is_check, next_command, rows).result
+    result["error"].update(fault.shown, message=message)
+    result.update(_record_keys(session), changed=session.has_changed, state=session.record.state or None)
+    return result
 
 
 def _record_keys(session: Session) -> dict[str, Any]:
@@ -215,15 +201,16 @@ def _write_summary(path: str, result: dict[str, Any], outcome: Outcome) -> None:
         result.update(msg=message, lines=[message, *result["lines"][1:]], error=error)
 
 
-def _listed(params: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+def _list(params: Mapping[str, Any], environ: Mapping[str, str], context: RunContext) -> ModuleResult:
     path = params["record_dir"] or environ.get("RUNAI_RECORD_DIR")
-    if not path:
-        raise RecordError("record_dir: not set. Set it to the folder of the records")
-    folder = RecordFolder(path, may_create=False)
     try:
-        rows = [_listed_row(folder, name) for name in folder.names()]
-    finally:
-        folder.close()
+        if not path:
+            raise RecordError("record_dir: not set. Set it to the folder of the records")
+        folder = RecordFolder(path, may_create=False)
+    except RecordError as fault:
+        return _rejected(fault, context)
+    rows = [_listed_row(folder, name) for name in folder.names()]
+    folder.close()
     msg = "{0} in {1}".format(counted(len(rows), "record"), folder.path)
     lines = [
         "{name}: {state}{0}, {reason}{1}".format(
@@ -236,7 +223,8 @@ def _listed(params: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
     if len(rows) > _MOST_LISTED:
         lines.append("and {0} more".format(len(rows) - _MOST_LISTED))
     shown, _taken = fitting(rows, LARGEST_RESULT // 2)
-    return {"msg": msg, "records": shown, "lines": [msg, *lines]}
+    result = {**empty_result(context.is_check), "msg": msg, "records": shown, "lines": [msg, *lines]}
+    return ModuleResult(result, False, [], set())
 
 
 def _listed_row(folder: RecordFolder, name: str) -> dict[str, Any]:

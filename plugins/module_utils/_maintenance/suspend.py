@@ -27,10 +27,10 @@ from .._record.events import (
 )
 from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
 from .._record.record import LIMITS, Record, RecordedWorkload, RecordError, workloads_events
+from .._selection.places import Unlisted, unlisted_message
 from .._workload.phases import FINISHED_PHASES, RUNNING, STOPPED, STOPPING, SUSPEND
 from .._workload.workload import Workload
 from .control_plane import Identity, Selected
-from .next_command import UnlistedNames
 from .node_pods import NodePods, read_node_pods
 from .notice import apply_notice
 from .options import LIMITING_CRITERIA, NONE, check_plan_options
@@ -144,7 +144,7 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
     scope = {option: value for option, value in options.select.items() if option not in LIMITING_CRITERIA}
     selected = session.reader.select(scope, with_scope=options.max_percent is not None)
     for option, unlisted in selected.unlisted.items():
-        raise UnlistedNames(option, scope[option], unlisted)
+        raise _unlisted_error(option, scope[option], unlisted)
     now = {one.id: one for one in selected.workloads}
     entries = plan_workloads(selected.workloads, session.holders(now), options)
     notified = apply_notice(
@@ -306,6 +306,17 @@ def _why_active(session: Session, one: RecordedWorkload) -> str:
     if one.outcome == CHANGED:
         return "the suspend was accepted, and not carried out in time"
     return session.not_sent.get(one.id) or one.message or one.outcome or "not sent"
+
+
+def _unlisted_error(option: str, values: Sequence[str], unlisted: Unlisted) -> RecordError:
+    corrected = [
+        "<{0}>".format(" or ".join(unlisted[one]) or "another name") if one in unlisted else one
+        for one in values
+    ]
+    return RecordError(
+        "{0}. Correct the name".format(unlisted_message(option, unlisted)),
+        corrections={option: ",".join(clean(one, 300) for one in corrected)},
+    )
 
 
 def _state_error(record: Record) -> RecordError:

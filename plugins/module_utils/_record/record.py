@@ -54,12 +54,22 @@ NAME_RULE = "must be 1 to 100 letters, digits, dots, hyphens and underscores, th
 
 
 class RecordError(RunaiError):
-    """A record or its use is rejected. ``rows`` give details, ``next_state`` is what to run instead."""
+    """A record or its use is rejected.
 
-    def __init__(self, message: str, next_state: Optional[str] = None, rows: Sequence[str] = ()) -> None:
+    ``rows`` give details, ``next_state`` is what to run instead, ``corrections`` are values by option.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        next_state: Optional[str] = None,
+        rows: Sequence[str] = (),
+        corrections: Optional[Mapping[str, str]] = None,
+    ) -> None:
         super().__init__(message)
         self.next_state = next_state
         self.rows = list(rows)
+        self.corrections = corrections or {}
 
 
 def is_name(text: str) -> bool:

@@ -390,3 +390,20 @@ def test_begin_names_planned_workloads_that_finished_or_were_stopped_since(
     lines = good(run_against(control_plane, folder, "begun"))["lines"]
     assert "1 workload finished since the plan: 0" in lines
     assert "1 workload stopped before this begin; not resumed by end: 1" in lines
+
+
+def test_plan_with_unlisted_names_corrects_them_in_place(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    unlisted = {"nodes": {"gpu-71": ["gpu-17", "gpu-7"], "x": []}}
+    control_plane.select = lambda *_selection, **_options: Selected([], {}, unlisted=unlisted)  # type: ignore[method-assign]
+    options = {"select": {"nodes": ["gpu-18", "gpu-71", "x"]}}
+    refused = _rejected(run_against(control_plane, folder, "planned", **options), "Correct the name")
+    assert "'workload_maintenance_nodes=gpu-18,<gpu-17 or gpu-7>,<another name>'" in refused["next"]
+
+
+def test_told_without_owners_is_rejected_as_any_option(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    rejected = _rejected(run_against(control_plane, folder, "told"), "told: required for state: told")
+    assert rejected["next"] == ""

@@ -15,7 +15,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.next_com
     FENCE,
     NextCommand,
     TypedCommand,
-    UnlistedNames,
     faulty_options,
     parse_command,
 )
@@ -179,7 +178,5 @@ def test_faulty_options_are_those_that_a_message_begins_with() -> None:
     assert faulty_options("the control plane: no answer") == []
 
 
-def test_unlisted_names_are_corrected_in_place() -> None:
-    unlisted = {"gpu-71": ["gpu-17", "gpu-7"], "x": []}
-    fault = UnlistedNames("nodes", ["gpu-18", "gpu-71", "x"], unlisted)
-    assert fault.corrections == {"nodes": "gpu-18,<gpu-17 or gpu-7>,<another name>"}
+def test_rejected_notice_has_no_command_since_a_playbook_writes_it() -> None:
+    assert _command(told=[]).repeat("told", ["told"]) == ""
