@@ -12,7 +12,6 @@ from typing import NamedTuple
 from .._common.errors import RunaiError
 from .._common.text import clean, counted, some_of
 from .._record.events import LEAVE
-from .._record.record import Record
 from .control_plane import PodsOnNode
 from .session import Session
 
@@ -62,8 +61,9 @@ class NodePods(NamedTuple):
         ]
 
 
-def read_node_pods(session: Session, record: Record, left: Collection[str] = ()) -> NodePods:
+def read_node_pods(session: Session, unsuspendable: Collection[str] = ()) -> NodePods:
     """Return the pods that are left on the nodes that the record's selection names."""
+    record = session.record
     nodes = record.select.get("nodes")
     if not nodes:
         return NodePods()
@@ -73,7 +73,7 @@ def read_node_pods(session: Session, record: Record, left: Collection[str] = ())
         found = session.reader.read_workloads(ids) if ids else {}
     except RunaiError as error:
         return NodePods(fault="the pods on {0} can't be read ({1})".format(some_of(nodes), error))
-    on_purpose = {one.id for one in record.workloads.values() if one.plan == LEAVE} | set(left)
+    on_purpose = {one.id for one in record.workloads.values() if one.plan == LEAVE} | set(unsuspendable)
     others = [workload_id for workload_id in ids if workload_id not in on_purpose]
     names = []
     for workload_id in others:

@@ -19,7 +19,6 @@ from .._common.times import format_age, parse_timestamp, utc_now
 from .._record.events import ACTING, BEGUN, PLANNED, ToldEvent
 from .._record.record import RecordedWorkload, RecordError
 from .._selection.keep import Keep
-from .control_plane import Identity
 from .plan_rules import by_owner
 from .results import Outcome, Problem
 from .session import Session
@@ -99,14 +98,14 @@ def apply_notice(
     return NoticeResult(due, [], expired, notes)
 
 
-def record_told(session: Session, identity: Identity) -> Outcome:
+def record_told(session: Session) -> Outcome:
     """Record the notices that owners received."""
     record = session.record
     if record.state not in (PLANNED, ACTING, BEGUN):
         raise RecordError(
             "told: the record {0} is {1}. Plan first".format(record.name, record.state or "not planned")
         )
-    session.check_same_control_plane(identity)
+    session.check_same_control_plane()
     at, lines, problems = utc_now(), [], []
     for one in session.options.told:
         ids = [workload_id for workload_id in one.ids if workload_id in record.workloads]

@@ -26,31 +26,31 @@ from .options import REFUSE, MaintenanceOptions
 MOST_ROWS = 20
 
 
-def recorded(workload: Workload, plan: str) -> RecordedWorkload:
-    """Return the workload as the record keeps it."""
-    return RecordedWorkload(
-        id=workload.id,
-        plan=plan,
-        name=workload.name,
-        project=workload.project,
-        owner=workload.submitted_by,
-        cluster_id=workload.cluster,
-        gpus=workload.gpus,
-        phase=workload.phase,
-        since=workload.phase_since,
-    )
-
-
 def plan_workloads(
     selected: Iterable[Workload], held: Collection[str], options: MaintenanceOptions
 ) -> list[RecordedWorkload]:
     """Return the plan in the order of the selection, cut to its ``limit`` and ``until_gpus``."""
     entries = []
-    for workload in selected:
-        if workload.is_active:
-            entries.append(recorded(workload, LEAVE if workload.can_suspend is False else ACT))
-        elif workload.phase in (STOPPED, STOPPING) and workload.id in held:
-            entries.append(recorded(workload, SHARE))
+    for one in selected:
+        if one.is_active:
+            plan = LEAVE if one.can_suspend is False else ACT
+        elif one.phase in (STOPPED, STOPPING) and one.id in held:
+            plan = SHARE
+        else:
+            continue
+        entries.append(
+            RecordedWorkload(
+                one.id,
+                plan,
+                name=one.name,
+                project=one.project,
+                owner=one.submitted_by,
+                cluster_id=one.cluster,
+                gpus=one.gpus,
+                phase=one.phase,
+                since=one.phase_since,
+            )
+        )
     return _cut(entries, options)
 
 
@@ -78,7 +78,7 @@ def check_plan(
 ) -> None:
     """Raise RecordError for a plan that must not be carried out; nothing was sent."""
     _check_exemptions(selected, options)
-    check_unsuspendable(entries, options.unsuspendable)
+    check_unsuspendable([entry for entry in entries if entry.plan == LEAVE], options.unsuspendable)
     _check_enough(entries, options)
     check_crossing(entries, options.crosses_version, versions)
     acted_on = [entry for entry in entries if entry.plan == ACT]
@@ -102,9 +102,7 @@ def _check_empty(
     entries: Sequence[RecordedWorkload], selected: Selected, options: MaintenanceOptions
 ) -> None:
     """Raise RecordError for an empty plan, since it would pass for a maintenance that is done."""
-    if options.allow_empty or any(entry.plan != LEAVE for entry in entries):
-        return
-    if any(entry.plan == LEAVE for entry in entries):
+    if options.allow_empty or entries:
         return
     stopped = sum(one.phase in (STOPPED, STOPPING) for one in selected.workloads)
     raise RecordError(
@@ -115,9 +113,8 @@ def _check_empty(
     )
 
 
-def check_unsuspendable(entries: Iterable[RecordedWorkload], policy: str) -> None:
-    """Raise RecordError where workloads can't be suspended and are not to be left."""
-    stuck = [entry for entry in entries if entry.plan == LEAVE]
+def check_unsuspendable(stuck: Sequence[RecordedWorkload], policy: str) -> None:
+    """Raise RecordError for workloads that can't be suspended, unless they are to be left running."""
     if stuck and policy == REFUSE:
         raise RecordError(
             "unsuspendable: {0} can't be suspended: {1}. Set unsuspendable: leave, or exclude them".format(
@@ -201,11 +198,6 @@ def check_crossing(
                 counted(len(stuck), "workload"), target, name_some(stuck)
             )
         )
-
-
-def drift_of(now: Iterable[Workload], known: Collection[str]) -> list[Workload]:
-    """Return the drift: workloads that are active and selected now, but were not planned."""
-    return [one for one in now if one.is_active and one.id not in known]
 
 
 def owners_of(entries: Iterable[RecordedWorkload]) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Callable
 
 from .._record.events import ACT, BEGUN, ENDED, ENDING, OTHERS, PLANNED
 from .._record.ownership import (
@@ -24,10 +23,9 @@ from .._record.ownership import (
     Holder,
     uncertain_if_few,
 )
-from .._record.record import Record, RecordError
+from .._record.record import RecordError
 from .._workload.phases import RESUME, RUNNING, STOPPED, STOPPING
 from .._workload.workload import Workload
-from .control_plane import Identity
 from .node_pods import read_node_pods
 from .plan_rules import row_of
 from .results import Outcome, Problem
@@ -39,18 +37,18 @@ _MAY_BE_BEGUN = (
 )
 
 
-def end(session: Session, identity: Identity, sleep: Callable[[float], None] = time.sleep) -> Outcome:
+def end(session: Session) -> Outcome:
     """Resume the workloads that this record stopped, and those that may still stop."""
     record = session.record
     if not record.state:
-        raise RecordError("name: there is no record {0}, so nothing to resume".format(session.options.name))
-    session.check_same_control_plane(identity)
+        raise RecordError("name: there is no record {0}, so nothing to resume".format(record.name))
+    session.check_same_control_plane()
     if record.state == PLANNED:
-        return _close_plan(session, record)
+        return _close_plan(session)
     if record.state == ENDED:
-        return _end_again(session, record)
+        return _end_again(session)
     if not session.check_mode:
-        _wait_for_requests_in_flight(session, record, sleep)
+        _wait_for_requests_in_flight(session)
         # Before the other records are read: of two that end at once neither leaves it to the other.
         session.enter_state(ENDING)
     now = session.read_recorded()
@@ -59,16 +57,17 @@ def end(session: Session, identity: Identity, sleep: Callable[[float], None] = t
     found = session.verdicts(now, held)
     if "resume_touched" in session.options.given and not session.options.resume_touched:
         # The operator has decided.
-        left = uncertain_if_few(found)
-        session.note_attribution(now, dict.fromkeys(left, OTHERS))
-        found.update(dict.fromkeys(left, TOUCHED))
+        touched = uncertain_if_few(found)
+        session.note_attribution(now, dict.fromkeys(touched, OTHERS))
+        found.update(dict.fromkeys(touched, TOUCHED))
     wanted = [*TO_RESUME, *((TOUCHED, UNCERTAIN) if session.options.resume_touched else ())]
     ids = [workload_id for workload_id, verdict in found.items() if verdict in wanted]
-    return _resume(session, record, ids, now, found, held)
+    return _resume(session, ids, now, found, held)
 
 
-def _end_again(session: Session, record: Record) -> Outcome:
+def _end_again(session: Session) -> Outcome:
     """Resume workloads that an ended record left to another record, if that is gone; nothing else is owed."""
+    record = session.record
     now = session.read_recorded()
     held = session.holders(now)
     found = _verdicts_of_ended(session.verdicts_of_phases(now, held))
@@ -80,20 +79,27 @@ def _end_again(session: Session, record: Record) -> Outcome:
     ]
     if ids:
         session.enter_state(ENDING)
-        return _resume(session, record, ids, now, found, held)
+        return _resume(session, ids, now, found, held)
     return Outcome(record, now, found, held)
 
 
 def _resume(
     session: Session,
-    record: Record,
     ids: Sequence[str],
     now: dict[str, Workload],
     found: Mapping[str, str],
     held: Mapping[str, Holder],
 ) -> Outcome:
     """Resume workloads, and close the record unless anything is owed or in doubt then."""
-    if ids and not session.check_mode:
+    record, asked = session.record, frozenset(ids)
+    if session.check_mode:
+        problems = [
+            _problem(session, one, found[one], now)
+            for one in found
+            if (now[one].can_suspend is False if one in asked else found[one] not in SETTLED)
+        ]
+        return Outcome(record, now, found, held, changed=bool(ids), to_send=len(ids), problems=problems)
+    if ids:
         late = [workload_id for workload_id in ids if found[workload_id] == LATE]
         ran = [one for one in ids if record.workloads[one].phase == RUNNING]
         for part in (ran, [one for one in ids if record.workloads[one].phase != RUNNING]):
@@ -103,23 +109,14 @@ def _resume(
         session.note_phases(now)
         held = session.holders(now)
         found = session.verdicts(now, held)
-    sent = frozenset(ids)
-    bad = [one for one in record.covered() if _is_problem(session, one.id, found[one.id], sent, now)]
     problems = [
-        Problem(row_of(one, _describe_problem(session, record, one.id, found[one.id], now)), one.id)
-        for one in bad
+        _problem(session, one, verdict, now)
+        for one, verdict in found.items()
+        if verdict not in SETTLED or (verdict == TOUCHED and one in asked)
     ]
-    if not problems and not session.check_mode:
+    if not problems:
         session.enter_state(ENDED)
-    return Outcome(
-        record,
-        now,
-        found,
-        held,
-        changed=bool(ids) if session.check_mode else session.has_changed,
-        to_send=len(ids) if session.check_mode else 0,
-        problems=problems,
-    )
+    return Outcome(record, now, found, held, changed=session.has_changed, problems=problems)
 
 
 def _verdicts_of_ended(found: Mapping[str, str]) -> dict[str, str]:
@@ -128,21 +125,21 @@ def _verdicts_of_ended(found: Mapping[str, str]) -> dict[str, str]:
     return {one: closed.get(verdict, verdict) for one, verdict in found.items()}
 
 
-def _is_problem(
-    session: Session, one: str, verdict: str, ids: frozenset[str], now: Mapping[str, Workload]
-) -> bool:
-    """Return whether a workload is owed or in doubt; in check mode, whether it would be."""
-    if session.check_mode:
-        return now[one].can_suspend is False if one in ids else verdict not in SETTLED
-    return verdict not in SETTLED or (one in ids and verdict == TOUCHED)
+def _problem(session: Session, workload_id: str, verdict: str, now: Mapping[str, Workload]) -> Problem:
+    """Return a workload that is owed or in doubt; in check mode, that would be."""
+    one = session.record.workloads[workload_id]
+    message = session.not_sent.get(workload_id) or (one.message if one.is_resume_asked else "")
+    phase = " (now {0})".format(now[workload_id].phase) if workload_id in now else ""
+    row = row_of(one, "{0}{1}{2}".format(VERDICTS[verdict], phase, ": " + message if message else ""))
+    return Problem(row, workload_id)
 
 
-def status(session: Session, identity: Identity) -> Outcome:
+def status(session: Session) -> Outcome:
     """Compare a record with the control plane; write nothing."""
     record = session.record
     if not record.id:
         raise RecordError("there is no record {0}".format(record.name))
-    session.check_same_control_plane(identity)
+    session.check_same_control_plane()
     now = session.read_recorded()
     session.note_phases(now)
     held = session.holders(now)
@@ -151,12 +148,12 @@ def status(session: Session, identity: Identity) -> Outcome:
     found = session.verdicts(now, held)
     if record.state == ENDED:
         found = _verdicts_of_ended(found)
-    pods = read_node_pods(session, record)
+    pods = read_node_pods(session)
     problems = [Problem(pods.describe(), "")] if pods.is_problem and record.state == BEGUN else []
     problems += [
-        Problem(row_of(one, VERDICTS[NOT_VISIBLE]), one.id)
-        for one in record.covered()
-        if found[one.id] == NOT_VISIBLE and record.state != ENDED
+        Problem(row_of(record.workloads[one], VERDICTS[NOT_VISIBLE]), one)
+        for one, verdict in found.items()
+        if verdict == NOT_VISIBLE and record.state != ENDED
     ]
     return Outcome(
         record,
@@ -169,9 +166,9 @@ def status(session: Session, identity: Identity) -> Outcome:
     )
 
 
-def _close_plan(session: Session, record: Record) -> Outcome:
+def _close_plan(session: Session) -> Outcome:
     """Close a plan that was never begun; that of a record which was handed over may have been."""
-    problems = []
+    record = session.record
     if session.was_handed_over:
         now = session.read_recorded()
         problems = [
@@ -179,32 +176,23 @@ def _close_plan(session: Session, record: Record) -> Outcome:
             for one in record.covered()
             if one.plan == ACT and one.id in now and now[one.id].phase in (STOPPED, STOPPING)
         ]
-    if problems:
-        return Outcome(record, now, problems=problems)
+        if problems:
+            return Outcome(record, now, problems=problems)
     if not session.check_mode:
         session.enter_state(ENDED)
-    return Outcome(record, {}, {}, changed=True, notes=["Nothing was sent: the plan is closed"])
+    return Outcome(record, {}, changed=True, notes=["Nothing was sent: the plan is closed"])
 
 
-def _wait_for_requests_in_flight(session: Session, record: Record, sleep: Callable[[float], None]) -> None:
+def _wait_for_requests_in_flight(session: Session) -> None:
     """Wait until requests of a run that was cut off have arrived or are lost."""
-    stamps = [one.asked_at for one in record.covered() if one.is_in_flight or one.has_unknown_outcome]
+    covered = session.record.covered()
+    stamps = [one.asked_at for one in covered if one.is_in_flight or one.has_unknown_outcome]
     if not stamps:
         return
     # A clock that was set back makes stamps of the future.
-    left = session.options.settle_time - max(0.0, min(age_of(stamp) for stamp in stamps))
-    if left > 0:
+    seconds = session.options.settle_time - max(0.0, min(age_of(stamp) for stamp in stamps))
+    if seconds > 0:
         session.say(
-            "runai end: waiting {0:.0f} s for the last requests of a run that was cut off".format(left)
+            "runai end: waiting {0:.0f} s for the last requests of a run that was cut off".format(seconds)
         )
-        sleep(left)
-
-
-def _describe_problem(
-    session: Session, record: Record, workload_id: str, verdict: str, now: Mapping[str, Workload]
-) -> str:
-    one = record.workloads[workload_id]
-    message = session.not_sent.get(workload_id) or (one.message if one.is_resume_asked else "")
-    workload = now.get(workload_id)
-    phase = " (now {0})".format(workload.phase) if workload is not None else ""
-    return "{0}{1}{2}".format(VERDICTS[verdict], phase, ": " + message if message else "")
+        time.sleep(seconds)

@@ -115,7 +115,7 @@ def _run(
         identity = reader.identity()
         session.open()
         _warn_of_container(session, context)
-        outcome = _VERBS[context.verb](session, identity)
+        outcome = _VERBS[context.verb](session)
         control_plane = control_plane_of(identity)
         result = make_result(outcome, options, context, control_plane, _record_keys(session))
         if options.summary_path and not context.is_check:

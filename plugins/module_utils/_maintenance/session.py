@@ -178,7 +178,7 @@ class Session:
             self.folder.close()
         self.file.close()
 
-    def write_plan(self, lines: Sequence[Line], identity: Identity) -> None:
+    def write_plan(self, lines: Sequence[Line]) -> None:
         """Write the first lines of a record, or of a new plan in it."""
         if not self.record.id:
             head = HeadEvent(
@@ -188,7 +188,7 @@ class Session:
                 name=self.options.name,
                 at=utc_now(),
                 by=self.by,
-                control_plane=control_plane_of(identity),
+                control_plane=control_plane_of(self.reader.identity()),
             )
             earlier = [
                 ToldEvent(event="told", owner="", ids=[one], at=at) for one, at in self.record.notices.items()
@@ -219,15 +219,15 @@ class Session:
             self.file = RecordInMemory()
         self.record = Record("", record.name, {}, notices=record.notices)
 
-    def others(self) -> list[Record]:
-        """Return the other records that may hold workloads of this control plane.
+    def holders(self, now: Mapping[str, Workload]) -> dict[str, Holder]:
+        """Return the workloads that other open records hold stopped, each with one of these.
 
         One without a readable head is a warning. Raises RecordError for a damaged one that may hold some.
         """
-        found = []
+        others = []
         for other in self.folder.others(self.options.name) if self.folder is not None else ():
             if other.record is not None:
-                found.append(other.record)
+                others.append(other.record)
             elif other.head is not None and self._may_be_of_this_control_plane(other.head):
                 raise RecordError(
                     "record_dir: {0}; it may hold workloads of this run. Repair it, or move it out of the "
@@ -235,17 +235,13 @@ class Session:
                 )
             else:
                 self.reader.warn_once("record_dir: {0}; it is ignored".format(other.fault))
-        return found
+        return held_by(others, now)
 
     def _may_be_of_this_control_plane(self, head: Event) -> bool:
         control_plane = head.get("control_plane")
         then = control_plane.get("tenant_id") if isinstance(control_plane, dict) else None
         tenant_id = self.reader.identity().tenant_id
         return not then or not tenant_id or then == tenant_id
-
-    def holders(self, now: Mapping[str, Workload]) -> dict[str, Holder]:
-        """Return the workloads that other open records hold stopped, each with one of these."""
-        return held_by(self.others(), now)
 
     def verdicts(self, now: Mapping[str, Workload], held: Collection[str]) -> dict[str, str]:
         """Return the verdict of each workload; the history of a few uncertain ones is read."""
@@ -377,9 +373,9 @@ class Session:
             return None
         return max(0.0, deadline - (time.monotonic() - self._began))
 
-    def check_same_control_plane(self, identity: Identity) -> None:
+    def check_same_control_plane(self) -> None:
         """Raise RecordError when another tenant or other clusters respond than the record's."""
-        record, then = self.record, self.record.control_plane
+        record, then, identity = self.record, self.record.control_plane, self.reader.identity()
         if not record.id:
             return
         if then["tenant_id"] and identity.tenant_id and then["tenant_id"] != identity.tenant_id:

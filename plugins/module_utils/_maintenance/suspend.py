@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
@@ -18,7 +19,6 @@ from .._record.events import (
     BEGUN,
     ENDED,
     ENDING,
-    LEAVE,
     PLANNED,
     Line,
     PlanEvent,
@@ -26,12 +26,12 @@ from .._record.events import (
     UntoldEvent,
 )
 from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
-from .._record.record import LIMITS, Record, RecordedWorkload, RecordError, workloads_events
+from .._record.record import LIMITS, Record, RecordError, workloads_events
 from .._selection.places import Unlisted, unlisted_message
 from .._workload.phases import FINISHED_PHASES, RUNNING, STOPPED, STOPPING, SUSPEND
 from .._workload.workload import Workload
-from .control_plane import Identity, Selected
-from .node_pods import NodePods, read_node_pods
+from .control_plane import Selected
+from .node_pods import read_node_pods
 from .notice import apply_notice
 from .options import LIMITING_CRITERIA, NONE, check_plan_options
 from .plan_rules import (
@@ -40,7 +40,6 @@ from .plan_rules import (
     check_crossing,
     check_plan,
     check_unsuspendable,
-    drift_of,
     plan_workloads,
     row_of,
 )
@@ -57,14 +56,14 @@ class NewPlan(NamedTuple):
     notes: list[str]
 
 
-def plan(session: Session, identity: Identity) -> Outcome:
+def plan(session: Session) -> Outcome:
     """Write the plan; one that was not begun yet is made anew."""
     record = _reused(session)
     may_add = session.options.is_repeated and record.is_open
     if record.state not in ("", PLANNED) and not may_add:
         raise _state_error(record)
     before = _plan_content(record)
-    made = _make_plan(session, identity)
+    made = _make_plan(session)
     return Outcome(
         session.record,
         made.now,
@@ -74,7 +73,7 @@ def plan(session: Session, identity: Identity) -> Outcome:
     )
 
 
-def begin(session: Session, identity: Identity) -> Outcome:
+def begin(session: Session) -> Outcome:
     """Suspend the planned workloads that are active; plan first where there is no plan."""
     options = session.options
     if options.notice is not None and (not session.record.id or session.record.state == ENDED):
@@ -87,34 +86,29 @@ def begin(session: Session, identity: Identity) -> Outcome:
         raise _state_error(record)
     if not record.state or options.is_repeated:
         _check_fence(session, options.select)
-        made = _make_plan(session, identity, suspends=True)
+        made = _make_plan(session, suspends=True)
         others = {one.id for one in session.record.covered()} - made.ids
-        return _suspend(session, identity, made.now, made.notes, others)
+        return _suspend(session, made.now, made.notes, others)
     if record.limits.get("notice"):
         raise RecordError(
             "notice: not set, and the record {0} is one of a reclaim, which suspends after a notice. "
             "Set notice".format(record.name)
         )
-    session.check_same_control_plane(identity)
-    _check_same_selection(session, record)
+    session.check_same_control_plane()
+    _check_same_selection(session)
     _check_fence(session, record.select)
-    selected = _select_again(session, record)
+    selected = _select_again(session)
     now = session.read_workloads(record.workloads, {one.id: one for one in selected.workloads})
-    _check_handed_over(session, record, now)
-    kept = {
-        one.id
-        for one in record.covered()
-        if not one.is_ours and options.keep.entry_for(one.name, one.project, one.owner) is not None
-    }
-    drift, left_alone = _compare_with_selection(session, record, now, selected, kept)
-    notes = [*options.keep.notes()]
+    _check_handed_over(session, now)
+    left_alone = _left_alone(session, now, selected)
+    drift = _drift(session, selected)
+    notes = options.keep.notes()
     notes += named_workloads("new since the plan, never acted on", [one.name or one.id for one in drift])
     if options.reason not in ("", record.reason):
         notes.append("The reason of the plan counts: {0}".format(clean(record.reason, 120)))
-    for ids, why in ((kept, "kept by their owners"), (left_alone, "not selected any more")):
-        if ids:
-            notes.append("{0} left alone: {1}".format(counted(len(ids), "workload"), why))
-    return _suspend(session, identity, now, notes, left_alone | kept)
+    for why, number in sorted(Counter(left_alone.values()).items()):
+        notes.append("{0} left alone: {1}".format(counted(number, "workload"), why))
+    return _suspend(session, now, notes, set(left_alone), selected.active_in_scope)
 
 
 def _reused(session: Session) -> Record:
@@ -136,23 +130,21 @@ def _read_held(session: Session) -> tuple[dict[str, Workload], list[str], int]:
     return now, settled, len(ours) - len(settled)
 
 
-def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> NewPlan:
+def _make_plan(session: Session, suspends: bool = False) -> NewPlan:
     options = session.options
     check_plan_options(options)
-    session.check_same_control_plane(identity)
+    session.check_same_control_plane()
     before, settled, held_number = _read_held(session)
-    scope = {option: value for option, value in options.select.items() if option not in LIMITING_CRITERIA}
-    selected = session.reader.select(scope, with_scope=options.max_percent is not None)
+    selected = _select(session, options.select, options.max_percent is not None)
     for option, unlisted in selected.unlisted.items():
-        raise _unlisted_error(option, scope[option], unlisted)
+        raise _unlisted_error(option, options.select[option], unlisted)
     now = {one.id: one for one in selected.workloads}
-    entries = plan_workloads(selected.workloads, session.holders(now), options)
+    planned = plan_workloads(selected.workloads, session.holders(now), options)
     notified = apply_notice(
-        entries, session.record.notices, options.keep, options.notice, suspends, datetime.now(timezone.utc)
+        planned, session.record.notices, options.keep, options.notice, suspends, datetime.now(timezone.utc)
     )
-    entries = notified.entries
-    check_plan(entries, selected, identity.versions, options)
-    planned_ids = {entry.id for entry in entries}
+    check_plan(notified.entries, selected, session.reader.identity().versions, options)
+    ids = {entry.id for entry in notified.entries}
     limits = {name: getattr(options, name) for name in LIMITS}
     if options.is_repeated:
         limits["notice"] = NONE if options.notice is None else format_age(options.notice)
@@ -162,41 +154,52 @@ def _make_plan(session: Session, identity: Identity, suspends: bool = False) -> 
             reason=options.reason,
             select=options.select,
             limits=limits,
-            passed_over=[one.id for one in selected.workloads if one.is_active and one.id not in planned_ids],
+            passed_over=[one.id for one in selected.workloads if one.is_active and one.id not in ids],
             settled=settled,
         ),
-        *workloads_events(entries),
+        *workloads_events(notified.entries),
     ]
     if not held_number:
         # A record that holds workloads stays as it is.
         lines.append(StateEvent(event="state", state=PLANNED, at=utc_now(), by=session.by))
     if notified.expired:
         lines.append(UntoldEvent(event="untold", ids=notified.expired))
-    session.write_plan(lines, identity)
+    session.write_plan(lines)
     notes = list(notified.notes)
     if held_number:
         notes.append("{0} of earlier runs still stopped".format(counted(held_number, "workload")))
-    return NewPlan({**before, **now}, planned_ids, notified.to_tell if options.is_repeated else [], notes)
+    return NewPlan({**before, **now}, ids, notified.to_tell if options.is_repeated else [], notes)
+
+
+def _select(session: Session, criteria: dict[str, Any], with_scope: bool) -> Selected:
+    """Return all workloads that meet criteria; the plan limits them."""
+    scope = {option: value for option, value in criteria.items() if option not in LIMITING_CRITERIA}
+    return session.reader.select(scope, with_scope)
 
 
 def _suspend(
     session: Session,
-    identity: Identity,
     now: dict[str, Workload],
     notes: list[str],
     left_alone: set[str],
+    active_in_scope: Optional[Collection[str]] = None,
 ) -> Outcome:
+    """Suspend the planned workloads that are active. ``active_in_scope`` is for a ceiling in percent."""
     record = session.record
     active = [
         one
         for one in record.covered()
         if one.id in now and now[one.id].is_active and one.id not in left_alone
     ]
-    unsuspendable = {one.id for one in active if now[one.id].can_suspend is False}
-    to_ask = [one for one in active if one.id not in unsuspendable]
-    left_running = left_alone | unsuspendable
-    to_share = _to_share(session, record, now, left_running)
-    _check_again(session, identity, record, to_ask, [one for one in active if one.id in unsuspendable])
+    unsuspendable = [one for one in active if now[one.id].can_suspend is False]
+    left_running = left_alone | {one.id for one in unsuspendable}
+    to_ask = [one for one in active if one.id not in left_running]
+    to_share = _to_share(session, now, left_running)
+    check_unsuspendable(unsuspendable, _limit(session, "unsuspendable"))
+    crosses_version = session.options.crosses_version or record.limits["crosses_version"]
+    check_crossing(to_ask, crosses_version, session.reader.identity().versions)
+    percent = None if active_in_scope is None else _percent(session)
+    check_ceilings(to_ask, active_in_scope, _limit(session, "max_affected"), percent)
     if record.state == PLANNED and not (active or to_share or session.options.allow_empty):
         _check_any_active(record, now)
     if session.check_mode:
@@ -208,16 +211,13 @@ def _suspend(
     session.send(SUSPEND, [one.id for one in to_ask])
     now = session.read_recorded()
     # What another record stopped just before the suspend was refused is held by both from now on.
-    session.note_shared(_to_share(session, record, now, left_running))
+    session.note_shared(_to_share(session, now, left_running))
     session.note_phases(now)
-    found = session.verdicts(now, ())
-    for verdict, adverb in ((TOUCHED, ""), (UNCERTAIN, "probably ")):
-        names = [one.name or one.id for one in record.covered() if found[one.id] == verdict]
-        message = adverb + "stopped by somebody else before the suspend; not resumed by end"
-        notes += named_workloads(message, names)
-    notes += _not_active_notes(record, now)
-    pods = read_node_pods(session, record, unsuspendable)
-    problems = _problems(session, record, now, left_running, pods)
+    notes += _not_ours_notes(session, now)
+    pods = read_node_pods(session, [one.id for one in unsuspendable])
+    problems = _problems(session, now, left_running)
+    if pods.is_problem:
+        problems.append(Problem(pods.describe(), ""))
     if record.covered():
         session.enter_state(BEGUN)
     elif not session.options.is_repeated:
@@ -233,13 +233,11 @@ def _suspend(
     )
 
 
-def _to_share(
-    session: Session, record: Record, now: dict[str, Workload], left_running: set[str]
-) -> dict[str, Holder]:
+def _to_share(session: Session, now: dict[str, Workload], left_running: set[str]) -> dict[str, Holder]:
     """Return the stopped workloads that another open record stopped, and their holders."""
     stopped = [
         one.id
-        for one in record.covered()
+        for one in session.record.covered()
         if not one.is_ours
         and one.id not in left_running
         and one.id in now
@@ -249,29 +247,22 @@ def _to_share(
     return {one: holders[one] for one in stopped if one in holders}
 
 
-def _check_again(
-    session: Session,
-    identity: Identity,
-    record: Record,
-    to_ask: Sequence[RecordedWorkload],
-    unsuspendable: Sequence[RecordedWorkload],
-) -> None:
-    """Raise RecordError where the limits of the plan, or those given now, forbid the suspend."""
-    options, limits = session.options, record.limits
-    policy = options.unsuspendable if "unsuspendable" in options.given else limits["unsuspendable"]
-    leaving = [RecordedWorkload(one.id, LEAVE, one.name, one.project, one.owner) for one in unsuspendable]
-    check_unsuspendable(leaving, policy)
-    check_crossing(to_ask, options.crosses_version or limits["crosses_version"], identity.versions)
-    ceiling = options.max_affected if "max_affected" in options.given else limits["max_affected"]
-    check_ceilings(to_ask, None, ceiling, None)
+def _limit(session: Session, name: str) -> Any:
+    """Return a limit of this task, or else of the plan."""
+    return getattr(session.options, name) if name in session.options.given else session.record.limits[name]
 
 
-def _problems(
-    session: Session, record: Record, now: dict[str, Workload], left_running: set[str], pods: NodePods
-) -> list[Problem]:
-    """Return workloads that were not suspended or are not visible, and pods not left on purpose."""
+def _percent(session: Session) -> Optional[float]:
+    """Return the ceiling in percent. That of the plan counts until its begin has acted."""
+    is_counted = "max_percent" in session.options.given or session.record.state == PLANNED
+    percent: Optional[float] = _limit(session, "max_percent")
+    return percent if is_counted else None
+
+
+def _problems(session: Session, now: dict[str, Workload], left_running: set[str]) -> list[Problem]:
+    """Return workloads that were not suspended or are not visible."""
     problems = []
-    covered = [one for one in record.covered() if one.may_stop or one.id not in left_running]
+    covered = [one for one in session.record.covered() if one.may_stop or one.id not in left_running]
     missing = [one.id for one in covered if one.id not in now and not one.was_stopped]
     deleted = session.reader.deleted(missing) if missing else ()
     for one in covered:
@@ -280,32 +271,33 @@ def _problems(
             if one.id in missing and one.id not in deleted:
                 problems.append(Problem(row_of(one, "not visible any more"), one.id))
         elif workload.is_active or workload.phase == STOPPING:
-            message = "still {0}: {1}".format(workload.phase, _why_active(session, one))
-            problems.append(Problem(row_of(one, message), one.id))
-    if pods.is_problem:
-        problems.append(Problem(pods.describe(), ""))
+            why = session.not_sent.get(one.id) or one.message or one.outcome or "not sent"
+            if one.outcome == CHANGED:
+                why = "the suspend was accepted, and not carried out in time"
+            problems.append(Problem(row_of(one, "still {0}: {1}".format(workload.phase, why)), one.id))
     return problems
 
 
-def _not_active_notes(record: Record, now: dict[str, Workload]) -> list[str]:
-    """Return lines about planned workloads that a begin has nothing to do with any more."""
-    others = [one for one in record.covered() if one.id in now and not one.is_ours]
+def _not_ours_notes(session: Session, now: dict[str, Workload]) -> list[str]:
+    """Return lines about planned workloads that this begin did not stop, and that do not run."""
+    covered = session.record.covered()
+    found = session.verdicts(now, ())
+    others = [one for one in covered if one.id in now and not one.is_ours]
+    before = "stopped by somebody else before the suspend; not resumed by end"
+    groups = (
+        (before, [one for one in covered if found[one.id] == TOUCHED]),
+        ("probably " + before, [one for one in covered if found[one.id] == UNCERTAIN]),
+        ("finished since the plan", [one for one in others if now[one.id].phase in FINISHED_PHASES]),
+        (
+            "stopped before this begin; not resumed by end",
+            [one for one in others if now[one.id].phase in (STOPPED, STOPPING)],
+        ),
+    )
     return [
         line
-        for message, phases in (
-            ("finished since the plan", FINISHED_PHASES),
-            ("stopped before this begin; not resumed by end", (STOPPED, STOPPING)),
-        )
-        for line in named_workloads(
-            message, [one.name or one.id for one in others if now[one.id].phase in phases]
-        )
+        for message, group in groups
+        for line in named_workloads(message, [one.name or one.id for one in group])
     ]
-
-
-def _why_active(session: Session, one: RecordedWorkload) -> str:
-    if one.outcome == CHANGED:
-        return "the suspend was accepted, and not carried out in time"
-    return session.not_sent.get(one.id) or one.message or one.outcome or "not sent"
 
 
 def _unlisted_error(option: str, values: Sequence[str], unlisted: Unlisted) -> RecordError:
@@ -320,23 +312,15 @@ def _unlisted_error(option: str, values: Sequence[str], unlisted: Unlisted) -> R
 
 
 def _state_error(record: Record) -> RecordError:
+    problem, next_state = "has ended at {0}; a plan is used once. Use another name", PLANNED
+    if record.is_open:
+        problem = "is {1} since {0}. To go on, run begin; to give up, run end"
+        next_state = BEGUN
+    elif record.state == ENDING:
+        problem, next_state = "is ending since {0}. Run end again", ENDED
     since = record.times.get(record.state, "?")
-    if record.state in (ACTING, BEGUN):
-        return RecordError(
-            "name: the record {0} is {1} since {2}. To go on, run begin; to give up, run end".format(
-                record.name, record.state, since
-            ),
-            next_state=BEGUN,
-        )
-    if record.state == ENDING:
-        return RecordError(
-            "name: the record {0} is ending since {1}. Run end again".format(record.name, since), ENDED
-        )
     return RecordError(
-        "name: the record {0} has ended at {1}; a plan is used once. Use another name".format(
-            record.name, since
-        ),
-        next_state=PLANNED,
+        "name: the record {0} {1}".format(record.name, problem.format(since, record.state)), next_state
     )
 
 
@@ -350,8 +334,8 @@ def _check_fence(session: Session, select: dict[str, Any]) -> None:
         )
 
 
-def _check_same_selection(session: Session, record: Record) -> None:
-    select = session.options.select
+def _check_same_selection(session: Session) -> None:
+    record, select = session.record, session.options.select
     if select and _unordered(select) != _unordered(record.select):
         differ = sorted(key for key in {*select, *record.select} if select.get(key) != record.select.get(key))
         raise RecordError(
@@ -361,15 +345,15 @@ def _check_same_selection(session: Session, record: Record) -> None:
         )
 
 
-def _check_handed_over(session: Session, record: Record, now: dict[str, Workload]) -> None:
+def _check_handed_over(session: Session, now: dict[str, Workload]) -> None:
     """Raise RecordError for a plan that is too old or was used. Without a folder, phases show the use."""
+    record, max_age = session.record, session.options.record_max_age
     if session.options.record is None or record.state != PLANNED:
         return
-    age = age_of(record.times[PLANNED])
-    if age > session.options.record_max_age.total_seconds():
+    if age_of(record.times[PLANNED]) > max_age.total_seconds():
         raise RecordError(
             "record: the plan was made at {0}, longer ago than {1}. Plan again".format(
-                record.times[PLANNED], format_age(session.options.record_max_age)
+                record.times[PLANNED], format_age(max_age)
             ),
             next_state=PLANNED,
         )
@@ -387,49 +371,35 @@ def _check_handed_over(session: Session, record: Record, now: dict[str, Workload
         )
 
 
-def _percent(session: Session, record: Record) -> Optional[float]:
-    """Return the ceiling in percent, where it is counted now."""
-    if "max_percent" in session.options.given:
-        return session.options.max_percent
-    percent: Optional[float] = record.limits["max_percent"]
-    return percent if record.state == PLANNED else None
-
-
-def _select_again(session: Session, record: Record) -> Selected:
+def _select_again(session: Session) -> Selected:
     """Return the workloads that meet the record's selection now, if anything needs them."""
-    counts_percent = _percent(session, record) is not None
-    if not (record.state == PLANNED or session.options.recheck or counts_percent):
-        return Selected([], {})
-    scope = {option: value for option, value in record.select.items() if option not in LIMITING_CRITERIA}
-    return session.reader.select(scope, with_scope=counts_percent)
+    record, counts_percent = session.record, _percent(session) is not None
+    if record.state == PLANNED or session.options.recheck or counts_percent:
+        return _select(session, record.select, counts_percent)
+    return Selected([], {})
 
 
-def _compare_with_selection(
-    session: Session, record: Record, now: dict[str, Workload], selected: Selected, kept: set[str]
-) -> tuple[list[Workload], set[str]]:
-    """Return the drift, and the planned workloads that are not selected any more, without the ``kept`` ones.
-
-    None of them is acted on. The ceiling in percent is counted from the same read.
-    """
-    options, is_new = session.options, record.state == PLANNED
-    percent = _percent(session, record)
+def _left_alone(session: Session, now: dict[str, Workload], selected: Selected) -> dict[str, str]:
+    """Return the planned workloads that are not acted on, and why."""
+    options, found = session.options, {}
     ids = {one.id for one in selected.workloads}
-    left_alone = {
-        one.id for one in record.covered() if one.id not in ids and not one.is_ours and one.id in now
-    } - kept
-    if not options.recheck:
-        left_alone = set()
-    if percent is not None:
-        to_ask = [
-            one
-            for one in record.covered()
-            if one.id in now and now[one.id].is_active and one.id not in left_alone | kept
-        ]
-        check_ceilings(to_ask, selected.active_in_scope, None, percent)
-    if not is_new:
-        return [], left_alone
-    new = drift_of(selected.workloads, {*record.workloads, *record.passed_over})
-    most = options.max_drift if "max_drift" in options.given else record.limits["max_drift"]
+    for one in session.record.covered():
+        if one.is_ours:
+            continue
+        if options.keep.entry_for(one.name, one.project, one.owner) is not None:
+            found[one.id] = "kept by their owners"
+        elif options.recheck and one.id in now and one.id not in ids:
+            found[one.id] = "not selected any more"
+    return found
+
+
+def _drift(session: Session, selected: Selected) -> list[Workload]:
+    """Return workloads that are active and selected now, but were not planned. None of them is acted on."""
+    record, most = session.record, _limit(session, "max_drift")
+    if record.state != PLANNED:
+        return []
+    known = {*record.workloads, *record.passed_over}
+    new = [one for one in selected.workloads if one.is_active and one.id not in known]
     if most is not None and len(new) > most:
         raise RecordError(
             "max_drift: {0} not planned and selected now, more than {1}. Plan again".format(
@@ -440,7 +410,7 @@ def _compare_with_selection(
                 "{0} | {1} | {2}".format(one.name, one.project, one.submitted_by) for one in new[:MOST_ROWS]
             ],
         )
-    return new, left_alone
+    return new
 
 
 def _check_any_active(record: Record, now: dict[str, Workload]) -> None:
@@ -467,5 +437,5 @@ def _unordered(values: dict[str, Any]) -> dict[str, Any]:
 def _plan_content(record: Record) -> Any:
     if not record.state:
         return None
-    rows: Sequence[Any] = [(one.id, one.plan, one.phase) for one in record.workloads.values()]
+    rows = [(one.id, one.plan, one.phase) for one in record.workloads.values()]
     return record.reason, _unordered(record.select), record.limits, rows

@@ -397,7 +397,7 @@ def test_plan_with_unlisted_names_corrects_them_in_place(
 ) -> None:
     unlisted = {"nodes": {"gpu-71": ["gpu-17", "gpu-7"], "x": []}}
     control_plane.select = lambda *_selection, **_options: Selected([], {}, unlisted=unlisted)  # type: ignore[method-assign]
-    options = {"select": {"nodes": ["gpu-18", "gpu-71", "x"]}}
+    options: dict[str, Any] = {"select": {"nodes": ["gpu-18", "gpu-71", "x"]}}
     refused = _rejected(run_against(control_plane, folder, "planned", **options), "Correct the name")
     assert "'workload_maintenance_nodes=gpu-18,<gpu-17 or gpu-7>,<another name>'" in refused["next"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
-from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import restore, session
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import session
 from ansible_collections.gpuops.runai.tests.support.memory_control_plane import (
     OWNER,
     CrashError,
@@ -296,7 +296,7 @@ def test_end_waits_no_longer_than_settle_time_whatever_the_clock_was(
     future = json.dumps({**json.loads(asked), "at": "2099-01-01T00:00:00Z"})
     path.write_text("\n".join([*above, future, ""]))
     waits: list[float] = []
-    monkeypatch.setattr(restore.end, "__defaults__", (waits.append,))
+    monkeypatch.setattr(time, "sleep", waits.append)
     good(run_against(control_plane, folder, "ended", settle_time=7.0))
     assert waits == [7.0]
 

@@ -50,6 +50,7 @@ def test_ceilings_are_held(
 
 def test_unsuspendable_workloads_are_rejected_unless_they_are_left() -> None:
     check_unsuspendable(_entries(2, LEAVE), "leave")
+    check_unsuspendable([], "refuse")
     with pytest.raises(RecordError, match="2 selected workloads can't be suspended: w0"):
         check_unsuspendable(_entries(2, LEAVE), "refuse")
 
