@@ -58,11 +58,7 @@ _Field = Callable[[Row, RenderContext], Any]
 
 
 def _text(key: str, length: int = NAME_LENGTH) -> _Field:
-    def read(row: Row, _context: RenderContext) -> Optional[str]:
-        found = text(row, key)
-        return None if found is None else clean(found, length)
-
-    return read
+    return lambda row, _context: clean(row.get(key), length) or None
 
 
 def _texts(key: str) -> _Field:
@@ -76,11 +72,6 @@ def _plain(read: Callable[[Row], Any]) -> _Field:
 def _cluster(row: Row, context: RenderContext) -> Optional[str]:
     cluster_id = fold_id(row.get("clusterId"))
     return None if cluster_id is None else context.clusters.get(cluster_id, cluster_id)
-
-
-def _phase(row: Row, _context: RenderContext) -> Optional[str]:
-    found = text(row, "phase")
-    return None if found is None else clean(canonical(found), NAME_LENGTH)
 
 
 def _priority(row: Row, _context: RenderContext) -> Union[int, float, str, None]:
@@ -109,7 +100,7 @@ FIELDS: dict[str, _Field] = {
     "namespace": _text("namespace"),
     "type": _text("type"),
     "category": _text("category"),
-    "phase": _phase,
+    "phase": _plain(lambda row: clean(canonical(text(row, "phase") or ""), NAME_LENGTH) or None),
     "phase_age": _phase_age,
     "phase_message": _text("phaseMessage", MESSAGE_LENGTH),
     "phase_reason": _text("phaseReason"),

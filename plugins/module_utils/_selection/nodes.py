@@ -56,22 +56,19 @@ def read_pods(
     ``filters`` are items of ``filterBy``, ``is_current`` leaves out what is completed, and
     ``may_be_refused`` says that the caller can ask for less than that.
     """
-    pods: dict[str, dict[str, Any]] = {}
-    parts: list[int] = []
+    offsets: list[int] = []
 
     def fetch(offset: int) -> Page:
         page = client.pods_page(offset, filters, is_current, client.retry_budget(is_optional=may_be_refused))
         if page.rows:
-            parts.append(offset)
+            offsets.append(offset)
         return page
 
-    def read() -> None:
-        pods.update(read_pages(PODS, fetch, [0], 1, identity=lambda pod: text(pod, "id")))
-
-    read()
-    if len(parts) > 1:
+    read = partial(read_pages, PODS, fetch, [0], 1, identity=partial(text, key="id"))
+    pods = read()
+    if len(offsets) > 1:
         # When a pod ends, the pods behind it move up a place, and one at the seam of two pages is missed.
-        read()
+        pods.update(read())
     return list(pods.values())
 
 
@@ -87,33 +84,28 @@ def pods_on_nodes(
     ``clusters``: the uuid of each cluster to the id that the control plane writes for it, ``None`` for
     any. Where the control plane refuses to filter them, more are read. Raises RequestError.
     """
-    on_nodes: list[_Filters] = []
-    for node in nodes:
-        name = "nodeName=={0}".format(node)
-        on_nodes += (
-            [(name,)]
-            if clusters is None
-            else [(name, "clusterId=={0}".format(api_id)) for api_id in sorted(clusters.values())]
-        )
+    in_clusters: list[_Filters] = [()]
+    if clusters is not None:
+        in_clusters = [("clusterId=={0}".format(api_id),) for api_id in sorted(clusters.values())]
+    on_nodes = [("nodeName=={0}".format(node), *others) for node in nodes for others in in_clusters]
     # From the fewest pods to all that ever were. The caller applies is_on_node to each.
     ways: list[tuple[list[_Filters], bool]] = [([()], True), ([()], False)]
     if all(is_plain(node) for node in nodes):
         ways.insert(0, (on_nodes, True))
     refusal: Optional[RequestError] = None
-    while True:
-        asked, is_current = ways.pop(0)
-        read = partial(read_pods, client, is_current=is_current, may_be_refused=bool(ways))
+    for asked, is_current in ways:
+        # The last way has nothing that could be refused.
+        read = partial(read_pods, client, is_current=is_current, may_be_refused=is_current)
         try:
-            found = [pod for pods in map_parallel(read, asked, workers) for pod in pods]
+            found = map_parallel(read, asked, workers)
+            break
         except RequestError as fault:
-            if not ways or not is_refused_filter(fault):
+            if not is_current or not is_refused_filter(fault):
                 raise
             refusal = refusal or fault
-        else:
-            break
     if refusal is not None:
         warn("the control plane refused a filter of pods ({0}); the module filters instead".format(refusal))
-    return found
+    return [pod for pods in found for pod in pods]
 
 
 def is_on_node(pod: Row, node: str, cluster_ids: Optional[Container[str]]) -> bool:

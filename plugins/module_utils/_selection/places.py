@@ -41,7 +41,6 @@ class AmbiguousNode(RunaiError):
                 clean(node, NAME_LENGTH), len(clusters), shown
             )
         )
-        self.node = node
         self.clusters = tuple(clusters)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
 from .._common.result import LARGEST_RESULT, characters, fitting
-from .._common.text import counted
+from .._common.text import counted, counted_gpus
 from .._workload.row import Row
 from .criteria import row_id
 from .fields import RenderContext, shown_rows
@@ -100,10 +100,11 @@ def selection_message(selection: Selection) -> str:
     """Return the one sentence of a selection."""
     if not selection.rows:
         return "no workload selected"
-    message = "{0} selected, holding {1:g} GPU{2}".format(
-        counted(len(selection.rows), "workload"), selection.gpus, "" if selection.gpus == 1 else "s"
+    return "{0} selected, holding {1}{2}".format(
+        counted(len(selection.rows), "workload"),
+        counted_gpus(selection.gpus),
+        ", and more beyond limit" if selection.is_limited else "",
     )
-    return message + (", and more beyond limit" if selection.is_limited else "")
 
 
 def truncation_message(result: Mapping[str, Any]) -> str:

@@ -93,21 +93,18 @@ class RowReader:
         where ``query`` holds the user's. Raises RequestError, and RunaiError where the control plane
         seems to ignore what the user asked for.
         """
-        if query.filters or not filters:
-            rows = self._read(query, limited_read, may_be_refused=False)
-        else:
-            try:
-                rows = self._read(query._replace(filters=tuple(filters)), limited_read, may_be_refused=True)
-            except RequestError as fault:
-                if not is_refused_filter(fault):
-                    raise
-                # The few matching rows may be far down the whole list.
-                rows = self._read_all(query)
-                self._warn(
-                    "the control plane refused a filter ({0}); the module filtered the workloads".format(
-                        fault
-                    )
-                )
+        own = () if query.filters else tuple(filters)
+        try:
+            asked = query._replace(filters=own or query.filters)
+            rows = self._read(asked, limited_read, may_be_refused=bool(own))
+        except RequestError as fault:
+            if not own or not is_refused_filter(fault):
+                raise
+            # The few matching rows may be far down the whole list.
+            rows = self._read_all(query)
+            self._warn(
+                "the control plane refused a filter ({0}); the module filtered the workloads".format(fault)
+            )
         _check_filters(query.filters, rows.values())
         if query.search is not None:
             self._check_search(query, query.search, rows.values())
@@ -179,20 +176,14 @@ class RowReader:
             # Without a count to hold the list against, the end of a full page is not taken on trust.
             return assume_next(page, offset) if total is None else page
 
+        offsets = [0]
         is_one_page = page_at(0).next is None and (total is None or len(first.rows) >= total)
-        # Some servers give fewer rows than asked for, and do not say where the list goes on.
-        is_capped = first.next is None and 0 < len(first.rows) < PAGE_SIZE
-        size = len(first.rows) if is_capped else PAGE_SIZE
-        rows = read_pages(
-            WORKLOADS,
-            page_at,
-            [0] if is_one_page else page_offsets(total, size),
-            self._workers,
-            is_enough,
-        )
-        if is_one_page or total is None or is_enough(rows):
-            return Observation(rows, None, began)
-        return Observation(rows, total, began)
+        if not is_one_page:
+            # Some servers give fewer rows than asked for, and do not say where the list goes on.
+            is_capped = first.next is None and 0 < len(first.rows) < PAGE_SIZE
+            offsets = page_offsets(total, len(first.rows) if is_capped else PAGE_SIZE)
+        rows = read_pages(WORKLOADS, page_at, offsets, self._workers, is_enough)
+        return Observation(rows, None if is_one_page or is_enough(rows) else total, began)
 
     def _fetch(
         self, query: ListQuery, may_be_refused: bool, limit: int = PAGE_SIZE, sort_by: str = CREATION
