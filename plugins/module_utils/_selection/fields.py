@@ -144,10 +144,6 @@ def shown_rows(rows: Sequence[Row], fields: Sequence[str], context: RenderContex
 
 def unknown_fields(rows: Sequence[Row], fields: Sequence[str]) -> list[str]:
     """Return those of ``fields`` that are no key of ours nor of any row; none if there is no row."""
-    if not rows:
+    if not rows or ALL_FIELDS in fields:
         return []
-    return [
-        field
-        for field in fields
-        if field != ALL_FIELDS and field not in FIELDS and not any(field in row for row in rows)
-    ]
+    return [field for field in fields if field not in FIELDS and not any(field in row for row in rows)]

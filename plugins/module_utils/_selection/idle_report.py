@@ -14,7 +14,8 @@ from .._api.connection import connection_argument_spec
 from .._common.errors import OptionError, RunaiError
 from .._common.result import LARGEST_RESULT, ModuleResult, characters, fitting
 from .._system.files import check_output, write_whole
-from .fields import PEAK, RenderContext, shown_rows
+from .._workload.workload import workload_from_row
+from .fields import PEAK
 from .idle import IdleWindow
 from .idle_report_files import as_csv, as_html, as_markdown
 from .idle_report_rows import IdleReport, IdleWorkload, report_lines
@@ -23,7 +24,6 @@ from .options import info_options, select_argument_spec
 from .result import Selection, empty_result, make_result
 from .run import run_selection
 
-_FIELDS = ("id", "name", "project", "submitted_by", "cluster", "allocated_gpus")
 _FORMATS: dict[str, Callable[[IdleReport], str]] = {
     ".csv": as_csv,
     ".md": as_markdown,
@@ -47,7 +47,7 @@ def run_idle_report(
     """Measure, and write the files. Never raises for what users or control planes do wrong."""
     now = datetime.now(timezone.utc)
     select = given.get("select")
-    chosen = {**(params["select"] or {}), "fields": list(_FIELDS)}
+    chosen = params["select"] or {}
     try:
         keep = keep_of(params["keep"], now)
         formats = [_format(path) for path in params["paths"]]
@@ -67,7 +67,7 @@ def run_idle_report(
     report = IdleReport(
         options.idle,
         run.base_url,
-        _workloads(run.selection, options.idle, keep, now),
+        _workloads(run.selection, options.idle, keep),
         len(run.selection.undecided),
         run.selection.is_limited,
     )
@@ -107,23 +107,24 @@ def _format(path: str) -> Callable[[IdleReport], str]:
     raise OptionError("paths", "'{0}' does not end in {1}".format(path, " or ".join(_FORMATS)))
 
 
-def _workloads(selection: Selection, window: IdleWindow, keep: Keep, now: datetime) -> list[IdleWorkload]:
-    context = RenderContext({one.id: one.name for one in selection.clusters or ()}, now)
+def _workloads(selection: Selection, window: IdleWindow, keep: Keep) -> list[IdleWorkload]:
+    clusters = {one.id: one.name for one in selection.clusters or ()}
     hours = window.age.total_seconds() / 3600
     found = []
-    for row in shown_rows(selection.rows, _FIELDS, context):
-        kept = keep.entry_for(row["name"], row["project"], row["submitted_by"])
+    for workload_id, row in zip(selection.ids, selection.rows):
+        workload = workload_from_row(workload_id, row)
+        kept = keep.entry_for(workload.name, workload.project, workload.submitted_by)
         found.append(
             IdleWorkload(
-                project=row["project"] or "",
-                owner=row["submitted_by"] or "",
-                name=row["name"] or "",
-                cluster=row["cluster"] or "",
-                gpus=row["allocated_gpus"],
-                idle_gpu_hours=round(row["allocated_gpus"] * hours, 2),
+                project=workload.project,
+                owner=workload.submitted_by,
+                name=workload.name,
+                cluster=clusters.get(workload.cluster, workload.cluster),
+                gpus=workload.gpus,
+                idle_gpu_hours=round(workload.gpus * hours, 2),
                 peak=row[PEAK],
                 kept_until=kept.until if kept is not None else "",
-                id=row["id"],
+                id=workload.id,
             )
         )
     return sorted(found, key=lambda one: (-one.idle_gpu_hours, one.project, one.name))

@@ -35,15 +35,15 @@ _FIELDS = {
 _MOMENTS = ("created_before", "completed_before")
 
 _EXPRESSION = re.compile(r"(\w+)\s*(==|!=|<=|>=|=@|!@|=\^|=\$)\s*(.*)")
-# What must hold of the text in a row and the one asked for, both in lower case.
+# What must hold of the text in a row and the one asked for: in any case, or else in the very case.
 _HOLDS: dict[str, Callable[[str, str], bool]] = {
-    "==": lambda found, asked: found == asked,
-    "=@": lambda found, asked: asked in found,
-    "=^": lambda found, asked: found.startswith(asked),
-    "=$": lambda found, asked: found.endswith(asked),
+    "==": lambda found, asked: found.lower() == asked.lower(),
+    "=@": lambda found, asked: asked.lower() in found.lower(),
+    "=^": lambda found, asked: found.lower().startswith(asked.lower()),
+    "=$": lambda found, asked: found.lower().endswith(asked.lower()),
+    "!=": lambda found, asked: found != asked,
+    "!@": lambda found, asked: asked not in found,
 }
-# What must not, in the very case asked for.
-_MUST_NOT_HOLD = {"!=": _HOLDS["=="], "!@": _HOLDS["=@"]}
 # How far a moment may be off: a date may mean the begin or the end of its day, in any zone.
 _DOUBT = timedelta(days=2)
 # There is no way to write a comma inside a value, and how other signs are read is not documented.
@@ -75,11 +75,9 @@ def contradicts(row: Mapping[str, object], expression: str) -> bool:
         if wanted is None or operator not in ("<=", ">="):
             return False
         return held - wanted > _DOUBT if operator == "<=" else wanted - held > _DOUBT
-    if operator in _MUST_NOT_HOLD:
-        return _MUST_NOT_HOLD[operator](found, asked)
-    if field == "phase":
+    if field == "phase" and not operator.startswith("!"):
         found, asked = canonical(found), canonical(asked)
-    return operator in _HOLDS and not _HOLDS[operator](found.lower(), asked.lower())
+    return operator in _HOLDS and not _HOLDS[operator](found, asked)
 
 
 def is_plain(value: str) -> bool:
