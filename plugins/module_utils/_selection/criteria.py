@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import Callable, NamedTuple, Optional
@@ -27,7 +27,8 @@ class Criteria(NamedTuple):
     ``any_of``: option (a key of KEYS) to the values wanted; one value is enough, and an empty list
     matches nothing. ``name``: shell pattern. ``at_least``: option of AMOUNTS to GPUs, more than 0.
     ``before``: option of MOMENTS to the latest moment. ``preemptible`` and ``suspendable`` as the options.
-    ``is_deleted``: whether deleted workloads are selected instead of existing ones.
+    ``is_deleted``: whether deleted workloads are selected instead of existing ones. Of those that meet all
+    of this, ``exclude`` leaves out ids in lower case and name patterns, ``except_projects`` whole projects.
     """
 
     any_of: Mapping[str, Wanted] = {}
@@ -37,6 +38,8 @@ class Criteria(NamedTuple):
     preemptible: Optional[bool] = None
     suspendable: Optional[bool] = None
     is_deleted: bool = False
+    exclude: tuple[str, ...] = ()
+    except_projects: tuple[str, ...] = ()
 
     def keys(self, option: str) -> frozenset[str]:
         """Return the keys that the values of an option of ``any_of`` stand for together."""
@@ -93,7 +96,7 @@ MOMENTS = {
 
 
 def predicate(criteria: Criteria) -> Callable[[Row], bool]:
-    """Return a function that returns whether a row meets the criteria."""
+    """Return a function that returns whether a row meets the criteria, excluded or not."""
     any_of = [(KEYS[option], criteria.keys(option)) for option in criteria.any_of]
 
     def is_met(row: Row) -> bool:
@@ -115,20 +118,15 @@ def predicate(criteria: Criteria) -> Callable[[Row], bool]:
     return is_met
 
 
-def match(
-    rows: Iterable[Row],
-    criteria: Criteria,
-    exclude: Sequence[str] = (),
-    except_projects: Sequence[str] = (),
-) -> Matched:
-    """Return the rows that meet ``criteria``; ``exclude`` holds ids in lower case or name patterns."""
+def match(rows: Iterable[Row], criteria: Criteria) -> Matched:
+    """Return the rows that meet the criteria."""
     matching = list(filter(predicate(criteria), rows))
     unmatched = {}
     for option, wanted in criteria.any_of.items():
         carried = {key for row in matching for key in KEYS[option](row)}
         unmatched[option] = [value for value, keys in wanted.items() if keys.isdisjoint(carried)]
-    elements, projects = frozenset(exclude), frozenset(except_projects)
-    patterns = [element for element in exclude if fold_id(element) is None]
+    elements, projects = frozenset(criteria.exclude), frozenset(criteria.except_projects)
+    patterns = [element for element in criteria.exclude if fold_id(element) is None]
     found = Matched([], [], {})
     effective: set[str] = set()
     effective_projects: set[str] = set()
@@ -138,8 +136,8 @@ def match(
         (found.excluded if excluding or excluding_projects else found.rows).append(row)
         effective |= excluding
         effective_projects |= excluding_projects
-    unmatched["exclude"] = [one for one in exclude if one not in effective]
-    unmatched["except_projects"] = [one for one in except_projects if one not in effective_projects]
+    unmatched["exclude"] = [one for one in criteria.exclude if one not in effective]
+    unmatched["except_projects"] = [one for one in criteria.except_projects if one not in effective_projects]
     return found._replace(unmatched={option: values for option, values in unmatched.items() if values})
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Callable, NamedTuple, Optional, Union
+from functools import partial
+from typing import Any, Callable, Optional, Union
 
 from .._common.ids import fold_id
 from .._common.text import MESSAGE_LENGTH, NAME_LENGTH, clean
@@ -47,34 +48,22 @@ DEFAULT_FIELDS = (
 )
 
 
-class RenderContext(NamedTuple):
-    """What a row does not hold: names of clusters by uuid, and the time."""
-
-    clusters: Mapping[str, str]
-    now: datetime
-
-
-_Field = Callable[[Row, RenderContext], Any]
+_Field = Callable[[Row], Any]
 
 
 def _text(key: str, length: int = NAME_LENGTH) -> _Field:
-    return lambda row, _context: clean(row.get(key), length) or None
+    return lambda row: clean(row.get(key), length) or None
 
 
 def _texts(key: str) -> _Field:
-    return lambda row, _context: [clean(item, NAME_LENGTH) for item in texts(row, key)]
+    return lambda row: [clean(item, NAME_LENGTH) for item in texts(row, key)]
 
 
-def _plain(read: Callable[[Row], Any]) -> _Field:
-    return lambda row, _context: read(row)
+def _uuid(key: str) -> _Field:
+    return lambda row: fold_id(row.get(key))
 
 
-def _cluster(row: Row, context: RenderContext) -> Optional[str]:
-    cluster_id = fold_id(row.get("clusterId"))
-    return None if cluster_id is None else context.clusters.get(cluster_id, cluster_id)
-
-
-def _priority(row: Row, _context: RenderContext) -> Union[int, float, str, None]:
+def _priority(row: Row) -> Union[int, float, str, None]:
     """A number as the API gives it, or a text; of another version, or of a proxy, it may be anything."""
     found = row.get("priority")
     if isinstance(found, str):
@@ -83,42 +72,48 @@ def _priority(row: Row, _context: RenderContext) -> Union[int, float, str, None]
     return found if value is not None and found == value else value
 
 
-def _phase_age(row: Row, context: RenderContext) -> Optional[str]:
+def _age(row: Row, now: datetime) -> Optional[str]:
     since = moment(row, "phaseUpdatedAt")
-    return None if since is None else format_age(context.now - since)
+    return None if since is None else format_age(now - since)
 
 
-FIELDS: dict[str, _Field] = {
-    "id": _plain(lambda row: fold_id(row.get("id"))),
-    "name": _text("name"),
-    "project": _text("projectName"),
-    "project_id": _text("projectId"),
-    "department": _text("departmentName"),
-    "department_id": _text("departmentId"),
-    "cluster": _cluster,
-    "cluster_id": _plain(lambda row: fold_id(row.get("clusterId"))),
-    "namespace": _text("namespace"),
-    "type": _text("type"),
-    "category": _text("category"),
-    "phase": _plain(lambda row: clean(canonical(text(row, "phase") or ""), NAME_LENGTH) or None),
-    "phase_age": _phase_age,
-    "phase_message": _text("phaseMessage", MESSAGE_LENGTH),
-    "phase_reason": _text("phaseReason"),
-    "phase_updated_at": _text("phaseUpdatedAt"),
-    "created_at": _text("createdAt"),
-    "completed_at": _text("completedAt"),
-    "deleted_at": _text("deletedAt"),
-    "node_pools": _texts("currentNodePools"),
-    "requested_node_pools": _texts("requestedNodePools"),
-    "allocated_gpus": _plain(allocated_gpus),
-    "idle_gpus": _plain(idle_gpus),
-    "submitted_by": _text("submittedBy"),
-    "priority": _priority,
-    "priority_class": _text("priorityClassName"),
-    "preemptible": _plain(lambda row: flag(row, "preemptible")),
-    "suspendable": _plain(suspendable),
-    PEAK: _plain(lambda row: number(row, PEAK)),
-}
+def fields_of(clusters: Mapping[str, str], now: datetime) -> dict[str, _Field]:
+    """Return how each field of our own is read from a row. ``clusters`` are names by uuid."""
+    cluster_id = _uuid("clusterId")
+    return {
+        "id": _uuid("id"),
+        "name": _text("name"),
+        "project": _text("projectName"),
+        "project_id": _text("projectId"),
+        "department": _text("departmentName"),
+        "department_id": _text("departmentId"),
+        "cluster": lambda row: clusters.get(cluster_id(row), cluster_id(row)),
+        "cluster_id": cluster_id,
+        "namespace": _text("namespace"),
+        "type": _text("type"),
+        "category": _text("category"),
+        "phase": lambda row: clean(canonical(text(row, "phase") or ""), NAME_LENGTH) or None,
+        "phase_age": partial(_age, now=now),
+        "phase_message": _text("phaseMessage", MESSAGE_LENGTH),
+        "phase_reason": _text("phaseReason"),
+        "phase_updated_at": _text("phaseUpdatedAt"),
+        "created_at": _text("createdAt"),
+        "completed_at": _text("completedAt"),
+        "deleted_at": _text("deletedAt"),
+        "node_pools": _texts("currentNodePools"),
+        "requested_node_pools": _texts("requestedNodePools"),
+        "allocated_gpus": allocated_gpus,
+        "idle_gpus": idle_gpus,
+        "submitted_by": _text("submittedBy"),
+        "priority": _priority,
+        "priority_class": _text("priorityClassName"),
+        "preemptible": partial(flag, key="preemptible"),
+        "suspendable": suspendable,
+        PEAK: partial(number, key=PEAK),
+    }
+
+
+FIELDS = tuple(fields_of({}, datetime.max))
 
 
 def needed_keys(fields: Sequence[str]) -> Optional[frozenset[str]]:
@@ -126,8 +121,10 @@ def needed_keys(fields: Sequence[str]) -> Optional[frozenset[str]]:
     return None if ALL_FIELDS in fields else frozenset(USED_KEYS).union(fields)
 
 
-def shown_rows(rows: Sequence[Row], fields: Sequence[str], context: RenderContext) -> list[dict[str, Any]]:
-    """Return the rows with the keys asked for.
+def shown_rows(
+    rows: Sequence[Row], fields: Sequence[str], clusters: Mapping[str, str], now: datetime
+) -> list[dict[str, Any]]:
+    """Return the rows with the keys asked for. ``clusters`` are names by uuid.
 
     A key that is not in FIELDS is read from the API's row, or null. ``all`` returns the API's rows
     unchanged. Peaks of GPU use are shown wherever they were measured.
@@ -136,10 +133,8 @@ def shown_rows(rows: Sequence[Row], fields: Sequence[str], context: RenderContex
         return [dict(row) for row in rows]
     if PEAK not in fields and any(PEAK in row for row in rows):
         fields = [*fields, PEAK]
-    return [
-        {field: FIELDS[field](row, context) if field in FIELDS else row.get(field) for field in fields}
-        for row in rows
-    ]
+    own = fields_of(clusters, now)
+    return [{field: own[field](row) if field in own else row.get(field) for field in fields} for row in rows]
 
 
 def unknown_fields(rows: Sequence[Row], fields: Sequence[str]) -> list[str]:

@@ -46,8 +46,6 @@ class InfoOptions(NamedTuple):
     clusters: Optional[tuple[str, ...]]
     nodes: Optional[tuple[str, ...]]
     query: ListQuery
-    exclude: tuple[str, ...]
-    except_projects: tuple[str, ...]
     idle: Optional[IdleWindow]
     except_newest: int
     order: Order
@@ -128,8 +126,6 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
         clusters=lists.get("clusters"),
         nodes=lists.get("nodes"),
         query=ListQuery(params["deleted"], params["search"], _expressions(lists.get("filter_by", ()))),
-        exclude=_exclude(lists.get("exclude", ())),
-        except_projects=lists.get("except_projects", ()),
         idle=None if params["idle_for"] is None else _idle(params["idle_for"], params["idle_threshold"], now),
         except_newest=whole("except_newest", params["except_newest"], 0) or 0,
         order=Order(
@@ -167,6 +163,8 @@ def _criteria(
         preemptible=params["preemptible"],
         suspendable=params["suspendable"],
         is_deleted=params["deleted"],
+        exclude=_exclude(lists.get("exclude", ())),
+        except_projects=lists.get("except_projects", ()),
     )
 
 

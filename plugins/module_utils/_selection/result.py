@@ -14,7 +14,7 @@ from .._common.result import LARGEST_RESULT, characters, fitting
 from .._common.text import counted, counted_gpus
 from .._workload.row import Row
 from .criteria import row_id
-from .fields import RenderContext, shown_rows
+from .fields import shown_rows
 from .idle import Undecided
 from .places import Cluster, Unlisted
 from .rows import Shortfall
@@ -87,8 +87,8 @@ def make_result(
             "clusters": [{"id": one.id, "name": one.name, "version": one.version} for one in clusters],
         },
     }
-    context = RenderContext({one.id: one.name for one in clusters}, now)
-    rows = shown_rows(selection.rows, fields, context)[:workloads_limit]
+    names = {one.id: one.name for one in clusters}
+    rows = shown_rows(selection.rows, fields, names, now)[:workloads_limit]
     if workloads_limit is None:
         rows, _taken = fitting(rows, max(LARGEST_RESULT - characters(result), _LEAST_FOR_ROWS))
     result["workloads"] = rows

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -16,16 +16,20 @@ from .._api.errors import RequestError, is_refused_filter
 from .._api.paging import PAGE_SIZE, assume_next, map_parallel, page_offsets, read_pages
 from .._api.responses import Page
 from .._common.errors import RunaiError
-from .._common.text import NAME_LENGTH, clean
+from .._common.text import NAME_LENGTH, clean, counted, some_of
 from .._workload.row import Row, moment
-from .._workload.state import StateReader, keep_keys
-from .._workload.workload import FORBIDDEN
+from .._workload.state import Found, StateReader, keep_keys
+from .._workload.workload import FORBIDDEN, MISSING
 from .server_filter import contradicts
 
 # By the workload's id.
 Rows = dict[str, dict[str, Any]]
 IsEnough = Callable[[Rows], bool]
 
+_NOT_READ = {
+    FORBIDDEN: "not visible to this account (403)",
+    MISSING: "not found, or not visible to this account",
+}
 # How often a list that shows fewer rows than were counted is read.
 _MOST_READS = 3
 
@@ -72,16 +76,23 @@ class RowReader:
         self._warn = warn
         self.shortfall: Optional[Shortfall] = None
 
-    def by_ids(self, ids: Sequence[str], is_deleted: bool) -> tuple[Rows, list[str]]:
-        """Return the rows of the ids that exist, and the ids that this account cannot see."""
+    def by_ids(self, ids: Sequence[str], is_deleted: bool) -> Rows:
+        """Return the rows of the ids that exist, and warn of the others."""
+        if not ids:
+            return {}
         if is_deleted:
             # A single GET is not said to show what was deleted.
             wanted = set(ids)
-            rows = self._read_all(ListQuery(is_deleted=True), is_enough=lambda found: found.keys() >= wanted)
-            return {workload_id: rows[workload_id] for workload_id in ids if workload_id in rows}, []
-        found = StateReader(self._client, self._workers, self._keys).read_rows(ids)
-        forbidden = [workload_id for workload_id, row in found.items() if row == FORBIDDEN]
-        return {workload_id: row for workload_id, row in found.items() if not isinstance(row, str)}, forbidden
+            listed = self._read_all(ListQuery(is_deleted=True), is_enough=lambda rows: rows.keys() >= wanted)
+            found: Mapping[str, Found] = {one: listed.get(one, MISSING) for one in ids}
+        else:
+            found = StateReader(self._client, self._workers, self._keys).read_rows(ids)
+        for problem, sentence in _NOT_READ.items():
+            missing = [one for one in ids if found[one] == problem]
+            if missing:
+                number = counted(len(missing), "workload")
+                self._warn("{0} {1}: {2}".format(number, sentence, some_of(missing)))
+        return {workload_id: row for workload_id, row in found.items() if not isinstance(row, str)}
 
     def listed(
         self, query: ListQuery, filters: Sequence[str] = (), limited_read: Optional[LimitedRead] = None

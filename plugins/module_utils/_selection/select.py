@@ -24,6 +24,7 @@ from .places import (
     LISTINGS,
     Cluster,
     Unlisted,
+    Warn,
     api_id,
     read_clusters,
     resolve_clusters,
@@ -44,7 +45,7 @@ def select(
     client: Client,
     options: InfoOptions,
     keys: Optional[Collection[str]],
-    warn: Callable[[str], None],
+    warn: Warn,
     with_scope: bool = False,
 ) -> Selection:
     """Return the workloads that ``options`` mean; ``warn`` gets sentences for the user.
@@ -55,178 +56,150 @@ def select(
     """
     if options.selects_nothing:
         return EMPTY
-    return _Selecting(client, options, keys, warn, with_scope).select()
+    clusters = _clusters(client, options, warn)
+    criteria = _resolved(client, options, clusters, warn)
+    reader = RowReader(client, options.concurrency, keys, warn)
+    scope, rows = _read(reader, options, criteria, clusters, with_scope)
+    matched = match(rows.values(), criteria)
+    unlisted = _unlisted(client, matched.unmatched, criteria, clusters, warn)
+    _warn_of_exclusions(matched.unmatched.get("exclude", ()), warn)
+    idle = _idle(client, options, matched, warn)
+    order = options.order
+    taken = take(idle.rows, order)
+    gpus = sum_of_gpus(taken)
+    is_limited = order.limit is not None and len(idle.rows) > order.limit
+    if not is_enough(gpus, order) and not options.is_partial_allowed:
+        raise RunaiError(_shortage_message(order.until_gpus or 0, gpus, len(taken), is_limited))
+    return Selection(
+        taken,
+        gpus,
+        is_limited,
+        matched.unmatched,
+        clusters,
+        _tenant_id(clusters or [], rows),
+        idle.undecided,
+        reader.shortfall,
+        match({**scope, **rows}.values(), _scope_of(criteria)).rows if with_scope else None,
+        unlisted,
+    )
 
 
-class _Selecting:
-    """State of one call of ``select``."""
+def _clusters(client: Client, options: InfoOptions, warn: Warn) -> Optional[list[Cluster]]:
+    """Return the clusters; ``None`` where they are not needed and can't be listed."""
+    is_needed = any(fold_id(value) is None for value in options.clusters or ())
+    try:
+        return read_clusters(client, is_optional=not is_needed)
+    except RequestError as fault:
+        if is_needed or not fault.is_from_endpoint:
+            raise
+        warn("the clusters could not be listed, so their names are not known ({0})".format(fault))
+        return None
 
-    def __init__(
-        self,
-        client: Client,
-        options: InfoOptions,
-        keys: Optional[Collection[str]],
-        warn: Callable[[str], None],
-        with_scope: bool,
-    ) -> None:
-        self._client = client
-        self._options = options
-        self._warn = warn
-        self._with_scope = with_scope
-        self._reader = RowReader(client, options.concurrency, keys, warn)
 
-    def select(self) -> Selection:
-        options = self._options
-        clusters = self._clusters()
-        criteria = self._resolved(clusters)
-        scope, rows = self._read(criteria, clusters)
-        matched = match(rows.values(), criteria, options.exclude, options.except_projects)
-        unlisted = self._unlisted(matched.unmatched, criteria, clusters)
-        self._warn_of_exclusions(matched.unmatched.get("exclude", ()))
-        idle = self._idle(matched)
-        order = options.order
-        taken = take(idle.rows, order)
-        gpus = sum_of_gpus(taken)
-        is_limited = order.limit is not None and len(idle.rows) > order.limit
-        if not is_enough(gpus, order) and not options.is_partial_allowed:
-            raise RunaiError(_shortage_message(order.until_gpus or 0, gpus, len(taken), is_limited))
-        return Selection(
-            taken,
-            gpus,
-            is_limited,
-            matched.unmatched,
-            clusters,
-            _tenant_id(clusters or [], rows),
-            idle.undecided,
-            self._reader.shortfall,
-            match({**scope, **rows}.values(), _scope_of(criteria)).rows if self._with_scope else None,
-            unlisted,
+def _resolved(
+    client: Client, options: InfoOptions, clusters: Optional[Sequence[Cluster]], warn: Warn
+) -> Criteria:
+    """Return the criteria with the uuids that clusters and nodes stand for."""
+    any_of = dict(options.criteria.any_of)
+    cluster_ids = None
+    if options.clusters is not None:
+        any_of["clusters"] = resolve_clusters(options.clusters, clusters)
+        cluster_ids = api_id(frozenset[str]().union(*any_of["clusters"].values()), clusters)
+    if options.nodes is not None:
+        any_of["nodes"] = workloads_on_nodes(
+            client, options.nodes, cluster_ids, clusters, options.concurrency, warn
         )
+    return options.criteria._replace(any_of=any_of)
 
-    def _clusters(self) -> Optional[list[Cluster]]:
-        """Return the clusters; ``None`` where they are not needed and can't be listed."""
-        is_needed = any(fold_id(value) is None for value in self._options.clusters or ())
-        try:
-            return read_clusters(self._client, is_optional=not is_needed)
-        except RequestError as fault:
-            if is_needed or not fault.is_from_endpoint:
-                raise
-            self._warn("the clusters could not be listed, so their names are not known ({0})".format(fault))
-            return None
 
-    def _resolved(self, clusters: Optional[Sequence[Cluster]]) -> Criteria:
-        """Return the criteria with the uuids that clusters and nodes stand for."""
-        options = self._options
-        any_of = dict(options.criteria.any_of)
-        cluster_ids = None
-        if options.clusters is not None:
-            any_of["clusters"] = resolve_clusters(options.clusters, clusters)
-            cluster_ids = api_id(frozenset[str]().union(*any_of["clusters"].values()), clusters)
-        if options.nodes is not None:
-            any_of["nodes"] = workloads_on_nodes(
-                self._client, options.nodes, cluster_ids, clusters, options.concurrency, self._warn
+def _read(
+    reader: RowReader,
+    options: InfoOptions,
+    criteria: Criteria,
+    clusters: Optional[Sequence[Cluster]],
+    with_scope: bool,
+) -> tuple[Rows, Rows]:
+    """Return the rows of the scope, where they are wanted, and rows with all that meet the criteria."""
+    query, limit = options.query, options.order.limit
+    is_asked_of_server = query.search is not None or bool(query.filters)
+    by_id = [criteria.keys(option) for option in ("ids", "nodes") if option in criteria.any_of]
+    api_ids = {one.id: one.api_id for one in clusters or ()}
+    scope: Rows = {}
+    if with_scope:
+        scope = reader.listed(ListQuery(), server_part(_scope_of(criteria), api_ids).filters)
+        if reader.shortfall is not None or not (is_asked_of_server or by_id):
+            return scope, scope
+    # Only the control plane can search and use its own filters: that takes a read of its own.
+    if by_id and not is_asked_of_server:
+        ids = sorted(by_id[0].intersection(*by_id).difference(scope))
+        return scope, {**scope, **reader.by_ids(ids, criteria.is_deleted)}
+    filters, is_whole = server_part(criteria, api_ids)
+    is_whole = is_whole and not (query.filters or options.idle or options.except_newest)
+    limited_read = None
+    if limit is not None and is_whole and options.order == Order(limit=limit):
+        limited_read = LimitedRead(limit, predicate(criteria))
+    return scope, reader.listed(query, filters, limited_read)
+
+
+def _idle(client: Client, options: InfoOptions, matched: Matched, warn: Warn) -> IdleRows:
+    """Return what of the rows is idle, where that is asked for, without the newest of each project."""
+    found = IdleRows(matched.rows, [])
+    if options.idle is not None:
+        found = idle_rows(client, matched.rows, options.idle, options.concurrency)
+        if found.undecided:
+            warn(
+                "idle_for: GPU use is not known for {0}, listed in undecided and not selected".format(
+                    counted(len(found.undecided), "workload")
+                )
             )
-        return options.criteria._replace(any_of=any_of)
-
-    def _read(self, criteria: Criteria, clusters: Optional[Sequence[Cluster]]) -> tuple[Rows, Rows]:
-        """Return the rows of the scope, where they are wanted, and rows with all that meet the criteria."""
-        options, reader = self._options, self._reader
-        is_asked_of_server = options.query.search is not None or bool(options.query.filters)
-        by_id = [criteria.keys(option) for option in ("ids", "nodes") if option in criteria.any_of]
-        api_ids = {one.id: one.api_id for one in clusters or ()}
-        scope: Rows = {}
-        if self._with_scope:
-            scope = reader.listed(ListQuery(), server_part(_scope_of(criteria), api_ids).filters)
-            if reader.shortfall is not None or not (is_asked_of_server or by_id):
-                return scope, scope
-        # Only the control plane can search and use its own filters: that takes a read of its own.
-        if by_id and not is_asked_of_server:
-            ids = sorted(by_id[0].intersection(*by_id).difference(scope))
-            return scope, {**scope, **self._by_ids(ids, criteria.is_deleted)}
-        filters, is_whole = server_part(criteria, api_ids)
-        narrowed = (
-            options.query.filters,
-            options.exclude,
-            options.except_projects,
-            options.idle,
-            options.except_newest,
-        )
-        limit = options.order.limit
-        limited_read = None
-        if limit is not None and is_whole and not any(narrowed) and options.order == Order(limit=limit):
-            limited_read = LimitedRead(limit, predicate(criteria))
-        return scope, reader.listed(options.query, filters, limited_read)
-
-    def _idle(self, matched: Matched) -> IdleRows:
-        """Return what of the rows is idle, where that is asked for, without the newest of each project."""
-        options = self._options
-        found = IdleRows(matched.rows, [])
-        if options.idle is not None:
-            found = idle_rows(self._client, matched.rows, options.idle, options.concurrency)
-            if found.undecided:
-                self._warn(
-                    "idle_for: GPU use is not known for {0}, listed in undecided and not selected".format(
-                        counted(len(found.undecided), "workload")
-                    )
-                )
-        if not options.except_newest:
-            return found
-        # An excluded workload meets the criteria, but whether it is idle has not been asked.
-        known = found.rows if options.idle is not None else [*found.rows, *matched.excluded]
-        kept = newest(known, options.except_newest)
-        return found._replace(rows=[row for row in found.rows if kept.isdisjoint(row_id(row))])
-
-    def _by_ids(self, ids: Sequence[str], is_deleted: bool) -> Rows:
-        rows, forbidden = self._reader.by_ids(ids, is_deleted) if ids else ({}, [])
-        gone = sorted(set(ids).difference(rows, forbidden))
-        for problem, missing in (
-            ("not visible to this account (403)", forbidden),
-            ("not found, or not visible to this account", gone),
-        ):
-            if missing:
-                self._warn(
-                    "{0} {1}: {2}".format(counted(len(missing), "workload"), problem, some_of(missing))
-                )
-        return rows
-
-    def _unlisted(
-        self,
-        unmatched: Mapping[str, Sequence[str]],
-        criteria: Criteria,
-        clusters: Optional[Sequence[Cluster]],
-    ) -> dict[str, Unlisted]:
-        """Return the names that the control plane does not list, by option, and warn of them."""
-        reads: dict[str, Callable[[], Unlisted]] = {}
-        cluster_ids = None
-        if "clusters" in criteria.any_of:
-            cluster_ids = criteria.keys("clusters")
-            reads["clusters"] = partial(unlisted_clusters, criteria.any_of["clusters"], clusters)
-        for option in LISTINGS:
-            if option in unmatched:
-                reads[option] = partial(unlisted_names, self._client, option, unmatched[option])
-        nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]
-        # A cluster that is not listed has no listed nodes, and there is a warning of it already.
-        if nodes and (cluster_ids is None or cluster_ids):
-            reads["nodes"] = partial(unlisted_nodes, self._client, nodes, cluster_ids, clusters)
-        found = {}
-        for option, read in reads.items():
-            try:
-                unlisted = read()
-            except RequestError as fault:
-                self._warn("{0}: could not be looked up ({1})".format(option, fault))
-                continue
-            if unlisted:
-                found[option] = unlisted
-                self._warn(unlisted_message(option, unlisted))
+    if not options.except_newest:
         return found
+    # An excluded workload meets the criteria, but whether it is idle has not been asked.
+    known = found.rows if options.idle is not None else [*found.rows, *matched.excluded]
+    kept = newest(known, options.except_newest)
+    return found._replace(rows=[row for row in found.rows if kept.isdisjoint(row_id(row))])
 
-    def _warn_of_exclusions(self, unmatched: Sequence[str]) -> None:
-        # A pattern may match nothing on purpose. An id or a name stands for one workload.
-        unused = [element for element in unmatched if _WILDCARDS.isdisjoint(element)]
-        if unused:
-            shown = some_of(["'{0}'".format(clean(one, NAME_LENGTH)) for one in unused])
-            verb = "matches" if len(unused) == 1 else "match"
-            self._warn("exclude: {0} {1} no selected workload".format(shown, verb))
+
+def _unlisted(
+    client: Client,
+    unmatched: Mapping[str, Sequence[str]],
+    criteria: Criteria,
+    clusters: Optional[Sequence[Cluster]],
+    warn: Warn,
+) -> dict[str, Unlisted]:
+    """Return the names that the control plane does not list, by option, and warn of them."""
+    reads: dict[str, Callable[[], Unlisted]] = {}
+    cluster_ids = None
+    if "clusters" in criteria.any_of:
+        cluster_ids = criteria.keys("clusters")
+        reads["clusters"] = partial(unlisted_clusters, criteria.any_of["clusters"], clusters)
+    for option in LISTINGS:
+        if option in unmatched:
+            reads[option] = partial(unlisted_names, client, option, unmatched[option])
+    nodes = [node for node in unmatched.get("nodes", []) if not criteria.any_of["nodes"][node]]
+    # A cluster that is not listed has no listed nodes, and there is a warning of it already.
+    if nodes and (cluster_ids is None or cluster_ids):
+        reads["nodes"] = partial(unlisted_nodes, client, nodes, cluster_ids, clusters)
+    found = {}
+    for option, read in reads.items():
+        try:
+            unlisted = read()
+        except RequestError as fault:
+            warn("{0}: could not be looked up ({1})".format(option, fault))
+            continue
+        if unlisted:
+            found[option] = unlisted
+            warn(unlisted_message(option, unlisted))
+    return found
+
+
+def _warn_of_exclusions(unmatched: Sequence[str], warn: Warn) -> None:
+    # A pattern may match nothing on purpose. An id or a name stands for one workload.
+    unused = [element for element in unmatched if _WILDCARDS.isdisjoint(element)]
+    if unused:
+        shown = some_of(["'{0}'".format(clean(one, NAME_LENGTH)) for one in unused])
+        verb = "matches" if len(unused) == 1 else "match"
+        warn("exclude: {0} {1} no selected workload".format(shown, verb))
 
 
 def _scope_of(criteria: Criteria) -> Criteria:

@@ -104,6 +104,7 @@ def server_part(criteria: Criteria, api_ids: Mapping[str, str] = MappingProxyTyp
             filters.append("{0}<={1}".format(MOMENTS[option], _whole_second(criteria.before[option])))
     asked = len(criteria.any_of) + len(criteria.before) + len(criteria.at_least)
     asked += sum(part is not None for part in (criteria.name, criteria.preemptible, criteria.suspendable))
+    asked += len(criteria.exclude) + len(criteria.except_projects)
     return ServerPart(tuple(filters), len(filters) == asked)
 
 

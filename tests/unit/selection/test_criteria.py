@@ -211,7 +211,7 @@ def test_match_value_without_effect_is_unmatched(fleet: list[Row], wanted: Crite
     fleet=live_rows, excluded=st.lists(st.sampled_from([*IDS[:10], "vision", "n*", "nobody"]), unique=True)
 )
 def test_match_exclude_leaves_out_exactly_the_matching_rows(fleet: list[Row], excluded: list[str]) -> None:
-    found = match(fleet, Criteria(), excluded)
+    found = match(fleet, Criteria(exclude=tuple(excluded)))
     kept = [row["id"] for row in found.rows]
     for row in fleet:
         is_named = any(predicate(Criteria(name=element))(row) for element in excluded)
@@ -222,7 +222,7 @@ def test_match_exclude_leaves_out_exactly_the_matching_rows(fleet: list[Row], ex
 
 @given(fleet=live_rows, projects=st.lists(st.sampled_from(["vision", "nlp", "nowhere"]), unique=True))
 def test_match_except_projects_leaves_out_exactly_their_rows(fleet: list[Row], projects: list[str]) -> None:
-    found = match(fleet, Criteria(), [], projects)
+    found = match(fleet, Criteria(except_projects=tuple(projects)))
     assert found.rows == [row for row in fleet if row.get("projectName") not in projects]
     there = {row.get("projectName") for row in fleet}
     assert found.unmatched.get("except_projects", []) == [one for one in projects if one not in there]

@@ -19,7 +19,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.fields imp
     DEFAULT_FIELDS,
     FIELDS,
     PEAK,
-    RenderContext,
     needed_keys,
     shown_rows,
     unknown_fields,
@@ -31,7 +30,7 @@ from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 WEST = workload_id(1)
 EAST = workload_id(2)
-AROUND = RenderContext({WEST: "west"}, NOW)
+CLUSTERS = {WEST: "west"}
 ROW: dict[str, Any] = {
     "id": workload_id(10).upper(),
     "name": "llama\x1b[31m-3",
@@ -66,8 +65,8 @@ MEASURED = {**ROW, PEAK: 0.5}
 
 
 def test_shown_rows_default_fields_are_readable() -> None:
-    (row,) = shown_rows([ROW], DEFAULT_FIELDS, AROUND)
-    (measured,) = shown_rows([MEASURED], DEFAULT_FIELDS, AROUND)
+    (row,) = shown_rows([ROW], DEFAULT_FIELDS, CLUSTERS, NOW)
+    (measured,) = shown_rows([MEASURED], DEFAULT_FIELDS, CLUSTERS, NOW)
     assert measured == {**row, "peak_gpu_utilization": 0.5}
     assert row == {
         "id": workload_id(10),
@@ -87,13 +86,13 @@ def test_shown_rows_default_fields_are_readable() -> None:
 
 
 def test_shown_rows_all_fields_are_the_unchanged_row() -> None:
-    assert shown_rows([ROW], ["all"], AROUND) == [ROW]
-    assert shown_rows([MEASURED], ["all"], AROUND) == [MEASURED]
+    assert shown_rows([ROW], ["all"], CLUSTERS, NOW) == [ROW]
+    assert shown_rows([MEASURED], ["all"], CLUSTERS, NOW) == [MEASURED]
 
 
 def test_shown_rows_other_field_is_the_key_of_the_row() -> None:
     fields = ["images", "phaseUpdatedAt", "visoin"]
-    assert shown_rows([ROW], fields, AROUND) == [
+    assert shown_rows([ROW], fields, CLUSTERS, NOW) == [
         {"images": ROW["images"], "phaseUpdatedAt": ROW["phaseUpdatedAt"], "visoin": None}
     ]
     assert unknown_fields([ROW], fields) == ["visoin"]
@@ -116,11 +115,11 @@ def test_shown_rows_other_field_is_the_key_of_the_row() -> None:
     ],
 )
 def test_shown_rows_priority_is_a_number_or_one_line(priority: object, shown: object) -> None:
-    assert shown_rows([{**ROW, "priority": priority}], ["priority"], AROUND) == [{"priority": shown}]
+    assert shown_rows([{**ROW, "priority": priority}], ["priority"], CLUSTERS, NOW) == [{"priority": shown}]
 
 
 def test_shown_rows_missing_value_is_null_or_empty() -> None:
-    (row,) = shown_rows([{"id": ROW["id"], "clusterId": EAST}], list(FIELDS), AROUND)
+    (row,) = shown_rows([{"id": ROW["id"], "clusterId": EAST}], list(FIELDS), CLUSTERS, NOW)
     shown = {field: value for field, value in row.items() if value is not None}
     assert shown == {
         "id": workload_id(10),
@@ -133,8 +132,10 @@ def test_shown_rows_missing_value_is_null_or_empty() -> None:
 
 def test_used_keys_reduced_row_gives_the_same_values() -> None:
     kept = {key: value for key, value in MEASURED.items() if key in (*USED_KEYS, PEAK)}
-    assert shown_rows([kept], list(FIELDS), AROUND) == shown_rows([MEASURED], list(FIELDS), AROUND)
-    assert None not in shown_rows([kept], list(FIELDS), AROUND)[0].values()
+    assert shown_rows([kept], list(FIELDS), CLUSTERS, NOW) == shown_rows(
+        [MEASURED], list(FIELDS), CLUSTERS, NOW
+    )
+    assert None not in shown_rows([kept], list(FIELDS), CLUSTERS, NOW)[0].values()
     for read in (*KEYS.values(), *AMOUNTS.values(), *SORT_KEYS.values()):
         assert read(kept) == read(ROW)
         assert read(kept) not in (None, ())

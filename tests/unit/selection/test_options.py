@@ -195,4 +195,4 @@ def test_info_options_unusable_value_is_rejected(given: dict[str, Any], message:
 
 def test_info_options_excluded_ids_are_split_and_folded() -> None:
     given = ["{0}, {1}".format(ONE.upper(), TWO), "Keep-*", "a b", ONE, "{0} keep".format(TWO), ","]
-    assert options(all=True, exclude=given).exclude == (ONE, TWO, "Keep-*", "a b", given[4], ",")
+    assert options(all=True, exclude=given).criteria.exclude == (ONE, TWO, "Keep-*", "a b", given[4], ",")
