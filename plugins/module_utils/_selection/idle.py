@@ -18,7 +18,7 @@ from .._api.responses import Measurements
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean
 from .._common.times import format_age
-from .._workload.phases import ACTIVE_PHASES, canonical
+from .._workload.phases import is_active
 from .._workload.row import Row, allocated_gpus, moment, text
 from .fields import PEAK
 
@@ -89,7 +89,8 @@ def judge(measured: Measurements, gpus: float, window: IdleWindow) -> Union[floa
     peak = 0.0
     for series in measured.series:
         samples = [sample for sample in series if window.start <= sample.time <= window.end]
-        hole = _longest_hole(sorted(sample.time for sample in samples), window)
+        times = [window.start, *sorted(sample.time for sample in samples), window.end]
+        hole = max(after - before for before, after in zip(times, times[1:]))
         if not samples or hole > window.distance * 2 + _TIME_TOLERANCE:
             return "there is no measurement for {0} of the time".format(format_age(hole))
         peak = max(peak, *(sample.value for sample in samples))
@@ -102,28 +103,30 @@ def idle_rows(client: Client, rows: Sequence[Row], window: IdleWindow, workers: 
     Only active workloads that hold GPUs can be idle, and only after as long in their phase. No other
     is asked for. Raises RequestError, also for a 403.
     """
-    found = IdleRows([], [])
-    candidates = []
-    for row in rows:
-        since = moment(row, "phaseUpdatedAt")
-        if canonical(text(row, "phase") or "") not in ACTIVE_PHASES or not allocated_gpus(row):
-            continue
-        if since is None:
-            found.undecided.append(_undecided(row, "the time of its last phase change is not known"))
-        elif since <= window.start:
-            candidates.append(row)
+    candidates = [
+        row
+        for row in rows
+        if is_active(text(row, "phase") or "")
+        and allocated_gpus(row)
+        and (moment(row, "phaseUpdatedAt") or window.start) <= window.start
+    ]
     judgements = map_parallel(lambda row: _judged(client, row, window), candidates, workers)
+    found = IdleRows([], [])
     for row, judgement in zip(candidates, judgements):
         if isinstance(judgement, str):
-            found.undecided.append(_undecided(row, judgement))
+            name = clean(row.get("name"), NAME_LENGTH)
+            found.undecided.append(Undecided(fold_id(row.get("id")) or "", name, judgement))
         elif judgement <= window.threshold:
             found.rows.append({**row, PEAK: judgement})
     return found
 
 
 def _judged(client: Client, row: Row, window: IdleWindow) -> Union[float, str]:
+    if moment(row, "phaseUpdatedAt") is None:
+        return "the time of its last phase change is not known"
     try:
-        measured = client.gpu_utilization(_id_of(row), window.start, window.end, window.samples)
+        workload_id = fold_id(row.get("id")) or ""
+        measured = client.gpu_utilization(workload_id, window.start, window.end, window.samples)
     except RequestError as fault:
         if not _is_of_this_workload(fault):
             raise
@@ -137,16 +140,3 @@ def _is_of_this_workload(fault: RequestError) -> bool:
     if isinstance(found, StatusError):
         return isinstance(found, NotFound) or (found.status >= 500 and not found.refused_for_now)
     return isinstance(found, MalformedResponse)
-
-
-def _longest_hole(times: Sequence[datetime], window: IdleWindow) -> timedelta:
-    borders = [window.start, *times, window.end]
-    return max(after - before for before, after in zip(borders, borders[1:]))
-
-
-def _undecided(row: Row, reason: str) -> Undecided:
-    return Undecided(_id_of(row), clean(row.get("name"), NAME_LENGTH), reason)
-
-
-def _id_of(row: Row) -> str:
-    return fold_id(row.get("id")) or ""
