@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 from .._batch.options import DEFAULT_WORKLOADS_LIMIT, batch_options
 from .._common.errors import OptionError
 from .._common.ids import parse_ids
-from .._common.option_values import reject_blank, seconds, whole
+from .._common.option_values import reject_blank, seconds, whole, within
 from .._common.times import parse_age
 from .._record.events import BEGUN, ENDED, PLANNED
 from .._record.record import NAME_RULE, is_name
@@ -61,6 +61,7 @@ _NEVER_BLANK = (
     "deadline",
     "summary_path",
 )
+_OR_NONE = ("max_affected", "max_percent", "max_drift", "notice", "crosses_version", "summary_path")
 
 
 class Told(NamedTuple):
@@ -167,10 +168,9 @@ def maintenance_options(
     age = parse_age(params["record_max_age"])
     if age is None:
         raise OptionError("record_max_age", "not an age such as 12h or 7d")
-    attempts = params["attempts"]
-    if not 1 <= attempts <= _MOST_ATTEMPTS:
-        raise OptionError("attempts", "must be from 1 to {0}".format(_MOST_ATTEMPTS))
-    version = _unless_none(params["crosses_version"])
+    # The word none sets no limit.
+    params = {**params, **{option: None for option in _OR_NONE if params[option] == NONE}}
+    version = params["crosses_version"]
     if version is not None and not _VERSION.fullmatch(version):
         raise OptionError("crosses_version", "'{0}' is not a version such as 2.25".format(version))
     batch = {**_BATCH, **{option: params[option] for option in _OF_BATCH}}
@@ -198,10 +198,10 @@ def maintenance_options(
         node_fenced=params["node_fenced"],
         crosses_version=version,
         resume_touched=params["resume_touched"],
-        attempts=attempts,
+        attempts=within("attempts", params["attempts"], _MOST_ATTEMPTS),
         settle_time=seconds("settle_time", params["settle_time"], 0),
         wait_for_api=seconds("wait_for_api", params["wait_for_api"], 0),
-        summary_path=_unless_none(params["summary_path"]),
+        summary_path=params["summary_path"],
         workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,
         batch=batch,
         by={str(key): str(value) for key, value in (params["by"] or {}).items() if value not in (None, "")},
@@ -224,7 +224,7 @@ def check_plan_options(options: MaintenanceOptions) -> None:
 
 
 def _notice(value: Optional[str]) -> Optional[timedelta]:
-    if value is None or value == NONE:
+    if value is None:
         return None
     age = parse_age(value)
     if not age:
@@ -255,12 +255,8 @@ def _reject_blank(option: str, value: Any) -> None:
         raise OptionError(option, "is empty. Set it")
 
 
-def _unless_none(value: Optional[str]) -> Optional[str]:
-    return None if value is None or value == NONE else value
-
-
 def _count(option: str, value: Optional[str]) -> Optional[int]:
-    if value is None or value == NONE:
+    if value is None:
         return None
     if not _COUNT.fullmatch(value.strip()):
         raise OptionError(option, "must be a whole number of workloads, or none")
@@ -268,7 +264,7 @@ def _count(option: str, value: Optional[str]) -> Optional[int]:
 
 
 def _percent(option: str, value: Optional[str]) -> Optional[float]:
-    if value is None or value == NONE:
+    if value is None:
         return None
     text = value.strip().rstrip("%").strip()
     if not _PERCENT.fullmatch(text) or float(text) > 100:

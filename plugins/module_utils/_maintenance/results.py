@@ -50,14 +50,18 @@ class Outcome(NamedTuple):
     pods_left: int = 0
 
     @property
-    def is_about_workloads(self) -> bool:
-        """Whether a problem is one of a workload, and not only of pods."""
-        return any(problem.workload_id for problem in self.problems)
+    def workload_problems(self) -> int:
+        """Number of problems that are about a workload, and not about pods."""
+        return sum(bool(problem.workload_id) for problem in self.problems)
+
+    def count(self, *verdicts: str) -> int:
+        """Return how many workloads have one of these verdicts."""
+        return sum(verdict in verdicts for verdict in self.verdicts.values())
 
     @property
-    def came_back(self) -> bool:
-        """Whether any workload is back, or on its way."""
-        return any(verdict in (BACK, STARTING) for verdict in self.verdicts.values())
+    def back(self) -> int:
+        """Number of workloads that are back, or on their way."""
+        return self.count(BACK, STARTING)
 
     @property
     def holders(self) -> Counter[str]:
@@ -113,7 +117,7 @@ def make_result(
     """Return the result, within the size that job viewers keep. ``record_keys`` are never cut."""
     record = outcome.record
     msg = _verdict_sentence(outcome, context)
-    nothing_comes = not outcome.came_back and not outcome.to_send
+    nothing_comes = not outcome.back and not outcome.to_send
     is_held = bool(outcome.holders) and context.verb == ENDED and nothing_comes
     if is_held:
         msg += ". Nothing came back: {0}".format(_holders(outcome))
@@ -171,7 +175,22 @@ def rows_of(outcome: Outcome) -> Iterator[dict[str, Any]]:
         return one.id not in bad, order.index(verdict) if verdict is not None else len(order)
 
     for one in sorted(outcome.record.workloads.values(), key=rank):
-        yield _row(outcome, one)
+        now, verdict = outcome.now.get(one.id), outcome.verdicts.get(one.id, "")
+        yield {
+            "id": one.id,
+            "name": one.name,
+            "project": one.project,
+            "submitted_by": one.owner,
+            "gpus": one.gpus,
+            "plan": one.plan,
+            "phase_before": one.phase,
+            "phase": now.phase if now is not None else "",
+            "verdict": verdict,
+            "outcome": one.outcome or "",
+            "code": one.code,
+            "message": one.message,
+            "held_by": outcome.held[one.id].name if verdict == HELD else "",
+        }
 
 
 def _next_step(outcome: Outcome, options: MaintenanceOptions, context: RunContext) -> tuple[list[str], str]:
@@ -184,7 +203,7 @@ def _next_step(outcome: Outcome, options: MaintenanceOptions, context: RunContex
     if verb == ENDED:
         return _after_end(outcome, commands)
     if verb == BEGUN:
-        return ([], commands.repeat(BEGUN)) if outcome.is_about_workloads else _after_begin(outcome, commands)
+        return ([], commands.repeat(BEGUN)) if outcome.workload_problems else _after_begin(outcome, commands)
     if PLANNED in (verb, record.state):
         return _after_plan(outcome, options, commands)
     if record.state == BEGUN:
@@ -233,7 +252,7 @@ def _after_end(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]
         # That of a plan does not show what a begin did.
         handed_over = {"record": "<record that begin returned>"} if outcome.record.state == PLANNED else {}
         return [], commands.repeat(ENDED, **handed_over)
-    if not outcome.came_back and len(holders) == 1:
+    if not outcome.back and len(holders) == 1:
         return [
             "When the maintenance {0} is over, run the next command.".format(*holders)
         ], commands.end_other(holders[0])
@@ -296,24 +315,22 @@ def _verdict_sentence(outcome: Outcome, context: RunContext) -> str:
         verb = "resumed" if context.verb == ENDED else "suspended"
         return "{0}{1} would be {2}".format(start, counted(outcome.to_send, "workload"), verb)
     if context.verb == STATUS and record.state in (ACTING, BEGUN):
-        stopped = sum(verdict in (OURS, HELD) for verdict in outcome.verdicts.values())
+        stopped = outcome.count(OURS, HELD)
         return "{0}{1} of {2} stopped{3}".format(start, stopped, len(ours), _describe_pods(outcome))
     if context.verb in (ENDED, STATUS):
-        back = sum(verdict in (BACK, STARTING) for verdict in outcome.verdicts.values())
         doubt = "; {0} not restored or in doubt".format(len(outcome.problems)) if outcome.problems else ""
-        return "{0}{1} of {2} back{3}".format(start, back, counted(len(ours), "workload"), doubt)
+        return "{0}{1} of {2} back{3}".format(start, outcome.back, counted(len(ours), "workload"), doubt)
     stopped = sum(one.was_stopped for one in ours)
     sentence = "{0}{1} of {2} suspended".format(start, stopped, len(ours))
-    bad = sum(bool(problem.workload_id) for problem in outcome.problems)
-    if bad:
-        sentence += "; {0} not suspended".format(counted(bad, "workload"))
+    if outcome.workload_problems:
+        sentence += "; {0} not suspended".format(counted(outcome.workload_problems, "workload"))
     return sentence + _describe_pods(outcome)
 
 
 def _describe_pods(outcome: Outcome) -> str:
     if outcome.pods_left:
         return "; {0} left on purpose".format(counted(outcome.pods_left, "pod"))
-    if outcome.problems and not outcome.is_about_workloads:
+    if outcome.problems and not outcome.workload_problems:
         return "; pods are left on the nodes"
     return ""
 
@@ -327,28 +344,9 @@ def summary_of(outcome: Outcome) -> dict[str, int]:
         "left": sum(one.plan == LEAVE for one in entries),
         "stopped": sum(one.was_stopped and not one.is_resumed for one in entries),
         "problems": len(outcome.problems),
-        "workload_problems": sum(bool(problem.workload_id) for problem in outcome.problems),
+        "workload_problems": outcome.workload_problems,
         **dict.fromkeys(VERDICTS, 0),
         **Counter(outcome.verdicts.values()),
-    }
-
-
-def _row(outcome: Outcome, one: RecordedWorkload) -> dict[str, Any]:
-    now, verdict = outcome.now.get(one.id), outcome.verdicts.get(one.id, "")
-    return {
-        "id": one.id,
-        "name": one.name,
-        "project": one.project,
-        "submitted_by": one.owner,
-        "gpus": one.gpus,
-        "plan": one.plan,
-        "phase_before": one.phase,
-        "phase": now.phase if now is not None else "",
-        "verdict": verdict,
-        "outcome": one.outcome or "",
-        "code": one.code,
-        "message": one.message,
-        "held_by": outcome.held[one.id].name if verdict == HELD else "",
     }
 
 

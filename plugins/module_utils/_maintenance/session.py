@@ -226,8 +226,8 @@ class Session:
         """
         others = []
         for other in self.folder.others(self.options.name) if self.folder is not None else ():
-            if other.record is not None:
-                others.append(other.record)
+            if isinstance(other, Record):
+                others.append(other)
             elif other.head is not None and self._may_be_of_this_control_plane(other.head):
                 raise RecordError(
                     "record_dir: {0}; it may hold workloads of this run. Repair it, or move it out of the "
@@ -307,12 +307,13 @@ class Session:
         self._last_read = float("-inf"), {}
         for one in remaining:
             self._reached.pop(one, None)
+        deadline = self.options.batch["deadline"]
         for _attempt in range(self.options.attempts):
-            seconds = self._seconds_left()
             if not remaining:
                 break
-            if seconds == 0:
-                reason = "not sent: the deadline of {deadline} seconds was over".format(**self.options.batch)
+            seconds = None if deadline is None else deadline - (time.monotonic() - self._began)
+            if seconds is not None and seconds <= 0:
+                reason = "not sent: the deadline of {0} seconds was over".format(deadline)
                 self.not_sent.update(dict.fromkeys(remaining, reason))
                 break
             params = {"deadline": seconds, "action": action, "ids": remaining}
@@ -366,12 +367,6 @@ class Session:
 
     def _keep_reached(self, read_at: float, workloads: Sequence[Workload]) -> None:
         self._reached.update((one.id, (read_at, one)) for one in workloads)
-
-    def _seconds_left(self) -> Optional[float]:
-        deadline: Optional[int] = self.options.batch["deadline"]
-        if deadline is None:
-            return None
-        return max(0.0, deadline - (time.monotonic() - self._began))
 
     def check_same_control_plane(self) -> None:
         """Raise RecordError when another tenant or other clusters respond than the record's."""

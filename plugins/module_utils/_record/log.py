@@ -13,7 +13,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 from .._common.text import clean
 from .._system.files import Folder, UnsafeFileError, try_lock
@@ -27,15 +27,10 @@ _MOST_LINES = 200_000
 _TAIL = 4096
 
 
-class OtherRecord(NamedTuple):
-    """A record that may hold workloads. ``fault`` is why it can't be read.
+class DamagedRecord(NamedTuple):
+    """A record that may hold workloads and can't be read. ``head`` is its first line, if that is whole."""
 
-    ``head`` is its first line, if only that can be read.
-    """
-
-    name: str
     head: Optional[Event]
-    record: Optional[Record]
     fault: str
 
 
@@ -59,7 +54,6 @@ class RecordFolder:
             raise self._error(problem)
 
     def close(self) -> None:
-        """Close the folder."""
         self._folder.close()
 
     def path_of(self, name: str) -> str:
@@ -76,22 +70,19 @@ class RecordFolder:
         with open(self._open(name, os.O_RDONLY), "rb") as file:
             return _events(file.read(_LARGEST + 1), name)
 
-    def others(self, name: str) -> Iterator[OtherRecord]:
+    def others(self, name: str) -> Iterator[Union[Record, DamagedRecord]]:
         """Return each other record that may hold workloads.
 
         Of one that was not begun or ends, the last line alone is read. One without a line sent nothing.
         """
         for other in self.names():
-            if other == name:
-                continue
             try:
-                if self._may_be_open(other):
-                    yield OtherRecord(other, None, record_of(self.read(other), other), "")
+                if other != name and self._may_be_open(other):
+                    yield record_of(self.read(other), other)
             except RecordError as fault:
-                yield OtherRecord(other, self._head(other), None, str(fault))
+                yield DamagedRecord(self._head(other), str(fault))
 
     def is_there(self, name: str) -> bool:
-        """Return whether there is such a record."""
         return self._folder.stat(name + SUFFIX) is not None
 
     def is_locked(self, name: str) -> bool:
@@ -125,7 +116,6 @@ class RecordFolder:
             raise
 
     def remove(self, name: str) -> None:
-        """Remove a record that holds nothing."""
         self._folder.remove(name + SUFFIX)
 
     def archive(self, name: str, record_id: str) -> None:
@@ -207,13 +197,14 @@ def check_writable(path: str) -> None:
     above = path
     while not os.path.lexists(above):
         above = os.path.dirname(above)
-    problem = (
-        "cannot be written" if above == path else "cannot be created: {0} cannot be written".format(above)
-    )
     if not os.path.isdir(above):
         problem = "cannot be created: {0} is not a folder".format(above)
     elif os.access(above, os.W_OK | os.X_OK):
         return
+    elif above == path:
+        problem = "cannot be written"
+    else:
+        problem = "cannot be created: {0} cannot be written".format(above)
     raise RecordError("record_dir: {0}: {1}".format(path, problem))
 
 
@@ -222,14 +213,10 @@ class RecordFile:
 
     def __init__(self, descriptor: int, name: str) -> None:
         self._descriptor = descriptor
-        size = os.fstat(descriptor).st_size
-        data = os.pread(descriptor, size, 0)
+        data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
         self.events: list[Event] = _events(data, name)
-        whole = data.rfind(b"\n") + 1
-        self._size, self._is_torn = whole, False
-        if whole < size:
-            # A killed process left an incomplete line.
-            self._cut()
+        # Of the complete lines. A killed process may have left a part of one.
+        self._size = data.rfind(b"\n") + 1
 
     def append(self, events: Sequence[Event], is_durable: bool = True) -> None:
         """Add lines. Raises RecordError where they can't be written.
@@ -239,9 +226,8 @@ class RecordFile:
         data = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in events).encode()
         size = self._size + len(data)
         try:
-            if self._is_torn:
-                self._cut()
-            self._is_torn = True
+            if os.fstat(self._descriptor).st_size != self._size:
+                os.ftruncate(self._descriptor, self._size)
             while data:
                 data = data[os.write(self._descriptor, data) :]
             if is_durable:
@@ -249,21 +235,16 @@ class RecordFile:
         except OSError as fault:
             # A part of a line would damage the record as soon as another line follows.
             with contextlib.suppress(OSError):
-                self._cut()
+                os.ftruncate(self._descriptor, self._size)
             raise RecordError(
                 "the record cannot be written: {0}. Correct that, and run the task again".format(
                     fault.strerror
                 )
             ) from None
-        self._size, self._is_torn = size, False
+        self._size = size
         self.events += events
 
-    def _cut(self) -> None:
-        os.ftruncate(self._descriptor, self._size)
-        self._is_torn = False
-
     def close(self) -> None:
-        """Close the file, which unlocks it."""
         os.close(self._descriptor)
 
 
@@ -274,11 +255,10 @@ class RecordInMemory:
         self.events: list[Event] = []
 
     def append(self, events: Sequence[Event], is_durable: bool = True) -> None:
-        """Add lines."""
         self.events += events
 
     def close(self) -> None:
-        """Do nothing."""
+        pass
 
 
 def _archive_name(name: str, record_id: str) -> str:
