@@ -246,6 +246,7 @@ def test_status_of_each_state_names_the_next_command(open_site: Any) -> None:
     _lines(site.run("begun"))
     lines = _lines(site.info("night"))
     assert lines[0].endswith("begun: 1 of 1 stopped")
+    assert _lines(site.info("night", check=True))[0].endswith("begun: CHECK MODE, 1 of 1 stopped")
     assert "gpuops.runai.maintenance_end" in lines[-1]
     unknown = _lines(site.info("nigth"), failed=True)
     assert "records there: night" in unknown[0]

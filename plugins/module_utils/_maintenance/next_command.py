@@ -19,10 +19,9 @@ from .._record.events import BEGUN, ENDED, PLANNED
 from .._record.record import Record
 from .._selection.options import select_argument_spec
 from .._system.processes import ancestors, arguments_of, is_play
-from .options import maintenance_argument_spec
+from .options import NONE, maintenance_argument_spec
 
 STATUS = "status"
-FENCE = {"node_fenced": "<true once it is cordoned>"}
 
 _PLAYBOOKS = {
     PLANNED: "maintenance_plan",
@@ -53,7 +52,7 @@ _CORRECTIONS: Mapping[str, str] = {
     "unsuspendable": "<leave>",
     "unmatched_exemptions": "<allow>",
     "allow_empty": "<true>",
-    **FENCE,
+    "node_fenced": "<true once it is cordoned>",
 }
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+:./-][A-Za-z0-9_@%+:.,/-]*")
 _VARIABLE = re.compile(r"\b(workload_[a-z_]+)[\"']?\s*[:=]")
@@ -160,10 +159,6 @@ class NextCommand:
         """Whether a job of AWX runs this."""
         return bool(self._by.get("awx_job_id"))
 
-    def is_in_file(self, option: str) -> bool:
-        """Whether a file of variables that was typed sets an option."""
-        return _PREFIX + option in self._typed.variables
-
     def repeat(self, state: str, faulty: Sequence[str] = (), **corrections: str) -> str:
         """Return the same command, with values to correct in angle brackets."""
         changes = {one: _CORRECTIONS[one] for one in faulty if one in _CORRECTIONS}
@@ -171,25 +166,23 @@ class NextCommand:
 
     def plan_again(self, record: Record, is_renamed: bool) -> str:
         """Return the command that plans anew; options that this task lacks come from the record."""
-        values = self._all(PLANNED)
+        recorded: dict[str, Any] = {}
         if record.state:
-            limits = {option: "none" if one is None else one for option, one in record.limits.items()}
-            limits.pop("notice", None)
-            known = {"reason": record.reason, **_criteria(record.select), **limits}
-            spec = maintenance_argument_spec()
-            for option, value in known.items():
-                if option not in values and not _is_default(value, spec.get(option, {}).get("default")):
-                    values[option] = value
+            limits = {option: NONE if one is None else one for option, one in record.limits.items()}
+            recorded = {"reason": record.reason, "select": record.select, **limits, "notice": None}
         changes = {"name": _CORRECTIONS["name"]} if is_renamed else {}
-        return self._command(PLANNED, self._is_check, values, changes)
+        return self._command(PLANNED, self._is_check, self._all(PLANNED, recorded), changes)
 
     def without_check(self, state: str) -> str:
         """Return the same command without check mode."""
         return self._command(state, False, self._all(state), {}, True)
 
-    def continue_with(self, state: str, **changes: str) -> str:
-        """Return the command that goes on with the same record."""
-        values = self._where()
+    def continue_with(self, state: str, record: Record) -> str:
+        """Return the command that goes on with the same record. The operator attests a fence."""
+        values, changes = self._where(), {}
+        is_fence_set = _PREFIX + "node_fenced" in self._typed.variables
+        if state == BEGUN and record.nodes and not is_fence_set:
+            changes = {"node_fenced": _CORRECTIONS["node_fenced"]}
         if not self._has_folder and not self.is_job and "record" not in self._given and state == BEGUN:
             # Without a folder nothing keeps the plan: begin makes it anew.
             changes = {"record_dir": _CORRECTIONS["record_dir"], **changes}
@@ -207,10 +200,11 @@ class NextCommand:
             values.pop("base_url", None)
         return values
 
-    def _all(self, state: str) -> dict[str, Any]:
+    def _all(self, state: str, recorded: Optional[Mapping[str, Any]] = None) -> dict[str, Any]:
         values = self._where()
         spec = maintenance_argument_spec()
-        for option, value in self._given.items():
+        given = {option: value for option, value in self._given.items() if value is not None}
+        for option, value in {**(recorded or {}), **given}.items():
             has_effect = option in spec and state in _STATES_OF.get(option, (state,))
             if not has_effect or option in values or option in _NEVER_SHOWN:
                 continue

@@ -64,7 +64,7 @@ class NodePods(NamedTuple):
 def read_node_pods(session: Session, unsuspendable: Collection[str] = ()) -> NodePods:
     """Return the pods that are left on the nodes that the record's selection names."""
     record = session.record
-    nodes = record.select.get("nodes")
+    nodes = record.nodes
     if not nodes:
         return NodePods()
     try:

@@ -118,7 +118,7 @@ def check_unsuspendable(stuck: Sequence[RecordedWorkload], policy: str) -> None:
     if stuck and policy == REFUSE:
         raise RecordError(
             "unsuspendable: {0} can't be suspended: {1}. Set unsuspendable: leave, or exclude them".format(
-                counted(len(stuck), "selected workload"), name_some(stuck)
+                counted(len(stuck), "selected workload"), _name_some(stuck)
             ),
             rows=[row_of(entry, "can't be suspended") for entry in stuck[:MOST_ROWS]],
         )
@@ -195,7 +195,7 @@ def check_crossing(
         raise RecordError(
             "crosses_version: {0} could not be resumed after the upgrade to {1}: {2}. Let them finish, or "
             "have their owners submit them again".format(
-                counted(len(stuck), "workload"), target, name_some(stuck)
+                counted(len(stuck), "workload"), target, _name_some(stuck)
             )
         )
 
@@ -233,10 +233,9 @@ def row_of(entry: RecordedWorkload, message: str) -> str:
     return " | ".join(clean(cell, 160) for cell in cells)
 
 
-def name_some(entries: Sequence[RecordedWorkload], most: int = 5) -> str:
-    """Return the names of the first few, and how many more there are."""
+def _name_some(entries: Iterable[RecordedWorkload]) -> str:
     return some_of(
-        ["{0} ({1})".format(one.name or one.id, one.project or "no project") for one in entries], most
+        ["{0} ({1})".format(one.name or one.id, one.project or "no project") for one in entries], 5
     )
 
 

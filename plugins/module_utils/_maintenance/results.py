@@ -18,7 +18,7 @@ from .._record.events import ACT, ACTING, BEGUN, ENDED, ENDING, LEAVE, PLANNED, 
 from .._record.ownership import BACK, HELD, OURS, STARTING, UNCERTAIN, VERDICTS, Holder
 from .._record.record import Record, RecordedWorkload
 from .._workload.workload import Workload
-from .next_command import FENCE, STATUS, NextCommand
+from .next_command import STATUS, NextCommand
 from .options import TOLD, MaintenanceOptions
 from .plan_rules import MOST_ROWS, owners_of
 
@@ -209,37 +209,37 @@ def _next_step(outcome: Outcome, options: MaintenanceOptions, context: RunContex
     if record.state == BEGUN:
         return _after_begin(outcome, commands)
     if record.state == ACTING:
-        give_up = ["To give up: {0}".format(commands.continue_with(ENDED))]
-        return give_up, commands.continue_with(BEGUN, **fence_of(record, commands))
-    return [], commands.continue_with(ENDED) if record.state == ENDING else ""
+        give_up = ["To give up: {0}".format(commands.continue_with(ENDED, record))]
+        return give_up, commands.continue_with(BEGUN, record)
+    return [], commands.continue_with(ENDED, record) if record.state == ENDING else ""
 
 
 def _after_plan(
     outcome: Outcome, options: MaintenanceOptions, commands: NextCommand
 ) -> tuple[list[str], str]:
-    nodes = outcome.record.select.get("nodes")
-    if not outcome.record.covered():
+    record, nodes = outcome.record, outcome.record.nodes
+    if not record.covered():
         return [], ""
-    first = []
-    if nodes and not options.node_fenced:
-        first = ["First: kubectl cordon {0}".format(" ".join(nodes))]
-    return first, commands.continue_with(BEGUN, **fence_of(outcome.record, commands))
+    must_cordon = nodes and not options.node_fenced
+    first = ["First: kubectl cordon {0}".format(" ".join(nodes))] if must_cordon else []
+    return first, commands.continue_with(BEGUN, record)
 
 
 def _after_begin(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]:
-    nodes = outcome.record.select.get("nodes")
+    record, nodes = outcome.record, " ".join(outcome.record.nodes)
     if outcome.problems:
-        return [], commands.continue_with(STATUS)
-    if not outcome.record.covered():
+        return [], commands.continue_with(STATUS, record)
+    if not record.covered():
         return [], ""
-    if not nodes:
-        return ["When the maintenance is over, run the next command."], commands.continue_with(ENDED)
-    names = " ".join(nodes)
-    before = ["When the maintenance is over, let pods on the nodes again: kubectl uncordon {0}".format(names)]
-    # Those that are gone by now were evicted by it.
-    if outcome.pods_left or any(one.plan == LEAVE for one in outcome.record.workloads.values()):
-        before.append("Remove the taint as well: kubectl taint nodes {0} maintenance-".format(names))
-    return before, commands.continue_with(ENDED)
+    before = ["When the maintenance is over, run the next command."]
+    if nodes:
+        before = [
+            "When the maintenance is over, let pods on the nodes again: kubectl uncordon {0}".format(nodes)
+        ]
+        # Those that are gone by now were evicted by it.
+        if outcome.pods_left or any(one.plan == LEAVE for one in record.workloads.values()):
+            before.append("Remove the taint as well: kubectl taint nodes {0} maintenance-".format(nodes))
+    return before, commands.continue_with(ENDED, record)
 
 
 def _after_end(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]:
@@ -258,11 +258,6 @@ def _after_end(outcome: Outcome, commands: NextCommand) -> tuple[list[str], str]
         ], commands.end_other(holders[0])
     before = ["To end {0} when it is over: {1}".format(name, commands.end_other(name)) for name in holders]
     return before, ""
-
-
-def fence_of(record: Record, commands: NextCommand) -> dict[str, str]:
-    """Return what the operator has to attest for a begin."""
-    return FENCE if record.select.get("nodes") and not commands.is_in_file("node_fenced") else {}
 
 
 def _control_plane_line(control_plane: Mapping[str, Any]) -> str:
@@ -295,36 +290,39 @@ def _owner_lines(outcome: Outcome, owners: Sequence[Mapping[str, Any]]) -> list[
 
 
 def _verdict_sentence(outcome: Outcome, context: RunContext) -> str:
-    record = outcome.record
-    start = "Maintenance {0} ({1}), {2}: ".format(record.name, clean(record.reason, 120), record.state)
-    if context.is_check:
-        start += "CHECK MODE, "
-    ours = record.covered()
-    if context.verb == PLANNED or (context.verb == STATUS and record.state == PLANNED):
-        gpus = round(sum(one.gpus for one in ours), 2)
-        return "{0}suspends {1} of {2} in {3} and frees {4}".format(
-            start,
-            counted(len(ours), "workload"),
-            counted(len({one.owner for one in ours}), "owner"),
-            counted(len({one.project for one in ours}), "project"),
-            counted_gpus(gpus),
+    record, verb = outcome.record, context.verb
+    covered = record.covered()
+    total = counted(len(covered), "workload")
+    if PLANNED in (verb, record.state if verb == STATUS else ""):
+        verdict = "suspends {0} of {1} in {2} and frees {3}".format(
+            total,
+            counted(len({one.owner for one in covered}), "owner"),
+            counted(len({one.project for one in covered}), "project"),
+            counted_gpus(round(sum(one.gpus for one in covered), 2)),
         )
-    if context.verb == TOLD:
-        return "{0}owners of {1} told".format(start, counted(len(record.notices), "workload"))
-    if context.is_check:
-        verb = "resumed" if context.verb == ENDED else "suspended"
-        return "{0}{1} would be {2}".format(start, counted(outcome.to_send, "workload"), verb)
-    if context.verb == STATUS and record.state in (ACTING, BEGUN):
+    elif verb == TOLD:
+        verdict = "owners of {0} told".format(counted(len(record.notices), "workload"))
+    elif context.is_check and verb != STATUS:
+        verb_done = "resumed" if verb == ENDED else "suspended"
+        verdict = "{0} would be {1}".format(counted(outcome.to_send, "workload"), verb_done)
+    elif verb == STATUS and record.is_open:
         stopped = outcome.count(OURS, HELD)
-        return "{0}{1} of {2} stopped{3}".format(start, stopped, len(ours), _describe_pods(outcome))
-    if context.verb in (ENDED, STATUS):
+        verdict = "{0} of {1} stopped{2}".format(stopped, len(covered), _describe_pods(outcome))
+    elif verb in (ENDED, STATUS):
         doubt = "; {0} not restored or in doubt".format(len(outcome.problems)) if outcome.problems else ""
-        return "{0}{1} of {2} back{3}".format(start, outcome.back, counted(len(ours), "workload"), doubt)
-    stopped = sum(one.was_stopped for one in ours)
-    sentence = "{0}{1} of {2} suspended".format(start, stopped, len(ours))
-    if outcome.workload_problems:
-        sentence += "; {0} not suspended".format(counted(outcome.workload_problems, "workload"))
-    return sentence + _describe_pods(outcome)
+        verdict = "{0} of {1} back{2}".format(outcome.back, total, doubt)
+    else:
+        verdict = "{0} of {1} suspended".format(sum(one.was_stopped for one in covered), len(covered))
+        if outcome.workload_problems:
+            verdict += "; {0} not suspended".format(counted(outcome.workload_problems, "workload"))
+        verdict += _describe_pods(outcome)
+    return "Maintenance {0} ({1}), {2}: {3}{4}".format(
+        record.name,
+        clean(record.reason, 120),
+        record.state,
+        "CHECK MODE, " if context.is_check else "",
+        verdict,
+    )
 
 
 def _describe_pods(outcome: Outcome) -> str:

@@ -26,7 +26,7 @@ from .notice import record_told
 from .options import TOLD, MaintenanceOptions, maintenance_argument_spec, maintenance_options
 from .page import write_summary
 from .restore import end, status
-from .results import Outcome, RunContext, empty_result, fence_of, make_result, rows_of
+from .results import Outcome, RunContext, empty_result, make_result, rows_of
 from .session import Session, control_plane_of
 from .suspend import begin, plan
 
@@ -152,8 +152,7 @@ def _failed(session: Session, fault: RunaiError, context: RunContext) -> dict[st
     elif state == context.verb:
         next_command = context.commands.repeat(state, faulty, **corrections)
     else:
-        fence = fence_of(session.record, context.commands) if state == BEGUN else {}
-        next_command = context.commands.continue_with(state, **fence)
+        next_command = context.commands.continue_with(state, session.record)
     result = rejected_result(message, context.is_check, next_command, rows).result
     result["error"].update(fault.shown, message=message)
     result.update(_record_keys(session), changed=session.has_changed, state=session.record.state or None)

@@ -218,6 +218,11 @@ class Record:
         """Whether it may hold workloads stopped. A record that is ending resumes them."""
         return self.state in (ACTING, BEGUN)
 
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes of its selection."""
+        return self.select.get("nodes") or []
+
     def covered(self) -> list[RecordedWorkload]:
         """Return the workloads that the plan does not leave running."""
         return [one for one in self.workloads.values() if one.plan != LEAVE]

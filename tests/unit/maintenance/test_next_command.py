@@ -12,12 +12,12 @@ from typing import Any, Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance.next_command import (
-    FENCE,
     NextCommand,
     TypedCommand,
     faulty_options,
     parse_command,
 )
+from ansible_collections.gpuops.runai.plugins.module_utils._record.record import Record
 
 GIVEN: dict[str, Any] = {
     "_ansible_check_mode": True,
@@ -37,6 +37,7 @@ GIVEN: dict[str, Any] = {
     "node_fenced": False,
     "by": {},
 }
+RECORD = Record("1", "gpu-17", {}, select={"nodes": ["gpu-17"]})
 JOB = {"awx_job_id": "12", "awx_job_template_name": "Run:ai: plan"}
 
 
@@ -86,7 +87,7 @@ def test_for_real_is_the_same_without_check_mode() -> None:
 
 
 def test_then_names_the_record_and_never_fills_in_an_attestation() -> None:
-    assert _command().continue_with("begun", **FENCE) == (
+    assert _command().continue_with("begun", RECORD) == (
         "ansible-playbook gpuops.runai.maintenance_begin -e workload_maintenance_name=gpu-17 "
         "-e workload_maintenance_record_dir=/srv/records "
         "-e workload_maintenance_base_url=https://acme.run.ai "
@@ -96,11 +97,11 @@ def test_then_names_the_record_and_never_fills_in_an_attestation() -> None:
 
 def test_then_leaves_out_a_folder_of_the_environment() -> None:
     commands = _command(environ={"RUNAI_RECORD_DIR": "/srv/records"}, record_dir=None, base_url=None)
-    assert _variables(commands.continue_with("ended")) == {"name": "gpu-17"}
+    assert _variables(commands.continue_with("ended", RECORD)) == {"name": "gpu-17"}
 
 
 def test_then_asks_for_a_folder_where_nothing_keeps_the_plan() -> None:
-    found = _variables(_command(record_dir=None).continue_with("begun"))
+    found = _variables(_command(record_dir=None).continue_with("begun", Record("1", "gpu-17", {})))
     assert found["record_dir"] == "<folder that outlives the job>"
     assert found["nodes"] == "gpu-17,gpu-18"
 
@@ -128,7 +129,7 @@ def test_values_survive_a_shell(value: Any, read: Any) -> None:
 
 def test_a_job_of_awx_is_told_a_template_and_the_answers() -> None:
     commands = _command(by=JOB, record_dir=None, base_url=None)
-    assert commands.continue_with("begun", **FENCE) == (
+    assert commands.continue_with("begun", RECORD) == (
         "in AWX, run the job template of maintenance_begin with workload_maintenance_name=gpu-17; "
         "workload_maintenance_node_fenced=<true once it is cordoned>; "
         "workload_maintenance_record=<artifact of job 12>"
@@ -140,7 +141,7 @@ def test_a_job_of_awx_is_told_a_template_and_the_answers() -> None:
 
 def test_a_workflow_job_of_awx_is_told_the_node() -> None:
     commands = _command(by={**JOB, "awx_workflow_job_id": "11"})
-    assert commands.continue_with("ended").startswith(
+    assert commands.continue_with("ended", RECORD).startswith(
         "in AWX, run the node of maintenance_end in workflow job 11 with "
     )
 
@@ -164,12 +165,30 @@ def test_parse_command_drops_what_ansible_runner_wrote() -> None:
 
 def test_variables_of_a_typed_file_are_not_repeated() -> None:
     typed = TypedCommand(("-i", "my hosts", "-e", "@gpu-17.yml"), frozenset({"workload_maintenance_name"}))
-    assert _command(typed, base_url=None).continue_with("ended") == (
+    assert _command(typed, base_url=None).continue_with("ended", RECORD) == (
         "ansible-playbook gpuops.runai.maintenance_end -i 'my hosts' -e @gpu-17.yml "
         "-e workload_maintenance_record_dir=/srv/records"
     )
-    assert _command(typed).is_in_file("name")
-    assert not _command(typed).is_in_file("node_fenced")
+
+
+def test_begin_of_nodes_leaves_out_an_attestation_of_a_typed_file() -> None:
+    typed = TypedCommand(("-e", "@gpu-17.yml"), frozenset({"workload_maintenance_node_fenced"}))
+    assert "node_fenced" not in _command(typed).continue_with("begun", RECORD)
+
+
+def test_plan_again_takes_from_the_record_what_the_task_does_not_set() -> None:
+    limits = {"max_affected": None, "max_percent": 10.0, "max_drift": None, "unsuspendable": "leave"}
+    record = Record("1", "gpu-17", {}, "planned", reason="x", select={"projects": ["a"]}, limits=limits)
+    commands = _command(base_url=None, reason="fan", select=None, max_affected=None, max_percent=None)
+    assert _variables(commands.plan_again(record, is_renamed=True)) == {
+        "name": "<another name>",
+        "record_dir": "/srv/records",
+        "reason": "fan",
+        "projects": "a",
+        "max_affected": "none",
+        "max_percent": "10.0",
+        "unsuspendable": "leave",
+    }
 
 
 def test_faulty_options_are_those_that_a_message_begins_with() -> None:
