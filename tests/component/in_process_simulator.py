@@ -23,7 +23,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellat
 from ansible_collections.gpuops.runai.plugins.module_utils._api import client as _client
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import NotDelivered, ResponseLost
-from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import Response
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Response
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import wait as _wait

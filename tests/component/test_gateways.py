@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests.adapters
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied, RequestError
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import RequestError, StatusError
 
 from tests.component.conftest import Start
 from tests.component.harness import BATCH, LIST, TOKENS, rehearse, select
@@ -173,7 +173,7 @@ def test_client_error_of_each_shape_is_reported(
     gateway: Gateway, connect: Callable[..., Client], body: object, headers: tuple[str, ...], expected: str
 ) -> None:
     gateway.respond = lambda path, head: http(403, body, *headers)
-    with pytest.raises(AccessDenied) as fault:
+    with pytest.raises(StatusError) as fault:
         connect().list_page(0)
     assert fault.value.message == expected
 

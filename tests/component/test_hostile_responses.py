@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import client as _client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import MalformedResponse, RequestError
-from ansible_collections.gpuops.runai.plugins.module_utils._api.transport import Response
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Response
 from ansible_collections.gpuops.runai.plugins.module_utils._common.text import SHORTEST_SECRET
 
 from tests.component.conftest import Start

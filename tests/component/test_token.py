@@ -13,6 +13,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _
 from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
 from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import parse_token
+from ansible_collections.gpuops.runai.tests.support.client_calls import json_response
 
 from simulator.server import Handle
 from simulator.settings import TOKEN
@@ -261,7 +262,7 @@ def test_token_unusable_is_never_sent(start: Start, body: Any) -> None:
 
 @pytest.mark.parametrize("lifetime", ["²", "9" * 5000, 10**400, float("nan"), -1, 0, True, None, [], "1e3"])
 def test_token_with_a_malformed_lifetime_is_kept(lifetime: object) -> None:
-    assert parse_token("/", {"access_token": "opaque", "expires_in": lifetime}) == ("opaque", None)
+    assert parse_token(json_response({"access_token": "opaque", "expires_in": lifetime})) == ("opaque", None)
 
 
 @pytest.mark.parametrize(
@@ -272,4 +273,4 @@ def test_token_with_a_malformed_lifetime_is_kept(lifetime: object) -> None:
 )  # fmt: skip
 def test_token_with_malformed_claims_is_kept(claims: bytes) -> None:
     token = "e30." + base64.urlsafe_b64encode(claims).decode().rstrip("=") + ".x"
-    assert parse_token("/", {"access_token": token}) == (token, None)
+    assert parse_token(json_response({"access_token": token})) == (token, None)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -17,6 +18,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.connection impor
     connection_argument_spec,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import RequestError
+from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Response
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_ids
 
@@ -86,6 +88,10 @@ def page(loopback: Loopback) -> Reply:
 
 def minted(loopback: Loopback, *tokens: str, lifetime: Optional[int] = None) -> list[Reply]:
     return [loopback.reply(200, {"access_token": token, "expires_in": lifetime}) for token in tokens]
+
+
+def json_response(body: object, status: int = 200) -> Response:
+    return Response("GET", "/x", status, {}, json.dumps(body).encode())
 
 
 def fault_of(call: Callable[[], object]) -> RequestError:

@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
-    AccessDenied,
-    NotFound,
     RequestError,
+    StatusError,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse, Page, Refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import RetryBudget
@@ -164,9 +163,9 @@ class MemoryClient:
         there = self.control_plane
         with there.lock:
             if one in there.forbidden:
-                raise AccessDenied("GET", "/" + one, 403, "not yours")
+                raise StatusError("GET", "/" + one, 403, "not yours")
             if there.phase(one) is None:
-                raise NotFound("GET", "/" + one, 404, "no such workload")
+                raise StatusError("GET", "/" + one, 404, "no such workload")
             return there.row(one)
 
     def batch(self, action: str, ids: Sequence[str]) -> BatchResponse:

@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gpuops.runai.plugins.module_utils import _module
 from ansible_collections.gpuops.runai.plugins.module_utils._api import transport as _transport
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import NotFound
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import StatusError
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import no_request
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
 from ansible_collections.gpuops.runai.plugins.module_utils._module import RunaiModule
@@ -64,7 +64,7 @@ def test_module_at_its_end_hides_secrets(ended: dict[str, Any], failed: bool) ->
 
 
 def test_module_failed_on_a_request_returns_it_as_error(ended: dict[str, Any]) -> None:
-    fault = NotFound("GET", "/api/v1/workloads", 404, "no such page", code=40)
+    fault = StatusError("GET", "/api/v1/workloads", 404, "no such page", code=40)
     with pytest.raises(Ended):
         RunaiModule({}).run(lambda: ModuleResult({"msg": "failed"}, True, [], set(), fault), refused)
     assert ended["error"] == {

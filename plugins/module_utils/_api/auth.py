@@ -11,16 +11,16 @@ import json
 import re
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Optional, cast
+from typing import Callable, NamedTuple, Optional, cast
 
 from .._common.errors import RunaiError
 from .._common.text import is_hideable
 from .connection import GivenToken, ServiceAccount
-from .errors import MalformedResponse, NoToken
+from .errors import NoToken
+from .responses import Response
 
-_V2_PATH = "/api/v2/token"
-_V1_PATH = "/api/v1/token"
+V2_PATH = "/api/v2/token"
+V1_PATH = "/api/v1/token"
 
 _SECONDS = re.compile("[0-9]{1,9}")
 
@@ -40,50 +40,37 @@ class AccessToken(NamedTuple):
     lifetime: Optional[float]
 
 
-class TokenRequest(NamedTuple):
-    """One way to ask for a token: OAuth2's form (v2) or JSON (v1)."""
-
-    path: str
-    form: Optional[Mapping[str, str]]
-    json_body: Optional[Mapping[str, Any]]
-
-
-def token_request_v2(account: ServiceAccount) -> TokenRequest:
-    """The OAuth2 client credentials grant of Run:ai API 2.24 and later."""
-    form = {
+def form_v2(account: ServiceAccount) -> dict[str, str]:
+    """Return the OAuth2 client credentials grant of Run:ai API 2.24 and later."""
+    return {
         "grant_type": "client_credentials",
         "client_id": account.client_id,
         "client_secret": account.client_secret,
     }
-    return TokenRequest(_V2_PATH, form, None)
 
 
-def token_request_v1(account: ServiceAccount) -> TokenRequest:
-    """The older way. Run:ai's guide says ``clientId`` and its schema ``clientID``: both are sent."""
-    body = {
+def body_v1(account: ServiceAccount) -> dict[str, str]:
+    """Return the older way. Run:ai's guide says ``clientId`` and its schema ``clientID``: both are sent."""
+    return {
         "grantType": "client_credentials",
         "clientId": account.client_id,
         "clientID": account.client_id,
         "clientSecret": account.client_secret,
     }
-    return TokenRequest(_V1_PATH, None, body)
 
 
-def parse_token(path: str, response: object) -> AccessToken:
+def parse_token(response: Response) -> AccessToken:
     """Return the token in a response of either endpoint; raise MalformedResponse when there is none.
 
     A token that is too short to be masked in messages is rejected too.
     """
-    token: object = None
-    lifetime: object = None
-    if isinstance(response, dict):
-        token = response.get("access_token") or response.get("accessToken")
-        lifetime = response.get("expires_in", response.get("expiresIn"))
+    body = response.json(is_secret=True)
+    fields = body if isinstance(body, dict) else {}
+    token = fields.get("access_token") or fields.get("accessToken")
     if not isinstance(token, str) or not _is_usable(token):
-        raise MalformedResponse(
-            "POST", path, "a response without a token", "the response holds no usable token"
-        )
-    return AccessToken(token, _positive(lifetime) or _jwt_lifetime(token))
+        raise response.malformed("a response without a token", "the response holds no usable token")
+    lifetime = _positive(fields.get("expires_in", fields.get("expiresIn")))
+    return AccessToken(token, lifetime or _jwt_lifetime(token))
 
 
 def _is_usable(token: str) -> bool:

@@ -10,37 +10,34 @@ may be sent again is decided by the caller.
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
-from .._common.text import clean, first_line
-from .auth import AccessToken, TokenRequest, TokenSource, parse_token, token_request_v1, token_request_v2
+from .._common.text import clean
+from .auth import V1_PATH, V2_PATH, AccessToken, TokenSource, body_v1, form_v2, parse_token
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
-from .errors import NOT_JSON, AccessDenied, MalformedResponse, NotFound, NoToken, RequestError, StatusError
+from .errors import NOT_JSON, NoToken, RequestError, StatusError
 from .page_size import PageSize
 from .paging import PAGE_SIZE, assume_next
 from .responses import (
     BatchResponse,
     Measurements,
     Page,
-    is_oauth_error,
+    Response,
     parse_batch,
-    parse_challenge,
     parse_count,
-    parse_error,
     parse_measurements,
     parse_objects,
     parse_one,
     parse_page,
     parse_phase_changes,
+    status_error,
 )
-from .retry import RetryBudget, parse_retry_after
+from .retry import RetryBudget
 from .stats import RequestStats
-from .transport import Response, Transport
+from .transport import Transport
 
 WORKLOADS = "/api/v1/workloads"
 PODS = WORKLOADS + "/pods"
@@ -155,10 +152,10 @@ class Client:
     def batch(self, action: str, ids: Sequence[str]) -> BatchResponse:
         """Ask once for ``action`` on at most 100 ids; the caller decides about sending again.
 
-        Raises NotDelivered, ResponseLost, MalformedResponse, StatusError, AccessDenied, Interrupted.
+        Raises NotDelivered, ResponseLost, MalformedResponse, StatusError, Interrupted.
         """
-        response = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)}, is_write=True)
-        return parse_batch(_BATCH, response.json(), ids, self._stats.warn_once, self._stats.secrets)
+        response = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)})
+        return parse_batch(response, ids, self._stats.warn_once, self._stats.secrets)
 
     def count(self, query: ListQuery = EVERYTHING) -> Optional[int]:
         """Return how many workloads the list would show; ``None`` where the control plane does not say.
@@ -167,21 +164,15 @@ class Client:
         RequestError where the control plane does not response, or not to this account.
         """
         try:
-            return self._read(
-                _COUNT,
-                query.parameters(),
-                lambda response: parse_count(_COUNT, response),
-                self.retry_budget(is_optional=True),
-            )
+            return self._read(_COUNT, query.parameters(), parse_count, self.retry_budget(is_optional=True))
         except RequestError as fault:
             if not fault.is_from_endpoint:
                 raise
-            found = fault.ended_on
             # Without the endpoint, "count" is taken for a workload's id, which is a bad request.
-            if not isinstance(found, StatusError) or not (found.is_no_such_endpoint or found.status == 400):
+            if not fault.is_no_such_endpoint and fault.ended_on.status != 400:
                 self._stats.warn_once(
                     "the control plane's count can't be used ({0}); the list was read without it".format(
-                        found.kind
+                        fault.kind
                     )
                 )
             return None
@@ -202,9 +193,9 @@ class Client:
         return self._read_page(WORKLOADS, "workloads", full, offset, limit, retry_budget)
 
     def workload(self, workload_id: str, retry_budget: Optional[RetryBudget] = None) -> dict[str, Any]:
-        """Return one workload as the API gives it. Raises NotFound, AccessDenied and other RequestErrors."""
+        """Return one workload as the API gives it. Raises RequestError, with the status 404 or 403."""
         path = "{0}/{1}".format(WORKLOADS, workload_id)
-        return self._read(path, {}, lambda response: parse_one(path, response, workload_id), retry_budget)
+        return self._read(path, {}, lambda response: parse_one(response, workload_id), retry_budget)
 
     def gpu_utilization(self, workload_id: str, start: datetime, end: datetime, samples: int) -> Measurements:
         """Return how much of each GPU of a workload was used, in percent. Raises RequestError."""
@@ -215,14 +206,13 @@ class Client:
             "end": _api_time(end),
             "numberOfSamples": str(samples),
         }
-        # A server error for one workload does not keep the others waiting.
-        retry_budget = self.retry_budget(is_optional=True)
-        while True:
-            try:
-                response = self._send("GET", path, query=query, retry_budget=retry_budget)
-                return parse_measurements(path, response.json(), _GPU_UTILIZATION, response.status == 207)
-            except RequestError as fault:
-                retry_budget.pause(fault)
+        return self._read(
+            path,
+            query,
+            lambda response: parse_measurements(response, _GPU_UTILIZATION),
+            # A server error for one workload does not keep the others waiting.
+            self.retry_budget(is_optional=True),
+        )
 
     def phase_changes(self, workload_id: str) -> list[tuple[datetime, str]]:
         """Return the phases in the first page of a workload's history, with their times.
@@ -230,12 +220,8 @@ class Client:
         Raises RequestError.
         """
         path = "{0}/{1}/history".format(WORKLOADS, workload_id)
-        return self._read(
-            path,
-            {"limit": str(_HISTORY_RECORDS)},
-            lambda response: parse_phase_changes(path, response),
-            self.retry_budget(is_optional=True),
-        )
+        query = {"limit": str(_HISTORY_RECORDS)}
+        return self._read(path, query, parse_phase_changes, self.retry_budget(is_optional=True))
 
     def pods_page(
         self,
@@ -259,12 +245,7 @@ class Client:
 
     def clusters(self, retry_budget: Optional[RetryBudget] = None) -> list[dict[str, Any]]:
         """Return the clusters, without their status. Raises RequestError."""
-        return self._read(
-            _CLUSTERS,
-            {"verbosity": "metadata"},
-            lambda response: parse_objects(_CLUSTERS, response),
-            retry_budget,
-        )
+        return self._read(_CLUSTERS, {"verbosity": "metadata"}, parse_objects, retry_budget)
 
     def is_simulator(self) -> bool:
         """Return whether this is the collection's simulator: only that one has such a page. Asks once."""
@@ -283,10 +264,11 @@ class Client:
         """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint. Raises RequestError."""
         path = "{0}/{1}/nodes".format(_CLUSTERS, cluster_id)
 
-        def parse(response: Any) -> list[dict[str, Any]]:
+        def parse(response: Response) -> list[dict[str, Any]]:
+            body = response.json()
             # Some gateways write {} or null for [].
-            is_array = isinstance(response, list) or not response
-            return parse_objects(path, response) if is_array else parse_page(path, response, "nodes", 0).rows
+            is_array = isinstance(body, list) or not body
+            return parse_objects(response) if is_array else parse_page(response, "nodes", 0).rows
 
         return self._read(path, {}, parse)
 
@@ -309,7 +291,7 @@ class Client:
             asked = min(size.now, end - at)
             full = {**query, "limit": str(asked), "offset": str(at)}
             try:
-                page = parse_page(path, self._send("GET", path, query=full).json(), key, at)
+                page = parse_page(self._send("GET", path, full, retry_budget=retry_budget), key, at)
             except RequestError as fault:
                 kind = fault.kind
                 retry_budget.start()
@@ -336,13 +318,13 @@ class Client:
         self,
         path: str,
         query: Mapping[str, str],
-        parse: Callable[[Any], _Parsed],
+        parse: Callable[[Response], _Parsed],
         retry_budget: Optional[RetryBudget] = None,
     ) -> _Parsed:
         retry_budget = retry_budget or self.retry_budget()
         while True:
             try:
-                return parse(self._send("GET", path, query=query, retry_budget=retry_budget).json())
+                return parse(self._send("GET", path, query, retry_budget=retry_budget))
             except RequestError as fault:
                 retry_budget.pause(fault)
 
@@ -352,7 +334,6 @@ class Client:
         path: str,
         query: Optional[Mapping[str, str]] = None,
         json_body: Optional[Mapping[str, Any]] = None,
-        is_write: bool = False,
         retry_budget: Optional[RetryBudget] = None,
     ) -> Response:
         """Send one request with a bearer, once more if the bearer had to be renewed.
@@ -360,6 +341,7 @@ class Client:
         If the new bearer is refused too, the request is sent again with pauses, as long as the bearer may be
         accepted later. A 401 means that nothing was done, so this holds for a write too.
         """
+        is_write = method == "POST"
         is_renewed = False
         retry_budget = retry_budget or self.retry_budget()
         while True:
@@ -371,8 +353,8 @@ class Client:
                 self._cancellation.check()
             response = self._transport.exchange(method, path, query=query, json_body=json_body, bearer=token)
             if response.status != 401:
-                self.tokens.accepted(token, 200 <= response.status < 300)
-                return _successful(response, self._stats.secrets)
+                self.tokens.accepted(token, response.is_success)
+                return self._successful(response)
             if self.tokens.refused(token, keep_fresh=retry_budget.seconds > 0) and not is_renewed:
                 is_renewed = True
                 self._stats.count_retry(_RENEWED_BEARER)
@@ -380,16 +362,14 @@ class Client:
             self._pause_for_token(response, retry_budget, is_write)
 
     def _pause_for_token(self, response: Response, retry_budget: RetryBudget, is_write: bool) -> None:
-        """Pause before a refused token is tried again, or raise AccessDenied."""
+        """Pause before a refused token is tried again, or raise StatusError."""
+        fault = status_error(response, self._stats.secrets, self._credential())
+        if not self.tokens.may_be_accepted_later():
+            raise fault
         try:
-            _successful(response, self._stats.secrets, self._credential())
-        except AccessDenied as fault:
-            if not self.tokens.may_be_accepted_later():
-                raise
-            try:
-                retry_budget.pause(fault, before_write=is_write, is_transient=True)
-            except RequestError:
-                raise fault from None
+            retry_budget.pause(fault, before_write=is_write, is_transient=True)
+        except RequestError:
+            raise fault from None
 
     def _credential(self) -> str:
         """Return what a 401 refuses, and that the request had no effect."""
@@ -409,39 +389,41 @@ class Client:
     def _mint_by_version(self, account: ServiceAccount) -> AccessToken:
         if not self._use_token_v1:
             try:
-                return self._ask_for_token(token_request_v2(account))
+                return self._ask_for_token(V2_PATH, form=form_v2(account))
             except RequestError as fault:
                 if not _may_lack_token_v2(fault):
                     raise
                 refusal = fault
             try:
-                minted = self._ask_for_token(token_request_v1(account))
+                minted = self._ask_for_token(V1_PATH, json_body=body_v1(account))
             except StatusError as fault:
                 # Neither is there, or a gateway says the same of both: the error of the newer one is raised.
-                raise (refusal if fault.is_no_such_endpoint and not _is_absent(refusal) else fault) from None
+                raise (
+                    refusal if fault.is_no_such_endpoint and not refusal.is_no_such_endpoint else fault
+                ) from None
             self._use_token_v1 = True
             return minted
-        return self._ask_for_token(token_request_v1(account))
+        return self._ask_for_token(V1_PATH, json_body=body_v1(account))
 
-    def _ask_for_token(self, request: TokenRequest) -> AccessToken:
+    def _ask_for_token(
+        self,
+        path: str,
+        form: Optional[Mapping[str, str]] = None,
+        json_body: Optional[Mapping[str, str]] = None,
+    ) -> AccessToken:
         retry_budget = self.retry_budget()
         while True:
             self._cancellation.check()
             try:
-                response = self._transport.exchange(
-                    "POST", request.path, form=request.form, json_body=request.json_body
-                )
-                minted = parse_token(request.path, _unquoted_json(_successful(response, self._stats.secrets)))
+                response = self._transport.exchange("POST", path, form=form, json_body=json_body)
+                return parse_token(self._successful(response))
             except RequestError as fault:
                 retry_budget.pause(fault)
-            else:
-                self._stats.add_secret(minted.token)
-                return minted
 
-
-def _is_absent(fault: RequestError) -> bool:
-    found = fault.ended_on
-    return isinstance(found, StatusError) and found.is_no_such_endpoint
+    def _successful(self, response: Response) -> Response:
+        if response.is_success:
+            return response
+        raise status_error(response, self._stats.secrets)
 
 
 def _may_lack_token_v2(fault: RequestError) -> bool:
@@ -452,44 +434,8 @@ def _may_lack_token_v2(fault: RequestError) -> bool:
     found = fault.ended_on
     if isinstance(found, StatusError):
         return found.status >= 400 and not (found.is_transient or found.is_of_oauth)
-    return isinstance(found, MalformedResponse) and found.kind == NOT_JSON
-
-
-def _successful(response: Response, secrets: Collection[str], about: str = "") -> Response:
-    """Return the response if it is a success; raise what it says otherwise, without ``secrets``.
-
-    ``about`` is what we add to it.
-    """
-    if 200 <= response.status < 300:
-        return response
-    body: Any = None
-    with contextlib.suppress(MalformedResponse):
-        body = response.json()
-    code, text = parse_error(body, secrets)
-    text = text or parse_challenge(response.headers.get("WWW-Authenticate"), secrets)
-    if not text and not (isinstance(body, (dict, list)) and not body):
-        text = first_line(response.body if body is None else json.dumps(body).encode())
-    text = "; ".join(filter(None, (text, about)))
-    kind = {401: AccessDenied, 403: AccessDenied, 404: NotFound}.get(response.status, StatusError)
-    retry_after = parse_retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
-    raise kind(response.method, response.path, response.status, text, code, retry_after, is_oauth_error(body))
+    return found.kind == NOT_JSON
 
 
 def _api_time(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _unquoted_json(response: Response) -> Any:
-    """Return the decoded body of a response that should hold a token.
-
-    Raises MalformedResponse that quotes nothing but a page: anything else may be a token, or half of one.
-    """
-    try:
-        return response.json()
-    except MalformedResponse as fault:
-        body = response.body.lstrip()
-        if not body or body.startswith(b"<"):
-            raise
-        raise MalformedResponse(
-            response.method, response.path, fault.kind, "the response is not JSON"
-        ) from None

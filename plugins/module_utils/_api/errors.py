@@ -38,8 +38,21 @@ class Interrupted(RunaiError):
 class RequestError(RunaiError):
     """A request that did not give a usable response.
 
-    ``kind`` is a short phrase for counting alike faults, e.g. ``connection refused``.
+    ``kind`` is a short phrase for counting alike faults, e.g. ``connection refused``. ``status``, ``code``
+    and ``retry_after`` are those of a StatusError.
     """
+
+    status: Optional[int] = None
+    code: Optional[int] = None
+    retry_after: Optional[float] = None
+    # Whether the same request may get through later.
+    is_transient = True
+    # Whether the control plane responded, so that others of its endpoints may well do better.
+    is_from_endpoint = False
+    # Whether a write that ended so may have been carried out all the same.
+    may_be_applied = False
+    # Whether the account was refused: by a 401 that a new token did not mend, or by a 403.
+    is_denied = False
 
     def __init__(self, method: str, path: str, kind: str, message: str) -> None:
         super().__init__("{0} {1}: {2}".format(method, path, message))
@@ -51,13 +64,11 @@ class RequestError(RunaiError):
     @property
     def shown(self) -> dict[str, Any]:
         """The key ``error`` of a failed result: neither headers nor bodies."""
-        found = self.ended_on
-        status, code = (found.status, found.code) if isinstance(found, StatusError) else (None, None)
         return {
             "method": self.method,
             "path": self.path,
-            "status": status,
-            "code": code,
+            "status": self.ended_on.status,
+            "code": self.ended_on.code,
             "message": self.message,
         }
 
@@ -67,19 +78,9 @@ class RequestError(RunaiError):
         return self
 
     @property
-    def is_transient(self) -> bool:
-        """Whether the same request may get through later."""
-        return True
-
-    @property
-    def is_from_endpoint(self) -> bool:
-        """Whether the control plane responded, so that others of its endpoints may well do better."""
-        return False
-
-    @property
-    def may_be_applied(self) -> bool:
-        """Whether a write that ended so may have been carried out all the same."""
-        return False
+    def is_no_such_endpoint(self) -> bool:
+        """Whether it is what a control plane of another version says to an endpoint that it does not have."""
+        return self.ended_on.status in (404, 405, 501)
 
 
 class NotDelivered(RequestError):
@@ -87,11 +88,7 @@ class NotDelivered(RequestError):
 
     def __init__(self, method: str, path: str, kind: str, message: str, lasting: bool = False) -> None:
         super().__init__(method, path, kind, message)
-        self._lasting = lasting
-
-    @property
-    def is_transient(self) -> bool:
-        return not self._lasting
+        self.is_transient = not lasting
 
 
 class ResponseLost(RequestError):
@@ -119,6 +116,9 @@ class StatusError(RequestError):
     ``text`` what it said, ``retry_after`` seconds asked for or ``None``.
     """
 
+    status: int
+    code: int
+
     def __init__(
         self,
         method: str,
@@ -140,96 +140,60 @@ class StatusError(RequestError):
         self.text = text
         self.retry_after = retry_after
         self.is_of_oauth = is_of_oauth
-
-    @property
-    def is_no_such_endpoint(self) -> bool:
-        """Whether it is what a control plane of another version says to an endpoint that it does not have."""
-        return self.status in (404, 405, 501)
-
-    @property
-    def refused_for_now(self) -> bool:
-        """Whether the status says that nothing was done and that later may be better."""
-        return self.status in (429, 503)
+        # Nothing was done, and later may be better.
+        self.refused_for_now = status in (429, 503)
+        may_be_late = status == 408 or (status >= 500 and status not in (501, 503, 505))
+        self.is_transient = self.refused_for_now or may_be_late
+        self.may_be_applied = may_be_late
+        self.is_from_endpoint = status != 401
+        self.is_denied = status in (401, 403)
 
     @property
     def may_be_from_proxy(self) -> bool:
         """Whether something before the control plane may have said it, after the write was passed on."""
         return self.status >= 500 or not (self.is_from_api or self.status in _REFUSALS)
 
-    @property
-    def is_from_endpoint(self) -> bool:
-        return self.status != 401
-
-    @property
-    def is_transient(self) -> bool:
-        return (
-            self.refused_for_now
-            or self.status == 408
-            or (self.status >= 500 and self.status not in (501, 505))
-        )
-
-    @property
-    def may_be_applied(self) -> bool:
-        return self.is_transient and not self.refused_for_now
-
 
 class NoToken(RequestError):
     """No token could be made, so the request it was for was not sent.
 
-    ``client`` and ``address`` are in the message: most often one of them is wrong.
+    ``client`` and ``address`` are in the message: most often one of them is wrong. ``is_lasting``: asking
+    again later would end in the same way.
     """
+
+    is_transient = False
 
     def __init__(self, fault: RequestError, client: str, address: str) -> None:
         message = fault.message
-        if isinstance(fault, NotFound):
+        if fault.status == 404:
             message += "; is base_url the address of a control plane?"
         message = "no token for the client '{0}' from {1}: {2}".format(client, address, message)
         super().__init__(fault.method, fault.path, fault.kind, message)
         self._fault = fault
-        # Whether asking again later would end in the same way.
         self.is_lasting = not fault.ended_on.is_transient
-        # Whether the client itself was refused: its secret is wrong, or it may not have a token.
-        self.is_denied = isinstance(fault.ended_on, AccessDenied)
+        self.is_denied = fault.ended_on.is_denied
 
     @property
     def shown(self) -> dict[str, Any]:
         return {**self._fault.shown, "message": self.message}
 
-    is_transient = False
-
-
-class AccessDenied(StatusError):
-    """A 401 that a new token did not mend, or a 403."""
-
-    is_transient = False
-
-
-class NotFound(StatusError):
-    """A 404."""
-
 
 class RetriesExhausted(RequestError):
-    """Retrying did not help within ``retry_timeout``."""
+    """Retrying did not help within ``retry_timeout``; there was more than one try."""
+
+    is_transient = False
 
     def __init__(self, last: RequestError, seconds: float, tries: int) -> None:
-        message = "{0} (tried {1}, for {2:.0f} s)".format(
-            last.message, "once" if tries == 1 else "{0} times".format(tries), seconds
-        )
+        message = "{0} (tried {1} times, for {2:.0f} s)".format(last.message, tries, seconds)
         super().__init__(last.method, last.path, last.kind, message)
         self._last = last
+        self.is_from_endpoint = last.is_from_endpoint
 
     @property
     def ended_on(self) -> RequestError:
         return self._last
 
-    @property
-    def is_from_endpoint(self) -> bool:
-        return self._last.is_from_endpoint
-
-    is_transient = False
-
 
 def is_refused_filter(fault: RequestError) -> bool:
     """Return whether a request with a filter may have failed because of it."""
-    found = fault.ended_on
-    return isinstance(found, StatusError) and found.status in _REFUSES_FILTER
+    return fault.ended_on.status in _REFUSES_FILTER

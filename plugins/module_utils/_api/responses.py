@@ -11,16 +11,19 @@ reported through ``warn_once``.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Callable, NamedTuple, Optional
 
 from .._common.ids import fold_id
-from .._common.text import clean, hide
+from .._common.text import clean, first_line, hide
 from .._common.times import parse_timestamp
-from .errors import MalformedResponse
+from .errors import NOT_JSON, MalformedResponse, StatusError
+from .retry import parse_retry_after
 
 WarnOnce = Callable[[str], None]
 
@@ -40,6 +43,57 @@ _CHALLENGE = re.compile(r'\b(error|error_description)="([^"]*)"')
 # Of errors within an error.
 _DEEPEST_ERROR = 4
 _MOST_ERRORS = 5
+
+
+class Response(NamedTuple):
+    """What came back. The case of names in ``headers`` does not matter."""
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self, is_secret: bool = False) -> Any:
+        """Return the decoded body; raise MalformedResponse when it is not JSON.
+
+        Of a secret body nothing but a page is quoted: anything else may be a token, or half of one.
+        """
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            body = self.body.lstrip()
+            line = first_line(self.body) if body.startswith(b"<") or not is_secret else ""
+            message = "the response is not JSON" if body else "the response is empty"
+            message += " but '{0}'".format(line) if line else ""
+            raise self.malformed(NOT_JSON, message) from None
+
+    def mapping(self) -> dict[str, Any]:
+        """Return the decoded body; raise MalformedResponse when it is not a JSON object."""
+        body = self.json()
+        if not isinstance(body, dict):
+            raise self.of_other_shape("the response is not a JSON object")
+        return body
+
+    def listed(self, body: dict[str, Any], key: str) -> list[Any]:
+        """Return the list under ``key`` of an object in the body; raise MalformedResponse when it is none."""
+        value = body.get(key)
+        # Some gateways write {} for [].
+        if value is None or value == {}:
+            return []
+        if not isinstance(value, list):
+            raise self.of_other_shape("'{0}' in the response is not a list".format(key))
+        return value
+
+    def malformed(self, kind: str, message: str) -> MalformedResponse:
+        return MalformedResponse(self.method, self.path, kind, message)
+
+    def of_other_shape(self, message: str) -> MalformedResponse:
+        return self.malformed("a response of another shape", message)
 
 
 class Refusal(NamedTuple):
@@ -87,17 +141,17 @@ class Measurements(NamedTuple):
 
 
 def parse_batch(
-    path: str, response: object, asked: Sequence[str], warn_once: WarnOnce, secrets: Iterable[str] = ()
+    response: Response, asked: Sequence[str], warn_once: WarnOnce, secrets: Iterable[str] = ()
 ) -> BatchResponse:
     """Return what a response of the batch endpoint says about the ids in ``asked``, without ``secrets``.
 
     ``succeeded`` and ``failed`` are both optional (Run:ai API 2.24, workloads batch).
     """
-    body = _mapping("POST", path, response)
-    succeeded = _ids_of(_list("POST", path, body, "succeeded"), asked, warn_once)
+    body = response.mapping()
+    succeeded = _ids_of(response.listed(body, "succeeded"), asked, warn_once)
     refused: dict[str, Refusal] = {}
-    for item in _list("POST", path, body, "failed"):
-        fields = item if isinstance(item, dict) else {}
+    for item in response.listed(body, "failed"):
+        fields = _object(item)
         for workload_id in _ids_of([fields.get("id")], asked, warn_once):
             refused[workload_id] = Refusal(_code(fields.get("code")), _shown(fields.get("message"), secrets))
     if any(workload_id in refused for workload_id in succeeded):
@@ -111,46 +165,43 @@ def parse_batch(
     )
 
 
-def parse_page(path: str, response: object, key: str, offset: int) -> Page:
+def parse_page(response: Response, key: str, offset: int) -> Page:
     """Return the rows under ``key`` and where the list goes on.
 
     ``next`` is the offset of the following page; absent, null, empty or 0 ends the list (Run:ai
     API, pagination), and so does a page without rows that names itself. One that does not move on
     behind rows raises MalformedResponse: it would never end.
     """
-    body = _mapping("GET", path, response)
+    body = response.mapping()
     if key not in body:
-        raise _other_shape("GET", path, "the response holds no '{0}'".format(key))
-    rows = [row for row in _list("GET", path, body, key) if isinstance(row, dict)]
+        raise response.of_other_shape("the response holds no '{0}'".format(key))
+    rows = [row for row in response.listed(body, key) if isinstance(row, dict)]
     following = body.get("next")
     if isinstance(following, str) and _OFFSET.fullmatch(following):
         following = int(following)
     if following in (None, "", 0) or (not rows and following == offset):
         return Page(rows, None)
     if isinstance(following, bool) or not isinstance(following, int) or not offset < following < _NO_OFFSET:
-        raise MalformedResponse(
-            "GET",
-            path,
-            "a list that does not move on",
-            "the page at {0} names no later page as the next".format(offset),
+        raise response.malformed(
+            "a list that does not move on", "the page at {0} names no later page as the next".format(offset)
         )
     return Page(rows, following)
 
 
-def parse_count(path: str, response: object) -> int:
+def parse_count(response: Response) -> int:
     """Return the number in a response of a count endpoint."""
-    count = _mapping("GET", path, response).get("count")
+    count = response.mapping().get("count")
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise _other_shape("GET", path, "the response holds no count")
+        raise response.of_other_shape("the response holds no count")
     return count
 
 
-def parse_measurements(path: str, response: object, metric: str, is_partial: bool) -> Measurements:
+def parse_measurements(response: Response, metric: str) -> Measurements:
     """Return the series of ``metric``; a value that is no number, or has no time, is no sample."""
     times: dict[str, Optional[datetime]] = {}
 
     def sample(item: object) -> Optional[Sample]:
-        fields = item if isinstance(item, dict) else {}
+        fields = _object(item)
         timestamp, value = fields.get("timestamp"), _measured(fields.get("value"))
         if not isinstance(timestamp, str) or value is None:
             return None
@@ -161,43 +212,63 @@ def parse_measurements(path: str, response: object, metric: str, is_partial: boo
         return None if time is None else Sample(time, value)
 
     series = [
-        [found for found in map(sample, _list("GET", path, one, "values")) if found is not None]
-        for one in _list("GET", path, _mapping("GET", path, response), "measurements")
+        [found for found in map(sample, response.listed(one, "values")) if found is not None]
+        for one in response.listed(response.mapping(), "measurements")
         if isinstance(one, dict) and one.get("type") == metric
     ]
-    return Measurements(series, is_partial)
+    return Measurements(series, is_partial=response.status == 207)
 
 
-def parse_phase_changes(path: str, response: object) -> list[tuple[datetime, str]]:
+def parse_phase_changes(response: Response) -> list[tuple[datetime, str]]:
     """Return the phases that a page of a workload's history shows, each with its time; events are none."""
     found = []
-    for record in _list("GET", path, _mapping("GET", path, response), "records"):
-        fields = record if isinstance(record, dict) else {}
-        meta, spec = fields.get("meta"), fields.get("spec")
-        update = spec.get("phaseUpdate") if isinstance(spec, dict) else None
-        created = meta.get("creationTimestamp") if isinstance(meta, dict) else None
-        phase = update.get("phase") if isinstance(update, dict) else None
+    for record in response.listed(response.mapping(), "records"):
+        fields = _object(record)
+        created = _object(fields.get("meta")).get("creationTimestamp")
+        phase = _object(_object(fields.get("spec")).get("phaseUpdate")).get("phase")
         moment = parse_timestamp(created) if isinstance(created, str) else None
         if moment is not None and isinstance(phase, str):
             found.append((moment, phase))
     return found
 
 
-def parse_objects(path: str, response: object) -> list[dict[str, Any]]:
+def parse_objects(response: Response) -> list[dict[str, Any]]:
     """Return the objects of a bare array; some gateways write ``{}`` or null for ``[]``."""
-    if response is None or response == {}:
+    body = response.json()
+    if body is None or body == {}:
         return []
-    if not isinstance(response, list):
-        raise _other_shape("GET", path, "the response is not a list")
-    return [item for item in response if isinstance(item, dict)]
+    if not isinstance(body, list):
+        raise response.of_other_shape("the response is not a list")
+    return [item for item in body if isinstance(item, dict)]
 
 
-def parse_one(path: str, response: object, workload_id: str) -> dict[str, Any]:
+def parse_one(response: Response, workload_id: str) -> dict[str, Any]:
     """Return the workload that was asked for; raise MalformedResponse for another one."""
-    body = _mapping("GET", path, response)
+    body = response.mapping()
     if fold_id(body.get("id")) != workload_id:
-        raise _other_shape("GET", path, "the response is not the workload asked for")
+        raise response.of_other_shape("the response is not the workload asked for")
     return body
+
+
+def status_error(response: Response, secrets: Collection[str], about: str = "") -> StatusError:
+    """Return what a response without success says, without ``secrets``; ``about`` is what we add to it."""
+    body: Any = None
+    with contextlib.suppress(MalformedResponse):
+        body = response.json()
+    code, text = parse_error(body, secrets)
+    text = text or _parse_challenge(response.headers.get("WWW-Authenticate"), secrets)
+    if not text and not (isinstance(body, (dict, list)) and not body):
+        text = first_line(response.body if body is None else json.dumps(body).encode())
+    return StatusError(
+        response.method,
+        response.path,
+        response.status,
+        "; ".join(filter(None, (text, about))),
+        code,
+        parse_retry_after(response.headers.get("Retry-After"), response.headers.get("Date")),
+        # OAuth2's own (RFC 6749, 5.2).
+        is_of_oauth=_object(body).get("error") in _OAUTH_ERRORS,
+    )
 
 
 def parse_error(body: object, secrets: Iterable[str] = ()) -> tuple[Optional[int], str]:
@@ -206,20 +277,18 @@ def parse_error(body: object, secrets: Iterable[str] = ()) -> tuple[Optional[int
     Known are the shapes of the API, of OAuth2, of problem details (RFC 9457) and of common frameworks.
     """
     texts = [_shown(text, secrets) for text in _error_texts(body, _DEEPEST_ERROR)]
-    code = _error_code(body)
+    fields = _object(body)
+    code = _code(fields.get("code"))
+    if code is None:
+        code = _code(_object(fields.get("error")).get("code"))
     return code, clean(": ".join(dict.fromkeys(text for text in texts if text)))
 
 
-def parse_challenge(header: Optional[str], secrets: Iterable[str] = ()) -> str:
+def _parse_challenge(header: Optional[str], secrets: Iterable[str] = ()) -> str:
     """Return the reason in a ``WWW-Authenticate`` header (RFC 6750), without ``secrets``."""
     found = dict(_CHALLENGE.findall((header or "")[:4096]))
     texts = [_shown(found.get(key), secrets) for key in ("error", "error_description")]
     return clean(": ".join(text for text in texts if text))
-
-
-def is_oauth_error(body: object) -> bool:
-    """Return whether the body of an error is OAuth2's own (RFC 6749, 5.2)."""
-    return isinstance(body, dict) and body.get("error") in _OAUTH_ERRORS
 
 
 def _error_texts(body: object, depth: int) -> Iterator[object]:
@@ -233,37 +302,14 @@ def _error_texts(body: object, depth: int) -> Iterator[object]:
             yield from _error_texts(body.get(key), depth - 1)
 
 
-def _error_code(body: object) -> Optional[int]:
-    if not isinstance(body, dict):
-        return None
-    code = _code(body.get("code"))
-    inner = body.get("error")
-    return _code(inner.get("code")) if code is None and isinstance(inner, dict) else code
-
-
 def _shown(text: object, secrets: Iterable[str]) -> str:
     # Hidden before it is cut: half a secret is not recognised.
     return clean(hide(text, secrets) if isinstance(text, str) else None)
 
 
-def _other_shape(method: str, path: str, message: str) -> MalformedResponse:
-    return MalformedResponse(method, path, "a response of another shape", message)
-
-
-def _mapping(method: str, path: str, response: object) -> dict[str, Any]:
-    if not isinstance(response, dict):
-        raise _other_shape(method, path, "the response is not a JSON object")
-    return response
-
-
-def _list(method: str, path: str, body: dict[str, Any], key: str) -> list[Any]:
-    value = body.get(key)
-    # Some gateways write {} for [].
-    if value is None or value == {}:
-        return []
-    if not isinstance(value, list):
-        raise _other_shape(method, path, "'{0}' in the response is not a list".format(key))
-    return value
+def _object(value: object) -> dict[str, Any]:
+    """Return a JSON object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _ids_of(values: Sequence[object], asked: Sequence[str], warn_once: WarnOnce) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Callable, Optional
 
 from .._common.times import parse_http_date
 from .cancellation import Cancellation
-from .errors import MalformedResponse, RequestError, RetriesExhausted, StatusError
+from .errors import MalformedResponse, RequestError, RetriesExhausted
 from .stats import RequestStats
 
 _FIRST_PAUSE = 0.5
@@ -101,7 +101,7 @@ class RetryBudget:
         self.start()
         self._tries += 1
         self._malformed += isinstance(fault, MalformedResponse)
-        self._server_errors += isinstance(fault, StatusError) and fault.status == 500
+        self._server_errors += fault.status == 500
         is_pointless = self._malformed >= _MALFORMED_TRIES or (
             self._is_optional and self._server_errors >= _OPTIONAL_TRIES
         )
@@ -109,9 +109,8 @@ class RetryBudget:
             if self._tries == 1:
                 raise fault
             raise RetriesExhausted(fault, self.seconds - self.left, self._tries)
-        asked = fault.retry_after if isinstance(fault, StatusError) else None
         left = self.left
-        pause = min(max(asked or 0.0, _backoff(self._tries)), left)
+        pause = min(max(fault.retry_after or 0.0, _backoff(self._tries)), left)
         if not self._is_reported and self.seconds - left + pause >= _LONG:
             self._is_reported = True
             self._on_trouble(fault.kind, left)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import http.cookiejar
-import json
 import socket
 import warnings
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Optional
+from functools import partial
+from typing import Any, Optional
 from urllib.parse import urljoin, urlsplit
 
-from .._common.text import clean, first_line, hide
+from .._common.text import clean, hide
 from .connection import Connection
-from .errors import NOT_JSON, MalformedResponse, NotDelivered, ResponseLost, StatusError, UndecodableResponse
+from .errors import MalformedResponse, NotDelivered, ResponseLost, StatusError, UndecodableResponse
 from .response_deadline import pools_in_time
+from .responses import Response
 from .stats import RequestStats
 from .transport_errors import (
     FAULTS,
@@ -55,38 +56,6 @@ def require_requests() -> None:
     """Raise RequestsMissing where requests can't be imported."""
     if REQUESTS_IMPORT_ERROR is not None:
         raise RequestsMissing(REQUESTS_IMPORT_ERROR)
-
-
-class Response(NamedTuple):
-    """What came back. The case of names in ``headers`` does not matter."""
-
-    method: str
-    path: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """Return the decoded body; raise MalformedResponse when it is not JSON."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            line = first_line(self.body)
-            message = "the response is not JSON" if self.body.strip() else "the response is empty"
-            message += " but '{0}'".format(line) if line else ""
-            raise MalformedResponse(self.method, self.path, NOT_JSON, message) from None
-
-
-class _Bearer:
-    """Sets the bearer; being an auth object keeps a .netrc from replacing it."""
-
-    def __init__(self, token: Optional[str]) -> None:
-        self._token = token
-
-    def __call__(self, request: Any) -> Any:
-        if self._token is not None:
-            request.headers["Authorization"] = "Bearer " + self._token
-        return request
 
 
 class Transport:
@@ -146,20 +115,13 @@ class Transport:
             if response.status not in _REDIRECTS:
                 return response
             target = _redirect_target(url, response.headers.get("Location", ""))
-            if method != "GET" or not _same_origin(url, target):
+            if method != "GET" or _origin(url) != _origin(target):
                 raise StatusError(method, path, response.status, _describe_redirect(url, target))
             url, query = target, None
         raise StatusError(method, path, response.status, "redirected again and again")
 
     def _send(
-        self,
-        method: str,
-        path: str,
-        url: str,
-        query: Optional[Mapping[str, str]],
-        json_body: Optional[Mapping[str, Any]],
-        form: Optional[Mapping[str, str]],
-        bearer: Optional[str],
+        self, method: str, path: str, url: str, query: Any, json_body: Any, form: Any, bearer: Optional[str]
     ) -> Response:
         timeout = self._connection.timeout
         self._stats.count_request()
@@ -170,7 +132,7 @@ class Transport:
                 params=query,
                 json=json_body,
                 data=form,
-                auth=_Bearer(bearer),
+                auth=partial(_authorize, bearer),
                 timeout=(timeout, timeout),
                 verify=self._connection.verify,
                 proxies=self._proxies,
@@ -192,11 +154,15 @@ class Transport:
             body = _body(response, method, path, timeout)
         if response.status_code >= 400 or not body.lstrip().startswith((b"{", b"[")):
             # What will be quoted, and cut: it may repeat what it was sent.
-            body = self._without_secrets(body)
+            body = hide(body.decode("utf-8", "replace"), self._stats.secrets).encode()
         return Response(method, path, response.status_code, response.headers, body)
 
-    def _without_secrets(self, body: bytes) -> bytes:
-        return hide(body.decode("utf-8", "replace"), self._stats.secrets).encode()
+
+def _authorize(bearer: Optional[str], request: Any) -> Any:
+    """Set the bearer; being an auth function keeps a .netrc or an address from replacing it."""
+    if bearer is not None:
+        request.headers["Authorization"] = "Bearer " + bearer
+    return request
 
 
 def _session() -> requests.Session:
@@ -256,26 +222,21 @@ def _redirect_target(url: str, location: str) -> str:
         return ""
 
 
-def _origin(url: str) -> tuple[str, Optional[str], Optional[int]]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _same_origin(url: str, target: str) -> bool:
+def _origin(url: str) -> Optional[tuple[str, str, Optional[int]]]:
+    """Return scheme, host and port of an address; ``None`` where it is none."""
     try:
-        return bool(target) and _origin(url) == _origin(target)
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
-        return False
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
 def _describe_redirect(url: str, target: str) -> str:
-    if _same_origin(url, target):
-        return "redirected within the host, which is not followed for a POST; is the path in base_url right?"
-    try:
-        scheme, host, port = _origin(target)
-    except ValueError:
-        scheme, host, port = "", None, None
-    if not host:
+    origin = _origin(target)
+    if origin is None:
         return "redirected without an address to go to; is the path in base_url right?"
-    where = clean("{0}://{1}:{2}".format(scheme, host, port), 200)
+    if origin == _origin(url):
+        return "redirected within the host, which is not followed for a POST; is the path in base_url right?"
+    where = clean("{0}://{1}:{2}".format(*origin), 200)
     return "redirected to {0}, which is not followed with credentials; check base_url".format(where)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Optional
 
-from .._api.errors import AccessDenied, Interrupted, RequestError, StatusError
+from .._api.errors import Interrupted, RequestError, StatusError
 from .._api.responses import BatchResponse, Refusal
 from .._workload.phases import (
     ALREADY_DONE,
@@ -227,7 +227,7 @@ class _Batch:
         sent = list(self._owed)
         if state_check != NOT_APPLIED:
             self._retry_budget.start()
-        self._refuse(dict.fromkeys(sent, refusal), isinstance(fault, AccessDenied))
+        self._refuse(dict.fromkeys(sent, refusal), fault.status == 403)
         if state_check != NOT_APPLIED and any(self._outcomes[one].outcome == CHANGED for one in sent):
             self._warn_settled_by_state(fault)
 

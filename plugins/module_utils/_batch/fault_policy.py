@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .._api.errors import AccessDenied, MalformedResponse, RequestError, ResponseLost, StatusError
+from .._api.errors import MalformedResponse, RequestError, ResponseLost, StatusError
 from .._api.responses import Refusal
 
 # The response is lost: the state shows the result of the batch.
@@ -55,7 +55,7 @@ def decide_on_fault(fault: RequestError) -> FaultDecision:
     if fault.refused_for_now or fault.status == 401:
         return FaultDecision(NOT_DELIVERED, NOT_APPLIED)
     refusal = Refusal(fault.code, fault.text or fault.message)
-    if isinstance(fault, AccessDenied):
+    if fault.status == 403:
         return FaultDecision(REFUSED, NOT_APPLIED, refusal, str(fault))
     stop = None
     if fault.is_no_such_endpoint:

@@ -18,7 +18,7 @@ from .._api.auth import TokenSource
 from .._api.cancellation import Cancellation
 from .._api.client import Client
 from .._api.connection import Connection, connect_options, is_loopback
-from .._api.errors import AccessDenied, NoToken, RequestError
+from .._api.errors import RequestError
 from .._api.paging import map_parallel
 from .._api.stats import RequestStats
 from .._common.errors import RunaiError
@@ -119,10 +119,7 @@ class ControlPlaneReader:
                 # A client that got no token asks for none again, so that each attempt has its own.
                 return self._read_identity(connection)
             except RequestError as fault:
-                is_denied = isinstance(fault, AccessDenied) or (
-                    isinstance(fault, NoToken) and fault.is_denied
-                )
-                if is_denied or time.monotonic() >= end:
+                if fault.is_denied or time.monotonic() >= end:
                     raise
                 self.warn_once("the control plane did not respond at first ({0})".format(fault.kind))
                 cancellation.sleep(min(_SECONDS_BETWEEN_ATTEMPTS, max(0.0, end - time.monotonic())))

@@ -19,7 +19,7 @@ from typing import Any, Callable
 from .._api.cancellation import Cancellation
 from .._api.client import WORKLOADS, Client
 from .._api.connection import connect_options
-from .._api.errors import AccessDenied
+from .._api.errors import RequestError
 from .._api.paging import page_offsets, read_pages
 from .._api.stats import RequestStats
 from .._common.errors import OptionError, RunaiError
@@ -154,7 +154,7 @@ def _visible(
     """Read a list that a rehearsal can do without; warn where this account may not."""
     try:
         return list(read())
-    except AccessDenied as fault:
+    except RequestError as fault:
         if fault.status != 403:
             raise
         warn("this account may not list {0} (403): {1}".format(what, without))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Union
 
 from .._api.client import Client
-from .._api.errors import MalformedResponse, NotFound, RequestError, StatusError
+from .._api.errors import MalformedResponse, RequestError, StatusError
 from .._api.paging import map_parallel
 from .._api.responses import Measurements
 from .._common.ids import fold_id
@@ -138,5 +138,5 @@ def _is_of_this_workload(fault: RequestError) -> bool:
     """Return whether the measurements of other workloads may be readable after this error."""
     found = fault.ended_on
     if isinstance(found, StatusError):
-        return isinstance(found, NotFound) or (found.status >= 500 and not found.refused_for_now)
+        return found.status == 404 or (found.status >= 500 and not found.refused_for_now)
     return isinstance(found, MalformedResponse)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Callable, NamedTuple, Optional
 
 from .._api.client import DEPARTMENTS, NODE_POOLS, PROJECTS, Client
-from .._api.errors import AccessDenied, NotFound
+from .._api.errors import RequestError
 from .._api.paging import read_pages
 from .._common.errors import RunaiError
 from .._common.ids import fold_id
@@ -64,10 +64,8 @@ def read_clusters(client: Client, is_optional: bool = False) -> Optional[list[Cl
     """
     try:
         found = client.clusters(client.retry_budget(is_optional))
-    except NotFound:
-        return None
-    except AccessDenied as fault:
-        if fault.status != 403:
+    except RequestError as fault:
+        if fault.status not in (403, 404):
             raise
         return None
     clusters = []

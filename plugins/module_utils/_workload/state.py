@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Callable, Optional, Union
 
 from .._api.client import WORKLOADS, Client
-from .._api.errors import AccessDenied, NotFound
+from .._api.errors import RequestError
 from .._api.paging import map_parallel, page_offsets, read_pages
 from .._api.responses import Page
 from .._api.retry import RetryBudget
@@ -155,12 +155,12 @@ class StateReader:
     def _read_one(self, workload_id: str, retry_budget: Optional[RetryBudget]) -> Found:
         try:
             return row_or_missing(self._client.workload(workload_id, retry_budget))
-        except NotFound:
-            return MISSING
-        except AccessDenied as fault:
-            if fault.status != 403:
-                raise
-            return FORBIDDEN
+        except RequestError as fault:
+            if fault.status == 404:
+                return MISSING
+            if fault.status == 403:
+                return FORBIDDEN
+            raise
 
 
 def row_or_missing(row: dict[str, Any]) -> Found:

@@ -15,19 +15,19 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _
 from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import (
     AccessToken,
     TokenSource,
+    body_v1,
+    form_v2,
     parse_token,
-    token_request_v1,
-    token_request_v2,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._api.connection import GivenToken, ServiceAccount
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
-    AccessDenied,
     MalformedResponse,
     NoToken,
     RequestError,
     RetriesExhausted,
     StatusError,
 )
+from ansible_collections.gpuops.runai.tests.support.client_calls import json_response
 from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,22 +41,18 @@ def jwt(**claims: Any) -> str:
 
 
 def test_token_request_of_each_version_has_its_shape() -> None:
-    assert token_request_v2(ACCOUNT) == (
-        "/api/v2/token",
-        {"grant_type": "client_credentials", "client_id": "an-id", "client_secret": "a-secret"},
-        None,
-    )
+    assert form_v2(ACCOUNT) == {
+        "grant_type": "client_credentials",
+        "client_id": "an-id",
+        "client_secret": "a-secret",
+    }
     # Both spellings of the id: guide and schema differ.
-    assert token_request_v1(ACCOUNT) == (
-        "/api/v1/token",
-        None,
-        {
-            "grantType": "client_credentials",
-            "clientId": "an-id",
-            "clientID": "an-id",
-            "clientSecret": "a-secret",
-        },
-    )
+    assert body_v1(ACCOUNT) == {
+        "grantType": "client_credentials",
+        "clientId": "an-id",
+        "clientID": "an-id",
+        "clientSecret": "a-secret",
+    }
 
 
 @pytest.mark.parametrize(
@@ -84,7 +80,7 @@ def test_token_request_of_each_version_has_its_shape() -> None:
     ],
 )
 def test_parse_token_known_shape_returns_token_and_lifetime(response: object, minted: AccessToken) -> None:
-    assert parse_token("/t", response) == minted
+    assert parse_token(json_response(response)) == minted
 
 
 @pytest.mark.parametrize(
@@ -107,13 +103,13 @@ def test_parse_token_known_shape_returns_token_and_lifetime(response: object, mi
 )
 def test_parse_token_without_a_usable_token_is_malformed(response: object) -> None:
     with pytest.raises(MalformedResponse):
-        parse_token("/t", response)
+        parse_token(json_response(response))
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=4), st.booleans())
 def test_parse_token_any_printable_token_is_accepted(token: str, dotted: bool) -> None:
     token = "a.{0}.c".format(token) if dotted else token
-    assert parse_token("/t", {"access_token": token}).token == token
+    assert parse_token(json_response({"access_token": token})).token == token
 
 
 @pytest.fixture
@@ -265,7 +261,7 @@ def test_token_source_of_the_next_client_keeps_a_given_token() -> None:
 @pytest.mark.parametrize(
     ("fault", "asked"),
     [
-        (AccessDenied("POST", "/t", 401, ""), 1),
+        (StatusError("POST", "/t", 401, ""), 1),
         (StatusError("POST", "/t", 400, ""), 1),
         (RetriesExhausted(StatusError("POST", "/t", 502, ""), 120.0, 9), 3),
         (StatusError("POST", "/t", 429, ""), 3),
@@ -303,8 +299,8 @@ class CountingLock:
         self._lock.release()
 
 
-@pytest.mark.parametrize("fault", [None, AccessDenied("POST", "/t", 401, "no")])
-def test_token_source_many_threads_request_one_token(fault: Optional[AccessDenied]) -> None:
+@pytest.mark.parametrize("fault", [None, StatusError("POST", "/t", 401, "no")])
+def test_token_source_many_threads_request_one_token(fault: Optional[StatusError]) -> None:
     threads = 8
     lock = CountingLock(threads)
     made: list[str] = []
@@ -322,7 +318,7 @@ def test_token_source_many_threads_request_one_token(fault: Optional[AccessDenie
     def ask(_number: int) -> Any:
         try:
             return source.bearer()
-        except AccessDenied as end:
+        except StatusError as end:
             return end
 
     with ThreadPoolExecutor(threads) as pool:

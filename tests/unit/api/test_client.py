@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Optional
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import ListQuery
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
-    AccessDenied,
     MalformedResponse,
     NotDelivered,
-    NotFound,
     RequestError,
     ResponseLost,
     StatusError,
@@ -109,7 +107,7 @@ def test_client_count_refused_or_failed_is_none(loopback: Loopback, connect: Con
 
 def test_client_count_with_a_refused_account_fails(loopback: Loopback, connect: Connect) -> None:
     script(loopback, count=[loopback.reply(401)])
-    assert isinstance(fault_of(connect().client.count), AccessDenied)
+    assert fault_of(connect().client.count).status == 401
 
 
 def test_client_base_url_with_a_path_keeps_it(loopback: Loopback, connect: Connect) -> None:
@@ -147,33 +145,31 @@ def test_client_several_threads_have_calls_in_flight(loopback: Loopback, connect
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "is_transient", "may_be_applied"),
+    ("status", "is_transient", "may_be_applied"),
     [
-        (400, StatusError, False, False),
-        (403, AccessDenied, False, False),
-        (404, NotFound, False, False),
-        (408, StatusError, True, True),
-        (413, StatusError, False, False),
-        (429, StatusError, True, False),
-        (500, StatusError, True, True),
-        (501, StatusError, False, False),
-        (502, StatusError, True, True),
-        (503, StatusError, True, False),
-        (504, StatusError, True, True),
+        (400, False, False),
+        (403, False, False),
+        (404, False, False),
+        (408, True, True),
+        (413, False, False),
+        (429, True, False),
+        (500, True, True),
+        (501, False, False),
+        (502, True, True),
+        (503, True, False),
+        (504, True, True),
     ],
 )
-def test_client_error_status_decides_type_and_retry(
+def test_client_error_status_decides_retry(
     loopback: Loopback,
     connect: Connect,
     status: int,
-    kind: type[RequestError],
     is_transient: bool,
     may_be_applied: bool,
 ) -> None:
     content = {"code": status, "message": "such and such", "details": "more of it"}
     script(loopback, batch=[loopback.reply(status, content)])
     fault = fault_of(lambda: connect().client.batch("suspend", [ID]))
-    assert fault.__class__ is kind
     assert str(fault) == "POST /api/v1/workloads/batch: HTTP {0}, such and such: more of it".format(status)
     assert (fault.is_transient, fault.may_be_applied) == (is_transient, may_be_applied)
 
@@ -243,7 +239,7 @@ def test_client_404_with_any_body_is_not_found(loopback: Loopback, connect: Conn
     client = connect().client
     for body in (b"", b"not json", b"null", b'"text"', b'{"code": "x"}'):
         script(loopback, one=[loopback.reply(404, body)])
-        assert isinstance(fault_of(lambda: client.workload(ID)), NotFound)
+        assert fault_of(lambda: client.workload(ID)).status == 404
 
 
 def test_client_cut_connection_may_be_applied(loopback: Loopback, connect: Connect) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import
     parse_one,
     parse_page,
 )
+from ansible_collections.gpuops.runai.tests.support.client_calls import json_response
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id, workload_ids
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +39,11 @@ ids_or_not = st.sampled_from([*IDS, *(one.upper() for one in IDS), STRANGER, "",
 
 def batch(response: object, asked: Optional[list[str]] = None) -> tuple[Any, list[str]]:
     warnings: list[str] = []
-    return parse_batch("/batch", response, IDS if asked is None else asked, warnings.append), warnings
+    return parse_batch(json_response(response), IDS if asked is None else asked, warnings.append), warnings
+
+
+def page(body: object, offset: int = 500) -> Page:
+    return parse_page(json_response(body), "workloads", offset)
 
 
 def test_parse_batch_missing_lists_are_empty() -> None:
@@ -132,13 +137,13 @@ def test_parse_batch_any_body_places_each_id_once(body: dict[str, Any], asked: l
 @pytest.mark.parametrize("following", [None, "", 0])
 def test_parse_page_without_next_is_the_last(following: object) -> None:
     body = {"workloads": [{"id": 1}, "x", None], "next": following}
-    assert parse_page("/w", body, "workloads", 500) == Page([{"id": 1}], None)
-    assert parse_page("/w", {"workloads": []}, "workloads", 500) == Page([], None)
+    assert page(body) == Page([{"id": 1}], None)
+    assert page({"workloads": []}) == Page([], None)
 
 
 @pytest.mark.parametrize("following", [1000, "1000", 501])
 def test_parse_page_with_next_leads_on(following: Any) -> None:
-    assert parse_page("/w", {"workloads": [], "next": following}, "workloads", 500).next == int(following)
+    assert page({"workloads": [], "next": following}).next == int(following)
 
 
 @pytest.mark.parametrize(
@@ -146,20 +151,20 @@ def test_parse_page_with_next_leads_on(following: Any) -> None:
 )
 def test_parse_page_next_not_beyond_the_offset_fails(following: object) -> None:
     with pytest.raises(MalformedResponse):
-        parse_page("/w", {"workloads": [{"id": 1}], "next": following}, "workloads", 500)
+        page({"workloads": [{"id": 1}], "next": following})
 
 
 @pytest.mark.parametrize("following", [500, "500"])
 def test_parse_page_empty_naming_itself_is_the_last(following: object) -> None:
-    assert parse_page("/w", {"workloads": [], "next": following}, "workloads", 500) == Page([], None)
+    assert page({"workloads": [], "next": following}) == Page([], None)
     with pytest.raises(MalformedResponse):
-        parse_page("/w", {"workloads": [], "next": 499}, "workloads", 500)
+        page({"workloads": [], "next": 499})
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"workloads": {"a": 1}}, {"workloads": "x"}, {"pods": []}])
 def test_parse_page_other_shape_is_malformed(body: object) -> None:
     with pytest.raises(MalformedResponse):
-        parse_page("/w", body, "workloads", 0)
+        page(body, offset=0)
 
 
 @pytest.mark.parametrize(
@@ -168,36 +173,36 @@ def test_parse_page_other_shape_is_malformed(body: object) -> None:
 def test_parse_count_number_is_returned(body: object, count: Optional[int]) -> None:
     if count is None:
         with pytest.raises(MalformedResponse):
-            parse_count("/count", body)
+            parse_count(json_response(body))
     else:
-        assert parse_count("/count", body) == count
+        assert parse_count(json_response(body)) == count
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"count": "7"}, {"count": 7.5}, 7])
 def test_parse_count_other_shape_is_malformed(body: object) -> None:
     with pytest.raises(MalformedResponse):
-        parse_count("/count", body)
+        parse_count(json_response(body))
 
 
 def test_parse_one_other_id_is_malformed() -> None:
-    assert parse_one("/w", {"id": IDS[0].upper(), "phase": "Running"}, IDS[0])["phase"] == "Running"
+    assert parse_one(json_response({"id": IDS[0].upper(), "phase": "Running"}), IDS[0])["phase"] == "Running"
     others: list[object] = [{"id": IDS[1]}, {"id": None}, {}, [], None]
     for body in others:
         with pytest.raises(MalformedResponse):
-            parse_one("/w", body, IDS[0])
+            parse_one(json_response(body), IDS[0])
 
 
 @pytest.mark.parametrize("empty", [None, {}])
 def test_parse_lists_given_as_an_empty_object_are_empty(empty: object) -> None:
-    assert parse_page("/w", {"workloads": empty}, "workloads", 0) == Page([], None)
+    assert page({"workloads": empty}, offset=0) == Page([], None)
     assert batch({"succeeded": IDS, "failed": empty})[0].succeeded == IDS
 
 
 def test_parse_objects_bare_array_returns_its_objects() -> None:
-    assert parse_objects("/c", [{"uuid": 1}, 2, None]) == [{"uuid": 1}]
-    assert parse_objects("/c", {}) == parse_objects("/c", None) == []
+    assert parse_objects(json_response([{"uuid": 1}, 2, None])) == [{"uuid": 1}]
+    assert parse_objects(json_response({})) == parse_objects(json_response(None)) == []
     with pytest.raises(MalformedResponse):
-        parse_objects("/c", {"uuid": 1})
+        parse_objects(json_response({"uuid": 1}))
 
 
 @pytest.mark.parametrize(

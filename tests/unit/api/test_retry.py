@@ -10,7 +10,6 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
-    AccessDenied,
     MalformedResponse,
     NotDelivered,
     RequestError,
@@ -176,8 +175,8 @@ def test_retry_budget_of_zero_retries_nothing(clock: FakeClock) -> None:
         status(404),
         status(413),
         status(501),
-        AccessDenied("GET", "/x", 403, ""),
-        AccessDenied("GET", "/x", 401, ""),
+        StatusError("GET", "/x", 403, ""),
+        StatusError("GET", "/x", 401, ""),
         NotDelivered("GET", "/x", "k", "wrong certificate", lasting=True),
     ],
 )

@@ -17,9 +17,7 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import transport as _transport
 from ansible_collections.gpuops.runai.plugins.module_utils._api.cancellation import Cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
-    AccessDenied,
     NotDelivered,
-    NotFound,
     RequestError,
     StatusError,
 )
@@ -295,14 +293,14 @@ def test_run_batch_delete_stops_at_the_first_refusal_by_default() -> None:
 @pytest.mark.parametrize(
     ("fault", "outcome", "lines"),
     [
-        (AccessDenied("POST", "/batch", 403, "no right to suspend"), "failed", "no right to suspend"),
-        (AccessDenied("POST", "/batch", 401, "bad token"), "not_attempted", "bad token"),
+        (StatusError("POST", "/batch", 403, "no right to suspend"), "failed", "no right to suspend"),
+        (StatusError("POST", "/batch", 401, "bad token"), "not_attempted", "bad token"),
         (
             NotDelivered("POST", "/batch", "connection refused", "connection refused"),
             "not_attempted",
             "refused",
         ),
-        (NotFound("POST", "/batch", 404, "no such page"), "failed", "batches need Run:ai 2.19"),
+        (StatusError("POST", "/batch", 404, "no such page"), "failed", "batches need Run:ai 2.19"),
     ],
 )
 def test_run_batch_lasting_fault_stops_the_task(fault: RequestError, outcome: str, lines: str) -> None:

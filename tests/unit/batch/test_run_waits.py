@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import AccessDenied, StatusError
+from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import StatusError
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.context import BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import Workload
@@ -189,7 +189,7 @@ def test_wait_without_a_read_marks_ids_as_not_seen_again() -> None:
 
     def batch(client: MemoryClient, action: str, sent: Sequence[str]) -> BatchResponse:
         if ids[0] not in sent:
-            raise AccessDenied("POST", "/batch", 403, "no more")
+            raise StatusError("POST", "/batch", 403, "no more")
         return send(client, action, sent)
 
     with pytest.MonkeyPatch.context() as patch:

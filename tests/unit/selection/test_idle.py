@@ -19,6 +19,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.idle impor
     judge,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.order import newest
+from ansible_collections.gpuops.runai.tests.support.client_calls import json_response
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_row
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,7 +149,7 @@ def measurement(**fields: Any) -> dict[str, Any]:
 )
 def test_parse_measurements_odd_values_are_no_samples(values: Any, expected: list[Sample]) -> None:
     response = {"measurements": [measurement(values=values), measurement(type="GPU_ALLOCATION"), None]}
-    assert parse_measurements("/x", response, "GPU_UTILIZATION", False) == Measurements([expected], False)
+    assert parse_measurements(json_response(response), "GPU_UTILIZATION") == Measurements([expected], False)
 
 
 def test_newest_rows_are_counted_in_each_project_of_each_cluster() -> None:
