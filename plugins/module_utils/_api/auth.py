@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import threading
 import time
@@ -15,7 +16,7 @@ from typing import Callable, NamedTuple, Optional, cast
 
 from .._common.errors import RunaiError
 from .._common.text import is_hideable
-from .connection import GivenToken, ServiceAccount
+from .connection import GivenToken, ServiceAccount, is_header_safe
 from .errors import NoToken
 from .responses import Response
 
@@ -67,14 +68,10 @@ def parse_token(response: Response) -> AccessToken:
     body = response.json(is_secret=True)
     fields = body if isinstance(body, dict) else {}
     token = fields.get("access_token") or fields.get("accessToken")
-    if not isinstance(token, str) or not _is_usable(token):
+    if not (isinstance(token, str) and is_hideable(token) and is_header_safe(token)):
         raise response.malformed("a response without a token", "the response holds no usable token")
     lifetime = _positive(fields.get("expires_in", fields.get("expiresIn")))
     return AccessToken(token, lifetime or _jwt_lifetime(token))
-
-
-def _is_usable(token: str) -> bool:
-    return is_hideable(token) and token.isascii() and token.isprintable() and " " not in token
 
 
 def _positive(value: object) -> Optional[float]:
@@ -112,7 +109,7 @@ class TokenSource:
         self._token: Optional[str] = credentials.token if isinstance(credentials, GivenToken) else None
         self._mint = mint
         self._lock = threading.Lock()
-        self._renew_at: Optional[float] = None
+        self._renew_at = math.inf
         self._made_at = 0.0
         self._refusals = 0
         # Whether the current token replaces a refused one.
@@ -180,7 +177,7 @@ class TokenSource:
         return time.monotonic() - self._made_at <= _FRESH_SECONDS
 
     def _is_due(self) -> bool:
-        return self._renew_at is not None and time.monotonic() >= self._renew_at
+        return time.monotonic() >= self._renew_at
 
     def _renew(self) -> str:
         # A token that was given never ends, and is never dropped.
@@ -194,8 +191,6 @@ class TokenSource:
             raise
         self._token = minted.token
         self._made_at = time.monotonic()
-        if minted.lifetime is None:
-            self._renew_at = None
-        else:
-            self._renew_at = asked + minted.lifetime - min(_MARGIN_SECONDS, minted.lifetime * _MARGIN_SHARE)
+        lifetime = minted.lifetime or math.inf
+        self._renew_at = asked + lifetime - min(_MARGIN_SECONDS, lifetime * _MARGIN_SHARE)
         return self._token

@@ -16,10 +16,6 @@ from .errors import Interrupted
 _SLICE = 1.0
 
 
-def _never() -> bool:
-    return False
-
-
 # Reasons for an id that was not attempted.
 DEADLINE = "deadline"
 ORPHANED = "orphaned"
@@ -33,7 +29,9 @@ class Cancellation:
     called, e.g. by the breaker. Times are seconds.
     """
 
-    def __init__(self, deadline: Optional[float] = None, is_cancelled: Callable[[], bool] = _never) -> None:
+    def __init__(
+        self, deadline: Optional[float] = None, is_cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
         self.started = time.monotonic()
         self._deadline = deadline
         self._is_cancelled = is_cancelled
@@ -63,19 +61,15 @@ class Cancellation:
 
     def sleep(self, seconds: float, before_write: bool = False) -> None:
         """Sleep, at most until the deadline; raise Interrupted as soon as the call after is off."""
+        check = self.check_write if before_write else self.check
+        wait: Callable[[float], object] = self._stopped.wait if before_write else time.sleep
         end = time.monotonic() + seconds
         while True:
-            if before_write:
-                self.check_write()
-            else:
-                self.check()
+            check()
             now = time.monotonic()
             left = end - now
             if left <= 0:
                 return
             if self._deadline is not None:
                 left = min(left, max(0.0, self.started + self._deadline - now))
-            if before_write:
-                self._stopped.wait(min(left, _SLICE))
-            else:
-                time.sleep(min(left, _SLICE))
+            wait(min(left, _SLICE))

@@ -363,22 +363,14 @@ class Client:
 
     def _pause_for_token(self, response: Response, retry_budget: RetryBudget, is_write: bool) -> None:
         """Pause before a refused token is tried again, or raise StatusError."""
-        fault = status_error(response, self._stats.secrets, self._credential())
+        about = "{0} was refused, nothing was done".format(self._connection.credentials)
+        fault = status_error(response, self._stats.secrets, about)
         if not self.tokens.may_be_accepted_later():
             raise fault
         try:
             retry_budget.pause(fault, before_write=is_write, is_transient=True)
         except RequestError:
             raise fault from None
-
-    def _credential(self) -> str:
-        """Return what a 401 refuses, and that the request had no effect."""
-        found = self._connection.credentials
-        if isinstance(found, ServiceAccount):
-            return "the token of the client '{0}' was refused, nothing was done".format(
-                clean(found.client_id, 80)
-            )
-        return "the token set by {0} was refused, nothing was done".format(found.source)
 
     def _mint(self, account: ServiceAccount) -> AccessToken:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.common.parameters import env_fallback
@@ -17,7 +17,7 @@ from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .._common.errors import OptionError
 from .._common.option_values import seconds
-from .._common.text import is_hideable
+from .._common.text import clean, is_hideable
 
 # The environment variables of NVIDIA's own tools, and ours beside them.
 ENVIRONMENT = {
@@ -37,6 +37,9 @@ class GivenToken(NamedTuple):
     token: str
     source: str = "token"
 
+    def __str__(self) -> str:
+        return "the token set by {0}".format(self.source)
+
 
 class ServiceAccount(NamedTuple):
     """Client credentials that tokens are made from."""
@@ -44,22 +47,25 @@ class ServiceAccount(NamedTuple):
     client_id: str
     client_secret: str
 
+    def __str__(self) -> str:
+        return "the token of the client '{0}'".format(clean(self.client_id, 80))
+
 
 class Connection(NamedTuple):
     """How to reach a control plane.
 
-    ``verify`` is what requests takes: True, False or the path of a CA bundle. ``secrets`` are all
-    values that must never be shown. Times are seconds.
+    ``secrets`` are all values that must never be shown. ``verify`` is what requests takes: True, False or
+    the path of a CA bundle. Times are seconds.
     """
 
     base_url: str
     credentials: Union[GivenToken, ServiceAccount]
-    verify: Union[bool, str]
-    proxy: Optional[str]
-    timeout: float
-    retry_timeout: float
-    secrets: tuple[str, ...]
-    warnings: tuple[str, ...]
+    secrets: set[str]
+    verify: Union[bool, str] = True
+    proxy: Optional[str] = None
+    timeout: float = 30.0
+    retry_timeout: float = 120.0
+    warnings: tuple[str, ...] = ()
 
 
 def _filled_environment(variable: str) -> str:
@@ -124,42 +130,25 @@ def connect_options(params: Mapping[str, Any], environ: Mapping[str, str]) -> Co
     An option of the task beats the environment; among what is left, a token beats a client; an
     empty value counts as not given. Raises OptionError, before anything is sent.
     """
-
-    def given(option: str) -> str:
-        return str(params.get(option) or "").strip()
-
-    def in_environment(option: str) -> str:
-        return environ.get(ENVIRONMENT[option], "").strip()
-
-    def lookup(option: str) -> str:
-        return given(option) or in_environment(option)
-
+    task = {option: str(params.get(option) or "").strip() for option in ENVIRONMENT}
+    environment = {option: environ.get(variable, "").strip() for option, variable in ENVIRONMENT.items()}
+    found = {option: task[option] or environment[option] for option in ENVIRONMENT}
     warnings: list[str] = []
-    base_url = _checked_base_url(lookup("base_url"), warnings)
     return Connection(
-        base_url=base_url,
-        credentials=_credentials(given, in_environment),
-        verify=_verify(params["validate_certs"], lookup("ca_path"), environ, warnings),
-        proxy=_checked_proxy(lookup("proxy")),
+        base_url=_checked_base_url(found["base_url"], warnings),
+        credentials=_credentials(task, environment),
+        secrets=connection_secrets(params, environ),
+        verify=_verify(params["validate_certs"], found["ca_path"], environ, warnings),
+        proxy=_checked_proxy(found["proxy"]),
         timeout=seconds("timeout", params["timeout"], least=0.001),
         retry_timeout=seconds("retry_timeout", params["retry_timeout"], least=0),
-        secrets=tuple(sorted(connection_secrets(params, environ))),
         warnings=tuple(warnings),
     )
 
 
 def no_connection(params: Mapping[str, Any], environ: Mapping[str, str]) -> Connection:
     """Return a connection for a task without requests: it holds the secrets and has no address."""
-    return Connection(
-        base_url="",
-        credentials=GivenToken(""),
-        verify=True,
-        proxy=None,
-        timeout=0,
-        retry_timeout=0,
-        secrets=tuple(sorted(connection_secrets(params, environ))),
-        warnings=(),
-    )
+    return Connection("", GivenToken(""), connection_secrets(params, environ))
 
 
 def is_usable_address(base_url: object) -> bool:
@@ -177,21 +166,25 @@ def is_loopback(hostname: Optional[str]) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
 
 
+def is_header_safe(value: str) -> bool:
+    """Return whether a header can hold the text."""
+    return value.isascii() and value.isprintable() and " " not in value
+
+
 def _credentials(
-    task: Callable[[str], str], environment: Callable[[str], str]
+    task: Mapping[str, str], environment: Mapping[str, str]
 ) -> Union[GivenToken, ServiceAccount]:
-    for source, where in ((task, "options"), (environment, "environment")):
-        if source("token"):
-            name = "token" if where == "options" else ENVIRONMENT["token"]
-            return GivenToken(_header_safe(source("token"), "token"), name)
-        client_id, client_secret = source("client_id"), source("client_secret")
-        if where == "options" and (client_id or client_secret):
+    for source, name in ((task, "token"), (environment, ENVIRONMENT["token"])):
+        if source["token"]:
+            if not is_header_safe(source["token"]):
+                raise OptionError("token", "holds characters that can't be sent in a header")
+            return GivenToken(source["token"], name)
+        if source["client_id"] or source["client_secret"]:
             # One half in the task and the other in the environment is one pair.
-            client_id = client_id or environment("client_id")
-            client_secret = client_secret or environment("client_secret")
-        if client_id and client_secret:
-            return ServiceAccount(client_id, client_secret)
-        if client_id or client_secret:
+            client_id = source["client_id"] or environment["client_id"]
+            client_secret = source["client_secret"] or environment["client_secret"]
+            if client_id and client_secret:
+                return ServiceAccount(client_id, client_secret)
             missing = "client_secret" if client_id else "client_id"
             raise OptionError(
                 missing,
@@ -206,12 +199,6 @@ def _credentials(
             ENVIRONMENT["client_id"], ENVIRONMENT["client_secret"], ENVIRONMENT["token"]
         ),
     )
-
-
-def _header_safe(value: str, option: str) -> str:
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise OptionError(option, "holds characters that can't be sent in a header")
-    return value
 
 
 def _checked_base_url(value: str, warnings: list[str]) -> str:

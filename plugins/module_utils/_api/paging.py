@@ -69,24 +69,19 @@ def assume_next(page: Page, offset: int) -> Page:
     return page
 
 
-def uuid_of(row: dict[str, Any]) -> Optional[str]:
-    """Return the uuid of a row in lower case, ``None`` if it has none."""
-    return fold_id(row.get("id"))
-
-
 def read_pages(
     path: str,
     fetch: Callable[[int], Page],
     offsets: Iterable[int],
     workers: int,
     is_enough: Callable[[dict[str, dict[str, Any]]], bool] = lambda rows: False,
-    identity: Callable[[dict[str, Any]], Optional[str]] = uuid_of,
+    identity: Callable[[dict[str, Any]], Optional[str]] = lambda row: fold_id(row.get("id")),
 ) -> dict[str, dict[str, Any]]:
     """Read the pages of ``path`` at ``offsets`` and all that they lead to; return the rows by identity.
 
     ``fetch`` gets an offset and returns that page; ``workers`` run at once. No new page is begun once
-    ``is_enough`` says so of the rows so far. Rows without an ``identity`` are left out. Raises what
-    ``fetch`` raised first, and MalformedResponse for a list that repeats or never ends.
+    ``is_enough`` says so of the rows so far. Rows without an ``identity``, by default their uuid, are left
+    out. Raises what ``fetch`` raised first, and MalformedResponse for a list that repeats or never ends.
     """
     fetch = until_an_error(fetch)
     rows: dict[str, dict[str, Any]] = {}
@@ -109,38 +104,20 @@ def read_pages(
                     offset = running.pop(future)
                     page = future.result()
                     before = len(rows)
-                    _add(rows, page.rows, identity)
-                    leads_on = bool(page.rows) or page.next is not None
-                    repeated += leads_on and len(rows) == before
+                    rows.update((one, row) for row in page.rows if (one := identity(row)) is not None)
+                    is_repeat = len(rows) == before
+                    repeated += is_repeat and (bool(page.rows) or page.next is not None)
                     # A server without pages sends the whole list again.
-                    is_end = page.is_next_assumed and len(rows) == before
-                    following = None if is_end else page.next
+                    following = None if is_repeat and page.is_next_assumed else page.next
                     if is_enough(rows):
-                        pool.shutdown(wait=True, cancel_futures=True)
                         return rows
                     if repeated > _MOST_REPEATED or len(known) > _MOST_PAGES:
-                        raise MalformedResponse(
-                            "GET",
-                            path,
-                            "a list that never ends",
-                            "the pages of the list repeat or never end",
-                        )
+                        message = "the pages of the list repeat or never end"
+                        raise MalformedResponse("GET", path, "a list that never ends", message)
                     # A page that begins in between leads on from there, also where pages hold fewer
                     # rows than asked for.
                     if following is not None and not any(offset < other <= following for other in known):
                         begin(following)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
     return rows
-
-
-def _add(
-    rows: dict[str, dict[str, Any]],
-    page: list[dict[str, Any]],
-    identity: Callable[[dict[str, Any]], Optional[str]],
-) -> None:
-    for row in page:
-        row_id = identity(row)
-        if row_id is not None:
-            rows[row_id] = row

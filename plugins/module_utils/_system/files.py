@@ -120,7 +120,7 @@ class Folder:
                 os.fsync(descriptor)
                 if temporary is None:
                     temporary = _temporary_name()
-                    os.link(_path_of(descriptor), temporary, dst_dir_fd=self._descriptor)
+                    os.link("/proc/self/fd/{0}".format(descriptor), temporary, dst_dir_fd=self._descriptor)
             self.replace(temporary, name)
         except BaseException:
             if temporary is not None:
@@ -167,26 +167,29 @@ class Folder:
             )
         return None
 
-    def problem_for_output(self) -> Optional[str]:
-        """Return why the folder is not safe for files that are only written, with what to do.
+    def problem_for_output(self, name: str) -> Optional[str]:
+        """Return why a file that is only written is not safe here, with what to do.
 
-        A folder like /tmp is: its files are new and private, and nobody else can remove them.
+        In a folder like /tmp it is: it is new and private, and nobody else can remove it.
         """
         if _is_everybodys(self._found):
             return (
                 "everybody can write to its folder (mode {0:04o}) and could replace it. "
                 "Run chmod o-w on that folder, or use another one".format(stat.S_IMODE(self._found.st_mode))
             )
+        found, us = self.stat(name), os.geteuid()
+        if found is None:
+            return None
+        if stat.S_ISDIR(found.st_mode):
+            return "is a folder"
+        # In a sticky folder, this account can't replace the file of another one.
+        if self._found.st_mode & stat.S_ISVTX and us not in (0, found.st_uid, self._found.st_uid):
+            return "belongs to another account (uid {0}). Use another name".format(found.st_uid)
         return None
 
     def is_shared(self) -> bool:
         """Return whether an account other than root and the current one can write to the folder."""
         return bool(self._found.st_mode & 0o022) or self._found.st_uid not in (0, os.geteuid())
-
-    def is_of_others(self, found: os.stat_result) -> bool:
-        """Return whether a file here can't be replaced by this account: the folder is sticky."""
-        us = os.geteuid()
-        return bool(self._found.st_mode & stat.S_ISVTX) and us not in (0, found.st_uid, self._found.st_uid)
 
     def _parents(self) -> Iterator[tuple[os.stat_result, os.stat_result]]:
         """Return the folders above this one, whatever links led to it, each with the one below."""
@@ -212,11 +215,7 @@ def open_output(path: str) -> tuple[Folder, str]:
     folder = Folder(os.path.dirname(path))
     name = os.path.basename(path)
     try:
-        problem, found = folder.problem_for_output(), folder.stat(name)
-        if problem is None and found is not None and stat.S_ISDIR(found.st_mode):
-            problem = "is a folder"
-        elif problem is None and found is not None and folder.is_of_others(found):
-            problem = "belongs to another account (uid {0}). Use another name".format(found.st_uid)
+        problem = folder.problem_for_output(name)
         if problem is not None:
             raise UnsafeFileError(folder.path, name, problem)
     except BaseException:
@@ -227,21 +226,23 @@ def open_output(path: str) -> tuple[Folder, str]:
 
 def check_output(path: str) -> None:
     """Raise RunaiError where a file can't be written, or not safely."""
-    try:
-        folder, _name = open_output(path)
-        folder.close()
+    with _opened_output(path) as (folder, _name):
         if not os.access(folder.path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as fault:
-        raise RunaiError("{0}: cannot be written: {1}".format(shortened(path), fault.strerror)) from None
 
 
 def write_whole(path: str, text: str) -> None:
     """Write a file (0600) so that a crash leaves the old one or the new one. Raises RunaiError."""
+    with _opened_output(path) as (folder, name):
+        folder.write_whole(name, text)
+
+
+@contextlib.contextmanager
+def _opened_output(path: str) -> Iterator[tuple[Folder, str]]:
     try:
         folder, name = open_output(path)
         try:
-            folder.write_whole(name, text)
+            yield folder, name
         finally:
             folder.close()
     except OSError as fault:
@@ -288,7 +289,3 @@ def _give(descriptor: int, owner: os.stat_result) -> None:
 
 def _temporary_name() -> str:
     return ".new-{0}".format(uuid.uuid4().hex)
-
-
-def _path_of(descriptor: int) -> str:
-    return "/proc/self/fd/{0}".format(descriptor)

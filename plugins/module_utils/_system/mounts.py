@@ -10,31 +10,20 @@ import os
 
 # What container engines put the layers of an image together with.
 _LAYERED = ("overlay", "fuse-overlayfs", "fuse.fuse-overlayfs", "aufs")
-_MOUNTS = "/proc/self/mountinfo"
 
 
-def is_in_container(path: str, mounts: str = _MOUNTS) -> bool:
+def is_in_container(path: str, mounts: str = "/proc/self/mounts") -> bool:
     """Return whether a folder lies in a container's own file system: layers at the root, no mount above it.
 
     False where that can't be read.
     """
+    place = os.path.realpath(path)
+    while not os.path.ismount(place):
+        place = os.path.dirname(place)
     try:
         with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
+            kinds = [line.split()[2] for line in file if line.split()[1:2] == ["/"]]
     except OSError:
         return False
-    path = os.path.realpath(path)
-    kinds = {}
-    for line in lines:
-        fields, _dash, source = line.partition(" - ")
-        if len(fields.split()) > 4 and source.split():
-            # A later mount covers an earlier one at the same place.
-            kinds[_unescaped(fields.split()[4])] = source.split()[0]
-    above = [place for place in kinds if path == place or path.startswith(place.rstrip("/") + "/")]
-    return max(above, key=len, default="") == "/" and kinds["/"] in _LAYERED
-
-
-def _unescaped(place: str) -> str:
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        place = place.replace(code, character)
-    return place
+    # A later mount covers an earlier one at the same place.
+    return place == "/" and bool(kinds) and kinds[-1] in _LAYERED

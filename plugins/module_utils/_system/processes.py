@@ -17,10 +17,11 @@ _DETACHING = ("async_wrapper",)
 
 def parent_of(pid: int) -> Optional[int]:
     """Return the parent of a process; ``None`` without such a process or a /proc."""
-    fields = _fields_of(pid)
     try:
-        return int(fields[1])
-    except (ValueError, IndexError):
+        with open("/proc/{0}/stat".format(pid), "rb") as stat:
+            # The command's name stands in parentheses and may itself hold some; state and parent follow it.
+            return int(stat.read().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
         return None
 
 
@@ -65,13 +66,3 @@ def watch_ancestors() -> Callable[[], bool]:
             watched = position + 1
     remembered = chain[:watched]
     return lambda: ancestors(watched) != remembered
-
-
-def _fields_of(pid: int) -> list[str]:
-    """Return what /proc says of a process from its state on."""
-    try:
-        with open("/proc/{0}/stat".format(pid), "rb") as stat:
-            # The command's name stands in parentheses and may itself hold some; the state follows it.
-            return stat.read().rpartition(b")")[2].decode("ascii", "replace").split()
-    except OSError:
-        return []

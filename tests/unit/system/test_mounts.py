@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._system.mounts import is_in_container
 
-OVERLAY = "1 0 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/a:/b\n"
-DISK = "1 0 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
-PROC = "2 1 0:51 / /proc rw - proc proc rw\n"
-MOUNTED = "3 1 8:1 /data /srv/runai\\040records rw - xfs /dev/sdb rw\n"
+OVERLAY = "overlay / overlay rw,relatime,lowerdir=/a:/b 0 0\n"
+DISK = "/dev/vda / ext4 rw,relatime 0 0\n"
+PROC = "proc /proc proc rw 0 0\n"
+MOUNTED = "/dev/sdb /srv/runai\\040records xfs rw 0 0\n"
 
 
 @pytest.mark.parametrize(
@@ -28,9 +29,11 @@ MOUNTED = "3 1 8:1 /data /srv/runai\\040records rw - xfs /dev/sdb rw\n"
     ],
 )
 def test_is_in_container_layers_without_a_mount_above_is_true(
-    tmp_path: Path, mounts: str, path: str, expected: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounts: str, path: str, expected: bool
 ) -> None:
-    file = tmp_path / "mountinfo"
+    places = [line.split()[1].replace("\\040", " ") for line in ("x /", *mounts.splitlines()) if " " in line]
+    monkeypatch.setattr(os.path, "ismount", places.__contains__)
+    file = tmp_path / "mounts"
     file.write_text(mounts)
     assert is_in_container(path, str(file)) is expected
 
