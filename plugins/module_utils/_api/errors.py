@@ -38,15 +38,13 @@ class Interrupted(RunaiError):
 class RequestError(RunaiError):
     """A request that did not give a usable response.
 
-    ``kind`` is a short phrase for counting alike faults, e.g. ``connection refused``. ``status``, ``code``
-    and ``retry_after`` are those of a StatusError.
+    ``kind`` is a short phrase for counting alike faults, e.g. ``connection refused``; ``lasting``: the same
+    request would fail again. ``status``, ``code`` and ``retry_after`` are those of a StatusError.
     """
 
     status: Optional[int] = None
     code: Optional[int] = None
     retry_after: Optional[float] = None
-    # Whether the same request may get through later.
-    is_transient = True
     # Whether the control plane responded, so that others of its endpoints may well do better.
     is_from_endpoint = False
     # Whether a write that ended so may have been carried out all the same.
@@ -54,12 +52,13 @@ class RequestError(RunaiError):
     # Whether the account was refused: by a 401 that a new token did not mend, or by a 403.
     is_denied = False
 
-    def __init__(self, method: str, path: str, kind: str, message: str) -> None:
+    def __init__(self, method: str, path: str, kind: str, message: str, lasting: bool = False) -> None:
         super().__init__("{0} {1}: {2}".format(method, path, message))
         self.method = method
         self.path = path
         self.kind = kind
         self.message = message
+        self.is_transient = not lasting
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -86,10 +85,6 @@ class RequestError(RunaiError):
 class NotDelivered(RequestError):
     """The request provably never reached the control plane."""
 
-    def __init__(self, method: str, path: str, kind: str, message: str, lasting: bool = False) -> None:
-        super().__init__(method, path, kind, message)
-        self.is_transient = not lasting
-
 
 class ResponseLost(RequestError):
     """The request may have been carried out, but its response did not arrive whole."""
@@ -101,12 +96,6 @@ class MalformedResponse(ResponseLost):
     """A response arrived that is not what the API describes."""
 
     is_from_endpoint = True
-
-
-class UndecodableResponse(MalformedResponse):
-    """A response whose body is not encoded as its header says. The same read gets it again."""
-
-    is_transient = False
 
 
 class StatusError(RequestError):
@@ -161,14 +150,12 @@ class NoToken(RequestError):
     again later would end in the same way.
     """
 
-    is_transient = False
-
     def __init__(self, fault: RequestError, client: str, address: str) -> None:
         message = fault.message
         if fault.status == 404:
             message += "; is base_url the address of a control plane?"
         message = "no token for the client '{0}' from {1}: {2}".format(client, address, message)
-        super().__init__(fault.method, fault.path, fault.kind, message)
+        super().__init__(fault.method, fault.path, fault.kind, message, lasting=True)
         self._fault = fault
         self.is_lasting = not fault.ended_on.is_transient
         self.is_denied = fault.ended_on.is_denied
@@ -181,11 +168,9 @@ class NoToken(RequestError):
 class RetriesExhausted(RequestError):
     """Retrying did not help within ``retry_timeout``; there was more than one try."""
 
-    is_transient = False
-
     def __init__(self, last: RequestError, seconds: float, tries: int) -> None:
         message = "{0} (tried {1} times, for {2:.0f} s)".format(last.message, tries, seconds)
-        super().__init__(last.method, last.path, last.kind, message)
+        super().__init__(last.method, last.path, last.kind, message, lasting=True)
         self._last = last
         self.is_from_endpoint = last.is_from_endpoint
 

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from .._common.text import clean, hide
 from .connection import Connection
-from .errors import MalformedResponse, NotDelivered, ResponseLost, StatusError, UndecodableResponse
+from .errors import MalformedResponse, NotDelivered, ResponseLost, StatusError
 from .response_deadline import pools_in_time
 from .responses import Response
 from .stats import RequestStats
@@ -208,7 +208,8 @@ def _body(response: Any, method: str, path: str, timeout: float) -> bytes:
             message = "the response was not complete after {0:g} s".format(timeout)
             raise ResponseLost(method, path, "a timeout", message) from None
         if isinstance(fault, requests.exceptions.ContentDecodingError):
-            raise UndecodableResponse(method, path, "a response that can't be decoded", UNDECODABLE) from None
+            kind = "a response that can't be decoded"
+            raise MalformedResponse(method, path, kind, UNDECODABLE, lasting=True) from None
         message = "the connection was cut within the response"
         raise ResponseLost(method, path, "half a response", message) from None
     return bytes(body)
