@@ -116,7 +116,6 @@ class TokenSource:
         self._is_replacement = False
         self._is_account_accepted = False
         self._failure: Optional[RunaiError] = None
-        self._failures = 0
 
     def for_next_client(self, mint: Callable[[ServiceAccount], AccessToken]) -> TokenSource:
         """Return a source for a later client of the same account; it begins with this token, if accepted."""
@@ -137,10 +136,11 @@ class TokenSource:
         token = self._token
         if token is not None and not self._is_due():
             return token
-        failures = self._failures
+        earlier_failure = self._failure
         with self._lock:
-            if self._failure is not None and (self._failures != failures or _lasts(self._failure)):
-                raise self._failure
+            failure = self._failure
+            if failure is not None and (failure is not earlier_failure or _lasts(failure)):
+                raise failure
             token = self._token
             if token is None or self._is_due():
                 token = self._renew()
@@ -187,7 +187,6 @@ class TokenSource:
             minted = self._mint(account)
         except RunaiError as fault:
             self._failure = fault
-            self._failures += 1
             raise
         self._token = minted.token
         self._made_at = time.monotonic()

@@ -11,10 +11,11 @@ may be sent again is decided by the caller.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from .._common.text import clean
+from .._common.times import api_time
 from .auth import V1_PATH, V2_PATH, AccessToken, TokenSource, body_v1, form_v2, parse_token
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
@@ -89,21 +90,15 @@ class ListQuery(NamedTuple):
     filters: tuple[str, ...] = ()
 
     def parameters(self) -> dict[str, str]:
-        """Return the query of the request."""
         parts = {
             "deleted": "true" if self.is_deleted else "",
             "search": self.search or "",
-            "filterBy": joined(self.filters),
+            "filterBy": ",".join(self.filters),
         }
         return {key: value for key, value in parts.items() if value}
 
 
 EVERYTHING = ListQuery()
-
-
-def joined(filters: Sequence[str]) -> str:
-    """Return the value of ``filterBy`` (Run:ai API: one parameter, its items joined by commas)."""
-    return ",".join(filters)
 
 
 class Client:
@@ -137,7 +132,6 @@ class Client:
         self._page_sizes: dict[str, int] = {}
 
     def close(self) -> None:
-        """Close all connections."""
         self._transport.close()
 
     def retry_budget(self, is_optional: bool = False) -> RetryBudget:
@@ -202,8 +196,8 @@ class Client:
         path = "{0}/{1}/metrics".format(WORKLOADS, workload_id)
         query = {
             "metricType": _GPU_UTILIZATION,
-            "start": _api_time(start),
-            "end": _api_time(end),
+            "start": api_time(start),
+            "end": api_time(end),
             "numberOfSamples": str(samples),
         }
         return self._read(
@@ -239,7 +233,7 @@ class Client:
         if is_current:
             full["completed"] = "false"
         if filters:
-            full["filterBy"] = joined(filters)
+            full["filterBy"] = ",".join(filters)
         page = self._read_page(PODS, "pods", full, offset, retry_budget=retry_budget)
         return assume_next(page, offset)
 
@@ -251,10 +245,9 @@ class Client:
         """Return whether this is the collection's simulator: only that one has such a page. Asks once."""
         try:
             response = self._transport.exchange("GET", _SIMULATOR)
-            body = response.json()
+            return response.status == 200 and response.mapping().get("simulator") is True
         except RequestError:
             return False
-        return response.status == 200 and isinstance(body, dict) and body.get("simulator") is True
 
     def page_of(self, listing: Listing, offset: int) -> Page:
         """Return one page of a list of places, sorted by name. Raises RequestError."""
@@ -427,7 +420,3 @@ def _may_lack_token_v2(fault: RequestError) -> bool:
     if isinstance(found, StatusError):
         return found.status >= 400 and not (found.is_transient or found.is_of_oauth)
     return found.kind == NOT_JSON
-
-
-def _api_time(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -118,10 +118,9 @@ class StatusError(RequestError):
         retry_after: Optional[float] = None,
         is_of_oauth: bool = False,
     ) -> None:
-        message = "HTTP {0}{1}".format(status, ", " + text if text else "")
-        if code is not None and code != status:
-            message = "HTTP {0} (code {1}){2}".format(status, code, ", " + text if text else "")
-        super().__init__(method, path, "HTTP {0}".format(status), message)
+        kind = "HTTP {0}".format(status)
+        shown_code = "" if code in (None, status) else " (code {0})".format(code)
+        super().__init__(method, path, kind, kind + shown_code + (", " + text if text else ""))
         # Proxies do not use the API's own shape of an error.
         self.is_from_api = code is not None
         self.status = status

@@ -26,36 +26,28 @@ class _WholeInTime(io.RawIOBase):
     """Reads from ``sock`` through ``raw``; the socket's timeout counts once, for all reads together."""
 
     def __init__(self, sock: socket.socket, raw: Any, timeout: float) -> None:
-        self._sock = sock
+        self.sock = sock
         self._raw = raw
         self._timeout = timeout
         self._until = time.monotonic() + timeout
-        self._is_over = False
+        # Whether no further byte is let in.
+        self.is_over = False
 
     def readable(self) -> bool:
         return True
 
-    def stop(self) -> None:
-        """Let no further byte in."""
-        self._is_over = True
-
-    def end_connection(self) -> None:
-        """Shut the connection down, so that its pool drops it."""
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-
     def readinto(self, buffer: Any) -> Any:
-        if self._is_over:
+        if self.is_over:
             return None
         left = self._until - time.monotonic()
         if left <= 0:
             raise socket.timeout("timed out")
-        self._sock.settimeout(left)
+        self.sock.settimeout(left)
         try:
             return self._raw.readinto(buffer)
         finally:
             # The next request on this connection has its own time.
-            self._sock.settimeout(self._timeout)
+            self.sock.settimeout(self._timeout)
 
     def close(self) -> None:
         self._raw.close()
@@ -71,9 +63,11 @@ class _Buffered(io.BufferedReader):
 
     def close(self) -> None:
         if not self.closed:
-            self._whole.stop()
+            self._whole.is_over = True
             if self.peek(1):
-                self._whole.end_connection()
+                # So that its pool drops it.
+                with contextlib.suppress(OSError):
+                    self._whole.sock.shutdown(socket.SHUT_RDWR)
         super().close()
 
 

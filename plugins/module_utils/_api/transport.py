@@ -69,7 +69,9 @@ class Transport:
         self._connection = connection
         self._stats = stats
         self._is_proven = False
-        self._session = _session()
+        self._session = requests.Session()
+        # requests would resolve the redirects of a response, and raises for an invalid address.
+        self._session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
         # The environment is settled here, once, and not by requests at every call: its bundle would
         # replace verify=False, and its .netrc the bearer.
         self._session.trust_env = False
@@ -89,7 +91,6 @@ class Transport:
             self._proxies = requests.utils.get_environ_proxies(connection.base_url, no_proxy=None)
 
     def close(self) -> None:
-        """Close all kept connections."""
         self._session.close()
 
     def exchange(
@@ -163,16 +164,6 @@ def _authorize(bearer: Optional[str], request: Any) -> Any:
     if bearer is not None:
         request.headers["Authorization"] = "Bearer " + bearer
     return request
-
-
-def _session() -> requests.Session:
-    """Return a session that does not resolve redirects: requests raises for an invalid address."""
-
-    class Session(requests.Session):
-        def get_redirect_target(self, resp: requests.Response) -> None:
-            return None
-
-    return Session()
 
 
 def _adapter(connections: int) -> requests.adapters.HTTPAdapter:

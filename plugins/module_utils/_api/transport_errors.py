@@ -46,14 +46,23 @@ _UNKNOWN_PROXY = (
     "the proxy's scheme is not supported. Set proxy, or the environment's ALL_PROXY or HTTPS_PROXY, to an "
     "address that begins with http://, https:// or socks5h://"
 )
-# What Python 3.13 and later refuse by default (ssl.VERIFY_X509_STRICT), as OpenSSL names it.
-_STRICT = re.compile(
-    r"Missing (Authority|Subject) Key Identifier|Basic Constraints of CA cert not marked critical"
-    r"|CA cert does not include key usage extension",
-    re.IGNORECASE,
+# What OpenSSL and urllib3 1.26 say of a certificate, and what to do.
+_ADVICE = (
+    ("expired", "renew the control plane's certificate"),
+    ("not yet valid", "check the clock of this machine, and from when on the certificate holds"),
+    (
+        "mismatch|not valid for|doesn't match|subjectAltName",
+        "set base_url to a name that the certificate holds",
+    ),
+    # What Python 3.13 and later refuse by default (ssl.VERIFY_X509_STRICT).
+    (
+        "(?i)Missing (Authority|Subject) Key Identifier|Basic Constraints of CA cert not marked critical"
+        "|CA cert does not include key usage extension",
+        "this Python wants the extension: issue the certificate, or its CA's, again with it, or run the "
+        "module with Python 3.12 or earlier",
+    ),
+    ("", "set ca_path to the CA that signed it"),
 )
-# How OpenSSL and urllib3 1.26 say that a certificate is for another name.
-_OTHER_NAME = ("mismatch", "not valid for", "doesn't match", "subjectAltName")
 
 
 def causes_of(fault: BaseException) -> Iterator[BaseException]:
@@ -161,19 +170,7 @@ def among(causes: list[BaseException], *kinds: type[BaseException]) -> Any:
 
 def _describe_certificate(fault: Exception) -> str:
     problem = clean(getattr(fault, "verify_message", "") or str(fault.args[-1] if fault.args else ""), 120)
-    if "expired" in problem:
-        advice = "renew the control plane's certificate"
-    elif "not yet valid" in problem:
-        advice = "check the clock of this machine, and from when on the certificate holds"
-    elif any(text in problem for text in _OTHER_NAME):
-        advice = "set base_url to a name that the certificate holds"
-    elif _STRICT.search(problem):
-        advice = (
-            "this Python wants the extension: issue the certificate, or its CA's, again with it, or run the "
-            "module with Python 3.12 or earlier"
-        )
-    else:
-        advice = "set ca_path to the CA that signed it"
+    advice = next(advice for pattern, advice in _ADVICE if re.search(pattern, problem))
     return "the certificate is not trusted: {0}; {1}".format(problem or "verification failed", advice)
 
 

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
 from .errors import OptionError
-from .text import clean
+from .text import clean, some_of
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SEPARATORS = re.compile(r"[\s,]+")
-_SHOWN = 10
 
 
 class Ids(NamedTuple):
@@ -56,9 +55,8 @@ def parse_ids(value: Optional[Sequence[object]], option: str) -> Ids:
             )
     ids, bad = _sorted_out(value)
     if bad:
-        shown = ", ".join("'{0}'".format(clean(_spelt_out(piece), 60)) for piece in bad[:_SHOWN])
-        more = " and {0} more".format(len(bad) - _SHOWN) if len(bad) > _SHOWN else ""
-        raise OptionError(option, "not a uuid: {0}{1}".format(shown, more))
+        shown = some_of(["'{0}'".format(clean(_spelt_out(piece), 60)) for piece in bad])
+        raise OptionError(option, "not a uuid: {0}".format(shown))
     return ids
 
 

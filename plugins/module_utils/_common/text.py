@@ -10,7 +10,7 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote, quote_plus
 
 MESSAGE_LENGTH = 500
@@ -61,16 +61,14 @@ def is_hideable(secret: str) -> bool:
     return len(secret) >= SHORTEST_SECRET
 
 
-def _shapes(secret: str) -> Iterator[str]:
-    yield secret
-    yield json.dumps(secret)[1:-1]
-    for quoted in (
+def _shapes(secret: str) -> list[str]:
+    quoted = [
         quote(secret, safe="", errors="surrogateescape"),
         quote(secret, errors="surrogateescape"),
         quote_plus(secret, errors="surrogateescape"),
-    ):
-        yield quoted
-        yield _PERCENT_CODE.sub(lambda code: code.group().lower(), quoted)
+    ]
+    lower_case = [_PERCENT_CODE.sub(lambda code: code.group().lower(), one) for one in quoted]
+    return [secret, json.dumps(secret)[1:-1], *quoted, *lower_case]
 
 
 def first_line(body: bytes) -> str:

@@ -114,5 +114,9 @@ def _offset(zone: str) -> timedelta:
 
 def utc_now(ahead: float = 0.0) -> str:
     """Return the time as events carry it, by a clock that is ``ahead`` of this one by so many seconds."""
-    moment = datetime.now(timezone.utc) + timedelta(seconds=ahead)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return api_time(datetime.now(timezone.utc) + timedelta(seconds=ahead))
+
+
+def api_time(moment: datetime) -> str:
+    """Return an aware datetime as the API writes it."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
