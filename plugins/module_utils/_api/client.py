@@ -20,8 +20,7 @@ from .auth import V1_PATH, V2_PATH, AccessToken, TokenSource, body_v1, form_v2, 
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
 from .errors import NOT_JSON, NoToken, RequestError, StatusError
-from .page_size import PageSize
-from .paging import PAGE_SIZE, assume_next
+from .paging import PAGE_SIZE, PageSize, assume_next
 from .responses import (
     BatchResponse,
     Measurements,
@@ -148,14 +147,15 @@ class Client:
 
         Raises NotDelivered, ResponseLost, MalformedResponse, StatusError, Interrupted.
         """
-        response = self._send("POST", _BATCH, json_body={"action": action, "ids": list(ids)})
+        body = {"action": action, "ids": list(ids)}
+        response = self._send("POST", _BATCH, self.retry_budget(), json_body=body)
         return parse_batch(response, ids, self._stats.warn_once, self._stats.secrets)
 
     def count(self, query: ListQuery = EVERYTHING) -> Optional[int]:
         """Return how many workloads the list would show; ``None`` where the control plane does not say.
 
         The count only saves time, so that one that is refused or makes no sense is none. Raises
-        RequestError where the control plane does not response, or not to this account.
+        RequestError where the control plane does not respond, or not to this account.
         """
         try:
             return self._read(_COUNT, query.parameters(), parse_count, self.retry_budget(is_optional=True))
@@ -284,7 +284,7 @@ class Client:
             asked = min(size.now, end - at)
             full = {**query, "limit": str(asked), "offset": str(at)}
             try:
-                page = parse_page(self._send("GET", path, full, retry_budget=retry_budget), key, at)
+                page = parse_page(self._send("GET", path, retry_budget, full), key, at)
             except RequestError as fault:
                 kind = fault.kind
                 retry_budget.start()
@@ -317,7 +317,7 @@ class Client:
         retry_budget = retry_budget or self.retry_budget()
         while True:
             try:
-                return parse(self._send("GET", path, query, retry_budget=retry_budget))
+                return parse(self._send("GET", path, retry_budget, query))
             except RequestError as fault:
                 retry_budget.pause(fault)
 
@@ -325,9 +325,9 @@ class Client:
         self,
         method: str,
         path: str,
+        retry_budget: RetryBudget,
         query: Optional[Mapping[str, str]] = None,
         json_body: Optional[Mapping[str, Any]] = None,
-        retry_budget: Optional[RetryBudget] = None,
     ) -> Response:
         """Send one request with a bearer, once more if the bearer had to be renewed.
 
@@ -336,7 +336,6 @@ class Client:
         """
         is_write = method == "POST"
         is_renewed = False
-        retry_budget = retry_budget or self.retry_budget()
         while True:
             token = self.tokens.bearer()
             self._stats.add_secret(token)
