@@ -79,9 +79,8 @@ _Parsed = TypeVar("_Parsed")
 class ListQuery(NamedTuple):
     """What the list of workloads, and the count of it, are asked for.
 
-    ``is_deleted`` asks for the deleted workloads instead of those that are there.
-
-    ``filters`` are items of ``filterBy``: field, operator and value, without a comma.
+    ``is_deleted`` asks for the deleted workloads instead of those that are there. ``filters`` are items of
+    ``filterBy``: field, operator and value, without a comma.
     """
 
     is_deleted: bool = False
@@ -103,6 +102,7 @@ EVERYTHING = ListQuery()
 class Client:
     """One control plane, as one account. Safe to use from several threads; ``close`` it at the end.
 
+    Every read raises RequestError, and Interrupted where no further call may be made.
     ``on_trouble`` is called, in any thread, where retries take long: see RetryBudget. ``tokens`` are those
     of an earlier client of the same account, whose token is used as long as it is accepted.
     """
@@ -181,18 +181,18 @@ class Client:
     ) -> Page:
         """Return one page of workloads, by default sorted by creation: it holds still while it is read.
 
-        ``limit`` is how many rows it may hold, at most PAGE_SIZE. Raises RequestError.
+        ``limit`` is how many rows it may hold, at most PAGE_SIZE.
         """
         full = {**query.parameters(), "sortBy": sort_by, "sortOrder": "asc"}
         return self._read_page(WORKLOADS, "workloads", full, offset, limit, retry_budget)
 
     def workload(self, workload_id: str, retry_budget: Optional[RetryBudget] = None) -> dict[str, Any]:
-        """Return one workload as the API gives it. Raises RequestError, with the status 404 or 403."""
+        """Return one workload as the API gives it.; the status of its error may be 404 or 403."""
         path = "{0}/{1}".format(WORKLOADS, workload_id)
         return self._read(path, {}, lambda response: parse_one(response, workload_id), retry_budget)
 
     def gpu_utilization(self, workload_id: str, start: datetime, end: datetime, samples: int) -> Measurements:
-        """Return how much of each GPU of a workload was used, in percent. Raises RequestError."""
+        """Return how much of each GPU of a workload was used, in percent."""
         path = "{0}/{1}/metrics".format(WORKLOADS, workload_id)
         query = {
             "metricType": _GPU_UTILIZATION,
@@ -209,10 +209,7 @@ class Client:
         )
 
     def phase_changes(self, workload_id: str) -> list[tuple[datetime, str]]:
-        """Return the phases in the first page of a workload's history, with their times.
-
-        Raises RequestError.
-        """
+        """Return the phases in the first page of a workload's history, with their times."""
         path = "{0}/{1}/history".format(WORKLOADS, workload_id)
         query = {"limit": str(_HISTORY_RECORDS)}
         return self._read(path, query, parse_phase_changes, self.retry_budget(is_optional=True))
@@ -227,7 +224,6 @@ class Client:
         """Return one page of pods, of all workloads, that this account may see.
 
         ``filters`` are items of ``filterBy``; ``is_current`` leaves out those that are completed.
-        Raises RequestError.
         """
         full = {"sortBy": "createdAt"}
         if is_current:
@@ -238,7 +234,7 @@ class Client:
         return assume_next(page, offset)
 
     def clusters(self, retry_budget: Optional[RetryBudget] = None) -> list[dict[str, Any]]:
-        """Return the clusters, without their status. Raises RequestError."""
+        """Return the clusters, without their status."""
         return self._read(_CLUSTERS, {"verbosity": "metadata"}, parse_objects, retry_budget)
 
     def is_simulator(self) -> bool:
@@ -250,11 +246,11 @@ class Client:
             return False
 
     def page_of(self, listing: Listing, offset: int) -> Page:
-        """Return one page of a list of places, sorted by name. Raises RequestError."""
+        """Return one page of a list of places, sorted by name."""
         return assume_next(self._read_page(listing.path, listing.key, {"sortBy": "name"}, offset), offset)
 
     def nodes_of_cluster(self, cluster_id: str) -> list[dict[str, Any]]:
-        """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint. Raises RequestError."""
+        """Return the nodes of a cluster; Run:ai 3.0 no longer has the endpoint."""
         path = "{0}/{1}/nodes".format(_CLUSTERS, cluster_id)
 
         def parse(response: Response) -> list[dict[str, Any]]:

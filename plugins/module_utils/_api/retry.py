@@ -20,12 +20,11 @@ from .stats import RequestStats
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _LONGEST_ASKED = 365 * 86_400.0
-# A response of another shape rarely mends itself: most often base_url is not a control plane.
-_MALFORMED_TRIES = 3
 # Retries that go on for so many seconds are reported meanwhile.
 _LONG = 30.0
-# A control plane may respond with a server error where it lacks an endpoint: few tries are enough.
-_OPTIONAL_TRIES = 3
+# A response of another shape rarely mends itself: most often base_url is not a control plane. To what is
+# optional, a control plane may respond with a server error where it lacks an endpoint.
+_TRIES_WITHOUT_HOPE = 3
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
@@ -72,12 +71,10 @@ class RetryBudget:
         self._stats = stats
         self._since: Optional[float] = None
         self._tries = 0
-        self._malformed = 0
-        self._server_errors = 0
+        self._tries_without_hope = 0
 
     @property
     def left(self) -> float:
-        """Seconds that are left."""
         if self._since is None:
             return self.seconds
         return self.seconds - (time.monotonic() - self._since)
@@ -100,12 +97,10 @@ class RetryBudget:
             raise fault
         self.start()
         self._tries += 1
-        self._malformed += isinstance(fault, MalformedResponse)
-        self._server_errors += fault.status == 500
-        is_pointless = self._malformed >= _MALFORMED_TRIES or (
-            self._is_optional and self._server_errors >= _OPTIONAL_TRIES
+        self._tries_without_hope += isinstance(fault, MalformedResponse) or (
+            self._is_optional and fault.status == 500
         )
-        if self.left <= 0 or is_pointless:
+        if self.left <= 0 or self._tries_without_hope >= _TRIES_WITHOUT_HOPE:
             if self._tries == 1:
                 raise fault
             raise RetriesExhausted(fault, self.seconds - self.left, self._tries)

@@ -30,7 +30,6 @@ class RequestStats:
         self.clock_ahead: Optional[float] = None
 
     def count_request(self) -> None:
-        """Count one request sent."""
         with self._lock:
             self.requests += 1
 

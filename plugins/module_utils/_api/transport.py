@@ -195,7 +195,7 @@ def _body(response: Any, method: str, path: str, timeout: float) -> bytes:
                     method, path, "an endless response", "the response is larger than 64 MiB"
                 )
     except FAULTS as fault:
-        if among(list(causes_of(fault)), socket.timeout):
+        if among(causes_of(fault), socket.timeout):
             message = "the response was not complete after {0:g} s".format(timeout)
             raise ResponseLost(method, path, "a timeout", message) from None
         if isinstance(fault, requests.exceptions.ContentDecodingError):

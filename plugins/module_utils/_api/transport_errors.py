@@ -10,7 +10,6 @@ import re
 import socket
 import ssl
 import traceback
-from collections.abc import Iterator
 from typing import Any, Optional
 
 from .._common.text import clean
@@ -65,8 +64,8 @@ _ADVICE = (
 )
 
 
-def causes_of(fault: BaseException) -> Iterator[BaseException]:
-    """Yield a fault and what lies under it, outermost first."""
+def causes_of(fault: BaseException) -> list[BaseException]:
+    """Return a fault and what lies under it, outermost first."""
     seen: list[BaseException] = []
     waiting: list[Any] = [fault]
     while waiting and len(seen) < 50:
@@ -74,9 +73,9 @@ def causes_of(fault: BaseException) -> Iterator[BaseException]:
         if not isinstance(current, BaseException) or any(current is known for known in seen):
             continue
         seen.append(current)
-        yield current
         context = None if current.__suppress_context__ else current.__context__
         waiting += [getattr(current, "reason", None), current.__cause__, context, *current.args]
+    return seen
 
 
 def explained(
@@ -88,7 +87,7 @@ def explained(
     ``is_proven``: this way to the control plane has worked before, so that what is wrong with it now may
     pass.
     """
-    causes = list(causes_of(fault))
+    causes = causes_of(fault)
     message = _describe_lasting(fault, causes)
     if message is None and not is_proven:
         # Later on, TLS may also fail after the request was sent.

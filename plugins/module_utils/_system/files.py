@@ -45,11 +45,9 @@ class Folder:
         self._found = os.fstat(self._descriptor)
 
     def close(self) -> None:
-        """Let go of the folder."""
         os.close(self._descriptor)
 
     def names(self) -> list[str]:
-        """Return the names in the folder."""
         return os.listdir(self._descriptor)
 
     def stat(self, name: str) -> Optional[os.stat_result]:

@@ -82,8 +82,7 @@ class StateReader:
 
         No document says whether a GET shows what was deleted: a row that says it was counts as MISSING.
         An id that the list does not show is asked for by GET before it is called missing. Raises
-        RequestError when the list fails, or when a GET fails with anything but 404 and 403. A 403 for one
-        id makes that id FORBIDDEN.
+        RequestError when the list fails, or when a GET fails with anything but 404 and 403.
         """
         pages: dict[int, Page] = {}
         if not is_cheaper_singly(len(ids), self._fleet) and not self._is_counted:
