@@ -106,7 +106,9 @@ class Folder:
 
         A link with this name is replaced. Written by root, the file belongs to whom the old one did.
         """
-        descriptor, temporary = self._anonymous()
+        temporary = ".new-{0}".format(uuid.uuid4().hex)
+        anonymous = self._create_anonymous()
+        descriptor = self.create(temporary) if anonymous is None else anonymous
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 found = self.stat(name)
@@ -116,28 +118,24 @@ class Folder:
                 file.write(text)
                 file.flush()
                 os.fsync(descriptor)
-                if temporary is None:
-                    temporary = _temporary_name()
+                if anonymous is not None:
                     os.link("/proc/self/fd/{0}".format(descriptor), temporary, dst_dir_fd=self._descriptor)
             self.replace(temporary, name)
         except BaseException:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    self.remove(temporary)
+            with contextlib.suppress(OSError):
+                self.remove(temporary)
             raise
 
-    def _anonymous(self) -> tuple[int, Optional[str]]:
-        """Make a file without a name, which goes with its process, or one with a name where that can't be."""
-        if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
-            try:
-                return os.open(
-                    ".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self._descriptor
-                ), None
-            except OSError as fault:
-                if fault.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
-                    raise
-        name = _temporary_name()
-        return self.create(name), name
+    def _create_anonymous(self) -> Optional[int]:
+        """Make a file without a name, which goes with its process; return ``None`` where that can't be."""
+        if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+            return None
+        try:
+            return os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self._descriptor)
+        except OSError as fault:
+            if fault.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+                raise
+            return None
 
     def problem_for_records(self) -> Optional[str]:
         """Return why the folder is not safe for files that are read again, with what to do.
@@ -283,7 +281,3 @@ def _give(descriptor: int, owner: os.stat_result) -> None:
         # Storage may keep root from that.
         with contextlib.suppress(OSError):
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
-
-
-def _temporary_name() -> str:
-    return ".new-{0}".format(uuid.uuid4().hex)
