@@ -103,6 +103,8 @@ class Client:
     """One control plane, as one account. Safe to use from several threads; ``close`` it at the end.
 
     Every read raises RequestError, and Interrupted where no further call may be made.
+    ``warn_once`` notes a warning in ``stats``.
+
     ``on_trouble`` is called, in any thread, where retries take long: see RetryBudget. ``tokens`` are those
     of an earlier client of the same account, whose token is used as long as it is accepted.
     """
@@ -120,6 +122,7 @@ class Client:
         self._connection = connection
         self._cancellation = cancellation
         self._stats = stats
+        self.warn_once = stats.warn_once
         self._transport = Transport(connection, stats, connections)
         self.tokens = (
             TokenSource(connection.credentials, self._mint)

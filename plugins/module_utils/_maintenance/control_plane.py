@@ -175,7 +175,7 @@ class ControlPlaneReader:
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
-        with self._client() as (client, _stats):
+        with self._client() as (client, stats):
             cluster_ids = None
             if clusters:
                 listed = read_clusters(client)
@@ -184,7 +184,9 @@ class ControlPlaneReader:
                 if unlisted:
                     self.warn_once(unlisted_message("clusters", unlisted))
                 cluster_ids = api_id(frozenset[str]().union(*known.values()), listed)
-            pods = pods_on_nodes(client, nodes, cluster_ids, 1, self.warn_once)
+            pods = pods_on_nodes(client, nodes, cluster_ids, 1)
+        for warning in stats.warnings():
+            self.warn_once(warning)
         return [_pods_of(pods, node, cluster_ids) for node in nodes]
 
     def _rows(
@@ -194,7 +196,7 @@ class ControlPlaneReader:
         for warning in options.warnings:
             warn(warning)
         with self._client() as (client, stats):
-            found = select(client, options, needed_keys(()), warn, with_scope)
+            found = select(client, options, needed_keys(()), with_scope)
         for warning in stats.warnings():
             warn(warning)
         return found

@@ -14,6 +14,7 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Callable
 
 from .._api.cancellation import Cancellation
@@ -65,7 +66,6 @@ _POD = ("workloadId", "nodeName", "clusterId", "currentNodePool")
 
 def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode: bool) -> ModuleResult:
     """Export the fleet. Never raises for what users or control planes do wrong."""
-    warnings: list[str] = []
     try:
         path = params["path"]
         _check_path(path)
@@ -75,7 +75,7 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
     stats = RequestStats(connection.secrets)
     client = Client(connection, Cancellation(is_cancelled=watch_ancestors()), stats, connections=_WORKERS)
     try:
-        document = _read(client, warnings.append)
+        document = _read(client)
         if not check_mode:
             write_whole(path, json.dumps(document, indent=1) + "\n")
     except RunaiError as fault:
@@ -94,7 +94,7 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         "workloads": len(document["workloads"]),
         "nodes": len(document["nodes"]),
     }
-    return ModuleResult(result, False, [*connection.warnings, *warnings, *stats.warnings()], stats.secrets)
+    return ModuleResult(result, False, [*connection.warnings, *stats.warnings()], stats.secrets)
 
 
 def rejected(message: str) -> ModuleResult:
@@ -121,44 +121,34 @@ def _check_path(path: str) -> None:
         raise OptionError("path", str(fault)) from None
 
 
-def _read(client: Client, warn: Callable[[str], None]) -> dict[str, Any]:
+def _read(client: Client) -> dict[str, Any]:
     exported_at = utc_now()
     counted_workloads = client.count()
     workloads = read_pages(WORKLOADS, client.list_page, page_offsets(counted_workloads), _WORKERS)
     if len(workloads) < (counted_workloads or 0):
-        warn(
+        client.warn_once(
             "the control plane lists {0} of {1} workloads that it counts; the others are not in this "
             "export".format(len(workloads), counted_workloads)
         )
-    pods = _visible(
-        lambda: read_pods(client),
-        "pods",
-        "a maintenance of nodes can't be rehearsed on this export",
-        warn,
-    )
-    clusters = _visible(client.clusters, "clusters", "their names and versions are not in this export", warn)
+
+    def visible(read: Callable[[], Iterable[Row]], what: str, without: str) -> list[Row]:
+        """Read a list that a rehearsal can do without; warn where this account may not."""
+        try:
+            return list(read())
+        except RequestError as fault:
+            if fault.status != 403:
+                raise
+            client.warn_once("this account may not list {0} (403): {1}".format(what, without))
+            return []
+
+    without_pods = "a maintenance of nodes can't be rehearsed on this export"
+    pods = visible(partial(read_pods, client), "pods", without_pods)
+    clusters = visible(client.clusters, "clusters", "their names and versions are not in this export")
     cluster_ids = {fold_id(cluster.get("uuid")) for cluster in clusters}
     cluster_ids |= {fold_id(row.get("clusterId")) for row in workloads.values()}
-    nodes = _visible(
-        lambda: read_nodes(client, sorted(filter(None, cluster_ids))),
-        "nodes",
-        "only those with pods of workloads are in this export",
-        warn,
-    )
+    read = partial(read_nodes, client, sorted(filter(None, cluster_ids)))
+    nodes = visible(read, "nodes", "only those with pods of workloads are in this export")
     return fleet_document(workloads.values(), pods, clusters, nodes, exported_at)
-
-
-def _visible(
-    read: Callable[[], Iterable[Row]], what: str, without: str, warn: Callable[[str], None]
-) -> list[Row]:
-    """Read a list that a rehearsal can do without; warn where this account may not."""
-    try:
-        return list(read())
-    except RequestError as fault:
-        if fault.status != 403:
-            raise
-        warn("this account may not list {0} (403): {1}".format(what, without))
-        return []
 
 
 def fleet_document(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 from .._api.client import NODES, PODS, Client
 from .._api.errors import RequestError, StatusError, is_refused_filter
@@ -77,7 +77,6 @@ def pods_on_nodes(
     nodes: Sequence[str],
     clusters: Optional[Mapping[str, str]],
     workers: int,
-    warn: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Return pods, at least all that are on ``nodes`` in the given clusters and have not ended.
 
@@ -104,7 +103,9 @@ def pods_on_nodes(
                 raise
             refusal = refusal or fault
     if refusal is not None:
-        warn("the control plane refused a filter of pods ({0}); the module filters instead".format(refusal))
+        client.warn_once(
+            "the control plane refused a filter of pods ({0}); the module filters instead".format(refusal)
+        )
     return [pod for pods in found for pod in pods]
 
 

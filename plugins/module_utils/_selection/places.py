@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
-from typing import Callable, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from .._api.client import DEPARTMENTS, NODE_POOLS, PROJECTS, Client
 from .._api.errors import RequestError
@@ -20,7 +20,6 @@ from .._common.text import NAME_LENGTH, clean, some_of
 from .._workload.row import text
 from .nodes import is_on_node, pods_on_nodes, read_nodes
 
-Warn = Callable[[str], None]
 # Names that the control plane does not list, each with the listed names that are similar.
 Unlisted = Mapping[str, Sequence[str]]
 
@@ -117,7 +116,6 @@ def workloads_on_nodes(
     cluster_ids: Optional[Mapping[str, str]],
     clusters: Optional[Sequence[Cluster]],
     workers: int,
-    warn: Warn,
 ) -> dict[str, frozenset[str]]:
     """Return the ids of the workloads that have a pod on each node that has not ended.
 
@@ -126,7 +124,7 @@ def workloads_on_nodes(
     hold the names.
     """
     names = {one.id: one.name for one in clusters or ()}
-    pods = pods_on_nodes(client, nodes, cluster_ids, workers, warn)
+    pods = pods_on_nodes(client, nodes, cluster_ids, workers)
     found = {}
     for node in nodes:
         here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]

@@ -64,16 +64,13 @@ class Observation(NamedTuple):
 class RowReader:
     """Reads through ``client`` with up to ``workers`` requests in flight.
 
-    Of each row only ``keys`` are kept, or all with ``None``. ``warn`` gets sentences.
+    Of each row only ``keys`` are kept, or all with ``None``.
     """
 
-    def __init__(
-        self, client: Client, workers: int, keys: Optional[Collection[str]], warn: Callable[[str], None]
-    ) -> None:
+    def __init__(self, client: Client, workers: int, keys: Optional[Collection[str]]) -> None:
         self._client = client
         self._workers = workers
         self._keys = keys
-        self._warn = warn
         self.shortfall: Optional[Shortfall] = None
 
     def by_ids(self, ids: Sequence[str], is_deleted: bool) -> Rows:
@@ -91,7 +88,7 @@ class RowReader:
             missing = [one for one in ids if found[one] == problem]
             if missing:
                 number = counted(len(missing), "workload")
-                self._warn("{0} {1}: {2}".format(number, sentence, some_of(missing)))
+                self._client.warn_once("{0} {1}: {2}".format(number, sentence, some_of(missing)))
         return {workload_id: row for workload_id, row in found.items() if not isinstance(row, str)}
 
     def listed(
@@ -113,7 +110,7 @@ class RowReader:
                 raise
             # The few matching rows may be far down the whole list.
             rows = self._read_all(query)
-            self._warn(
+            self._client.warn_once(
                 "the control plane refused a filter ({0}); the module filtered the workloads".format(fault)
             )
         _check_filters(query.filters, rows.values())
@@ -165,7 +162,7 @@ class RowReader:
                 break
             before = seen
         self.shortfall = shortfall
-        self._warn(
+        self._client.warn_once(
             "the control plane lists {0} of {1} workloads that it counts; the others are not known".format(
                 *shortfall
             )
@@ -220,7 +217,7 @@ class RowReader:
         searched = self._client.count(query)
         everything = None if searched is None else self._client.count(query._replace(search=None))
         if searched is None or everything is None:
-            self._warn(
+            self._client.warn_once(
                 "search: the text does not occur in some listed workloads. The control plane may ignore it, "
                 "as Run:ai before 2.20 does; without a count this is not known"
             )

@@ -73,13 +73,13 @@ def run_selection(
     client = Client(connection, cancellation, stats, connections=options.concurrency)
     selection, fault = EMPTY, None
     try:
-        selection = select(client, options, needed_keys(options.fields), warnings.append)
+        selection = select(client, options, needed_keys(options.fields))
     except RunaiError as found:
         fault = found
     finally:
         client.close()
-    shown = list(dict.fromkeys([*warnings, *stats.warnings()]))
-    return SelectionRun(selection, connection.base_url, shown, stats.secrets, fault)
+    warnings += stats.warnings()
+    return SelectionRun(selection, connection.base_url, warnings, stats.secrets, fault)
 
 
 def rejected(message: str) -> ModuleResult:

@@ -24,7 +24,6 @@ from .places import (
     LISTINGS,
     Cluster,
     Unlisted,
-    Warn,
     api_id,
     read_clusters,
     resolve_clusters,
@@ -45,10 +44,9 @@ def select(
     client: Client,
     options: InfoOptions,
     keys: Optional[Collection[str]],
-    warn: Warn,
     with_scope: bool = False,
 ) -> Selection:
-    """Return the workloads that ``options`` mean; ``warn`` gets sentences for the user.
+    """Return the workloads that ``options`` mean.
 
     Of rows from the list only ``keys`` are kept, or all with ``None``. ``with_scope`` returns also all
     workloads of the clusters that ``options`` name, from the same read where that can be. Raises RunaiError,
@@ -56,14 +54,14 @@ def select(
     """
     if options.selects_nothing:
         return EMPTY
-    clusters = _clusters(client, options, warn)
-    criteria = _resolved(client, options, clusters, warn)
-    reader = RowReader(client, options.concurrency, keys, warn)
+    clusters = _clusters(client, options)
+    criteria = _resolved(client, options, clusters)
+    reader = RowReader(client, options.concurrency, keys)
     scope, rows = _read(reader, options, criteria, clusters, with_scope)
     matched = match(rows.values(), criteria)
-    unlisted = _unlisted(client, matched.unmatched, criteria, clusters, warn)
-    _warn_of_exclusions(matched.unmatched.get("exclude", ()), warn)
-    idle = _idle(client, options, matched, warn)
+    unlisted = _unlisted(client, matched.unmatched, criteria, clusters)
+    _warn_of_exclusions(client, matched.unmatched.get("exclude", ()))
+    idle = _idle(client, options, matched)
     order = options.order
     taken = take(idle.rows, order)
     gpus = sum_of_gpus(taken)
@@ -84,7 +82,7 @@ def select(
     )
 
 
-def _clusters(client: Client, options: InfoOptions, warn: Warn) -> Optional[list[Cluster]]:
+def _clusters(client: Client, options: InfoOptions) -> Optional[list[Cluster]]:
     """Return the clusters; ``None`` where they are not needed and can't be listed."""
     is_needed = any(fold_id(value) is None for value in options.clusters or ())
     try:
@@ -92,13 +90,11 @@ def _clusters(client: Client, options: InfoOptions, warn: Warn) -> Optional[list
     except RequestError as fault:
         if is_needed or not fault.is_from_endpoint:
             raise
-        warn("the clusters could not be listed, so their names are not known ({0})".format(fault))
+        client.warn_once("the clusters could not be listed, so their names are not known ({0})".format(fault))
         return None
 
 
-def _resolved(
-    client: Client, options: InfoOptions, clusters: Optional[Sequence[Cluster]], warn: Warn
-) -> Criteria:
+def _resolved(client: Client, options: InfoOptions, clusters: Optional[Sequence[Cluster]]) -> Criteria:
     """Return the criteria with the uuids that clusters and nodes stand for."""
     any_of = dict(options.criteria.any_of)
     cluster_ids = None
@@ -107,7 +103,7 @@ def _resolved(
         cluster_ids = api_id(frozenset[str]().union(*any_of["clusters"].values()), clusters)
     if options.nodes is not None:
         any_of["nodes"] = workloads_on_nodes(
-            client, options.nodes, cluster_ids, clusters, options.concurrency, warn
+            client, options.nodes, cluster_ids, clusters, options.concurrency
         )
     return options.criteria._replace(any_of=any_of)
 
@@ -141,13 +137,13 @@ def _read(
     return scope, reader.listed(query, filters, limited_read)
 
 
-def _idle(client: Client, options: InfoOptions, matched: Matched, warn: Warn) -> IdleRows:
+def _idle(client: Client, options: InfoOptions, matched: Matched) -> IdleRows:
     """Return what of the rows is idle, where that is asked for, without the newest of each project."""
     found = IdleRows(matched.rows, [])
     if options.idle is not None:
         found = idle_rows(client, matched.rows, options.idle, options.concurrency)
         if found.undecided:
-            warn(
+            client.warn_once(
                 "idle_for: GPU use is not known for {0}, listed in undecided and not selected".format(
                     counted(len(found.undecided), "workload")
                 )
@@ -165,7 +161,6 @@ def _unlisted(
     unmatched: Mapping[str, Sequence[str]],
     criteria: Criteria,
     clusters: Optional[Sequence[Cluster]],
-    warn: Warn,
 ) -> dict[str, Unlisted]:
     """Return the names that the control plane does not list, by option, and warn of them."""
     reads: dict[str, Callable[[], Unlisted]] = {}
@@ -185,21 +180,21 @@ def _unlisted(
         try:
             unlisted = read()
         except RequestError as fault:
-            warn("{0}: could not be looked up ({1})".format(option, fault))
+            client.warn_once("{0}: could not be looked up ({1})".format(option, fault))
             continue
         if unlisted:
             found[option] = unlisted
-            warn(unlisted_message(option, unlisted))
+            client.warn_once(unlisted_message(option, unlisted))
     return found
 
 
-def _warn_of_exclusions(unmatched: Sequence[str], warn: Warn) -> None:
+def _warn_of_exclusions(client: Client, unmatched: Sequence[str]) -> None:
     # A pattern may match nothing on purpose. An id or a name stands for one workload.
     unused = [element for element in unmatched if _WILDCARDS.isdisjoint(element)]
     if unused:
         shown = some_of(["'{0}'".format(clean(one, NAME_LENGTH)) for one in unused])
         verb = "matches" if len(unused) == 1 else "match"
-        warn("exclude: {0} {1} no selected workload".format(shown, verb))
+        client.warn_once("exclude: {0} {1} no selected workload".format(shown, verb))
 
 
 def _scope_of(criteria: Criteria) -> Criteria:
