@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 from .._batch.options import DEFAULT_WORKLOADS_LIMIT, batch_options
 from .._common.errors import OptionError
 from .._common.ids import parse_ids
-from .._common.option_values import reject_blank, seconds, whole, within
+from .._common.option_values import seconds, whole, within
 from .._common.times import parse_age
 from .._record.events import BEGUN, ENDED, PLANNED
 from .._record.record import NAME_RULE, is_name
@@ -248,11 +248,10 @@ def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:
 
 
 def _reject_blank(option: str, value: Any) -> None:
-    if option in ("name", "reason") and (value is None or not str(value).strip()):
-        raise OptionError(option, "is empty, and it is required. Set it")
-    reject_blank(option, value)
-    if isinstance(value, str) and not value.strip(", \t\n"):
-        raise OptionError(option, "is empty. Set it")
+    if value is None or not str(value).strip(", \t\n"):
+        if option in ("name", "reason"):
+            raise OptionError(option, "is empty, and it is required. Set it")
+        raise OptionError(option, "is empty. Omit it, or set a value")
 
 
 def _count(option: str, value: Optional[str]) -> Optional[int]:

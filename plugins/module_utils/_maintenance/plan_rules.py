@@ -157,9 +157,10 @@ def check_ceilings(
         active = len({*(active_in_scope or ()), *(entry.id for entry in acted_on)})
         percent = 100.0 * affected / active
         if percent > max_percent:
-            problem = "max_percent: {0} of {1} active workloads would be suspended, {2:.1f}%".format(
-                affected, active, percent
-            ) + ", more than {0:g}%".format(max_percent)
+            problem = (
+                "max_percent: {0} of {1} active workloads would be suspended, {2:.1f}%, more than {3:g}%"
+            )
+            problem = problem.format(affected, active, percent, max_percent)
     if problem:
         raise RecordError(
             problem + ". Raise the ceiling, or narrow the selection",

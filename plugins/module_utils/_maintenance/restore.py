@@ -149,7 +149,7 @@ def status(session: Session) -> Outcome:
     if record.state == ENDED:
         found = _verdicts_of_ended(found)
     pods = read_node_pods(session)
-    problems = [Problem(pods.describe(), "")] if pods.is_problem and record.state == BEGUN else []
+    problems = [Problem(pods.problem, "")] if pods.problem and record.state == BEGUN else []
     problems += [
         Problem(row_of(record.workloads[one], VERDICTS[NOT_VISIBLE]), one)
         for one, verdict in found.items()
@@ -160,9 +160,9 @@ def status(session: Session) -> Outcome:
         now,
         found,
         held,
-        notes=pods.notes(),
+        notes=pods.notes,
         problems=problems,
-        pods_left=pods.number_left_on_purpose,
+        pods_left=pods.left_on_purpose,
     )
 
 

@@ -227,25 +227,18 @@ def _list(params: Mapping[str, Any], environ: Mapping[str, str], context: RunCon
 
 
 def _listed_row(folder: RecordFolder, name: str) -> dict[str, Any]:
-    row = {
-        "name": name,
-        "state": "damaged",
-        "reason": "",
-        "since": "",
-        "by": {},
-        "workloads": 0,
-        "at_work": False,
-    }
+    at_work = False
     try:
-        record: Record = record_of(folder.read(name), name)
-        row.update(
-            state=record.state,
-            reason=record.reason,
-            since=record.times.get(record.state, ""),
-            by=record.by,
-            workloads=len(record.covered()),
-            at_work=folder.is_locked(name),
-        )
+        record = record_of(folder.read(name), name)
+        at_work = folder.is_locked(name)
     except RecordError as fault:
-        row["reason"] = str(fault)
-    return row
+        record = Record("", name, {}, state="damaged", reason=str(fault))
+    return {
+        "name": name,
+        "state": record.state,
+        "reason": record.reason,
+        "since": record.times.get(record.state, ""),
+        "by": record.by,
+        "workloads": len(record.covered()),
+        "at_work": at_work,
+    }

@@ -216,8 +216,8 @@ def _suspend(
     notes += _not_ours_notes(session, now)
     pods = read_node_pods(session, [one.id for one in unsuspendable])
     problems = _problems(session, now, left_running)
-    if pods.is_problem:
-        problems.append(Problem(pods.describe(), ""))
+    if pods.problem:
+        problems.append(Problem(pods.problem, ""))
     if record.covered():
         session.enter_state(BEGUN)
     elif not session.options.is_repeated:
@@ -227,9 +227,9 @@ def _suspend(
         record,
         now,
         changed=session.has_changed,
-        notes=[*notes, *pods.notes()],
+        notes=[*notes, *pods.notes],
         problems=problems,
-        pods_left=pods.number_left_on_purpose,
+        pods_left=pods.left_on_purpose,
     )
 
 

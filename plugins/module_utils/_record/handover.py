@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import zlib
 from collections.abc import Sequence
 
 from .events import Event
-from .record import RecordError, is_shallow
+from .record import RecordError, event_of
 
 _PREFIX = "runai-record-1:"
 _LONGEST = 256_000
@@ -43,9 +42,10 @@ def unpack(packed: str) -> list[Event]:
         text = opened.decompress(data, _LONGEST_UNPACKED)
         if opened.unconsumed_tail or not opened.eof:
             raise ValueError
-        events = [json.loads(line) for line in text.decode().split("\n")]
-    except (ValueError, binascii.Error, zlib.error, RecursionError):
+        found = [event_of(line) for line in text.decode().split("\n")]
+        events = [event for event in found if event is not None]
+        if len(events) < len(found):
+            raise ValueError
+    except (ValueError, zlib.error):
         raise RecordError("record: not a whole record of an earlier task. Copy it unchanged") from None
-    if not all(isinstance(event, dict) and is_shallow(event) for event in events):
-        raise RecordError("record: not a record of an earlier task")
     return events

@@ -18,7 +18,7 @@ from typing import NamedTuple, Optional, Union
 from .._common.text import clean
 from .._system.files import Folder, UnsafeFileError, try_lock
 from .events import ENDED, ENDING, PLANNED, Event
-from .record import Record, RecordError, is_name, is_shallow, record_of
+from .record import Record, RecordError, event_of, is_name, record_of
 
 SUFFIX = ".record.jsonl"
 _LARGEST = 256 * 1024 * 1024
@@ -273,10 +273,7 @@ def _events(data: bytes, name: str) -> list[Event]:
 
 
 def _event(line: bytes, name: str) -> Event:
-    try:
-        event = json.loads(line) if len(line) <= _LONGEST_LINE else None
-    except (ValueError, RecursionError):
-        event = None
-    if not isinstance(event, dict) or not is_shallow(event):
+    event = event_of(line) if len(line) <= _LONGEST_LINE else None
+    if event is None:
         raise RecordError("the record {0} is damaged: one of its lines is not a JSON object".format(name))
     return event

@@ -11,10 +11,11 @@ A line is one JSON object with the key ``event``. The first line is the ``head``
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from .._batch.outcome import CHANGED, UNKNOWN_OUTCOME
 from .._common.errors import RunaiError
@@ -77,13 +78,22 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def is_shallow(value: object, depth: int = 8) -> bool:
+def event_of(line: Union[bytes, str]) -> Optional[Event]:
+    """Return a line as it was read, or ``None`` for one that is no JSON object, or that is nested deeply."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and _is_shallow(event) else None
+
+
+def _is_shallow(value: object, depth: int = 8) -> bool:
     """Return whether containers are nested at most ``depth`` deep, since later code is recursive."""
     if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, list):
         return True
-    return depth > 0 and all(is_shallow(one, depth - 1) for one in value if isinstance(one, (dict, list)))
+    return depth > 0 and all(_is_shallow(one, depth - 1) for one in value if isinstance(one, (dict, list)))
 
 
 @dataclasses.dataclass
