@@ -217,7 +217,6 @@ class ControlPlaneReader:
             self.secrets |= stats.secrets
 
     def warn_once(self, message: str) -> None:
-        """Add a warning that is not there yet."""
         if message not in self.warnings:
             self.warnings.append(message)
 

@@ -112,7 +112,6 @@ def parse_command(arguments: Sequence[str], folder: str) -> TypedCommand:
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Give each option that matters, with its value."""
     rest = iter(arguments)
     for argument in rest:
         name, _equals, value = argument.partition("=")
@@ -150,14 +149,10 @@ class NextCommand:
         self._given = given
         by = given.get("by")
         self._by: Mapping[str, Any] = by if isinstance(by, dict) else {}
+        self._is_job = bool(self._by.get("awx_job_id"))
         self._is_check = is_check
         self._typed = typed or TypedCommand()
         self._has_folder = bool(given.get("record_dir") or environ.get("RUNAI_RECORD_DIR"))
-
-    @property
-    def is_job(self) -> bool:
-        """Whether a job of AWX runs this."""
-        return bool(self._by.get("awx_job_id"))
 
     def repeat(self, state: str, faulty: Sequence[str] = (), **corrections: str) -> str:
         """Return the same command, with values to correct in angle brackets."""
@@ -174,7 +169,6 @@ class NextCommand:
         return self._command(PLANNED, self._is_check, self._all(PLANNED, recorded), changes)
 
     def without_check(self, state: str) -> str:
-        """Return the same command without check mode."""
         return self._command(state, False, self._all(state), {}, True)
 
     def continue_with(self, state: str, record: Record) -> str:
@@ -183,7 +177,7 @@ class NextCommand:
         is_fence_set = _PREFIX + "node_fenced" in self._typed.variables
         if state == BEGUN and record.nodes and not is_fence_set:
             changes = {"node_fenced": _CORRECTIONS["node_fenced"]}
-        if not self._has_folder and not self.is_job and "record" not in self._given and state == BEGUN:
+        if not self._has_folder and not self._is_job and "record" not in self._given and state == BEGUN:
             # Without a folder nothing keeps the plan: begin makes it anew.
             changes = {"record_dir": _CORRECTIONS["record_dir"], **changes}
             values = self._all(state)
@@ -228,8 +222,11 @@ class NextCommand:
         unchanged = {_PREFIX + key: value for key, value in values.items() if key not in changes}
         more = {_PREFIX + key: value for key, value in changes.items()}
         if state != PLANNED and not self._has_folder and not {"record_dir", "record"} & set(changes):
-            more.update(self._handed_over())
-        if self.is_job:
+            if self._is_job:
+                more[_PREFIX + "record"] = "<artifact of job {0}>".format(self._by["awx_job_id"])
+            elif "record" in self._given:
+                more[_PREFIX + "record"] = "<record that this run returned>"
+        if self._is_job:
             return self._template(state, is_check, {**unchanged, **more}, is_same)
         arguments = ["ansible-playbook", "gpuops.runai." + _PLAYBOOKS[state], *self._typed.arguments]
         for name, value in unchanged.items():
@@ -238,11 +235,6 @@ class NextCommand:
         for name, text in more.items():
             arguments += ["-e", "{0}={1}".format(name, text)]
         return " ".join([*map(shlex.quote, arguments), *(["--check"] if is_check else [])])
-
-    def _handed_over(self) -> dict[str, str]:
-        if self.is_job:
-            return {_PREFIX + "record": "<artifact of job {0}>".format(self._by["awx_job_id"])}
-        return {_PREFIX + "record": "<record that this run returned>"} if "record" in self._given else {}
 
     def _template(self, state: str, is_check: bool, variables: Mapping[str, Any], is_same: bool) -> str:
         template, workflow = self._by.get("awx_job_template_name"), self._by.get("awx_workflow_job_id")

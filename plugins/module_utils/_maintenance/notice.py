@@ -63,9 +63,7 @@ def apply_notice(
     free = [one for one in entries if one.id not in kept]
     wait = notice or timedelta()
     found = {one.id: notice_status(notices.get(one.id), one.since, wait, now) for one in free}
-    notes = keep.notes()
-    if kept:
-        notes.append("{0} left alone: kept by their owners".format(counted(len(kept), "workload")))
+    notes = keep.notes() + _count_note(len(kept), "left alone: kept by their owners")
     if not suspends:
         # A notice stays valid only while each plan selects its workload.
         expired = [one for one in notices if found.get(one, EXPIRED) == EXPIRED]
@@ -85,21 +83,18 @@ def apply_notice(
         for one, at in notices.items()
         if found.get(one, EXPIRED) == EXPIRED and notice_status(at, "", notice, now) != WAITING
     ]
-    counts = {status: sum(one == status for one in found.values()) for status in (NOT_TOLD, WAITING, EXPIRED)}
-    notes += _count_note(counts[NOT_TOLD], "left alone: no notice was given")
-    notes += _count_note(
-        counts[WAITING], "left alone: notice given less than {0} ago".format(format_age(notice))
-    )
-    notes += _count_note(
-        counts[EXPIRED], "left alone: started again since the notice, or the notice has expired"
-    )
+    for status, why in (
+        (NOT_TOLD, "no notice was given"),
+        (WAITING, "notice given less than {0} ago".format(format_age(notice))),
+        (EXPIRED, "started again since the notice, or the notice has expired"),
+    ):
+        notes += _count_note(sum(one == status for one in found.values()), "left alone: " + why)
     gone = [one for one in expired if one not in found]
     notes += _count_note(len(gone), "left alone in spite of a notice: not selected any more, or kept")
     return NoticeResult(due, [], expired, notes)
 
 
 def record_told(session: Session) -> Outcome:
-    """Record the notices that owners received."""
     record = session.record
     if record.state not in (PLANNED, ACTING, BEGUN):
         raise RecordError(
@@ -124,7 +119,6 @@ def _count_note(number: int, message: str) -> list[str]:
 
 
 def _messages(entries: Sequence[RecordedWorkload], suspend_after: datetime) -> list[dict[str, Any]]:
-    """Return an object for each owner to tell, most GPUs first."""
     after = suspend_after.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return [
         {

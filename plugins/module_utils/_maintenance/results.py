@@ -55,12 +55,10 @@ class Outcome(NamedTuple):
         return sum(bool(problem.workload_id) for problem in self.problems)
 
     def count(self, *verdicts: str) -> int:
-        """Return how many workloads have one of these verdicts."""
         return sum(verdict in verdicts for verdict in self.verdicts.values())
 
     @property
     def back(self) -> int:
-        """Number of workloads that are back, or on their way."""
         return self.count(BACK, STARTING)
 
     @property
@@ -133,8 +131,7 @@ def make_result(
         *outcome.notes,
         *rows[:MOST_ROWS],
         *(["and {0} more".format(len(rows) - MOST_ROWS)] if len(rows) > MOST_ROWS else []),
-        *_verdict_lines(outcome),
-        *_owner_lines(outcome, owners),
+        *(_verdict_lines(outcome) if outcome.verdicts else _owner_lines(owners)),
         *before,
     ]
     if next_command:
@@ -275,9 +272,7 @@ def _verdict_lines(outcome: Outcome) -> list[str]:
     return [*lines, *([_holders(outcome)] if outcome.holders else [])]
 
 
-def _owner_lines(outcome: Outcome, owners: Sequence[Mapping[str, Any]]) -> list[str]:
-    if outcome.verdicts:
-        return []
+def _owner_lines(owners: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [
         "{0}: {1}, {2} in {3}".format(
             one["owner"], counted(one["count"], "workload"), counted_gpus(one["gpus"]), one["projects"]

@@ -76,7 +76,6 @@ def run_maintenance_info(
 
 
 def _rejected(fault: RunaiError, context: RunContext) -> ModuleResult:
-    """Return the result of a run with options that can't be used."""
     message = str(fault)
     next_command = context.commands.repeat(context.verb, faulty_options(message))
     return rejected_result(message, context.is_check, next_command)

@@ -54,13 +54,7 @@ from .options import MaintenanceOptions
 
 _FRESH_SECONDS = 5.0
 _LONGEST_MESSAGE = 200
-_JSON_TYPES: Mapping[str, Any] = {
-    "str": str,
-    "list": list,
-    "bool": bool,
-    "int": int,
-    "float": (int, float),
-}
+_JSON_TYPES: Mapping[str, Any] = {"str": str, "list": list, "bool": bool, "int": int, "float": (int, float)}
 
 
 class Session:
@@ -198,13 +192,11 @@ class Session:
         self.record = record_of(self.file.events)
 
     def write(self, *lines: Line, is_durable: bool = True) -> None:
-        """Write lines, and move the record on by them."""
         self.file.append(lines, is_durable)
         for line in lines:
             apply_event(self.record, line)
 
     def enter_state(self, state: State) -> None:
-        """Move the record to a state, unless it is there."""
         if self.record.state != state:
             self.write(StateEvent(event="state", state=state, at=utc_now(), by=self.by))
 
@@ -262,7 +254,6 @@ class Session:
         return verdicts_of(self.record, now, deleted, held)
 
     def note_attribution(self, now: Mapping[str, Workload], makers: Mapping[str, Maker]) -> None:
-        """Record who made the stops."""
         if makers:
             rows = [AttributionRow(one, now[one].phase_since, maker) for one, maker in makers.items()]
             self.write(AttributedEvent(event="attributed", rows=rows))
@@ -274,7 +265,6 @@ class Session:
         return self.read_workloads(self.record.workloads, known)
 
     def read_workloads(self, ids: Collection[str], known: Mapping[str, Workload]) -> dict[str, Workload]:
-        """Read the workloads that are not in ``known``, and return all."""
         missing = [one for one in ids if one not in known]
         read = self.reader.read_workloads(missing) if missing else {}
         now = {**{one: known[one] for one in ids if one in known}, **read}

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from .._batch.outcome import CHANGED
 from .._common.text import clean, counted
@@ -47,30 +47,13 @@ from .results import Outcome, Problem, named_workloads
 from .session import Session, age_of
 
 
-class NewPlan(NamedTuple):
-    """A plan that was just made. ``ids`` are in it; the record may hold more, of earlier plans."""
-
-    now: dict[str, Workload]
-    ids: set[str]
-    to_tell: list[dict[str, Any]]
-    notes: list[str]
-
-
 def plan(session: Session) -> Outcome:
     """Write the plan; one that was not begun yet is made anew."""
     record = _reused(session)
     may_add = session.options.is_repeated and record.is_open
     if record.state not in ("", PLANNED) and not may_add:
         raise _state_error(record)
-    before = _plan_content(record)
-    made = _make_plan(session)
-    return Outcome(
-        session.record,
-        made.now,
-        changed=before != _plan_content(session.record),
-        notes=made.notes,
-        to_tell=made.to_tell,
-    )
+    return _make_plan(session)[0]
 
 
 def begin(session: Session) -> Outcome:
@@ -86,8 +69,8 @@ def begin(session: Session) -> Outcome:
         raise _state_error(record)
     if not record.state or options.is_repeated:
         _check_fence(session, options.select)
-        made = _make_plan(session, suspends=True)
-        others = {one.id for one in session.record.covered()} - made.ids
+        made, planned_ids = _make_plan(session, suspends=True)
+        others = {one.id for one in session.record.covered()} - planned_ids
         return _suspend(session, made.now, made.notes, others)
     if record.limits.get("notice"):
         raise RecordError(
@@ -130,8 +113,9 @@ def _read_held(session: Session) -> tuple[dict[str, Workload], list[str], int]:
     return now, settled, len(ours) - len(settled)
 
 
-def _make_plan(session: Session, suspends: bool = False) -> NewPlan:
-    options = session.options
+def _make_plan(session: Session, suspends: bool = False) -> tuple[Outcome, set[str]]:
+    """Write a plan; return it, and the ids in it: the record may hold more, of earlier plans."""
+    options, content = session.options, _plan_content(session.record)
     check_plan_options(options)
     session.check_same_control_plane()
     before, settled, held_number = _read_held(session)
@@ -168,7 +152,14 @@ def _make_plan(session: Session, suspends: bool = False) -> NewPlan:
     notes = list(notified.notes)
     if held_number:
         notes.append("{0} of earlier runs still stopped".format(counted(held_number, "workload")))
-    return NewPlan({**before, **now}, ids, notified.to_tell if options.is_repeated else [], notes)
+    made = Outcome(
+        session.record,
+        {**before, **now},
+        changed=content != _plan_content(session.record),
+        notes=notes,
+        to_tell=notified.to_tell if options.is_repeated else (),
+    )
+    return made, ids
 
 
 def _select(session: Session, criteria: dict[str, Any], with_scope: bool) -> Selected:
@@ -179,8 +170,8 @@ def _select(session: Session, criteria: dict[str, Any], with_scope: bool) -> Sel
 
 def _suspend(
     session: Session,
-    now: dict[str, Workload],
-    notes: list[str],
+    now: Mapping[str, Workload],
+    notes: Sequence[str],
     left_alone: set[str],
     active_in_scope: Optional[Collection[str]] = None,
 ) -> Outcome:
@@ -213,7 +204,7 @@ def _suspend(
     # What another record stopped just before the suspend was refused is held by both from now on.
     session.note_shared(_to_share(session, now, left_running))
     session.note_phases(now)
-    notes += _not_ours_notes(session, now)
+    notes = [*notes, *_not_ours_notes(session, now)]
     pods = read_node_pods(session, [one.id for one in unsuspendable])
     problems = _problems(session, now, left_running)
     if pods.problem:
@@ -233,7 +224,7 @@ def _suspend(
     )
 
 
-def _to_share(session: Session, now: dict[str, Workload], left_running: set[str]) -> dict[str, Holder]:
+def _to_share(session: Session, now: Mapping[str, Workload], left_running: set[str]) -> dict[str, Holder]:
     """Return the stopped workloads that another open record stopped, and their holders."""
     stopped = [
         one.id
@@ -259,7 +250,7 @@ def _percent(session: Session) -> Optional[float]:
     return percent if is_counted else None
 
 
-def _problems(session: Session, now: dict[str, Workload], left_running: set[str]) -> list[Problem]:
+def _problems(session: Session, now: Mapping[str, Workload], left_running: set[str]) -> list[Problem]:
     """Return workloads that were not suspended or are not visible."""
     problems = []
     covered = [one for one in session.record.covered() if one.may_stop or one.id not in left_running]
@@ -278,7 +269,7 @@ def _problems(session: Session, now: dict[str, Workload], left_running: set[str]
     return problems
 
 
-def _not_ours_notes(session: Session, now: dict[str, Workload]) -> list[str]:
+def _not_ours_notes(session: Session, now: Mapping[str, Workload]) -> list[str]:
     """Return lines about planned workloads that this begin did not stop, and that do not run."""
     covered = session.record.covered()
     found = session.verdicts(now, ())
@@ -345,7 +336,7 @@ def _check_same_selection(session: Session) -> None:
         )
 
 
-def _check_handed_over(session: Session, now: dict[str, Workload]) -> None:
+def _check_handed_over(session: Session, now: Mapping[str, Workload]) -> None:
     """Raise RecordError for a plan that is too old or was used. Without a folder, phases show the use."""
     record, max_age = session.record, session.options.record_max_age
     if session.options.record is None or record.state != PLANNED:
@@ -379,7 +370,7 @@ def _select_again(session: Session) -> Selected:
     return Selected([], {})
 
 
-def _left_alone(session: Session, now: dict[str, Workload], selected: Selected) -> dict[str, str]:
+def _left_alone(session: Session, now: Mapping[str, Workload], selected: Selected) -> dict[str, str]:
     """Return the planned workloads that are not acted on, and why."""
     options, found = session.options, {}
     ids = {one.id for one in selected.workloads}
@@ -413,7 +404,7 @@ def _drift(session: Session, selected: Selected) -> list[Workload]:
     return new
 
 
-def _check_any_active(record: Record, now: dict[str, Workload]) -> None:
+def _check_any_active(record: Record, now: Mapping[str, Workload]) -> None:
     """Raise RecordError for a plan without active workloads: its begin would pass for one that is done."""
     planned = record.covered()
     if not planned or any(one.is_ours for one in planned):

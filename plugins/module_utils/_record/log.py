@@ -57,11 +57,9 @@ class RecordFolder:
         self._folder.close()
 
     def path_of(self, name: str) -> str:
-        """Return the path of a record, for people."""
         return os.path.join(self.path, name + SUFFIX)
 
     def names(self) -> list[str]:
-        """Return the names of the records."""
         names = [one[: -len(SUFFIX)] for one in self._folder.names() if one.endswith(SUFFIX)]
         return sorted(name for name in names if is_name(name))
 
@@ -119,7 +117,6 @@ class RecordFolder:
         self._folder.remove(name + SUFFIX)
 
     def archive(self, name: str, record_id: str) -> None:
-        """Keep an ended record under another name."""
         try:
             self._folder.replace(name + SUFFIX, _archive_name(name, record_id))
         except OSError as fault:

@@ -74,7 +74,6 @@ class RecordError(RunaiError):
 
 
 def is_name(text: str) -> bool:
-    """Return whether a record may have this name."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -186,19 +185,16 @@ class RecordedWorkload:
         self.has_unknown_outcome = self.has_unknown_outcome or outcome == UNKNOWN_OUTCOME
 
     def note_phase(self, phase: str, since: str) -> None:
-        """Note the phase at one read."""
         if phase == STOPPED and self.is_ours and not self.is_resumed and not self.was_stopped:
             self.was_stopped, self.stopped_since = True, since
         elif self.is_resumed and is_suspendable(phase):
             self.was_back = True
 
     def note_shared(self, stopped_since: str, sent_at: str) -> None:
-        """Note that another record stopped it, with the times of that stop."""
         self.is_shared, self.sent_at = True, sent_at
         self.was_stopped, self.stopped_since = bool(stopped_since), stopped_since
 
     def note_attribution(self, since: str, who: Maker) -> None:
-        """Note who made the stop with this time stamp."""
         self.attributed_since, self.attributed_to = since, who
 
 
@@ -230,7 +226,6 @@ class Record:
 
     @property
     def nodes(self) -> list[str]:
-        """The nodes of its selection."""
         return self.select.get("nodes") or []
 
     def covered(self) -> list[RecordedWorkload]:
@@ -242,7 +237,6 @@ _ROW_TYPES: dict[str, Any] = {**dict.fromkeys(WorkloadRow._fields, str), "gpus":
 
 
 def workloads_events(entries: Iterable[RecordedWorkload]) -> list[WorkloadsEvent]:
-    """Return the lines of a plan's workloads."""
     rows = [WorkloadRow(*(getattr(one, key) for key in WorkloadRow._fields)) for one in entries]
     starts = range(0, len(rows), _ROWS_A_LINE)
     return [WorkloadsEvent(event="workloads", rows=rows[start : start + _ROWS_A_LINE]) for start in starts]
