@@ -145,7 +145,7 @@ class ControlPlaneReader:
                 "this repeats, report it to the operators of the control plane".format(*found.shortfall)
             )
         workloads = list(_workloads_by_id(found.rows).values())
-        return Selected(workloads, found.unmatched, _active(found.scope or ()), found.unlisted)
+        return Selected(workloads, found.unmatched, _active(found.scope), found.unlisted)
 
     def read_workloads(self, ids: Sequence[str]) -> dict[str, Workload]:
         """Return those of ``ids`` that are visible."""

@@ -108,7 +108,7 @@ def _format(path: str) -> Callable[[IdleReport], str]:
 
 
 def _workloads(selection: Selection, window: IdleWindow, keep: Keep) -> list[IdleWorkload]:
-    clusters = {one.id: one.name for one in selection.clusters or ()}
+    clusters = {one.id: one.name for one in selection.clusters}
     hours = window.age.total_seconds() / 3600
     found = []
     for workload_id, row in zip(selection.ids, selection.rows):

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Optional
@@ -23,6 +22,7 @@ from .criteria import AMOUNTS, MOMENTS, Criteria
 from .fields import ALL_FIELDS, DEFAULT_FIELDS
 from .idle import SHORTEST_IDLE, IdleWindow, idle_window
 from .order import SORT_KEYS, Order
+from .server_filter import EXPRESSION
 
 # Lists of names that rows carry as they are given.
 _EXACT = ("projects", "departments", "node_pools", "types", "categories", "submitted_by", "priority_classes")
@@ -32,7 +32,6 @@ CRITERIA = ("ids", *_LISTS, "name", "search", *AMOUNTS, *MOMENTS, "preemptible",
 
 # Run:ai API 2.25, list of workloads.
 _MOST_FILTERS = 10
-_EXPRESSION = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:==|!=|<=|>=|=@|!@|=\^|=\$)[^,]+")
 
 
 class InfoOptions(NamedTuple):
@@ -120,6 +119,8 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
         for option in (*_LISTS, "exclude", "except_projects", "fields")
         if params[option] is not None
     }
+    if ALL_FIELDS in lists["fields"] and len(lists["fields"]) > 1:
+        raise OptionError("fields", "'all' stands alone")
     warnings: list[str] = []
     return InfoOptions(
         criteria=_criteria(params, lists, now, warnings),
@@ -135,7 +136,7 @@ def info_options(params: Mapping[str, Any], given: Mapping[str, Any], now: datet
             until_gpus=_gpus("until_gpus", params["until_gpus"]),
         ),
         is_partial_allowed=params["partial"],
-        fields=_fields(lists["fields"]),
+        fields=lists["fields"],
         workloads_limit=whole("workloads_limit", params["workloads_limit"], 0),
         concurrency=within("concurrency", params["concurrency"], MOST_CONCURRENT),
         warnings=tuple(warnings),
@@ -220,7 +221,7 @@ def _idle(value: str, threshold: float, now: datetime) -> IdleWindow:
 
 def _expressions(values: Sequence[str]) -> tuple[str, ...]:
     for value in values:
-        if not _EXPRESSION.fullmatch(value):
+        if not EXPRESSION.fullmatch(value):
             raise OptionError(
                 "filter_by",
                 "'{0}' is not field, operator (== != <= >= =@ !@ =^ =$) and value, without a comma".format(
@@ -231,10 +232,4 @@ def _expressions(values: Sequence[str]) -> tuple[str, ...]:
         raise OptionError(
             "filter_by", "the control plane takes at most {0} expressions".format(_MOST_FILTERS)
         )
-    return tuple(values)
-
-
-def _fields(values: Sequence[str]) -> tuple[str, ...]:
-    if ALL_FIELDS in values and len(values) > 1:
-        raise OptionError("fields", "'all' stands alone")
     return tuple(values)

@@ -94,13 +94,13 @@ def resolve_clusters(
     resolved = {}
     for value in given:
         cluster_id = fold_id(value)
-        known = {one.id for one in clusters or () if value == one.name or one.id == cluster_id}
         if clusters is None and cluster_id is None:
             raise RunaiError(
                 "clusters: the name '{0}' can't be resolved, since this account cannot list clusters. "
                 "Give the UUID.".format(clean(value, NAME_LENGTH))
             )
-        resolved[value] = frozenset(known or ({cluster_id} if cluster_id else ()))
+        named = [one.id for one in clusters or () if one.name == value]
+        resolved[value] = frozenset(named if cluster_id is None else [cluster_id])
     return resolved
 
 

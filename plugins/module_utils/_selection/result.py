@@ -29,21 +29,21 @@ class Selection(NamedTuple):
     """What was selected: rows of the API in order, and the number of GPUs that they hold together.
 
     ``is_limited``: whether ``limit`` left some out; ``unmatched`` as in Matched. ``clusters`` are those
-    that this account can list, ``None`` if it cannot; ``tenant_id`` is ``None`` where it is not
-    reported. ``undecided`` as in IdleRows. ``shortfall``: the list is known to be incomplete.
-    ``scope``: all workloads of the clusters that were named, or of all clusters, where they were asked for.
-    ``unlisted``, by option: names that the control plane does not list.
+    that this account can list; ``tenant_id`` is ``None`` where it is not reported. ``undecided`` as in
+    IdleRows. ``shortfall``: the list is known to be incomplete. ``scope``: all workloads of the clusters
+    that were named, or of all clusters, where they were asked for. ``unlisted``, by option: names that the
+    control plane does not list.
     """
 
     rows: Sequence[Row]
     gpus: float
     is_limited: bool
     unmatched: Mapping[str, Sequence[str]]
-    clusters: Optional[Sequence[Cluster]]
+    clusters: Sequence[Cluster]
     tenant_id: Optional[int]
     undecided: Sequence[Undecided]
     shortfall: Optional[Shortfall] = None
-    scope: Optional[Sequence[Row]] = None
+    scope: Sequence[Row] = ()
     unlisted: Mapping[str, Unlisted] = {}
 
     @property
@@ -52,7 +52,7 @@ class Selection(NamedTuple):
         return [workload_id for row in self.rows for workload_id in row_id(row)]
 
 
-EMPTY = Selection([], 0.0, False, {}, None, None, [])
+EMPTY = Selection([], 0.0, False, {}, [], None, [])
 
 
 def empty_result(base_url: str = "") -> dict[str, Any]:
@@ -67,7 +67,6 @@ def make_result(
 
     Without ``workloads_limit`` there are as many rows as job viewers show; with it exactly so many.
     """
-    clusters = selection.clusters or ()
     ids = selection.ids
     result: dict[str, Any] = {
         "changed": False,
@@ -84,10 +83,12 @@ def make_result(
         "control_plane": {
             "base_url": base_url,
             "tenant_id": selection.tenant_id,
-            "clusters": [{"id": one.id, "name": one.name, "version": one.version} for one in clusters],
+            "clusters": [
+                {"id": one.id, "name": one.name, "version": one.version} for one in selection.clusters
+            ],
         },
     }
-    names = {one.id: one.name for one in clusters}
+    names = {one.id: one.name for one in selection.clusters}
     rows = shown_rows(selection.rows, fields, names, now)[:workloads_limit]
     if workloads_limit is None:
         rows, _taken = fitting(rows, max(LARGEST_RESULT - characters(result), _LEAST_FOR_ROWS))

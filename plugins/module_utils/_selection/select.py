@@ -73,11 +73,11 @@ def select(
         gpus,
         is_limited,
         matched.unmatched,
-        clusters,
+        clusters or [],
         _tenant_id(clusters or [], rows),
         idle.undecided,
         reader.shortfall,
-        match({**scope, **rows}.values(), _scope_of(criteria)).rows if with_scope else None,
+        match({**scope, **rows}.values(), _scope_of(criteria)).rows if with_scope else [],
         unlisted,
     )
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from types import MappingProxyType
 from typing import Callable, NamedTuple
 
 from .._common.times import parse_timestamp
 from .._workload.phases import STOPPING, UNKNOWN, canonical, is_known
+from .._workload.row import Row, text
 from .criteria import MOMENTS, Criteria
 
 # The fields of the workloads list's filterBy that hold one plain value in every version from 2.18 on.
@@ -34,7 +34,8 @@ _FIELDS = {
 # phaseUpdatedAt can be filtered by from 2.21 on only.
 _MOMENTS = ("created_before", "completed_before")
 
-_EXPRESSION = re.compile(r"(\w+)\s*(==|!=|<=|>=|=@|!@|=\^|=\$)\s*(.*)")
+# Field, operator and value of an expression (Run:ai API 2.25, list of workloads).
+EXPRESSION = re.compile(r"([A-Za-z][A-Za-z0-9]*)(==|!=|<=|>=|=@|!@|=\^|=\$)\s*([^,]+)")
 # What must hold of the text in a row and the one asked for: in any case, or else in the very case.
 _HOLDS: dict[str, Callable[[str, str], bool]] = {
     "==": lambda found, asked: found.lower() == asked.lower(),
@@ -57,18 +58,18 @@ class ServerPart(NamedTuple):
     is_whole: bool
 
 
-def contradicts(row: Mapping[str, object], expression: str) -> bool:
+def contradicts(row: Row, expression: str) -> bool:
     """Return whether ``row`` clearly contradicts a filter expression.
 
     Only text and moments are judged, by the operators that the API describes. Whether case counts is
     not documented, nor how exactly moments are compared. In doubt the row does not contradict.
     """
-    parts = _EXPRESSION.fullmatch(expression.strip())
+    parts = EXPRESSION.fullmatch(expression)
     if parts is None:
         return False
     field, operator, asked = parts.groups()
-    found = row.get(field)
-    if not isinstance(found, str) or not found:
+    found = text(row, field)
+    if found is None:
         return False
     held, wanted = parse_timestamp(found), parse_timestamp(asked)
     if held is not None:
@@ -85,14 +86,14 @@ def is_plain(value: str) -> bool:
     return _PLAIN.fullmatch(value) is not None
 
 
-def server_part(criteria: Criteria, api_ids: Mapping[str, str] = MappingProxyType({})) -> ServerPart:
+def server_part(criteria: Criteria, api_ids: Mapping[str, str]) -> ServerPart:
     """Return what of ``criteria`` the control plane may filter: one plain value a field.
 
     ``api_ids``: values as the control plane writes them, where that is known.
     """
     filters = []
-    for option, wanted in criteria.any_of.items():
-        keys = frozenset().union(*wanted.values())
+    for option in criteria.any_of:
+        keys = criteria.keys(option)
         if option in _FIELDS and len(keys) == 1:
             filters += [
                 "{0}=={1}".format(_FIELDS[option], api_ids.get(key, key))
