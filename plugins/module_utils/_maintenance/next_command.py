@@ -276,9 +276,9 @@ def _is_default(value: Any, default: Any) -> bool:
 
 def _extra_variable(name: str, value: Any) -> str:
     text = _as_text(value)
-    if _PLAIN.fullmatch(text) and not isinstance(value, dict):
+    if _PLAIN.fullmatch(text):
         return "{0}={1}".format(name, text)
-    shown = value if isinstance(value, (bool, int, float, list, dict)) else str(value)
+    shown = value if isinstance(value, (bool, int, float, list)) else str(value)
     return json.dumps({name: shown}, ensure_ascii=False, default=str)
 
 

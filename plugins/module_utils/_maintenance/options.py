@@ -23,7 +23,6 @@ from .._selection.options import info_options, select_argument_spec
 from .._workload.phases import SUSPEND
 
 TOLD = "told"
-STATES = (PLANNED, TOLD, BEGUN, ENDED)
 NONE = "none"
 REFUSE = "refuse"
 # Criteria that take only a part of a selection.
@@ -113,7 +112,7 @@ def maintenance_argument_spec() -> dict[str, dict[str, Any]]:
     """Return the options beside those of the connection."""
     return {
         "name": {"type": "str", "required": True},
-        "state": {"type": "str", "required": True, "choices": list(STATES)},
+        "state": {"type": "str", "required": True, "choices": [PLANNED, TOLD, BEGUN, ENDED]},
         "record_dir": {"type": "path"},
         "record": {"type": "str"},
         "record_max_age": {"type": "str", "default": "7d"},

@@ -104,7 +104,7 @@ def _resume(
         ran = [one for one in ids if record.workloads[one].phase == RUNNING]
         for part in (ran, [one for one in ids if record.workloads[one].phase != RUNNING]):
             if part:
-                session.send(RESUME, part, send_anyway=late)
+                session.send(RESUME, part, now, send_anyway=late)
         now = session.read_recorded()
         session.note_phases(now)
         held = session.holders(now)

@@ -90,7 +90,7 @@ class Session:
         self.sent: set[str] = set()
         self._has_changed = False
         self._unanswered: set[str] = set()
-        self._last_read: tuple[float, Mapping[str, Workload]] = (float("-inf"), {})
+        self._read_at = float("-inf")
         # Workloads that were seen where a request was to bring them, and when.
         self._reached: dict[str, tuple[float, Workload]] = {}
 
@@ -155,13 +155,13 @@ class Session:
                         name, kept.at
                     )
                 )
-            return
-        if self.folder is not None and self.folder.was_archived(name, handed.id):
+        elif self.folder is not None and self.folder.was_archived(name, handed.id):
             raise RecordError(
                 "record: the record {0} has ended; a plan is used once. Plan again".format(name)
             )
-        self.was_handed_over = True
-        self.file.append(events)
+        else:
+            self.was_handed_over = True
+            self.file.append(events)
 
     def close(self) -> None:
         """Close the record, which unlocks it. A file without a line goes."""
@@ -267,9 +267,8 @@ class Session:
     def read_workloads(self, ids: Collection[str], known: Mapping[str, Workload]) -> dict[str, Workload]:
         missing = [one for one in ids if one not in known]
         read = self.reader.read_workloads(missing) if missing else {}
-        now = {**{one: known[one] for one in ids if one in known}, **read}
-        self._last_read = time.monotonic(), now
-        return now
+        self._read_at = time.monotonic()
+        return {**{one: known[one] for one in ids if one in known}, **read}
 
     def note_phases(self, now: Mapping[str, Workload]) -> None:
         """Record the phases of the workloads that this record may have stopped."""
@@ -287,14 +286,17 @@ class Session:
         if rows:
             self.write(SharedEvent(event="shared", rows=rows))
 
-    def send(self, action: str, ids: Sequence[str], send_anyway: Sequence[str] = ()) -> None:
-        """Send ids, several times at most; each batch is in the record before it is sent."""
+    def send(
+        self, action: str, ids: Sequence[str], now: Mapping[str, Workload], send_anyway: Sequence[str] = ()
+    ) -> None:
+        """Send ids, several times at most; each batch is in the record before it is sent.
+
+        ``now`` are workloads as they were last read. They are read again if that is long ago.
+        """
         remaining = list(ids)
-        read_at, seen = self._last_read
-        # What is older than that is read again.
-        is_fresh = time.monotonic() - read_at < _FRESH_SECONDS
-        state = {one: seen[one] for one in remaining if one in seen} if is_fresh else {}
-        self._last_read = float("-inf"), {}
+        is_fresh = time.monotonic() - self._read_at < _FRESH_SECONDS
+        state = {one: now[one] for one in remaining if one in now} if is_fresh else {}
+        self._read_at = float("-inf")
         for one in remaining:
             self._reached.pop(one, None)
         deadline = self.options.batch["deadline"]
@@ -316,7 +318,7 @@ class Session:
                 hooks=BatchHooks(
                     partial(self._note_asked, action),
                     partial(self._note_answered, action),
-                    send_anyway,
+                    frozenset(send_anyway),
                     state,
                     self._keep_reached,
                     self.reader.tokens,

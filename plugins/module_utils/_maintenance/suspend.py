@@ -199,7 +199,7 @@ def _suspend(
         session.enter_state(ACTING)
     session.note_shared(to_share)
     session.note_phases(now)
-    session.send(SUSPEND, [one.id for one in to_ask])
+    session.send(SUSPEND, [one.id for one in to_ask], now)
     now = session.read_recorded()
     # What another record stopped just before the suspend was refused is held by both from now on.
     session.note_shared(_to_share(session, now, left_running))
