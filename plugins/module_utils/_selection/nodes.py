@@ -30,8 +30,13 @@ def read_nodes(client: Client, cluster_ids: Optional[Iterable[str]]) -> list[dic
 
     Raises RequestError, also where the clusters would have to be known and are not (``None``).
     """
+
+    def place(row: dict[str, Any]) -> str:
+        # Two clusters may have nodes of the same name.
+        return "{0}/{1}".format(row.get("clusterUuid"), row.get("name"))
+
     try:
-        return list(read_pages(NODES.path, partial(client.page_of, NODES), [0], 1, identity=_place).values())
+        return list(read_pages(NODES.path, partial(client.page_of, NODES), [0], 1, identity=place).values())
     except StatusError as fault:
         # Run:ai before 2.23 lists the nodes of a cluster only.
         if not fault.is_no_such_endpoint or cluster_ids is None:
@@ -41,11 +46,6 @@ def read_nodes(client: Client, cluster_ids: Optional[Iterable[str]]) -> list[dic
         for cluster_id in cluster_ids
         for row in client.nodes_of_cluster(cluster_id)
     ]
-
-
-def _place(row: dict[str, Any]) -> str:
-    # Two clusters may have nodes of the same name.
-    return "{0}/{1}".format(row.get("clusterUuid"), row.get("name"))
 
 
 def read_pods(

@@ -106,11 +106,3 @@ def selection_message(selection: Selection) -> str:
         counted_gpus(selection.gpus),
         ", and more beyond limit" if selection.is_limited else "",
     )
-
-
-def truncation_message(result: Mapping[str, Any]) -> str:
-    """Return the warning of rows that are missing in the result."""
-    return (
-        "workloads: the first {0} of {1} rows, so that job viewers can show the result; ids is complete. "
-        "Request fewer fields, or set workloads_limit.".format(len(result["workloads"]), result["count"])
-    )

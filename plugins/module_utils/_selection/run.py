@@ -20,7 +20,7 @@ from .._common.text import clean
 from .._system.processes import watch_ancestors
 from .fields import needed_keys, unknown_fields
 from .options import InfoOptions, info_options
-from .result import EMPTY, Selection, empty_result, make_result, truncation_message
+from .result import EMPTY, Selection, empty_result, make_result
 from .select import select
 
 
@@ -46,16 +46,16 @@ def run_info(params: Mapping[str, Any], given: Mapping[str, Any], environ: Mappi
     except OptionError as refusal:
         return rejected(str(refusal))
     result = make_result(run.selection, run.base_url, options.fields, options.workloads_limit, now)
-    unknown = unknown_fields(run.selection.rows, options.fields)
-    warnings = [
-        *run.warnings,
-        *("fields: no workload has a '{0}'".format(clean(field, 60)) for field in unknown),
-    ]
     if run.fault is not None:
         result["msg"] = str(run.fault)
+    for field in unknown_fields(run.selection.rows, options.fields):
+        run.warnings.append("fields: no workload has a '{0}'".format(clean(field, 60)))
     if result["workloads_truncated"] and options.workloads_limit is None:
-        warnings.append(truncation_message(result))
-    return ModuleResult(result, run.fault is not None, warnings, run.secrets, run.fault)
+        run.warnings.append(
+            "workloads: the first {0} of {1} rows, so that job viewers can show the result; ids is complete. "
+            "Request fewer fields, or set workloads_limit.".format(len(result["workloads"]), result["count"])
+        )
+    return ModuleResult(result, run.fault is not None, run.warnings, run.secrets, run.fault)
 
 
 def run_selection(
