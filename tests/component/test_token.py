@@ -260,7 +260,7 @@ def test_token_unusable_is_never_sent(start: Start, body: Any) -> None:
     assert {entry["path"] for entry in simulator.requests()} == {"/api/v2/token"}
 
 
-@pytest.mark.parametrize("lifetime", ["²", "9" * 5000, 10**400, float("nan"), -1, 0, True, None, [], "1e3"])
+@pytest.mark.parametrize("lifetime", ["²", "9" * 5000, 10**400, float("nan"), -1, 0, True, None, [], "1e9"])
 def test_token_with_a_malformed_lifetime_is_kept(lifetime: object) -> None:
     assert parse_token(json_response({"access_token": "opaque", "expires_in": lifetime})) == ("opaque", None)
 

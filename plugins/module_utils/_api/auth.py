@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import math
-import re
 import threading
 import time
 from typing import Callable, NamedTuple, Optional, cast
 
 from .._common.errors import RunaiError
+from .._common.numbers import finite
 from .._common.text import is_hideable
 from .connection import GivenToken, ServiceAccount, is_header_safe
 from .errors import NoToken
@@ -22,8 +22,6 @@ from .responses import Response
 
 V2_PATH = "/api/v2/token"
 V1_PATH = "/api/v1/token"
-
-_SECONDS = re.compile("[0-9]{1,9}")
 
 # Renew this long before the end, or a fifth of the lifetime before it where that is shorter.
 _MARGIN_SECONDS = 60.0
@@ -75,11 +73,8 @@ def parse_token(response: Response) -> AccessToken:
 
 
 def _positive(value: object) -> Optional[float]:
-    if isinstance(value, str) and _SECONDS.fullmatch(value):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
-        return None
-    return float(value)
+    found = finite(value)
+    return found if found is not None and 0 < found < 1e9 else None
 
 
 def _jwt_lifetime(token: str) -> Optional[float]:

@@ -370,6 +370,7 @@ class Client:
             raise NoToken(fault, clean(account.client_id, 80), self._connection.base_url) from None
 
     def _mint_by_version(self, account: ServiceAccount) -> AccessToken:
+        refusal: Optional[RequestError] = None
         if not self._use_token_v1:
             try:
                 return self._ask_for_token(V2_PATH, form=form_v2(account))
@@ -377,16 +378,15 @@ class Client:
                 if not _may_lack_token_v2(fault):
                     raise
                 refusal = fault
-            try:
-                minted = self._ask_for_token(V1_PATH, json_body=body_v1(account))
-            except StatusError as fault:
-                # Neither is there, or a gateway says the same of both: the error of the newer one is raised.
-                raise (
-                    refusal if fault.is_no_such_endpoint and not refusal.is_no_such_endpoint else fault
-                ) from None
-            self._use_token_v1 = True
-            return minted
-        return self._ask_for_token(V1_PATH, json_body=body_v1(account))
+        try:
+            minted = self._ask_for_token(V1_PATH, json_body=body_v1(account))
+        except StatusError as fault:
+            # Neither is there, or a gateway says the same of both: the error of the newer one is raised.
+            if refusal is not None and fault.is_no_such_endpoint and not refusal.is_no_such_endpoint:
+                raise refusal from None
+            raise
+        self._use_token_v1 = True
+        return minted
 
     def _ask_for_token(
         self,

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Callable, NamedTuple, Optional
 
 from .._common.ids import fold_id
+from .._common.numbers import finite
 from .._common.text import clean, first_line, hide
 from .._common.times import parse_timestamp
 from .errors import NOT_JSON, MalformedResponse, StatusError
@@ -202,8 +202,8 @@ def parse_measurements(response: Response, metric: str) -> Measurements:
 
     def sample(item: object) -> Optional[Sample]:
         fields = _object(item)
-        timestamp, value = fields.get("timestamp"), _measured(fields.get("value"))
-        if not isinstance(timestamp, str) or value is None:
+        timestamp, value = fields.get("timestamp"), finite(fields.get("value"))
+        if not isinstance(timestamp, str) or value is None or value < 0:
             return None
         # The GPUs of a workload are measured at the same times.
         if timestamp not in times:
@@ -324,17 +324,6 @@ def _ids_of(values: Sequence[object], asked: Sequence[str], warn_once: WarnOnce)
         else:
             found.append(workload_id)
     return found
-
-
-def _measured(value: object) -> Optional[float]:
-    # The API writes numbers as text. "NaN", which Prometheus has, is none.
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) and found >= 0 else None
 
 
 def _code(value: object) -> Optional[int]:

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Optional
 
+from .._common.numbers import finite
 from .._common.times import parse_timestamp
 
 Row = Mapping[str, Any]
@@ -48,7 +47,6 @@ USED_KEYS = (
     "type",
 )
 
-_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
 # Go's zero time, which some control planes write where there is no date.
 _NO_YEAR = 1
 
@@ -73,16 +71,7 @@ def flag(row: Row, key: str) -> Optional[bool]:
 
 def number(row: Row, key: str) -> Optional[float]:
     """Return a number, also one that was sent as a string, or ``None``."""
-    value = row.get(key)
-    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if math.isfinite(found) else None
+    return finite(row.get(key))
 
 
 def moment(row: Row, key: str) -> Optional[datetime]:
