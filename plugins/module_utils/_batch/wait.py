@@ -21,7 +21,7 @@ from .._workload.phases import (
     SUSPEND,
     WAIT,
     can_still_arrive,
-    has_arrived,
+    target_phases,
 )
 from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
 from .context import BatchContext
@@ -40,11 +40,12 @@ def wait_until_reached(context: BatchContext, can_read: bool) -> None:
     options, run_state = context.options, context.run_state
     resumed = "active" if options.accepts_active else RUNNING
     target = {SUSPEND: STOPPED, RESUME: resumed, DELETE: "gone"}[options.action]
+    targets = target_phases(options.action, options.accepts_active)
 
     def is_reached(workload: Workload) -> bool:
         if options.action == DELETE:
             return workload.presence == MISSING
-        return has_arrived(options.action, workload.phase, options.accepts_active)
+        return workload.phase in targets
 
     def is_settled(workload: Workload) -> bool:
         is_possible = workload.presence == SEEN and can_still_arrive(options.action, workload.phase)

@@ -88,18 +88,14 @@ def is_unclear(phase: str) -> bool:
     return meaning(SUSPEND, phase) == meaning(RESUME, phase) == SEND
 
 
-def has_arrived(action: str, phase: str, accepts_active: bool) -> bool:
-    """Return whether a workload in ``phase`` has got where ``action`` takes it.
+def target_phases(action: str, accepts_active: bool) -> tuple[str, ...]:
+    """Return the phases that ``action`` takes a workload to; none for a deletion, after which it is gone.
 
-    A deleted workload arrives by being gone, so it never arrives in a phase. A resumed one that has
-    completed has been Running.
+    A resumed workload that has completed has been Running.
     """
-    phase = canonical(phase)
-    if action == SUSPEND:
-        return phase == STOPPED
     if action == RESUME:
-        return phase in (RUNNING, "Completed") or (accepts_active and phase in ACTIVE_PHASES)
-    return False
+        return (RUNNING, "Completed", *(ACTIVE_PHASES if accepts_active else ()))
+    return (STOPPED,) if action == SUSPEND else ()
 
 
 def can_still_arrive(action: str, phase: str) -> bool:

@@ -10,9 +10,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases impo
     PHASES,
     can_still_arrive,
     canonical,
-    has_arrived,
     is_known,
     meaning,
+    target_phases,
 )
 
 # What is sent, by phase, as the collection promises it: suspend, resume, delete.
@@ -76,15 +76,16 @@ def test_canonical_other_name_is_the_phase() -> None:
 
 
 @pytest.mark.parametrize("phase", ARRIVED)
-def test_has_arrived_each_phase_is_as_documented(phase: str) -> None:
-    assert (
-        has_arrived("suspend", phase, False),
-        has_arrived("resume", phase, False),
-        has_arrived("resume", phase, True),
-    ) == ARRIVED[phase]
+def test_target_phases_of_each_action_are_as_documented(phase: str) -> None:
+    wanted = (("suspend", False), ("resume", False), ("resume", True))
+    assert tuple(canonical(phase) in target_phases(*one) for one in wanted) == ARRIVED[phase]
+
+
+@pytest.mark.parametrize("accepts_active", [False, True])
+def test_target_phases_active_ones_are_for_a_resume_alone(accepts_active: bool) -> None:
+    assert target_phases("suspend", accepts_active) == ("Stopped",)
     # What is deleted arrives by being gone.
-    assert not has_arrived("delete", phase, False)
-    assert not has_arrived("delete", phase, True)
+    assert target_phases("delete", accepts_active) == ()
 
 
 @pytest.mark.parametrize("phase", PROMISED)
