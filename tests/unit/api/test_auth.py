@@ -281,6 +281,20 @@ def test_token_source_refused_client_is_not_requested_again(fault: RequestError,
     assert len(made) == asked
 
 
+@pytest.mark.parametrize(
+    ("fault", "is_denied"),
+    [
+        (StatusError("POST", "/t", 401, ""), True),
+        (StatusError("POST", "/t", 403, ""), True),
+        (StatusError("POST", "/t", 400, ""), False),
+        (RetriesExhausted(StatusError("POST", "/t", 503, ""), 120.0, 9), False),
+        (MalformedResponse("POST", "/t", "not JSON", "html"), False),
+    ],
+)
+def test_no_token_for_a_refused_account_is_denied(fault: RequestError, is_denied: bool) -> None:
+    assert NoToken(fault, "an-id", "https://a.example").is_denied is is_denied
+
+
 class CountingLock:
     """A lock that says when ``count`` threads have come to it."""
 
