@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
@@ -25,11 +25,11 @@ from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._record.ownership import PhaseChange
 from .._selection.fields import needed_keys
-from .._selection.nodes import is_on_node, pods_on_nodes
+from .._selection.nodes import pods_on_nodes
 from .._selection.options import info_options
 from .._selection.places import (
     Unlisted,
-    api_id,
+    api_ids,
     read_clusters,
     resolve_clusters,
     unlisted_clusters,
@@ -183,11 +183,11 @@ class ControlPlaneReader:
                 unlisted = unlisted_clusters(clusters, listed)
                 if unlisted:
                     self.warn_once(unlisted_message("clusters", unlisted))
-                cluster_ids = api_id(frozenset[str]().union(*known.values()), listed)
+                cluster_ids = api_ids(known, listed)
             pods = pods_on_nodes(client, nodes, cluster_ids, 1)
         for warning in stats.warnings():
             self.warn_once(warning)
-        return [_pods_of(pods, node, cluster_ids) for node in nodes]
+        return [_pods_of(node, here) for node, here in pods.items()]
 
     def _rows(
         self, selection: Mapping[str, Any], warn: Callable[[str], None], with_scope: bool = False
@@ -261,10 +261,7 @@ def _active(rows: Iterable[Row]) -> frozenset[str]:
     return frozenset(one for one in ids if one is not None)
 
 
-def _pods_of(
-    pods: Sequence[Mapping[str, Any]], node: str, cluster_ids: Optional[Container[str]]
-) -> PodsOnNode:
-    here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]
+def _pods_of(node: str, here: Sequence[Row]) -> PodsOnNode:
     workloads = {fold_id(pod.get("workloadId")) for pod in here}
     projects = {str(pod.get("projectId")) for pod in here}
     return PodsOnNode(node, len(here), len(projects), tuple(sorted(filter(None, workloads))))

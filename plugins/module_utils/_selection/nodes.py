@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Optional
 
@@ -73,12 +73,9 @@ def read_pods(
 
 
 def pods_on_nodes(
-    client: Client,
-    nodes: Sequence[str],
-    clusters: Optional[Mapping[str, str]],
-    workers: int,
-) -> list[dict[str, Any]]:
-    """Return pods, at least all that are on ``nodes`` in the given clusters and have not ended.
+    client: Client, nodes: Sequence[str], clusters: Optional[Mapping[str, str]], workers: int
+) -> dict[str, list[Row]]:
+    """Return the pods on each of ``nodes``, in the given clusters, that have not ended.
 
     ``clusters``: the uuid of each cluster to the id that the control plane writes for it, ``None`` for
     any. Where the control plane refuses to filter them, more are read. Raises RequestError.
@@ -87,7 +84,7 @@ def pods_on_nodes(
     if clusters is not None:
         in_clusters = [("clusterId=={0}".format(api_id),) for api_id in sorted(clusters.values())]
     on_nodes = [("nodeName=={0}".format(node), *others) for node in nodes for others in in_clusters]
-    # From the fewest pods to all that ever were. The caller applies is_on_node to each.
+    # From the fewest pods to all that ever were.
     ways: list[tuple[list[_Filters], bool]] = [([()], True), ([()], False)]
     if all(is_plain(node) for node in nodes):
         ways.insert(0, (on_nodes, True))
@@ -106,15 +103,18 @@ def pods_on_nodes(
         client.warn_once(
             "the control plane refused a filter of pods ({0}); the module filters instead".format(refusal)
         )
-    return [pod for pods in found for pod in pods]
+    pods = [
+        pod
+        for part in found
+        for pod in part
+        if not _has_ended(pod) and (clusters is None or fold_id(pod.get("clusterId")) in clusters)
+    ]
+    return {node: [pod for pod in pods if text(pod, "nodeName") == node] for node in nodes}
 
 
-def is_on_node(pod: Row, node: str, cluster_ids: Optional[Container[str]]) -> bool:
-    """Return whether a pod is on the node, in one of the clusters, and has not ended."""
-    has_ended = (
+def _has_ended(pod: Row) -> bool:
+    return (
         moment(pod, "completedAt") is not None
         or moment(pod, "deletedAt") is not None
         or text(pod, "k8sPhase") in _ENDED
     )
-    is_meant = cluster_ids is None or fold_id(pod.get("clusterId")) in cluster_ids
-    return text(pod, "nodeName") == node and is_meant and not has_ended

@@ -18,7 +18,7 @@ from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, some_of
 from .._workload.row import text
-from .nodes import is_on_node, pods_on_nodes, read_nodes
+from .nodes import pods_on_nodes, read_nodes
 
 # Names that the control plane does not list, each with the listed names that are similar.
 Unlisted = Mapping[str, Sequence[str]]
@@ -104,10 +104,10 @@ def resolve_clusters(
     return resolved
 
 
-def api_id(cluster_ids: Iterable[str], clusters: Optional[Sequence[Cluster]]) -> dict[str, str]:
-    """Return each of ``cluster_ids`` as the control plane writes it, as far as it lists it."""
+def api_ids(resolved: Mapping[str, frozenset[str]], clusters: Optional[Sequence[Cluster]]) -> dict[str, str]:
+    """Return each uuid of ``resolve_clusters`` as the control plane writes it, as far as it lists it."""
     listed = {one.id: one.api_id for one in clusters or ()}
-    return {cluster_id: listed.get(cluster_id, cluster_id) for cluster_id in cluster_ids}
+    return {one: listed.get(one, one) for ids in resolved.values() for one in ids}
 
 
 def workloads_on_nodes(
@@ -120,14 +120,12 @@ def workloads_on_nodes(
     """Return the ids of the workloads that have a pod on each node that has not ended.
 
     Only pods that this account can see are known. Raises RequestError, and AmbiguousNode for a node
-    name with pods in several clusters where ``cluster_ids`` (see ``api_id``) is ``None``. ``clusters``
+    name with pods in several clusters where ``cluster_ids`` (see ``api_ids``) is ``None``. ``clusters``
     hold the names.
     """
     names = {one.id: one.name for one in clusters or ()}
-    pods = pods_on_nodes(client, nodes, cluster_ids, workers)
     found = {}
-    for node in nodes:
-        here = [pod for pod in pods if is_on_node(pod, node, cluster_ids)]
+    for node, here in pods_on_nodes(client, nodes, cluster_ids, workers).items():
         met = sorted({fold_id(pod.get("clusterId")) or "" for pod in here})
         if len(met) > 1 and cluster_ids is None:
             raise AmbiguousNode(node, sorted(names.get(one) or one for one in met))

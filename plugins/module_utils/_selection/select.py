@@ -24,7 +24,7 @@ from .places import (
     LISTINGS,
     Cluster,
     Unlisted,
-    api_id,
+    api_ids,
     read_clusters,
     resolve_clusters,
     unlisted_clusters,
@@ -100,7 +100,7 @@ def _resolved(client: Client, options: InfoOptions, clusters: Optional[Sequence[
     cluster_ids = None
     if options.clusters is not None:
         any_of["clusters"] = resolve_clusters(options.clusters, clusters)
-        cluster_ids = api_id(frozenset[str]().union(*any_of["clusters"].values()), clusters)
+        cluster_ids = api_ids(any_of["clusters"], clusters)
     if options.nodes is not None:
         any_of["nodes"] = workloads_on_nodes(
             client, options.nodes, cluster_ids, clusters, options.concurrency
@@ -119,17 +119,17 @@ def _read(
     query, limit = options.query, options.order.limit
     is_asked_of_server = query.search is not None or bool(query.filters)
     by_id = [criteria.keys(option) for option in ("ids", "nodes") if option in criteria.any_of]
-    api_ids = {one.id: one.api_id for one in clusters or ()}
+    written = {one.id: one.api_id for one in clusters or ()}
     scope: Rows = {}
     if with_scope:
-        scope = reader.listed(ListQuery(), server_part(_scope_of(criteria), api_ids).filters)
+        scope = reader.listed(ListQuery(), server_part(_scope_of(criteria), written).filters)
         if reader.shortfall is not None or not (is_asked_of_server or by_id):
             return scope, scope
     # Only the control plane can search and use its own filters: that takes a read of its own.
     if by_id and not is_asked_of_server:
         ids = sorted(by_id[0].intersection(*by_id).difference(scope))
         return scope, {**scope, **reader.by_ids(ids, criteria.is_deleted)}
-    filters, is_whole = server_part(criteria, api_ids)
+    filters, is_whole = server_part(criteria, written)
     is_whole = is_whole and not (query.filters or options.idle or options.except_newest)
     limited_read = None
     if limit is not None and is_whole and options.order == Order(limit=limit):
