@@ -145,7 +145,8 @@ class ControlPlaneReader:
                 "this repeats, report it to the operators of the control plane".format(*found.shortfall)
             )
         workloads = list(_workloads_by_id(found.rows).values())
-        return Selected(workloads, found.unmatched, _active(found.scope), found.unlisted)
+        active = {fold_id(row.get("id")) for row in found.scope if is_suspendable(phase_of(row))}
+        return Selected(workloads, found.unmatched, frozenset(filter(None, active)), found.unlisted)
 
     def read_workloads(self, ids: Sequence[str]) -> dict[str, Workload]:
         """Return those of ``ids`` that are visible."""
@@ -254,11 +255,6 @@ def _workloads_by_id(rows: Iterable[Row]) -> dict[str, Workload]:
         if workload_id is not None:
             found[workload_id] = workload_from_row(workload_id, row)
     return found
-
-
-def _active(rows: Iterable[Row]) -> frozenset[str]:
-    ids = (fold_id(row.get("id")) for row in rows if is_suspendable(phase_of(row)))
-    return frozenset(one for one in ids if one is not None)
 
 
 def _pods_of(node: str, here: Sequence[Row]) -> PodsOnNode:

@@ -76,13 +76,6 @@ class RunContext(NamedTuple):
     commands: NextCommand
 
 
-def named_workloads(message: str, names: Sequence[str]) -> list[str]:
-    """Return a line that names workloads, or none."""
-    if not names:
-        return []
-    return ["{0} {1}: {2}".format(counted(len(names), "workload"), message, some_of(names, 5))]
-
-
 def empty_result(check_mode: bool) -> dict[str, Any]:
     """Return all keys of a result, empty."""
     return {

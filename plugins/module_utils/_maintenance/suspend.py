@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from .._batch.outcome import CHANGED
-from .._common.text import clean, counted
+from .._common.text import clean, counted, some_of
 from .._common.times import format_age, utc_now
 from .._record.events import (
     ACTING,
@@ -26,7 +26,7 @@ from .._record.events import (
     UntoldEvent,
 )
 from .._record.ownership import HELD, SETTLED, TOUCHED, UNCERTAIN, Holder
-from .._record.record import LIMITS, Record, RecordError, workloads_events
+from .._record.record import LIMITS, Record, RecordedWorkload, RecordError, workloads_events
 from .._selection.places import Unlisted, unlisted_message
 from .._workload.phases import FINISHED_PHASES, RUNNING, STOPPED, STOPPING, SUSPEND
 from .._workload.workload import Workload
@@ -43,7 +43,7 @@ from .plan_rules import (
     plan_workloads,
     row_of,
 )
-from .results import Outcome, Problem, named_workloads
+from .results import Outcome, Problem
 from .session import Session, age_of
 
 
@@ -86,7 +86,7 @@ def begin(session: Session) -> Outcome:
     left_alone = _left_alone(session, now, selected)
     drift = _drift(session, selected)
     notes = options.keep.notes()
-    notes += named_workloads("new since the plan, never acted on", [one.name or one.id for one in drift])
+    notes += _named("new since the plan, never acted on", drift)
     if options.reason not in ("", record.reason):
         notes.append("The reason of the plan counts: {0}".format(clean(record.reason, 120)))
     for why, number in sorted(Counter(left_alone.values()).items()):
@@ -284,11 +284,15 @@ def _not_ours_notes(session: Session, now: Mapping[str, Workload]) -> list[str]:
             [one for one in others if now[one.id].phase in (STOPPED, STOPPING)],
         ),
     )
-    return [
-        line
-        for message, group in groups
-        for line in named_workloads(message, [one.name or one.id for one in group])
-    ]
+    return [line for message, group in groups for line in _named(message, group)]
+
+
+def _named(message: str, workloads: Sequence[Union[Workload, RecordedWorkload]]) -> list[str]:
+    """Return a line that names workloads, or none."""
+    names = [one.name or one.id for one in workloads]
+    if not names:
+        return []
+    return ["{0} {1}: {2}".format(counted(len(names), "workload"), message, some_of(names, 5))]
 
 
 def _unlisted_error(option: str, values: Sequence[str], unlisted: Unlisted) -> RecordError:
