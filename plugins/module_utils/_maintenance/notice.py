@@ -102,13 +102,13 @@ def record_told(session: Session) -> Outcome:
         )
     session.check_same_control_plane()
     at, lines, problems = utc_now(), [], []
-    for one in session.options.told:
-        ids = [workload_id for workload_id in one.ids if workload_id in record.workloads]
+    for owner, given_ids in session.options.told:
+        ids = [one for one in given_ids if one in record.workloads]
         if ids:
-            lines.append(ToldEvent(event="told", owner=one.owner, ids=ids, at=at))
-        if len(ids) < len(one.ids):
-            missing = counted(len(one.ids) - len(ids), "workload")
-            problems.append(Problem("{0} | {1} not in the plan any more".format(one.owner, missing), ""))
+            lines.append(ToldEvent(event="told", owner=owner, ids=ids, at=at))
+        if len(ids) < len(given_ids):
+            missing = counted(len(given_ids) - len(ids), "workload")
+            problems.append(Problem("{0} | {1} not in the plan any more".format(owner, missing), ""))
     if lines:
         session.write(*lines)
     return Outcome(record, {}, changed=bool(lines), problems=problems)

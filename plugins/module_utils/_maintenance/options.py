@@ -63,15 +63,11 @@ _NEVER_BLANK = (
 _OR_NONE = ("max_affected", "max_percent", "max_drift", "notice", "crosses_version", "summary_path")
 
 
-class Told(NamedTuple):
-    """An owner who was told that workloads will be suspended."""
-
-    owner: str
-    ids: tuple[str, ...]
-
-
 class MaintenanceOptions(NamedTuple):
-    """The checked options. A ceiling of ``None`` sets no limit. ``given`` are the options of the task."""
+    """The checked options. A ceiling of ``None`` sets no limit. ``given`` are the options of the task.
+
+    ``told`` are owners who were told, each with the ids of the workloads.
+    """
 
     name: str
     state: str
@@ -87,7 +83,7 @@ class MaintenanceOptions(NamedTuple):
     allow_empty: bool
     notice: Optional[timedelta]
     keep: Keep
-    told: tuple[Told, ...]
+    told: Sequence[tuple[str, list[str]]]
     unsuspendable: str
     unmatched_exemptions: str
     node_fenced: bool
@@ -231,10 +227,10 @@ def _notice(value: Optional[str]) -> Optional[timedelta]:
     return age
 
 
-def _told(state: str, values: Optional[Sequence[Mapping[str, Any]]]) -> tuple[Told, ...]:
+def _told(state: str, values: Optional[Sequence[Mapping[str, Any]]]) -> Sequence[tuple[str, list[str]]]:
     if (state == TOLD) != (values is not None):
         raise OptionError("told", "required for state: told, and rejected for other states")
-    return tuple(Told(one["owner"], tuple(parse_ids(one["ids"], "told").ids)) for one in values or ())
+    return [(one["owner"], parse_ids(one["ids"], "told").ids) for one in values or ()]
 
 
 def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:
