@@ -62,7 +62,7 @@ def connection_options(base_url: str, /, **options: Any) -> dict[str, Any]:
 def client_of(params: Mapping[str, Any], connections: int = 2) -> Client:
     """Make a client of these options; the caller closes it."""
     connection = connect_options(params, {})
-    return Client(connection, Cancellation(), RequestStats(connection.secrets), connections)
+    return Client(connection, connections, Cancellation())
 
 
 def account(connect: Connect, **options: Any) -> Made:

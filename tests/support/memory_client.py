@@ -134,9 +134,9 @@ class MemoryClient:
     def __init__(
         self,
         connection: object,
+        connections: int,
         cancellation: Cancellation,
         stats: RequestStats,
-        connections: int,
         on_trouble: Callable[[str, float], None],
         tokens: object,
     ) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from .._common.text import clean
 from .._common.times import api_time
+from .._system.processes import watch_ancestors
 from .auth import V1_PATH, V2_PATH, AccessToken, TokenSource, body_v1, form_v2, parse_token
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
@@ -102,28 +103,27 @@ EVERYTHING = ListQuery()
 class Client:
     """One control plane, as one account. Safe to use from several threads; ``close`` it at the end.
 
-    Every read raises RequestError, and Interrupted where no further call may be made.
-    ``warn_once`` notes a warning in ``stats``.
-
-    ``on_trouble`` is called, in any thread, where retries take long: see RetryBudget. ``tokens`` are those
-    of an earlier client of the same account, whose token is used as long as it is accepted.
+    Every read raises RequestError, and Interrupted where no further call may be made: without
+    ``cancellation``, when the play is gone. ``warn_once`` notes a warning in ``stats``. ``on_trouble`` is
+    called, in any thread, where retries take long: see RetryBudget. ``tokens`` are those of an earlier client
+    of the same account, whose token is used as long as it is accepted.
     """
 
     def __init__(
         self,
         connection: Connection,
-        cancellation: Cancellation,
-        stats: RequestStats,
         connections: int,
+        cancellation: Optional[Cancellation] = None,
+        stats: Optional[RequestStats] = None,
         on_trouble: Callable[[str, float], None] = lambda kind, left: None,
         tokens: Optional[TokenSource] = None,
     ) -> None:
         self._on_trouble = on_trouble
         self._connection = connection
-        self._cancellation = cancellation
-        self._stats = stats
-        self.warn_once = stats.warn_once
-        self._transport = Transport(connection, stats, connections)
+        self._cancellation = cancellation or Cancellation(is_cancelled=watch_ancestors())
+        self.stats = stats or RequestStats(connection.secrets)
+        self.warn_once = self.stats.warn_once
+        self._transport = Transport(connection, self.stats, connections)
         self.tokens = (
             TokenSource(connection.credentials, self._mint)
             if tokens is None
@@ -142,7 +142,7 @@ class Client:
         ``is_optional`` is for what can be done without or asked otherwise: see RetryBudget.
         """
         return RetryBudget(
-            self._connection.retry_timeout, self._cancellation, self._stats, is_optional, self._on_trouble
+            self._connection.retry_timeout, self._cancellation, self.stats, is_optional, self._on_trouble
         )
 
     def batch(self, action: str, ids: Sequence[str]) -> BatchResponse:
@@ -152,7 +152,7 @@ class Client:
         """
         body = {"action": action, "ids": list(ids)}
         response = self._send("POST", _BATCH, self.retry_budget(), json_body=body)
-        return parse_batch(response, ids, self._stats.warn_once, self._stats.secrets)
+        return parse_batch(response, ids, self.stats.warn_once, self.stats.secrets)
 
     def count(self, query: ListQuery = EVERYTHING) -> Optional[int]:
         """Return how many workloads the list would show; ``None`` where the control plane does not say.
@@ -167,7 +167,7 @@ class Client:
                 raise
             # Without the endpoint, "count" is taken for a workload's id, which is a bad request.
             if not fault.is_no_such_endpoint and fault.ended_on.status != 400:
-                self._stats.warn_once(
+                self.stats.warn_once(
                     "the control plane's count can't be used ({0}); the list was read without it".format(
                         fault.kind
                     )
@@ -295,7 +295,7 @@ class Client:
                 continue
             if size.is_settled and size.now < self._page_sizes.get(path, PAGE_SIZE):
                 self._page_sizes[path] = size.now
-                self._stats.warn_once(
+                self.stats.warn_once(
                     "the control plane can't send pages of {0} {1} ({2}); the list was read in pages of "
                     "{3}".format(limit, key, kind, size.now)
                 )
@@ -337,7 +337,7 @@ class Client:
         is_renewed = False
         while True:
             token = self.tokens.bearer()
-            self._stats.add_secret(token)
+            self.stats.add_secret(token)
             if is_write:
                 self._cancellation.check_write()
             else:
@@ -348,14 +348,14 @@ class Client:
                 return self._successful(response)
             if self.tokens.refused(token, keep_fresh=retry_budget.seconds > 0) and not is_renewed:
                 is_renewed = True
-                self._stats.count_retry(_RENEWED_BEARER)
+                self.stats.count_retry(_RENEWED_BEARER)
                 continue
             self._pause_for_token(response, retry_budget, is_write)
 
     def _pause_for_token(self, response: Response, retry_budget: RetryBudget, is_write: bool) -> None:
         """Pause before a refused token is tried again, or raise StatusError."""
         about = "{0} was refused, nothing was done".format(self._connection.credentials)
-        fault = status_error(response, self._stats.secrets, about)
+        fault = status_error(response, self.stats.secrets, about)
         if not self.tokens.may_be_accepted_later():
             raise fault
         try:
@@ -406,7 +406,7 @@ class Client:
     def _successful(self, response: Response) -> Response:
         if response.is_success:
             return response
-        raise status_error(response, self._stats.secrets)
+        raise status_error(response, self.stats.secrets)
 
 
 def _may_lack_token_v2(fault: RequestError) -> bool:

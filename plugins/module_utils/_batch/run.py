@@ -126,9 +126,9 @@ def _work(
     concurrency = _concurrency_limit(options.concurrency)
     client = Client(
         connection,
+        workers + concurrency.most,
         cancellation,
         run_state.stats,
-        connections=workers + concurrency.most,
         on_trouble=progress.trouble,
         tokens=hooks.tokens,
     )

@@ -20,7 +20,6 @@ from .._api.client import Client
 from .._api.connection import Connection, connect_options, is_loopback
 from .._api.errors import RequestError
 from .._api.paging import map_parallel
-from .._api.stats import RequestStats
 from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._record.ownership import PhaseChange
@@ -125,12 +124,12 @@ class ControlPlaneReader:
                 cancellation.sleep(min(_SECONDS_BETWEEN_ATTEMPTS, max(0.0, end - time.monotonic())))
 
     def _read_identity(self, connection: Connection) -> Identity:
-        with self._client(connection) as (client, stats):
+        with self._client(connection) as client:
             identity = _identity(client, connection)
             if self._wait:
                 # Its parts start one by one, and the list of workloads is the part that matters.
                 client.list_page(0, limit=1)
-            return identity._replace(clock_ahead=stats.clock_ahead)
+            return identity._replace(clock_ahead=client.stats.clock_ahead)
 
     def select(self, selection: Mapping[str, Any], with_scope: bool = False) -> Selected:
         """Return the workloads that meet options of the info module.
@@ -150,7 +149,7 @@ class ControlPlaneReader:
 
     def read_workloads(self, ids: Sequence[str]) -> dict[str, Workload]:
         """Return those of ``ids`` that are visible."""
-        with self._client() as (client, _stats):
+        with self._client() as client:
             found = StateReader(client, _WORKERS).read(ids)
         return {one: workload for one, workload in found.items() if workload.presence == SEEN}
 
@@ -160,7 +159,7 @@ class ControlPlaneReader:
 
     def histories(self, ids: Sequence[str]) -> dict[str, list[PhaseChange]]:
         """Return the phase changes in the history of each of ``ids``; none where it can't be read."""
-        with self._client() as (client, _stats):
+        with self._client() as client:
             return dict(zip(ids, map_parallel(partial(self._history, client), ids, _WORKERS)))
 
     def _history(self, client: Client, workload_id: str) -> list[PhaseChange]:
@@ -176,7 +175,7 @@ class ControlPlaneReader:
 
     def pods(self, nodes: Sequence[str], clusters: Optional[Sequence[str]]) -> list[PodsOnNode]:
         """Count the pods that are not completed on each of ``nodes``, as far as this account sees them."""
-        with self._client() as (client, stats):
+        with self._client() as client:
             cluster_ids = None
             if clusters:
                 listed = read_clusters(client)
@@ -186,7 +185,7 @@ class ControlPlaneReader:
                     self.warn_once(unlisted_message("clusters", unlisted))
                 cluster_ids = api_ids(known, listed)
             pods = pods_on_nodes(client, nodes, cluster_ids, 1)
-        for warning in stats.warnings():
+        for warning in client.stats.warnings():
             self.warn_once(warning)
         return [_pods_of(node, here) for node, here in pods.items()]
 
@@ -196,26 +195,24 @@ class ControlPlaneReader:
         options = info_options(selection, selection, datetime.now(timezone.utc))
         for warning in options.warnings:
             warn(warning)
-        with self._client() as (client, stats):
+        with self._client() as client:
             found = select(client, options, needed_keys(()), with_scope)
-        for warning in stats.warnings():
+        for warning in client.stats.warnings():
             warn(warning)
         return found
 
     @contextmanager
-    def _client(self, connection: Optional[Connection] = None) -> Iterator[tuple[Client, RequestStats]]:
+    def _client(self, connection: Optional[Connection] = None) -> Iterator[Client]:
         connection = connection or connect_options(self._params, self._environ)
         for warning in connection.warnings:
             self.warn_once(warning)
-        stats = RequestStats(connection.secrets)
-        cancellation = Cancellation(is_cancelled=watch_ancestors())
-        client = Client(connection, cancellation, stats, _WORKERS, tokens=self.tokens)
+        client = Client(connection, _WORKERS, tokens=self.tokens)
         try:
-            yield client, stats
+            yield client
             self.tokens = client.tokens
         finally:
             client.close()
-            self.secrets |= stats.secrets
+            self.secrets |= client.stats.secrets
 
     def warn_once(self, message: str) -> None:
         if message not in self.warnings:

@@ -17,19 +17,16 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Callable
 
-from .._api.cancellation import Cancellation
 from .._api.client import WORKLOADS, Client
 from .._api.connection import connect_options
 from .._api.errors import RequestError
 from .._api.paging import page_offsets, read_pages
-from .._api.stats import RequestStats
 from .._common.errors import OptionError, RunaiError
 from .._common.ids import fold_id
 from .._common.result import ModuleResult
 from .._common.text import counted
 from .._common.times import utc_now
 from .._system.files import check_output, write_whole
-from .._system.processes import watch_ancestors
 from .._workload.phases import UNKNOWN, canonical, is_known
 from .._workload.row import Row, allocated_gpus, idle_gpus, text
 from .nodes import read_nodes, read_pods
@@ -72,14 +69,13 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         connection = connect_options(params, environ)
     except OptionError as fault:
         return rejected(str(fault))
-    stats = RequestStats(connection.secrets)
-    client = Client(connection, Cancellation(is_cancelled=watch_ancestors()), stats, connections=_WORKERS)
+    client = Client(connection, _WORKERS)
     try:
         document = _read(client)
         if not check_mode:
             write_whole(path, json.dumps(document, indent=1) + "\n")
     except RunaiError as fault:
-        return rejected(str(fault))._replace(secrets=stats.secrets, fault=fault)
+        return rejected(str(fault))._replace(secrets=client.stats.secrets, fault=fault)
     finally:
         client.close()
     result = {
@@ -94,7 +90,8 @@ def run_export(params: Mapping[str, Any], environ: Mapping[str, str], check_mode
         "workloads": len(document["workloads"]),
         "nodes": len(document["nodes"]),
     }
-    return ModuleResult(result, False, [*connection.warnings, *stats.warnings()], stats.secrets)
+    warnings = [*connection.warnings, *client.stats.warnings()]
+    return ModuleResult(result, False, warnings, client.stats.secrets)
 
 
 def rejected(message: str) -> ModuleResult:

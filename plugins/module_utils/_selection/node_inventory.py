@@ -13,7 +13,6 @@ from typing import Any, Callable, Optional
 from .._api.cancellation import Cancellation
 from .._api.client import Client
 from .._api.connection import Connection
-from .._api.stats import RequestStats
 from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, hide, some_of
@@ -27,8 +26,8 @@ def read_node_list(connection: Connection, warn: Callable[[str], None]) -> dict[
 
     Raises RunaiError without any secret in it, and RequestsMissing.
     """
-    stats = RequestStats(connection.secrets)
-    client = Client(connection, Cancellation(), stats, connections=1)
+    client = Client(connection, 1, Cancellation())
+    stats = client.stats
     try:
         clusters = read_clusters(client)
         nodes = read_nodes(client, None if clusters is None else [one.api_id for one in clusters])

@@ -10,14 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
-from .._api.cancellation import Cancellation
 from .._api.client import Client
 from .._api.connection import connect_options, no_connection
-from .._api.stats import RequestStats
 from .._common.errors import OptionError, RunaiError
 from .._common.result import ModuleResult
 from .._common.text import clean
-from .._system.processes import watch_ancestors
 from .fields import needed_keys, unknown_fields
 from .options import InfoOptions, info_options
 from .result import EMPTY, Selection, empty_result, make_result
@@ -68,9 +65,7 @@ def run_selection(
     warnings = [*connection.warnings, *options.warnings]
     if options.selects_nothing:
         return SelectionRun(EMPTY, connection.base_url, warnings, set(connection.secrets))
-    stats = RequestStats(connection.secrets)
-    cancellation = Cancellation(is_cancelled=watch_ancestors())
-    client = Client(connection, cancellation, stats, connections=options.concurrency)
+    client = Client(connection, options.concurrency)
     selection, fault = EMPTY, None
     try:
         selection = select(client, options, needed_keys(options.fields))
@@ -78,8 +73,8 @@ def run_selection(
         fault = found
     finally:
         client.close()
-    warnings += stats.warnings()
-    return SelectionRun(selection, connection.base_url, warnings, stats.secrets, fault)
+    warnings += client.stats.warnings()
+    return SelectionRun(selection, connection.base_url, warnings, client.stats.secrets, fault)
 
 
 def rejected(message: str) -> ModuleResult:

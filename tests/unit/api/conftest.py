@@ -28,7 +28,7 @@ def connect(loopback: Loopback) -> Iterator[Connect]:
     def make(environ: Optional[dict[str, str]] = None, **options: Any) -> Made:
         connection = connect_options(connection_options(loopback.url, **options), environ or {})
         cancellation, stats = Cancellation(), RequestStats(connection.secrets)
-        clients.append(Client(connection, cancellation, stats, connections=8))
+        clients.append(Client(connection, 8, cancellation, stats))
         return Made(clients[-1], cancellation, stats)
 
     yield make
