@@ -165,11 +165,8 @@ def check_ceilings(
         raise RecordError(
             problem + ". Raise the ceiling, or narrow the selection",
             rows=[
-                "{0} | {1} | {2} | {3}".format(
-                    counted(one["count"], "workload"),
-                    one["projects"],
-                    one["owner"],
-                    counted_gpus(one["gpus"]),
+                "{0} | {projects} | {owner} | {1}".format(
+                    counted(one["count"], "workload"), counted_gpus(one["gpus"]), **one
                 )
                 for one in owners_of(acted_on)[:MOST_ROWS]
             ],

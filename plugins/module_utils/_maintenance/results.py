@@ -267,8 +267,8 @@ def _verdict_lines(outcome: Outcome) -> list[str]:
 
 def _owner_lines(owners: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [
-        "{0}: {1}, {2} in {3}".format(
-            one["owner"], counted(one["count"], "workload"), counted_gpus(one["gpus"]), one["projects"]
+        "{owner}: {0}, {1} in {projects}".format(
+            counted(one["count"], "workload"), counted_gpus(one["gpus"]), **one
         )
         for one in owners[:MOST_ROWS]
     ]
