@@ -10,7 +10,8 @@ import threading
 import time
 from collections import deque
 from statistics import median
-from typing import Callable, Optional
+
+from .._common.option_values import MOST_CONCURRENT
 
 # Multiples of the fastest response: as fast as before up to the first, slower above the second.
 _AS_FAST = 1.5
@@ -21,66 +22,53 @@ _PROBE_AFTER = 8
 
 
 class ConcurrencyLimit:
-    """The limit of batches in flight, from ``least`` to ``most``. Safe to use from several threads.
+    """The ``limit`` of batches in flight: fixed, or from 1 to ``most``. Safe to use from several threads.
 
     It grows by one with each fast response and halves when the control plane is overloaded. It then grows
     back to the number of batches that the control plane accepted, and tries one more from time to time.
-    A limit whose ``least`` equals its ``most`` is fixed.
     """
 
-    def __init__(
-        self, start: int, least: int, most: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.most = most
-        self._least = least
-        self._limit = self._limit_before = start
-        self._ceiling = most
-        self._clock = clock
+    def __init__(self, start: int, is_fixed: bool) -> None:
+        self.limit = self._limit_before = start
+        self.most = self._ceiling = start if is_fixed else MOST_CONCURRENT
+        self._least = start if is_fixed else 1
         self._lock = threading.Lock()
         self._refused = 0
-        self._halved_at: Optional[float] = None
-        self._fastest: Optional[float] = None
+        self._halved_at = float("-inf")
+        self._fastest = float("inf")
         self._recent: deque[float] = deque(maxlen=start)
         self._responses_at_ceiling = 0
         self._probe_after = _PROBE_AFTER
 
-    @property
-    def limit(self) -> int:
-        """Number of batches that may be in flight now."""
-        return self._limit
-
     def record_response(self, seconds: float) -> None:
         """Take in that a batch of full size got a response at its first call, after ``seconds``."""
         with self._lock:
-            if self._is_before_halving(self._clock() - seconds):
+            # A halving counts for all calls in flight then.
+            if time.monotonic() - seconds <= self._halved_at:
                 return
-            self._fastest = seconds if self._fastest is None else min(self._fastest, seconds)
+            self._fastest = min(self._fastest, seconds)
             self._recent.append(seconds)
             if len(self._recent) == self._recent.maxlen and median(self._recent) > _SLOWER * self._fastest:
                 # The new speed is the measure from here on: a control plane that is slow at any
                 # number of batches must not end with a single one.
                 self._fastest = median(self._recent)
                 self._halve()
-                self._ceiling = self._limit
+                self._ceiling = self.limit
             elif seconds <= _AS_FAST * self._fastest:
                 self._grow()
 
     def record_overload(self, began: float) -> None:
         """Take in that the first call of a batch, made at ``began``, got a 429, a 503 or no response."""
         with self._lock:
-            if not self._is_before_halving(began):
+            if began > self._halved_at:
                 self._refused = 0
                 self._halve()
             self._refused += 1
-            self._ceiling = max(self._limit, self._limit_before - self._refused)
-
-    def _is_before_halving(self, began: float) -> bool:
-        """Return whether a call began before the last halving, which counts for all calls in flight then."""
-        return self._halved_at is not None and began <= self._halved_at
+            self._ceiling = max(self.limit, self._limit_before - self._refused)
 
     def _grow(self) -> None:
-        if self._limit < self._ceiling:
-            self._set_limit(self._limit + 1)
+        if self.limit < self._ceiling:
+            self._set_limit(self.limit + 1)
             return
         self._responses_at_ceiling += 1
         if self._ceiling < self.most and self._responses_at_ceiling >= self._probe_after * self._ceiling:
@@ -89,11 +77,11 @@ class ConcurrencyLimit:
             self._probe_after *= 2
 
     def _halve(self) -> None:
-        self._halved_at = self._clock()
-        self._limit_before = self._limit
-        self._set_limit(max(self._least, self._limit // 2))
+        self._halved_at = time.monotonic()
+        self._limit_before = self.limit
+        self._set_limit(max(self._least, self.limit // 2))
 
     def _set_limit(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._responses_at_ceiling = 0
         self._recent = deque(maxlen=limit)

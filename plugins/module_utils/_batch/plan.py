@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from .._workload.phases import (
@@ -17,7 +17,6 @@ from .._workload.phases import (
     SEND,
     STOPPED,
     STOPPING,
-    WAIT,
     meaning,
     names_of,
 )
@@ -57,17 +56,6 @@ class PlannedItem(NamedTuple):
     message: str = ""
 
 
-class Plan(NamedTuple):
-    """One item for each id, in the order asked."""
-
-    action: str
-    items: list[PlannedItem]
-
-    def ids(self, *decisions: str) -> list[str]:
-        """Return the ids with one of these decisions, in the order asked."""
-        return [item.workload.id for item in self.items if item.decision in decisions]
-
-
 class Rules(NamedTuple):
     """The options that hold an action back: protected ids, permitted phases, tolerated reasons."""
 
@@ -105,26 +93,23 @@ def rules_after_stop(rules: Rules) -> Rules:
     return rules._replace(only_phases=frozenset((*rules.only_phases, STOPPED)))
 
 
-def make_plan(action: str, ids: Sequence[str], state: Mapping[str, Workload], rules: Rules) -> Plan:
-    """Return an item for each of ``ids``, in their order."""
-    return Plan(action, [plan_one(action, state[workload_id], rules) for workload_id in ids])
-
-
-def send_anyway(plan: Plan, ids: Collection[str]) -> Plan:
+def send_anyway(items: Iterable[PlannedItem], ids: Collection[str]) -> list[PlannedItem]:
     """Return the plan with ``ids`` sent also where they seem to need nothing: an earlier call may undo it."""
-    return plan._replace(
-        items=[
-            item._replace(decision=SEND)
-            if item.decision == ALREADY_DONE and item.workload.presence == SEEN and item.workload.id in ids
-            else item
-            for item in plan.items
-        ]
-    )
+    return [
+        item._replace(decision=SEND)
+        if item.decision == ALREADY_DONE and item.workload.presence == SEEN and item.workload.id in ids
+        else item
+        for item in items
+    ]
 
 
-def describe_ceiling(plan: Plan, max_affected: Optional[int]) -> Optional[str]:
-    """Return by how much the plan exceeds ``max_affected``; ``None`` where it does not."""
-    affected = len(plan.ids(SEND, WAIT))
+def ids_to(decision: str, items: Iterable[PlannedItem]) -> list[str]:
+    """Return the ids with this decision."""
+    return [item.workload.id for item in items if item.decision == decision]
+
+
+def describe_ceiling(affected: int, max_affected: Optional[int]) -> Optional[str]:
+    """Return by how much ``max_affected`` is exceeded; ``None`` where it is not."""
     if max_affected is None or affected <= max_affected:
         return None
     return "max_affected is {0}, but {1} would be acted on, {2} more; nothing was sent".format(

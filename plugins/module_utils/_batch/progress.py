@@ -21,6 +21,10 @@ _LONGEST_SILENCE = 300.0
 # the start: 50 lines in the first hour.
 _READING_SILENCE = 10.0
 _READING_SHARE = 0.1
+# Kinds of lines beside those of waits, which are the purposes of these.
+_ANY = "any"
+_BATCH = "batch"
+_TROUBLE = "trouble"
 
 
 class Progress:
@@ -31,47 +35,29 @@ class Progress:
     longer the task takes.
     """
 
-    def __init__(
-        self, action: str, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, action: str, say: Callable[[str], None]) -> None:
         self._prefix = "runai {0}: ".format(action)
         self._show = say
-        self._clock = clock
         self._lock = threading.Lock()
-        self._began = self._last_line = clock()
-        self._last_trouble: Optional[float] = None
+        self._began = time.monotonic()
+        # When the last line of a kind was shown.
+        self._shown_at = {_ANY: self._began, _BATCH: self._began}
         self._batch_lines = 0
-        self._last_batch_line = clock()
-        self._waited_for = ""
-        self._next_waiting_line = 0.0
 
     def phase(self, step: str) -> None:
         """Report the step that begins, e.g. reading the state."""
-        self._say(self._prefix + step)
+        self._say(step)
 
     def reading(self, way: str, read: int, total: Optional[int]) -> None:
         """Report a read of the state that takes long. ``way`` is how it is read."""
-        with self._lock:
-            now = self._clock()
-            silence = min(max(_READING_SILENCE, (now - self._began) * _READING_SHARE), _LONGEST_SILENCE)
-            if now - self._last_line < silence:
-                return
-            self._last_line = now
+        silence = max(_READING_SILENCE, (time.monotonic() - self._began) * _READING_SHARE)
         of = "" if total is None else " of {0}".format(total)
-        self._say("{0}reading the state {1}: {2}{3}".format(self._prefix, way, read, of))
+        self._say("reading the state {0}: {1}{2}".format(way, read, of), _ANY, silence)
 
     def trouble(self, kind: str, left: float) -> None:
         """Report that requests fail with this ``kind`` of fault, and how many seconds of retries are left."""
-        with self._lock:
-            now = self._clock()
-            if self._last_trouble is not None and now - self._last_trouble < _LONGEST_SILENCE:
-                return
-            self._last_trouble = now
-        self._say(
-            "{0}control plane unavailable ({1}); retrying for up to {2:.0f} s".format(
-                self._prefix, kind, left
-            )
-        )
+        line = "control plane unavailable ({0}); retrying for up to {1:.0f} s".format(kind, left)
+        self._say(line, _TROUBLE, _LONGEST_SILENCE)
 
     def batch(self, counts: Mapping[str, int], asked: int, done: int, batches: int) -> None:
         """Report the state after ``done`` of ``batches``. Not every batch has a line, but the last one has.
@@ -79,30 +65,28 @@ class Progress:
         ``counts`` are ids by outcome, of the ``asked`` ids.
         """
         due = done * min(MOST_LINES, batches) // max(batches, 1)
-        now = self._clock()
-        if due <= self._batch_lines and now - self._last_batch_line < _LONGEST_SILENCE:
-            return
+        silence = 0.0 if due > self._batch_lines else _LONGEST_SILENCE
         self._batch_lines = max(due, self._batch_lines)
-        self._last_batch_line = now
-        self._say(
-            "{0}{1}/{2} ids, {3}, batch {4} of {5}".format(
-                self._prefix, sum(counts.values()), asked, describe_counts(counts), done, batches
-            )
+        line = "{0}/{1} ids, {2}, batch {3} of {4}".format(
+            sum(counts.values()), asked, describe_counts(counts), done, batches
         )
+        self._say(line, _BATCH, silence)
 
     def waiting(self, left: int, purpose: str, timeout: float) -> None:
         """Report how many workloads are left in a wait of at most ``timeout`` seconds."""
-        now = self._clock()
-        if not left or (purpose == self._waited_for and now < self._next_waiting_line):
-            return
-        self._waited_for = purpose
-        self._next_waiting_line = now + min(timeout / MOST_LINES, _LONGEST_SILENCE)
-        self._say("{0}waiting for {1} {2}".format(self._prefix, counted(left, "workload"), purpose))
+        if left:
+            line = "waiting for {0} {1}".format(counted(left, "workload"), purpose)
+            self._say(line, purpose, timeout / MOST_LINES)
 
     def end(self, message: str) -> None:
         """Report the last line: the ``msg`` of the result."""
-        self._say("runai " + message)
+        self._show("runai " + message)
 
-    def _say(self, line: str) -> None:
-        self._last_line = self._clock()
-        self._show(line)
+    def _say(self, line: str, kind: str = _ANY, silence: float = 0.0) -> None:
+        """Show a line unless one of its kind was shown less than ``silence`` seconds ago."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._shown_at.get(kind, float("-inf")) < min(silence, _LONGEST_SILENCE):
+                return
+            self._shown_at[kind] = self._shown_at[_ANY] = now
+        self._show(self._prefix + line)

@@ -19,7 +19,6 @@ from .._common.text import shortened
 from .._system.files import Folder, UnsafeFileError, open_output, try_lock
 
 PART = ".part"
-_REWRITTEN = ".new"
 
 
 class ReportFile:
@@ -78,10 +77,12 @@ class ReportFile:
         try:
             if self._fault is not None:
                 raise self._fault
-            os.fsync(self._file.fileno())
             if self._replaced:
-                self._file = self._rewrite(self._folder, self._file)
-            self._folder.replace(self._name + PART, self._name)
+                self._folder.write_whole(self._name, self._with_replaced_rows(self._file))
+                self._folder.remove(self._name + PART)
+            else:
+                os.fsync(self._file.fileno())
+                self._folder.replace(self._name + PART, self._name)
             self._file.close()
         except OSError as fault:
             self.warnings.append(
@@ -105,9 +106,7 @@ class ReportFile:
             self._clear_part(folder)
             descriptor = folder.create(self._name + PART, os.O_RDWR)
             undo.callback(os.close, descriptor)
-            self._lock(descriptor)
-            if not folder.is_same(descriptor, self._name + PART):
-                self._raise_in_use()
+            self._lock(folder, descriptor)
             undo.pop_all()
         self._folder = folder
         self._file = os.fdopen(descriptor, "w+", encoding="utf-8")
@@ -123,9 +122,7 @@ class ReportFile:
             return
         descriptor = folder.open(part, os.O_RDONLY)
         try:
-            self._lock(descriptor)
-            if not folder.is_same(descriptor, part):
-                self._raise_in_use()
+            self._lock(folder, descriptor)
             if found.st_size == 0:
                 folder.remove(part)
                 return
@@ -139,34 +136,24 @@ class ReportFile:
             )
         )
 
-    def _lock(self, descriptor: int) -> None:
-        """Lock a file for as long as this task works. Some storage supports no locks."""
+    def _lock(self, folder: Folder, descriptor: int) -> None:
+        """Lock the ``.part`` for as long as this task works. Raises OptionError where another task has it."""
+        is_free = True
+        # Some storage supports no locks.
         with contextlib.suppress(OSError):
-            if not try_lock(descriptor):
-                self._raise_in_use()
+            is_free = try_lock(descriptor)
+        if not is_free or not folder.is_same(descriptor, self._name + PART):
+            raise OptionError(
+                "report_path",
+                "another task is writing to {0}{1}. Set a different path for each task.".format(
+                    self._path, PART
+                ),
+            )
 
-    def _raise_in_use(self) -> None:
-        raise OptionError(
-            "report_path",
-            "another task is writing to {0}{1}. Set a different path for each task.".format(self._path, PART),
-        )
-
-    def _rewrite(self, folder: Folder, old: TextIO) -> TextIO:
-        """Write the file again with the replaced rows. If killed, the ``.part`` holds all rows."""
-        rewritten = self._name + PART + _REWRITTEN
-        with contextlib.suppress(FileNotFoundError):
-            folder.remove(rewritten)
-        new = os.fdopen(folder.create(rewritten), "w", encoding="utf-8")
-        self._lock(new.fileno())
-        old.seek(0)
-        for line in old:
-            row = self._replaced.get(json.loads(line)["id"])
-            new.write(line if row is None else self._line(row))
-        new.flush()
-        os.fsync(new.fileno())
-        folder.replace(rewritten, self._name + PART)
-        old.close()
-        return new
+    def _with_replaced_rows(self, file: TextIO) -> str:
+        file.seek(0)
+        rows = ((line, self._replaced.get(json.loads(line)["id"])) for line in file)
+        return "".join(line if row is None else self._line(row) for line, row in rows)
 
     def _line(self, row: Mapping[str, Any]) -> str:
         safe = {key: self._scrub(value) if isinstance(value, str) else value for key, value in row.items()}

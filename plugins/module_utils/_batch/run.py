@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from .._api.cancellation import ORPHANED, Cancellation
@@ -17,7 +17,6 @@ from .._api.stats import RequestStats
 from .._api.transport import require_requests
 from .._common.errors import OptionError, RunaiError
 from .._common.ids import well_formed_ids
-from .._common.option_values import MOST_CONCURRENT
 from .._common.result import ModuleResult
 from .._common.text import counted, hide
 from .._system.processes import watch_ancestors
@@ -31,7 +30,7 @@ from .dispatch import Dispatcher
 from .fresh_state import FreshState
 from .options import DEFAULT_WORKLOADS_LIMIT, BatchOptions, batch_options, with_texts
 from .outcome import CHANGED, NOT_ATTEMPTED, Outcome
-from .plan import Plan, describe_ceiling, make_plan, send_anyway, settled_by
+from .plan import PlannedItem, describe_ceiling, ids_to, plan_one, send_anyway, settled_by
 from .progress import Progress
 from .report_file import ReportFile
 from .result import make_result
@@ -123,7 +122,9 @@ def _work(
 ) -> None:
     """Connect, and settle the ids as far as the run gets."""
     workers = max(options.concurrency or _FIRST_CONCURRENCY, _LEAST_READERS)
-    concurrency = _concurrency_limit(options.concurrency)
+    concurrency = ConcurrencyLimit(
+        options.concurrency or _FIRST_CONCURRENCY, is_fixed=options.concurrency is not None
+    )
     client = Client(
         connection,
         workers + concurrency.most,
@@ -148,15 +149,16 @@ def _plan_and_act(context: BatchContext) -> None:
     options, run_state = context.options, context.run_state
     read_at = time.monotonic()
     run_state.state = {**context.hooks.state, **_read_missing(context)}
-    plan = make_plan(options.action, run_state.ids, run_state.state, options.rules)
+    plan = [plan_one(options.action, run_state.state[one], options.rules) for one in run_state.ids]
     plan = send_anyway(plan, context.hooks.send_anyway)
-    run_state.settle(settled_by(plan.items))
-    over_ceiling = describe_ceiling(plan, options.max_affected)
+    run_state.settle(settled_by(plan))
+    affected = run_state.unsettled()
+    over_ceiling = describe_ceiling(len(affected), options.max_affected)
     if over_ceiling is not None:
         run_state.stop(over_ceiling)
     elif run_state.check_mode:
         # As it goes when the control plane refuses nothing.
-        run_state.settle(Outcome(workload_id, CHANGED) for workload_id in plan.ids(SEND, WAIT))
+        run_state.settle(Outcome(workload_id, CHANGED) for workload_id in affected)
     else:
         _act(context, plan, read_at)
 
@@ -170,10 +172,10 @@ def _read_missing(context: BatchContext) -> Mapping[str, Workload]:
     return context.reader.read(ids, on_read=context.progress.reading)
 
 
-def _act(context: BatchContext, plan: Plan, read_at: float) -> None:
+def _act(context: BatchContext, plan: Sequence[PlannedItem], read_at: float) -> None:
     """Send what the plan says, and wait for it where that is asked for."""
     options, run_state = context.options, context.run_state
-    to_send, to_wait_for = plan.ids(SEND), plan.ids(WAIT)
+    to_send, to_wait_for = ids_to(SEND, plan), ids_to(WAIT, plan)
     fresh_state = None
     if options.action == DELETE:
         fresh_state = FreshState(context.reader, options.rules, to_send, run_state.state, read_at)
@@ -187,9 +189,3 @@ def _act(context: BatchContext, plan: Plan, read_at: float) -> None:
     run_state.mark_rest_not_attempted()
     if options.wait:
         wait_until_reached(context, can_read=not dispatcher.is_aborted)
-
-
-def _concurrency_limit(concurrency: Optional[int]) -> ConcurrencyLimit:
-    if concurrency is None:
-        return ConcurrencyLimit(_FIRST_CONCURRENCY, 1, MOST_CONCURRENT)
-    return ConcurrencyLimit(concurrency, concurrency, concurrency)

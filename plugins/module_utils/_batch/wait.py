@@ -27,7 +27,7 @@ from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
 from .context import BatchContext
 from .dispatch import Dispatcher
 from .outcome import CHANGED, FAILED, STILL_STOPPING, UNCHANGED, Outcome
-from .plan import plan_one, settled_by
+from .plan import ids_to, plan_one, settled_by
 
 _Workloads = Mapping[str, Workload]
 
@@ -89,7 +89,7 @@ def resume_after_stop(context: BatchContext, dispatcher: Dispatcher, ids: Sequen
         ):
             items = [plan_one(RESUME, workload, options.sending_rules) for workload in settled.values()]
             run_state.settle(settled_by(items))
-            ready += [item.workload.id for item in items if item.decision == SEND]
+            ready += ids_to(SEND, items)
             if len(ready) >= options.batch_size or not settled:
                 dispatcher.send(ready)
                 ready = []

@@ -6,18 +6,27 @@ from __future__ import annotations
 
 import heapq
 
+import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._batch import concurrency as _concurrency
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.concurrency import ConcurrencyLimit
 from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock(0.0)
+    monkeypatch.setattr(_concurrency, "time", clock)
+    return clock
+
+
 class Rounds:
     """A limit whose responses come in rounds: as many as the limit, all after the same time."""
 
-    def __init__(self, start: int = 4, least: int = 1, most: int = 16) -> None:
-        self.clock = FakeClock(0.0)
-        self.limit = ConcurrencyLimit(start, least, most, self.clock.monotonic)
+    def __init__(self, clock: FakeClock, start: int = 4, is_fixed: bool = False) -> None:
+        self.clock = clock
+        self.limit = ConcurrencyLimit(start, is_fixed)
 
     def respond(self, seconds: float = 1.0, rounds: int = 1) -> int:
         for _round in range(rounds):
@@ -37,30 +46,32 @@ class Rounds:
         return self.limit.limit
 
 
-def test_limit_while_responses_are_fast_doubles_each_round_up_to_most() -> None:
-    rounds = Rounds()
+def test_limit_while_responses_are_fast_doubles_each_round_up_to_most(clock: FakeClock) -> None:
+    rounds = Rounds(clock)
     assert [rounds.respond() for _round in range(3)] == [8, 16, 16]
 
 
-def test_limit_after_an_overload_halves_once_for_all_calls_in_flight() -> None:
-    rounds = Rounds(start=12)
+def test_limit_after_an_overload_halves_once_for_all_calls_in_flight(clock: FakeClock) -> None:
+    rounds = Rounds(clock, start=12)
     assert rounds.refuse(6) == 6
 
 
-def test_limit_after_refusals_of_a_later_round_halves_again() -> None:
-    rounds = Rounds(start=12)
+def test_limit_after_refusals_of_a_later_round_halves_again(clock: FakeClock) -> None:
+    rounds = Rounds(clock, start=12)
     assert [rounds.refuse(6), rounds.refuse(6), rounds.refuse(3), rounds.refuse(1)] == [6, 3, 1, 1]
 
 
-def test_limit_after_an_overload_grows_back_to_the_accepted_number() -> None:
-    rounds = Rounds(start=8)
+def test_limit_after_an_overload_grows_back_to_the_accepted_number(clock: FakeClock) -> None:
+    rounds = Rounds(clock, start=8)
     # Of 8 in flight, 6 were accepted.
     assert rounds.refuse(2) == 4
     assert [rounds.respond() for _round in range(5)] == [6, 6, 6, 6, 6]
 
 
-def test_limit_after_many_responses_at_the_accepted_number_tries_one_more_ever_more_rarely() -> None:
-    rounds = Rounds(start=8)
+def test_limit_after_many_responses_at_the_accepted_number_tries_one_more_ever_more_rarely(
+    clock: FakeClock,
+) -> None:
+    rounds = Rounds(clock, start=8)
     rounds.refuse(2)
     tries = []
     for number in range(40):
@@ -71,44 +82,47 @@ def test_limit_after_many_responses_at_the_accepted_number_tries_one_more_ever_m
     assert tries[1] - tries[0] > tries[0]
 
 
-def test_limit_with_slower_responses_halves_and_stays() -> None:
-    rounds = Rounds()
+def test_limit_with_slower_responses_halves_and_stays(clock: FakeClock) -> None:
+    rounds = Rounds(clock)
     rounds.respond(rounds=2)
     assert rounds.respond(seconds=2.5) == 8
     assert rounds.respond(seconds=1.0, rounds=3) == 8
 
 
-def test_limit_with_somewhat_slower_responses_holds() -> None:
-    rounds = Rounds()
+def test_limit_with_somewhat_slower_responses_holds(clock: FakeClock) -> None:
+    rounds = Rounds(clock)
     rounds.respond()
     assert rounds.respond(seconds=1.8, rounds=5) == 8
 
 
-def test_limit_of_a_control_plane_that_is_slow_at_any_number_halves_once() -> None:
-    rounds = Rounds()
+def test_limit_of_a_control_plane_that_is_slow_at_any_number_halves_once(clock: FakeClock) -> None:
+    rounds = Rounds(clock)
     rounds.respond(rounds=2)
     assert rounds.respond(seconds=4.0, rounds=10) >= 8
 
 
-def test_limit_with_one_slow_response_goes_on() -> None:
-    rounds = Rounds(start=8)
+def test_limit_with_one_slow_response_goes_on(clock: FakeClock) -> None:
+    rounds = Rounds(clock, start=8)
     rounds.respond()
     rounds.clock.seconds += 30.0
     rounds.limit.record_response(30.0)
     assert rounds.limit.limit == 16
 
 
-def test_limit_that_is_fixed_never_moves() -> None:
-    rounds = Rounds(start=3, least=3, most=3)
+def test_limit_that_is_fixed_never_moves(clock: FakeClock) -> None:
+    rounds = Rounds(clock, start=3, is_fixed=True)
     assert [rounds.respond(), rounds.refuse(3), rounds.respond(seconds=50.0, rounds=3)] == [3, 3, 3]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.01, 100.0)), max_size=80))
 def test_limit_after_any_responses_stays_within_its_bounds(events: list[tuple[bool, float]]) -> None:
-    rounds = Rounds()
-    for is_response, seconds in events:
-        limit = rounds.respond(seconds) if is_response else rounds.refuse(1)
-        assert 1 <= limit <= 16
+    with pytest.MonkeyPatch.context() as patch:
+        clock = FakeClock(0.0)
+        patch.setattr(_concurrency, "time", clock)
+        rounds = Rounds(clock)
+        for is_response, seconds in events:
+            limit = rounds.respond(seconds) if is_response else rounds.refuse(1)
+            assert 1 <= limit <= 16
 
 
 def seconds_of(limit: ConcurrencyLimit, clock: FakeClock, batches: int, accepted: int) -> float:
@@ -145,8 +159,6 @@ def seconds_of(limit: ConcurrencyLimit, clock: FakeClock, batches: int, accepted
     return clock.seconds
 
 
-def test_limit_where_more_than_six_are_refused_takes_little_longer_than_six() -> None:
-    clock = FakeClock(0.0)
-    best = seconds_of(ConcurrencyLimit(6, 6, 6, clock.monotonic), clock, 100, accepted=6)
-    clock = FakeClock(0.0)
-    assert seconds_of(ConcurrencyLimit(4, 1, 16, clock.monotonic), clock, 100, accepted=6) <= 1.25 * best
+def test_limit_where_more_than_six_are_refused_takes_little_longer_than_six(clock: FakeClock) -> None:
+    best = seconds_of(ConcurrencyLimit(6, is_fixed=True), clock, 100, accepted=6)
+    assert seconds_of(ConcurrencyLimit(4, is_fixed=False), clock, 100, accepted=6) <= 1.25 * best

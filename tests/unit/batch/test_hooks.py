@@ -10,7 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.context import BatchHooks
-from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import Rules, make_plan, send_anyway
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import (
+    Rules,
+    ids_to,
+    plan_one,
+    send_anyway,
+)
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import RunaiError
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import SEND
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.workload import SEEN, Workload
@@ -58,9 +63,8 @@ def test_run_batch_with_a_failing_on_send_leaves_the_rest_not_attempted() -> Non
 
 
 def test_send_anyway_sends_already_done_ids_but_no_impossible_ones() -> None:
-    state = {
-        one: Workload(one, SEEN, phase=phase)
+    plan = [
+        plan_one("resume", Workload(one, SEEN, phase=phase), Rules((), None, ()))
         for one, phase in zip(IDS, ("Running", "Running", "Completed"), strict=False)
-    }
-    plan = make_plan("resume", IDS[:3], state, Rules((), None, ()))
-    assert send_anyway(plan, {IDS[0], IDS[2]}).ids(SEND) == [IDS[0]]
+    ]
+    assert ids_to(SEND, send_anyway(plan, {IDS[0], IDS[2]})) == [IDS[0]]

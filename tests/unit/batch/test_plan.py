@@ -10,12 +10,11 @@ import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import (
     TOLERABLE,
     TOLERATED,
-    Plan,
     PlannedItem,
     Rules,
     chunks,
     describe_ceiling,
-    make_plan,
+    ids_to,
     plan_one,
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.phases import ACTIONS, PHASES
@@ -155,27 +154,25 @@ def test_plan_one_only_phases_with_an_unlisted_phase_acts_on_it(phase: str, only
     assert plan_one("delete", _seen(phase), limited).decision == decision
 
 
-@given(st.lists(st.uuids().map(str), unique=True, max_size=20), st.sampled_from(ACTIONS), st.data())
-def test_make_plan_any_ids_has_an_item_for_each_in_order(
-    ids: list[str], action: str, data: st.DataObject
-) -> None:
-    state = {one: data.draw(workloads)._replace(id=one) for one in ids}
-    plan = make_plan(action, ids, state, NOTHING)
-    assert [item.workload.id for item in plan.items] == ids
-    assert plan.ids("send", "wait", "unchanged", "skipped", "failed") == ids
-
-
 @given(st.integers(0, 40), st.none() | st.integers(0, 45))
-def test_plan_affected_counts_ids_to_send_now_or_later(affected: int, ceiling: Optional[int]) -> None:
-    decisions = [*(["send", "wait"] * affected)[:affected], "unchanged", "skipped", "failed"]
-    plan = Plan("resume", [PlannedItem(_seen("Stopped"), decision) for decision in decisions])
-    phrase = describe_ceiling(plan, ceiling)
+def test_describe_ceiling_above_it_says_by_how_many(affected: int, ceiling: Optional[int]) -> None:
+    phrase = describe_ceiling(affected, ceiling)
     if ceiling is None or affected <= ceiling:
         assert phrase is None
     else:
         assert phrase is not None
         assert "max_affected is {0}, but {1} ".format(ceiling, affected) in phrase
         assert "{0} more".format(affected - ceiling) in phrase
+
+
+@given(st.lists(st.sampled_from(["send", "wait", "unchanged", "skipped", "failed"]), max_size=20))
+def test_ids_to_any_plan_has_each_id_once_by_decision(decisions: list[str]) -> None:
+    plan = [
+        PlannedItem(_seen("Stopped")._replace(id=str(number)), decision)
+        for number, decision in enumerate(decisions)
+    ]
+    found = {one: decision for decision in set(decisions) for one in ids_to(decision, plan)}
+    assert found == {item.workload.id: item.decision for item in plan}
 
 
 @given(st.lists(st.integers(), max_size=300), st.integers(1, 100))

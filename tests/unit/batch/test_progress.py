@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._batch import progress as _progress
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.progress import MOST_LINES, Progress
+from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock(0.0)
+    monkeypatch.setattr(_progress, "time", clock)
+    return clock
 
 
 def shown_at(batches: int, batch_size: int = 100) -> list[str]:
@@ -48,40 +57,37 @@ def test_progress_more_batches_than_planned_add_no_lines() -> None:
     assert len(lines) <= MOST_LINES
 
 
-def test_progress_slow_batches_show_a_line_each_minute() -> None:
+def test_progress_slow_batches_show_a_line_each_minute(clock: FakeClock) -> None:
     line_times: list[float] = []
-    now = [0.0]
-    progress = Progress("delete", lambda line: line_times.append(now[0]), clock=lambda: now[0])
+    progress = Progress("delete", lambda line: line_times.append(clock.seconds))
     for done in range(1, 501):
-        now[0] += 60.0
+        clock.advance(60.0)
         progress.batch(Counter(changed=done * 100), 50_000, done, 500)
     assert max(later - earlier for earlier, later in zip([0.0, *line_times], line_times)) == 300.0
-    assert line_times[-1] == now[0]
+    assert line_times[-1] == clock.seconds
 
 
-def test_progress_wait_shows_lines_by_share_of_its_time() -> None:
+def test_progress_wait_shows_lines_by_share_of_its_time(clock: FakeClock) -> None:
     lines: list[str] = []
-    now = [1000.0]
-    progress = Progress("suspend", lines.append, clock=lambda: now[0])
+    progress = Progress("suspend", lines.append)
     for _look in range(600):
         progress.waiting(7, "to be Stopped", 600.0)
-        now[0] += 1.0
+        clock.advance(1.0)
     assert lines == ["runai suspend: waiting for 7 workloads to be Stopped"] * MOST_LINES
 
 
-def test_progress_long_wait_is_not_silent_for_long() -> None:
+def test_progress_long_wait_is_not_silent_for_long(clock: FakeClock) -> None:
     shown_at: list[float] = []
-    now = [0.0]
-    progress = Progress("resume", lambda line: shown_at.append(now[0]), clock=lambda: now[0])
+    progress = Progress("resume", lambda line: shown_at.append(clock.seconds))
     for _look in range(1000):
         progress.waiting(7, "to be Stopped", 86400.0)
-        now[0] += 60.0
+        clock.advance(60.0)
     assert max(later - earlier for earlier, later in zip(shown_at, shown_at[1:])) == 300.0
 
 
-def test_progress_second_wait_is_shown_at_once() -> None:
+def test_progress_second_wait_is_shown_at_once(clock: FakeClock) -> None:
     lines: list[str] = []
-    progress = Progress("resume", lines.append, clock=lambda: 5.0)
+    progress = Progress("resume", lines.append)
     progress.waiting(2, "to stop before they are resumed", 600.0)
     progress.waiting(1, "to be Stopped", 600.0)
     assert [line.rpartition("waiting for ")[2] for line in lines] == [
@@ -90,12 +96,11 @@ def test_progress_second_wait_is_shown_at_once() -> None:
     ]
 
 
-def test_progress_long_read_is_shown_and_a_short_one_is_not() -> None:
+def test_progress_long_read_is_shown_and_a_short_one_is_not(clock: FakeClock) -> None:
     lines: list[str] = []
-    now = [0.0]
-    progress = Progress("delete", lines.append, clock=lambda: now[0])
+    progress = Progress("delete", lines.append)
     for read in range(1, 1001):
-        now[0] += 0.0625
+        clock.advance(0.0625)
         progress.reading("one by one", read, 1000)
     assert lines == [
         "runai delete: reading the state one by one: {0} of 1000".format(read)
@@ -103,34 +108,32 @@ def test_progress_long_read_is_shown_and_a_short_one_is_not() -> None:
     ]
     progress.phase("acting")
     for read in range(1, 100):
-        now[0] += 0.1
+        clock.advance(0.1)
         progress.reading("from the list", read, None)
     assert lines[6:] == ["runai delete: acting"]
-    now[0] += 0.2
+    clock.advance(0.2)
     progress.reading("from the list", 100, None)
     assert lines[-1] == "runai delete: reading the state from the list: 100"
 
 
-def test_progress_reads_of_an_hour_are_thinned_and_never_silent_for_long() -> None:
+def test_progress_reads_of_an_hour_are_thinned_and_never_silent_for_long(clock: FakeClock) -> None:
     shown_at: list[float] = []
-    now = [0.0]
-    progress = Progress("delete", lambda line: shown_at.append(now[0]), clock=lambda: now[0])
-    while now[0] < 86_400:
-        now[0] += 0.5
+    progress = Progress("delete", lambda line: shown_at.append(clock.seconds))
+    while clock.seconds < 86_400:
+        clock.advance(0.5)
         progress.reading("one by one", 1, 2)
     assert len([one for one in shown_at if one <= 3600]) <= MOST_LINES
     assert max(later - earlier for earlier, later in zip([0.0, *shown_at], shown_at)) == 300.0
 
 
-def test_progress_trouble_of_many_requests_is_shown_once() -> None:
+def test_progress_trouble_of_many_requests_is_shown_once(clock: FakeClock) -> None:
     lines: list[str] = []
-    now = [0.0]
-    progress = Progress("suspend", lines.append, clock=lambda: now[0])
+    progress = Progress("suspend", lines.append)
     for _request in range(8):
         progress.trouble("HTTP 503", 90.4)
-        now[0] += 1.0
+        clock.advance(1.0)
     assert lines == ["runai suspend: control plane unavailable (HTTP 503); retrying for up to 90 s"]
-    now[0] += 300.0
+    clock.advance(300.0)
     progress.trouble("HTTP 503", 90.0)
     assert len(lines) == 2
 
