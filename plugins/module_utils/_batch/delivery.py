@@ -78,25 +78,15 @@ class BatchResult(NamedTuple):
     was_sent: bool
 
 
-def deliver(
-    context: BatchContext, ids: Sequence[str], fresh_state: Optional[FreshState] = None
-) -> BatchResult:
-    """Send one batch and return an outcome for each of its ids. ``fresh_state`` is for deletes."""
-    return _Batch(context, ids).run(fresh_state)
+class Delivery:
+    """The state of one delivery: the ids without an outcome, and what is known of the earlier calls.
 
+    ``fresh_state`` is for deletes.
+    """
 
-class Observation(NamedTuple):
-    """The last state of each id that could be read; ``problem`` is why the others could not."""
-
-    seen: dict[str, Workload]
-    problem: str = ""
-
-
-class _Batch:
-    """The state of one delivery: the ids without an outcome, and what is known of the earlier calls."""
-
-    def __init__(self, context: BatchContext, ids: Sequence[str]) -> None:
+    def __init__(self, context: BatchContext, ids: Sequence[str], fresh_state: Optional[FreshState]) -> None:
         self._context = context
+        self._fresh_state = fresh_state
         self._action = context.options.action
         self._stats = context.run_state.stats
         self._ids = ids
@@ -115,11 +105,12 @@ class _Batch:
         self._omissions = 0
         self._stop: Optional[str] = None
 
-    def run(self, fresh_state: Optional[FreshState]) -> BatchResult:
+    def run(self) -> BatchResult:
+        """Send the batch, and settle each of its ids."""
         began = time.monotonic()
         try:
-            if fresh_state is not None:
-                self._leave_what_changed(fresh_state)
+            if self._fresh_state is not None:
+                self._leave_what_changed(self._fresh_state)
             while self._owed:
                 self._context.cancellation.check_write()
                 self._call()
@@ -174,16 +165,22 @@ class _Batch:
             self._handle_omitted()
 
     def _react(self, fault: RequestError, fault_decision: FaultDecision) -> None:
-        self._may_have_arrived = self._may_have_arrived or fault_decision.state_check != NOT_APPLIED
-        self._may_be_applied = self._may_be_applied or fault_decision.state_check == READ_REPEATEDLY
+        state_check, refusal = fault_decision.state_check, fault_decision.refusal
+        self._may_be_applied = self._may_be_applied or state_check == READ_REPEATEDLY
+        if state_check != NOT_APPLIED:
+            self._may_have_arrived = True
+            self._retry_budget.start()
         if fault_decision.result == UNKNOWN_RESULT:
             self._handle_unknown_result(fault)
-        elif fault_decision.refusal is None:
-            self._handle_not_delivered(fault, fault_decision.state_check)
+        elif refusal is None:
+            self._handle_not_delivered(fault, state_check)
         else:
+            sent = list(self._owed)
             self._has_response = True
             self._stop = fault_decision.stop
-            self._handle_refusal(fault, fault_decision.refusal, fault_decision.state_check)
+            self._refuse(dict.fromkeys(sent, refusal), fault.status == 403)
+            if state_check != NOT_APPLIED and any(self._outcomes[one].outcome == CHANGED for one in sent):
+                self._warn_settled_by_state(fault)
 
     def _refuse(self, refused: dict[str, Refusal], is_denied: bool = False) -> None:
         """Settle refused workloads, after a read of their state where an earlier call may be carried out.
@@ -191,20 +188,21 @@ class _Batch:
         The state of refused deletes is always read, unless the account has no permission: the control plane
         deletes finished workloads itself, and a workload that is gone did not fail.
         """
-        observation = Observation({})
+        seen: dict[str, Workload] = {}
+        problem = ""
         if refused and self._may_have_arrived:
-            observation = self._observe(list(refused), self._lag_left())
-            self._stop_for_problem(observation.problem)
+            seen, problem = self._observe(list(refused), self._lag_left())
+            self._stop_for_problem(problem)
         elif refused and self._action == DELETE and not is_denied:
             # The refusal counts if the state cannot be read.
-            observation = self._observe(list(refused), 0)
+            seen, _problem = self._observe(list(refused), 0)
         outcomes = []
         for workload_id, refusal in refused.items():
-            if self._may_have_arrived and workload_id not in observation.seen:
+            if self._may_have_arrived and workload_id not in seen:
                 text = "refused on a later call, and its state is not known"
-                outcomes.append(self._unknown(workload_id, _with_problem(text, observation.problem)))
-            elif workload_id in observation.seen and self._is_done(observation.seen[workload_id]):
-                outcomes.append(self._done_before(observation.seen[workload_id]))
+                outcomes.append(self._unknown(workload_id, _with_problem(text, problem)))
+            elif workload_id in seen and self._is_done(seen[workload_id]):
+                outcomes.append(self._done_before(seen[workload_id]))
             else:
                 outcomes.append(
                     Outcome(
@@ -222,17 +220,7 @@ class _Batch:
             workload.id, UNCHANGED, reason, "deleted by someone else in the meantime", batch_id=self._batch_id
         )
 
-    def _handle_refusal(self, fault: RequestError, refusal: Refusal, state_check: str) -> None:
-        """Settle a batch that the control plane, or a proxy before it, refused as a whole."""
-        sent = list(self._owed)
-        if state_check != NOT_APPLIED:
-            self._retry_budget.start()
-        self._refuse(dict.fromkeys(sent, refusal), fault.status == 403)
-        if state_check != NOT_APPLIED and any(self._outcomes[one].outcome == CHANGED for one in sent):
-            self._warn_settled_by_state(fault)
-
     def _handle_unknown_result(self, fault: RequestError) -> None:
-        self._retry_budget.start()
         sent = list(self._owed)
         problem = self._resolve_from_state(self._lag_left(), fault.message)
         if not self._owed:
@@ -327,10 +315,10 @@ class _Batch:
 
         Returns why they could not be read. ``text`` is the reason for this read.
         """
-        observation = self._observe(self._owed, lag)
-        self._is_in_doubt = len(observation.seen) < len(self._owed)
+        seen, problem = self._observe(self._owed, lag)
+        self._is_in_doubt = len(seen) < len(self._owed)
         outcomes = []
-        for workload in observation.seen.values():
+        for workload in seen.values():
             if self._is_done(workload):
                 outcomes.append(Outcome(workload.id, CHANGED, batch_id=self._batch_id))
                 continue
@@ -341,33 +329,33 @@ class _Batch:
             if item.decision in (SKIPPED, FAILED):
                 outcomes.append(Outcome(workload.id, item.decision, item.reason, item.message))
         self._settle(outcomes)
-        return observation.problem
+        return problem
 
-    def _observe(self, ids: Sequence[str], lag: float) -> Observation:
+    def _observe(self, ids: Sequence[str], lag: float) -> tuple[dict[str, Workload], str]:
         """Return the state of ``ids``, read again for up to ``lag`` seconds until all of them changed.
 
-        The last read begins when this time is over, however long a read takes.
+        The last read begins when this time is over, however long a read takes. Ids that could not be read, or
+        not until then, are left out; the text says why.
         """
         until = time.monotonic() + lag
         pause = _FIRST_READ_PAUSE
         seen: dict[str, Workload] = {}
         left = list(ids)
         problem = ""
-        while True:
-            remaining = until - time.monotonic()
-            try:
+        try:
+            while True:
+                is_last = time.monotonic() >= until
                 seen.update(self._context.reader.read(left, self._retry_budget))
                 left = [workload_id for workload_id in left if self._may_still_change(seen[workload_id])]
-                if not left or remaining <= 0:
-                    return Observation(seen)
+                if not left or is_last:
+                    return seen, problem
                 self._context.cancellation.sleep(max(0.0, min(pause, until - time.monotonic())))
-            except RequestError as fault:
-                problem = str(fault)
-                break
-            except Interrupted:
-                break
-            pause = min(pause * 2, _LONGEST_READ_PAUSE)
-        return Observation({one: seen[one] for one in seen if one not in left}, problem)
+                pause = min(pause * 2, _LONGEST_READ_PAUSE)
+        except RequestError as fault:
+            problem = str(fault)
+        except Interrupted:
+            pass
+        return {one: seen[one] for one in seen if one not in left}, problem
 
     def _may_still_change(self, workload: Workload) -> bool:
         return workload.presence == SEEN and meaning(self._action, workload.phase) in (SEND, WAIT)

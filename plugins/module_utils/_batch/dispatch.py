@@ -15,7 +15,7 @@ from .._api.errors import Interrupted
 from .._common.errors import RunaiError
 from .._common.text import counted
 from .context import BatchContext
-from .delivery import BatchResult, deliver
+from .delivery import BatchResult, Delivery
 from .fresh_state import FreshState
 from .outcome import FAILED, INTERNAL, REFUSED, UNKNOWN_OUTCOME, Outcome
 from .plan import chunks
@@ -45,7 +45,7 @@ class Dispatcher:
             while True:
                 while waiting and len(running) < concurrency.limit and self._begin(waiting[0]):
                     batch = waiting.pop(0)
-                    running[pool.submit(deliver, self._context, batch, self._fresh_state)] = batch
+                    running[pool.submit(Delivery(self._context, batch, self._fresh_state).run)] = batch
                 if not running:
                     break
                 done, _pending = wait(running, return_when=FIRST_COMPLETED)
