@@ -207,7 +207,9 @@ def run(
     """Run the module with these options, against a control plane that forgets earlier calls."""
     MemoryClient.control_plane = control_plane
     control_plane.applied, control_plane.batches = [], []
-    return _batch_run.run_batch({**OPTIONS, **options}, {}, check_mode, with_diff, hooks=hooks)
+    params = {**OPTIONS, **options}
+    given = {option: value for option, value in options.items() if value is not None}
+    return _batch_run.run_batch(params, {}, check_mode, with_diff, given=given, hooks=hooks)
 
 
 def run_with_lines(control_plane: BatchControlPlane, **options: Any) -> tuple[ModuleResult, list[str]]:

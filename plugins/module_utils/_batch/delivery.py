@@ -34,7 +34,6 @@ from .context import BatchContext
 from .fault_policy import (
     NOT_APPLIED,
     READ_REPEATEDLY,
-    UNKNOWN_RESULT,
     FaultDecision,
     decide_on_fault,
     is_overload,
@@ -135,9 +134,7 @@ class Delivery:
             self._settle(fresh_state.outcomes_of_changed(self._ids))
         except RequestError as fault:
             self._stop = "the state could not be read again before a delete: {0}".format(fault)
-            self._settle(
-                [Outcome(workload_id, NOT_ATTEMPTED, UNREACHABLE, self._stop) for workload_id in self._owed]
-            )
+            self._settle_rest(NOT_ATTEMPTED, UNREACHABLE, self._stop)
 
     def _call(self) -> None:
         began = time.monotonic()
@@ -170,7 +167,7 @@ class Delivery:
         if state_check != NOT_APPLIED:
             self._may_have_arrived = True
             self._retry_budget.start()
-        if fault_decision.result == UNKNOWN_RESULT:
+        if fault_decision.is_lost:
             self._handle_unknown_result(fault)
         elif refusal is None:
             self._handle_not_delivered(fault, state_check)
@@ -268,14 +265,10 @@ class Delivery:
         else:
             in_doubt, outcome, code = self._may_have_arrived, NOT_ATTEMPTED, None
         text = _with_problem(end.message, problem)
-        self._settle(
-            [
-                self._unknown(workload_id, text)
-                if in_doubt
-                else Outcome(workload_id, outcome, UNREACHABLE, text, code)
-                for workload_id in self._owed
-            ]
-        )
+        if in_doubt:
+            self._settle_unknown(text)
+        else:
+            self._settle_rest(outcome, UNREACHABLE, text, code)
 
     def _end_unknown(self, fault: RequestError, problem: str) -> None:
         """Settle the remaining ids, which the state does not decide, as unknown. No further batch is sent."""
@@ -304,9 +297,7 @@ class Delivery:
             self._stop_for_problem(problem)
             self._settle_unknown(_with_problem(text, problem))
         else:
-            self._settle(
-                [Outcome(workload_id, NOT_ATTEMPTED, stop.reason, text) for workload_id in self._owed]
-            )
+            self._settle_rest(NOT_ATTEMPTED, stop.reason, text)
 
     def _resolve_from_state(self, lag: float, text: str) -> str:
         """Read the state of the remaining ids; settle those that changed or can no longer be acted on.
@@ -386,7 +377,10 @@ class Delivery:
         )
 
     def _settle_unknown(self, text: str) -> None:
-        self._settle([self._unknown(workload_id, text) for workload_id in self._owed])
+        self._settle_rest(UNKNOWN_OUTCOME, LOST_RESPONSE, text)
+
+    def _settle_rest(self, outcome: str, reason: str, text: str, code: Optional[int] = None) -> None:
+        self._settle(Outcome(one, outcome, reason, text, code, self._batch_id) for one in self._owed)
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:

@@ -11,13 +11,6 @@ from typing import NamedTuple, Optional
 from .._api.errors import MalformedResponse, RequestError, ResponseLost, StatusError
 from .._api.responses import Refusal
 
-# The response is lost: the state shows the result of the batch.
-UNKNOWN_RESULT = "unknown result"
-# The batch was not delivered: it is sent again after a pause, if the fault is transient.
-NOT_DELIVERED = "not delivered"
-# The whole batch is refused.
-REFUSED = "refused"
-
 # Whether the batch may have been carried out nevertheless, and how often the state is read then.
 NOT_APPLIED = "not applied"
 READ_ONCE = "read once"
@@ -30,13 +23,14 @@ _NOT_THERE = "a workload does not exist, or the control plane is older than Run:
 class FaultDecision(NamedTuple):
     """What to do after a fault.
 
-    ``result`` is UNKNOWN_RESULT, NOT_DELIVERED or REFUSED. ``state_check`` is NOT_APPLIED, READ_ONCE or
-    READ_REPEATEDLY. ``refusal`` is the reason for each id of a REFUSED batch. ``stop`` is the reason for
-    which no further batch may be sent.
+    ``state_check`` is NOT_APPLIED, READ_ONCE or READ_REPEATEDLY. With ``is_lost`` the response is lost: the
+    state shows the result of the batch. ``refusal`` is the reason for each id of a batch that is refused as a
+    whole. Otherwise the batch was not delivered: it is sent again after a pause, if the fault is transient.
+    ``stop`` is the reason for which no further batch may be sent.
     """
 
-    result: str
     state_check: str
+    is_lost: bool = False
     refusal: Optional[Refusal] = None
     stop: Optional[str] = None
 
@@ -44,25 +38,26 @@ class FaultDecision(NamedTuple):
 def decide_on_fault(fault: RequestError) -> FaultDecision:
     """Return what to do after a batch call that ended in ``fault``."""
     if fault.may_be_applied:
-        return FaultDecision(UNKNOWN_RESULT, READ_REPEATEDLY)
+        return FaultDecision(READ_REPEATEDLY, is_lost=True)
     if not isinstance(fault, StatusError):
-        return FaultDecision(NOT_DELIVERED, NOT_APPLIED)
+        return FaultDecision(NOT_APPLIED)
     if fault.status == 503:
         # After a 503 of the control plane nothing was done. A proxy that responds with 503 may have
         # forwarded the batch.
-        return FaultDecision(NOT_DELIVERED, READ_ONCE if fault.is_from_api else READ_REPEATEDLY)
+        return FaultDecision(READ_ONCE if fault.is_from_api else READ_REPEATEDLY)
     # After a 401 nothing was done. The client has retried it already.
     if fault.refused_for_now or fault.status == 401:
-        return FaultDecision(NOT_DELIVERED, NOT_APPLIED)
+        return FaultDecision(NOT_APPLIED)
     refusal = Refusal(fault.code, fault.text or fault.message)
     if fault.status == 403:
-        return FaultDecision(REFUSED, NOT_APPLIED, refusal, str(fault))
+        return FaultDecision(NOT_APPLIED, refusal=refusal, stop=str(fault))
     stop = None
     if fault.is_no_such_endpoint:
         # A 404 of the API may also mean a workload.
         reason = _NOT_THERE if fault.status == 404 and fault.is_from_api else _NO_BATCHES
         stop = "{0}; {1}".format(fault, reason)
-    return FaultDecision(REFUSED, READ_REPEATEDLY if fault.may_be_from_proxy else NOT_APPLIED, refusal, stop)
+    state_check = READ_REPEATEDLY if fault.may_be_from_proxy else NOT_APPLIED
+    return FaultDecision(state_check, refusal=refusal, stop=stop)
 
 
 def is_overload(fault: RequestError) -> bool:

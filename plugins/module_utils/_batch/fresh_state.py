@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Sequence
 
-from .._workload.phases import DELETE, is_active
+from .._workload.phases import DELETE, PHASES, is_active
 from .._workload.state import StateReader
 from .._workload.workload import Workload
-from .outcome import SKIPPED, Outcome
-from .plan import PHASE, Rules, plan_one, settled_by
+from .outcome import Outcome
+from .plan import Rules, plan_one, settled_by
 
 # Seconds after which state is too old to delete by.
 MAX_AGE = 5.0
@@ -40,11 +40,15 @@ class FreshState:
         read_at: float,
     ) -> None:
         self._reader = reader
-        self._rules = rules
         self._ids = ids
         self._position = {workload_id: position for position, workload_id in enumerate(ids)}
         self._state = state
-        self._was_active = {workload_id: is_active(state[workload_id].phase) for workload_id in ids}
+        inactive = rules._replace(only_phases=[phase for phase in PHASES if not is_active(phase)])
+        # What was not active when it was chosen is not deleted while it is.
+        self._rules = {
+            one: rules if is_active(state[one].phase) or rules.only_phases is not None else inactive
+            for one in ids
+        }
         self._read_at = dict.fromkeys(ids, read_at)
         self._lookahead = _LOOKAHEAD
         self._lock = threading.Lock()
@@ -55,15 +59,8 @@ class FreshState:
         These are the workloads that the plan would leave alone now, and those that were not active when the
         plan was made and are active now.
         """
-        items = [plan_one(DELETE, workload, self._rules) for workload in self._current(ids)]
-        outcomes = settled_by(items)
-        settled = {outcome.id for outcome in outcomes}
-        for item in items:
-            one, phase = item.workload.id, item.workload.phase
-            is_expected = self._was_active[one] or self._rules.only_phases is not None
-            if one not in settled and is_active(phase) and not is_expected:
-                outcomes.append(Outcome(one, SKIPPED, PHASE, "it is now {0}".format(phase)))
-        return outcomes
+        workloads = self._current(ids)
+        return settled_by(plan_one(DELETE, one, self._rules[one.id]) for one in workloads)
 
     def _current(self, ids: Sequence[str]) -> list[Workload]:
         with self._lock:

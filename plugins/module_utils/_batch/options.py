@@ -21,7 +21,7 @@ from .._common.option_values import (
     with_whole_texts,
     within,
 )
-from .._workload.phases import DELETE, RESUME, phases
+from .._workload.phases import DELETE, RESUME, SUSPEND, phases
 from .plan import Rules, rules_after_stop
 
 DEFAULT_WORKLOADS_LIMIT = 1000
@@ -29,12 +29,10 @@ DEFAULT_WORKLOADS_LIMIT = 1000
 # The API's own limit (Run:ai API 2.24, workloads batch).
 LARGEST_BATCH = 100
 
-_DEFAULT_MAX_FAILURES = "10%"
-# What is deleted does not come back: one call at a time, and none after a refusal.
-_DELETE_CONCURRENCY = 1
-_DELETE_MAX_FAILURES = "0"
-
-
+# Without concurrency it follows the responses.
+_DEFAULT_CONCURRENCY = {SUSPEND: None, RESUME: None, DELETE: 1}
+# What is deleted does not come back.
+_DEFAULT_MAX_FAILURES = {SUSPEND: "10%", RESUME: "10%", DELETE: "0"}
 # What holds an action back: an unanswered question must not lift it.
 BRAKES = ("protect", "only_phases", "max_affected", "max_failures", "deadline")
 
@@ -103,11 +101,11 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
     action = params["action"]
     warnings: list[str] = []
     concurrency = params["concurrency"]
-    if concurrency is None and action == DELETE:
-        concurrency = _DELETE_CONCURRENCY
+    if concurrency is None:
+        concurrency = _DEFAULT_CONCURRENCY[action]
     max_failures = params["max_failures"]
     if max_failures is None:
-        max_failures = _DELETE_MAX_FAILURES if action == DELETE else _DEFAULT_MAX_FAILURES
+        max_failures = _DEFAULT_MAX_FAILURES[action]
     deadline = params["deadline"]
     if deadline is not None and deadline <= 0:
         raise OptionError("deadline", "must be a number of seconds greater than 0")
@@ -147,8 +145,6 @@ def _uncut(value: Any) -> Any:
 def _only_phases(value: Optional[list[str]], warnings: list[str]) -> Optional[frozenset[str]]:
     if value is None:
         return None
-    # An unanswered question must not widen what is acted on.
-    reject_blank("only_phases", value)
     return frozenset(phases("only_phases", names("only_phases", value), warnings).values())
 
 

@@ -17,11 +17,12 @@ from .._workload.phases import (
     SEND,
     STOPPED,
     STOPPING,
+    WAIT,
     meaning,
     names_of,
 )
 from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
-from .outcome import FAILED, SKIPPED, UNCHANGED, Outcome
+from .outcome import FAILED, SKIPPED, Outcome
 
 PROTECTED = "protected"
 PHASE = "phase"
@@ -124,12 +125,11 @@ def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
 
 
 def settled_by(items: Iterable[PlannedItem]) -> list[Outcome]:
-    """Return the outcomes of those items that need no call."""
-    outcome = {ALREADY_DONE: UNCHANGED, SKIPPED: SKIPPED, FAILED: FAILED}
+    """Return the outcomes of those items that need no call: their decisions are outcomes too."""
     return [
-        Outcome(item.workload.id, outcome[item.decision], item.reason, item.message)
+        Outcome(item.workload.id, item.decision, item.reason, item.message)
         for item in items
-        if item.decision in outcome
+        if item.decision not in (SEND, WAIT)
     ]
 
 

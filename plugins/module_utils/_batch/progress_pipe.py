@@ -18,7 +18,7 @@ import signal
 import stat
 import threading
 from collections.abc import Iterator, MutableMapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Callable, Optional
 
@@ -63,20 +63,17 @@ def progress_lines(
     means for a pipe, the block runs without lines.
     """
     path = os.path.join(folder, "runai-" + os.urandom(8).hex())
-    ends = _make_pipe(path)
-    if ends is None:
+    try:
+        os.mkfifo(path, 0o600)
+        # Open for both, nothing waits for a writer, and reads do not end with one (Linux, fifo(7)).
+        pipe = os.open(path, os.O_RDWR)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(path)
         yield
         return
-    reading, writing = ends
     showing = threading.RLock()
-
-    def show_undisturbed(line: str) -> None:
-        with showing:
-            show(line)
-
-    reader = threading.Thread(
-        target=_read, args=(reading, path, show_undisturbed), name="progress", daemon=True
-    )
+    reader = threading.Thread(target=_read, args=(pipe, path, show, showing), name="progress", daemon=True)
     with _signals_blocked():
         reader.start()
     environ[_VARIABLE] = path
@@ -85,14 +82,9 @@ def progress_lines(
             yield
     finally:
         environ.pop(_VARIABLE, None)
-        try:
-            # A module that outlives its task holds the other end open, so there may be no end of file.
-            os.set_blocking(writing, True)
-            with suppress(OSError):
-                os.write(writing, _END + b"\n")
-            reader.join()
-        finally:
-            os.close(writing)
+        os.write(pipe, _END + b"\n")
+        reader.join()
+        os.close(pipe)
 
 
 @contextmanager
@@ -142,23 +134,6 @@ def _ends_delayed(showing: threading.RLock) -> Iterator[None]:
                 signal.signal(changed, before)
 
 
-def _make_pipe(path: str) -> Optional[tuple[int, int]]:
-    """Return both ends of a new pipe, the one to read from first; ``None`` where there can be none."""
-    with ExitStack() as undo:
-        try:
-            os.mkfifo(path, 0o600)
-            undo.callback(os.unlink, path)
-            # Not blocking, since both ends are opened here, one after the other.
-            reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-            undo.callback(os.close, reading)
-            writing = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            return None
-        undo.pop_all()
-    os.set_blocking(reading, True)
-    return reading, writing
-
-
 def _open_for_writing(path: str) -> Optional[int]:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -177,13 +152,14 @@ def _encoded(line: str) -> bytes:
     return text + b"\n"
 
 
-def _read(descriptor: int, path: str, show: Callable[[str], None]) -> None:
-    # When lines can't be shown any more, the play is gone.
-    with open(descriptor, "rb") as pipe, suppress(OSError):
+def _read(descriptor: int, path: str, show: Callable[[str], None], showing: threading.RLock) -> None:
+    with open(descriptor, "rb", closefd=False) as pipe:
         for line in pipe:
             # Whoever wrote this has opened it.
             with suppress(OSError):
                 os.unlink(path)
             if line == _END + b"\n":
                 return
-            show(line[:-1].decode("utf-8", "ignore"))
+            # One that can't be shown, as when the play is gone, must not leave the pipe full.
+            with showing, suppress(Exception):
+                show(line[:-1].decode("utf-8", "ignore"))

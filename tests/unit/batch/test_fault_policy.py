@@ -18,13 +18,14 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.fault_policy import (
     NOT_APPLIED,
-    NOT_DELIVERED,
     READ_ONCE,
     READ_REPEATEDLY,
-    REFUSED,
-    UNKNOWN_RESULT,
     decide_on_fault,
 )
+
+LOST = "lost"
+NOT_DELIVERED = "not delivered"
+REFUSED = "refused"
 
 
 def status(number: int, code: Optional[int] = None) -> StatusError:
@@ -35,10 +36,10 @@ def status(number: int, code: Optional[int] = None) -> StatusError:
 @pytest.mark.parametrize(
     ("fault", "result", "state_check"),
     [
-        (ResponseLost("POST", "/b", "a timeout", "no response"), UNKNOWN_RESULT, READ_REPEATEDLY),
-        (MalformedResponse("POST", "/b", "not JSON", "html"), UNKNOWN_RESULT, READ_REPEATEDLY),
-        *((status(number, number), UNKNOWN_RESULT, READ_REPEATEDLY) for number in (408, 500, 502, 504)),
-        *((status(number), UNKNOWN_RESULT, READ_REPEATEDLY) for number in (408, 500, 502, 504, 520)),
+        (ResponseLost("POST", "/b", "a timeout", "no response"), LOST, READ_REPEATEDLY),
+        (MalformedResponse("POST", "/b", "not JSON", "html"), LOST, READ_REPEATEDLY),
+        *((status(number, number), LOST, READ_REPEATEDLY) for number in (408, 500, 502, 504)),
+        *((status(number), LOST, READ_REPEATEDLY) for number in (408, 500, 502, 504, 520)),
         (NotDelivered("POST", "/b", "refused", "connection refused"), NOT_DELIVERED, NOT_APPLIED),
         (NotDelivered("POST", "/b", "k", "wrong certificate", lasting=True), NOT_DELIVERED, NOT_APPLIED),
         (NoToken(status(400, 400), "an-id", "https://a.example"), NOT_DELIVERED, NOT_APPLIED),
@@ -59,7 +60,8 @@ def test_decide_on_fault_each_kind_has_its_decision(
     fault: RequestError, result: str, state_check: str
 ) -> None:
     fault_decision = decide_on_fault(fault)
-    assert (fault_decision.result, fault_decision.state_check) == (result, state_check)
+    assert fault_decision.state_check == state_check
+    assert fault_decision.is_lost is (result == LOST)
     assert (fault_decision.refusal is not None) is (result == REFUSED)
 
 
