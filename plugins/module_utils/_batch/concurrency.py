@@ -10,9 +10,12 @@ import threading
 import time
 from collections import deque
 from statistics import median
+from typing import Optional
 
 from .._common.option_values import MOST_CONCURRENT
 
+# Where concurrency is not given.
+_FIRST = 4
 # Multiples of the fastest response: as fast as before up to the first, slower above the second.
 _AS_FAST = 1.5
 _SLOWER = 2.0
@@ -22,21 +25,21 @@ _PROBE_AFTER = 8
 
 
 class ConcurrencyLimit:
-    """The ``limit`` of batches in flight: fixed, or from 1 to ``most``. Safe to use from several threads.
+    """The ``limit`` of batches in flight: ``fixed``, or from 1 to ``most``. Safe to use from several threads.
 
     It grows by one with each fast response and halves when the control plane is overloaded. It then grows
     back to the number of batches that the control plane accepted, and tries one more from time to time.
     """
 
-    def __init__(self, start: int, is_fixed: bool) -> None:
-        self.limit = self._limit_before = start
-        self.most = self._ceiling = start if is_fixed else MOST_CONCURRENT
-        self._least = start if is_fixed else 1
+    def __init__(self, fixed: Optional[int]) -> None:
+        self.limit = self._limit_before = fixed or _FIRST
+        self.most = self._ceiling = fixed or MOST_CONCURRENT
+        self._least = fixed or 1
         self._lock = threading.Lock()
         self._refused = 0
         self._halved_at = float("-inf")
         self._fastest = float("inf")
-        self._recent: deque[float] = deque(maxlen=start)
+        self._recent: deque[float] = deque(maxlen=self.limit)
         self._responses_at_ceiling = 0
         self._probe_after = _PROBE_AFTER
 

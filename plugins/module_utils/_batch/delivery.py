@@ -17,18 +17,7 @@ from typing import NamedTuple, Optional
 
 from .._api.errors import Interrupted, RequestError, StatusError
 from .._api.responses import BatchResponse, Refusal
-from .._workload.phases import (
-    ALREADY_DONE,
-    DELETE,
-    FINISHED_PHASES,
-    RESUME,
-    SEND,
-    STOPPED,
-    STOPPING,
-    WAIT,
-    canonical,
-    meaning,
-)
+from .._workload.phases import DELETE, SEND, WAIT, meaning
 from .._workload.workload import FORBIDDEN, MISSING, SEEN, Workload
 from .context import BatchContext
 from .fault_policy import (
@@ -52,7 +41,7 @@ from .outcome import (
     BatchRecord,
     Outcome,
 )
-from .plan import NOT_FOUND, Rules, plan_one
+from .plan import NOT_FOUND, is_done, plan_one
 
 # The control plane is asynchronous: a phase may change some seconds after the response.
 _LAG_SECONDS = 10.0
@@ -60,8 +49,6 @@ _FIRST_READ_PAUSE = 0.5
 _LONGEST_READ_PAUSE = 2.0
 # Calls for an id that the responses omit.
 _CALLS_FOR_OMITTED = 2
-# Whether a workload is in the requested state does not depend on the options.
-_NO_RULES = Rules(protect=(), only_phases=None, tolerate=())
 
 
 class BatchResult(NamedTuple):
@@ -352,13 +339,9 @@ class Delivery:
         return workload.presence == SEEN and meaning(self._action, workload.phase) in (SEND, WAIT)
 
     def _is_done(self, workload: Workload) -> bool:
-        """Return whether the workload is in the requested state, and this proves that it was acted on."""
-        if workload.id in self._context.hooks.send_anyway:
-            return False
-        if self._action == RESUME and canonical(workload.phase) in FINISHED_PHASES:
-            # A stopped workload finishes only after a resume.
-            return canonical(self._context.run_state.state[workload.id].phase) in (STOPPED, STOPPING)
-        return plan_one(self._action, workload, _NO_RULES).decision == ALREADY_DONE
+        before = self._context.run_state.state[workload.id]
+        is_proof = workload.id not in self._context.hooks.send_anyway
+        return is_proof and is_done(self._action, workload, before)
 
     def _lag_left(self) -> float:
         return max(0.0, min(_LAG_SECONDS, self._retry_budget.left))

@@ -18,18 +18,17 @@ from .context import BatchContext
 from .delivery import BatchResult, Delivery
 from .fresh_state import FreshState
 from .outcome import FAILED, INTERNAL, REFUSED, UNKNOWN_OUTCOME, Outcome
-from .plan import chunks
 
 
 class Dispatcher:
-    """Sends ids in batches and settles them.
+    """Sends ids in batches and settles them. ``fresh_state`` is for deletes.
 
-    ``planned`` is the number of ids that the plan acts on. ``fresh_state`` is for deletes.
+    When it is made, the planned ids are those without an outcome.
     """
 
-    def __init__(self, context: BatchContext, planned: int, fresh_state: Optional[FreshState] = None) -> None:
+    def __init__(self, context: BatchContext, fresh_state: Optional[FreshState]) -> None:
         self._context = context
-        self._planned = planned
+        self._planned = len(context.run_state.unsettled())
         self._fresh_state = fresh_state
         self._has_begun = False
         self._refused = 0
@@ -38,10 +37,10 @@ class Dispatcher:
 
     def send(self, ids: Sequence[str]) -> None:
         """Send ``ids``, which were not sent before. Those that may not be sent stay without an outcome."""
-        concurrency = self._context.concurrency
-        waiting = list(chunks(ids, self._context.options.batch_size))
+        concurrency, size = self._context.concurrency, self._context.options.batch_size
+        waiting = [ids[start : start + size] for start in range(0, len(ids), size)]
         with ThreadPoolExecutor(max_workers=concurrency.most) as pool:
-            running: dict[Future[BatchResult], list[str]] = {}
+            running: dict[Future[BatchResult], Sequence[str]] = {}
             while True:
                 while waiting and len(running) < concurrency.limit and self._begin(waiting[0]):
                     batch = waiting.pop(0)
@@ -79,7 +78,7 @@ class Dispatcher:
             return False
         return True
 
-    def _take(self, future: Future[BatchResult], batch: list[str]) -> None:
+    def _take(self, future: Future[BatchResult], batch: Sequence[str]) -> None:
         options, run_state = self._context.options, self._context.run_state
         try:
             result = future.result()

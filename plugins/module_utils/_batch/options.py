@@ -79,16 +79,6 @@ class BatchOptions(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def with_texts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options with each list that was ``given`` as one text, as in surveys, split."""
-    # Ids are split later: commas and white space separate them alike.
-    params = with_whole_texts(params, given, ("ids", "protect"))
-    phases_text = given.get("only_phases")
-    if not isinstance(phases_text, str):
-        return params
-    return {**params, "only_phases": [phase for phase in phases_text.split(",") if phase.strip()]}
-
-
 def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchOptions:
     """Check and settle the options; raise OptionError for the first that can't be used.
 
@@ -98,6 +88,7 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
     for option in BRAKES:
         if option in given:
             reject_blank(option, _uncut(given[option]), may_be_empty=option == "protect")
+    params = _with_texts(params, given)
     action = params["action"]
     warnings: list[str] = []
     concurrency = params["concurrency"]
@@ -110,9 +101,12 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
     if deadline is not None and deadline <= 0:
         raise OptionError("deadline", "must be a number of seconds greater than 0")
     ids = parse_ids(params["ids"], "ids")
+    only_phases = params["only_phases"]
+    if only_phases is not None:
+        only_phases = phases("only_phases", names("only_phases", only_phases), warnings).values()
     rules = Rules(
         protect=frozenset(parse_ids(params["protect"], "protect").ids),
-        only_phases=_only_phases(params["only_phases"], warnings),
+        only_phases=None if only_phases is None else frozenset(only_phases),
         tolerate=frozenset(params["tolerate"] or ()),
     )
     return BatchOptions(
@@ -135,17 +129,21 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
     )
 
 
+def _with_texts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with each list that was ``given`` as one text, as in surveys, split."""
+    # Ids are split later: commas and white space separate them alike.
+    params = with_whole_texts(params, given, ("ids", "protect"))
+    phases_text = given.get("only_phases")
+    if not isinstance(phases_text, str):
+        return params
+    return {**params, "only_phases": [phase for phase in phases_text.split(",") if phase.strip()]}
+
+
 def _uncut(value: Any) -> Any:
     """Return texts with blanks for commas, so that a text of commas alone counts as blank."""
     if isinstance(value, list):
         return [_uncut(element) for element in value]
     return value.replace(",", " ") if isinstance(value, str) else value
-
-
-def _only_phases(value: Optional[list[str]], warnings: list[str]) -> Optional[frozenset[str]]:
-    if value is None:
-        return None
-    return frozenset(phases("only_phases", names("only_phases", value), warnings).values())
 
 
 def _max_failures(value: str) -> MaxFailures:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, Optional
 
 from .._workload.phases import (
@@ -14,6 +14,8 @@ from .._workload.phases import (
     DELETE,
     DELETING,
     FINISHED,
+    FINISHED_PHASES,
+    RESUME,
     SEND,
     STOPPED,
     STOPPING,
@@ -87,6 +89,16 @@ def plan_one(action: str, workload: Workload, rules: Rules) -> PlannedItem:
     return PlannedItem(workload, decision)
 
 
+def is_done(action: str, workload: Workload, before: Workload) -> bool:
+    """Return whether a workload is in the requested state, which proves a change since ``before``."""
+    if workload.presence != SEEN:
+        return workload.presence == MISSING and action == DELETE
+    if action == RESUME and workload.phase in FINISHED_PHASES:
+        # A stopped workload finishes only after a resume.
+        return before.phase in (STOPPED, STOPPING)
+    return meaning(action, workload.phase) == ALREADY_DONE
+
+
 def rules_after_stop(rules: Rules) -> Rules:
     """Return the rules after a wait for Stopped: whoever allows Stopping also allows Stopped."""
     if rules.only_phases is None or STOPPING not in rules.only_phases:
@@ -116,12 +128,6 @@ def describe_ceiling(affected: int, max_affected: Optional[int]) -> Optional[str
     return "max_affected is {0}, but {1} would be acted on, {2} more; nothing was sent".format(
         max_affected, affected, affected - max_affected
     )
-
-
-def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
-    """Cut ``ids`` into lists of at most ``size``."""
-    for start in range(0, len(ids), size):
-        yield list(ids[start : start + size])
 
 
 def settled_by(items: Iterable[PlannedItem]) -> list[Outcome]:

@@ -40,14 +40,12 @@ def progress_sink(environ: MutableMapping[str, str]) -> Callable[[str], None]:
     The variable is taken out of ``environ``, so that nothing that the module starts finds it.
     """
     path = environ.pop(_VARIABLE, None)
-    descriptor = None if path is None else _open_for_writing(path)
-    if descriptor is None:
-        return lambda line: None
-    pipe: int = descriptor
+    pipe = None if path is None else _open_for_writing(path)
 
     def say(line: str) -> None:
-        with suppress(OSError):
-            os.write(pipe, _encoded(line))
+        if pipe is not None:
+            with suppress(OSError):
+                os.write(pipe, _encoded(line))
 
     return say
 
@@ -74,8 +72,13 @@ def progress_lines(
         return
     showing = threading.RLock()
     reader = threading.Thread(target=_read, args=(pipe, path, show, showing), name="progress", daemon=True)
-    with _signals_blocked():
+    # Handlers run in the main thread, which waits for the module. A signal that another thread gets does not
+    # wake it: an interrupted play would go on until the module ends.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
         reader.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     environ[_VARIABLE] = path
     try:
         with _ends_delayed(showing):
@@ -85,20 +88,6 @@ def progress_lines(
         os.write(pipe, _END + b"\n")
         reader.join()
         os.close(pipe)
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Let a thread that is started within the block get no signals.
-
-    Handlers run in the main thread, which waits for the module. A signal that another thread gets does
-    not wake it: an interrupted play would go on until the module ends.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

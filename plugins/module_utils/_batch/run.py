@@ -23,12 +23,11 @@ from .._system.processes import watch_ancestors
 from .._system.signals import heeded_interrupts
 from .._workload.phases import DELETE, SEND, WAIT
 from .._workload.state import StateReader
-from .._workload.workload import Workload
 from .concurrency import ConcurrencyLimit
 from .context import NO_HOOKS, BatchContext, BatchHooks
 from .dispatch import Dispatcher
 from .fresh_state import FreshState
-from .options import DEFAULT_WORKLOADS_LIMIT, BatchOptions, batch_options, with_texts
+from .options import DEFAULT_WORKLOADS_LIMIT, BatchOptions, batch_options
 from .outcome import CHANGED, NOT_ATTEMPTED, Outcome
 from .plan import PlannedItem, describe_ceiling, ids_to, plan_one, send_anyway, settled_by
 from .progress import Progress
@@ -38,8 +37,6 @@ from .run_state import RunState
 from .wait import resume_after_stop, wait_until_reached
 
 _LEAST_READERS = 4
-# Where concurrency is not given, the number of batches in flight follows the responses of the control plane.
-_FIRST_CONCURRENCY = 4
 
 
 def run_batch(
@@ -59,7 +56,6 @@ def run_batch(
     if its play were gone.
     """
     given = given or {}
-    params = with_texts(params, given)
     try:
         options = batch_options(params, given)
         # What selected nothing has nothing to do, also where nobody may connect.
@@ -121,10 +117,8 @@ def _work(
     run_state: RunState,
 ) -> None:
     """Connect, and settle the ids as far as the run gets."""
-    workers = max(options.concurrency or _FIRST_CONCURRENCY, _LEAST_READERS)
-    concurrency = ConcurrencyLimit(
-        options.concurrency or _FIRST_CONCURRENCY, is_fixed=options.concurrency is not None
-    )
+    workers = max(options.concurrency or 0, _LEAST_READERS)
+    concurrency = ConcurrencyLimit(options.concurrency)
     client = Client(
         connection,
         workers + concurrency.most,
@@ -148,7 +142,11 @@ def _plan_and_act(context: BatchContext) -> None:
     """Read the state, plan, and act on the plan unless something forbids it."""
     options, run_state = context.options, context.run_state
     read_at = time.monotonic()
-    run_state.state = {**context.hooks.state, **_read_missing(context)}
+    known = context.hooks.state
+    to_read = [one for one in run_state.ids if one not in known]
+    if to_read:
+        context.progress.phase("reading the state of {0}".format(counted(len(to_read), "workload")))
+    run_state.state = {**known, **context.reader.read(to_read, on_read=context.progress.reading)}
     plan = [plan_one(options.action, run_state.state[one], options.rules) for one in run_state.ids]
     plan = send_anyway(plan, context.hooks.send_anyway)
     run_state.settle(settled_by(plan))
@@ -163,26 +161,16 @@ def _plan_and_act(context: BatchContext) -> None:
         _act(context, plan, read_at)
 
 
-def _read_missing(context: BatchContext) -> Mapping[str, Workload]:
-    """Read the state of the workloads that the caller has not read."""
-    ids = [one for one in context.run_state.ids if one not in context.hooks.state]
-    if not ids:
-        return {}
-    context.progress.phase("reading the state of {0}".format(counted(len(ids), "workload")))
-    return context.reader.read(ids, on_read=context.progress.reading)
-
-
 def _act(context: BatchContext, plan: Sequence[PlannedItem], read_at: float) -> None:
     """Send what the plan says, and wait for it where that is asked for."""
     options, run_state = context.options, context.run_state
-    to_send, to_wait_for = ids_to(SEND, plan), ids_to(WAIT, plan)
+    to_send = ids_to(SEND, plan)
     fresh_state = None
     if options.action == DELETE:
         fresh_state = FreshState(context.reader, options.rules, to_send, run_state.state, read_at)
-    dispatcher = Dispatcher(context, len(to_send) + len(to_wait_for), fresh_state)
+    dispatcher = Dispatcher(context, fresh_state)
     dispatcher.send(to_send)
-    if to_wait_for:
-        resume_after_stop(context, dispatcher, to_wait_for)
+    resume_after_stop(context, dispatcher, ids_to(WAIT, plan))
     stop = dispatcher.why_stopped()
     if stop is not None and (run_state.counts[NOT_ATTEMPTED] or run_state.unsettled()):
         run_state.stop_for(stop)

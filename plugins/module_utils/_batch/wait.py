@@ -29,8 +29,6 @@ from .dispatch import Dispatcher
 from .outcome import CHANGED, FAILED, STILL_STOPPING, UNCHANGED, Outcome
 from .plan import ids_to, plan_one, settled_by
 
-_Workloads = Mapping[str, Workload]
-
 
 def wait_until_reached(context: BatchContext, can_read: bool) -> None:
     """Wait until all workloads that changed, or were on their way, reach the target of the action.
@@ -58,11 +56,11 @@ def wait_until_reached(context: BatchContext, can_read: bool) -> None:
         or (outcome.outcome == UNCHANGED and not is_reached(run_state.state[outcome.id]))
     }
     try:
-        for read_at, settled, left in _poll(
+        for read_at, state in _poll(
             context, list(short) if can_read else [], is_settled, "to be {0}".format(target)
         ):
-            short.update({**left, **settled})
-            reached = [workload for workload in settled.values() if is_reached(workload)]
+            short.update(state)
+            reached = [workload for workload in state.values() if is_reached(workload)]
             for workload in reached:
                 del short[workload.id]
             context.hooks.on_reached(read_at, reached)
@@ -81,16 +79,16 @@ def resume_after_stop(context: BatchContext, dispatcher: Dispatcher, ids: Sequen
         return
     ready: list[str] = []
     try:
-        for _read_at, settled, _left in _poll(
+        for _read_at, state in _poll(
             context,
             ids,
             lambda workload: plan_one(RESUME, workload, options.sending_rules).decision != WAIT,
             "to stop before they are resumed",
         ):
-            items = [plan_one(RESUME, workload, options.sending_rules) for workload in settled.values()]
+            items = [plan_one(RESUME, workload, options.sending_rules) for workload in state.values()]
             run_state.settle(settled_by(items))
             ready += ids_to(SEND, items)
-            if len(ready) >= options.batch_size or not settled:
+            if len(ready) >= options.batch_size or all(item.decision == WAIT for item in items):
                 dispatcher.send(ready)
                 ready = []
             if dispatcher.why_stopped() is not None:
@@ -112,12 +110,11 @@ def resume_after_stop(context: BatchContext, dispatcher: Dispatcher, ids: Sequen
 
 def _poll(
     context: BatchContext, ids: Sequence[str], is_settled: Callable[[Workload], bool], purpose: str
-) -> Iterator[tuple[float, _Workloads, _Workloads]]:
+) -> Iterator[tuple[float, Mapping[str, Workload]]]:
     """Read the state every ``wait_interval`` until all ids are settled or ``wait_timeout`` is over.
 
-    Yields after each read when it began, the workloads for which ``is_settled`` is now true, and the rest.
-    The last read comes when the time is over. ``purpose`` ends the progress line. Raises RequestError and
-    Interrupted.
+    Yields after each read when it began, and the workloads that were not settled before. The last read comes
+    when the time is over. ``purpose`` ends the progress line. Raises RequestError and Interrupted.
     """
     options = context.options
     until = time.monotonic() + options.wait_timeout
@@ -125,10 +122,9 @@ def _poll(
     while left:
         read_at = time.monotonic()
         state = context.reader.read(left)
-        settled = {one: state[one] for one in left if is_settled(state[one])}
-        left = [one for one in left if one not in settled]
+        left = [one for one in left if not is_settled(state[one])]
         context.progress.waiting(len(left), purpose, options.wait_timeout)
-        yield read_at, settled, {one: state[one] for one in left}
+        yield read_at, state
         if not left or read_at >= until:
             return
         context.cancellation.sleep(max(0.0, min(options.wait_interval, until - time.monotonic())))

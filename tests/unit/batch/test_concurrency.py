@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import heapq
+from typing import Optional
 
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import concurrency as _concurrency
@@ -24,9 +25,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 class Rounds:
     """A limit whose responses come in rounds: as many as the limit, all after the same time."""
 
-    def __init__(self, clock: FakeClock, start: int = 4, is_fixed: bool = False) -> None:
+    def __init__(self, clock: FakeClock, start: int = 4, fixed: Optional[int] = None) -> None:
         self.clock = clock
-        self.limit = ConcurrencyLimit(start, is_fixed)
+        self.limit = ConcurrencyLimit(fixed)
+        self.limit._set_limit(fixed or start)
 
     def respond(self, seconds: float = 1.0, rounds: int = 1) -> int:
         for _round in range(rounds):
@@ -110,7 +112,7 @@ def test_limit_with_one_slow_response_goes_on(clock: FakeClock) -> None:
 
 
 def test_limit_that_is_fixed_never_moves(clock: FakeClock) -> None:
-    rounds = Rounds(clock, start=3, is_fixed=True)
+    rounds = Rounds(clock, fixed=3)
     assert [rounds.respond(), rounds.refuse(3), rounds.respond(seconds=50.0, rounds=3)] == [3, 3, 3]
 
 
@@ -160,5 +162,5 @@ def seconds_of(limit: ConcurrencyLimit, clock: FakeClock, batches: int, accepted
 
 
 def test_limit_where_more_than_six_are_refused_takes_little_longer_than_six(clock: FakeClock) -> None:
-    best = seconds_of(ConcurrencyLimit(6, is_fixed=True), clock, 100, accepted=6)
-    assert seconds_of(ConcurrencyLimit(4, is_fixed=False), clock, 100, accepted=6) <= 1.25 * best
+    best = seconds_of(ConcurrencyLimit(6), clock, 100, accepted=6)
+    assert seconds_of(ConcurrencyLimit(None), clock, 100, accepted=6) <= 1.25 * best

@@ -12,7 +12,6 @@ from ansible_collections.gpuops.runai.plugins.module_utils._batch.plan import (
     TOLERATED,
     PlannedItem,
     Rules,
-    chunks,
     describe_ceiling,
     ids_to,
     plan_one,
@@ -173,12 +172,3 @@ def test_ids_to_any_plan_has_each_id_once_by_decision(decisions: list[str]) -> N
     ]
     found = {one: decision for decision in set(decisions) for one in ids_to(decision, plan)}
     assert found == {item.workload.id: item.decision for item in plan}
-
-
-@given(st.lists(st.integers(), max_size=300), st.integers(1, 100))
-def test_chunks_any_ids_are_full_but_for_the_last(numbers: list[int], size: int) -> None:
-    ids = [str(number) for number in numbers]
-    cut = list(chunks(ids, size))
-    assert [one for chunk in cut for one in chunk] == ids
-    assert all(len(chunk) == size for chunk in cut[:-1])
-    assert all(0 < len(chunk) <= size for chunk in cut)
