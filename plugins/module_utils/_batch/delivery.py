@@ -271,7 +271,7 @@ class Delivery:
         self._stop_for_problem(problem)
         if self._is_in_doubt:
             self._settle_unknown(_with_problem(text, problem))
-        elif self._owed and (self._omissions >= _CALLS_FOR_OMITTED or self._retry_budget.left <= 0):
+        elif self._omissions >= _CALLS_FOR_OMITTED or self._retry_budget.left <= 0:
             self._settle_unknown(text + ", and its phase did not change")
         elif self._owed:
             self._stats.count_retry("a response that omitted an id")

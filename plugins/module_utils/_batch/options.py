@@ -100,6 +100,9 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
     deadline = params["deadline"]
     if deadline is not None and deadline <= 0:
         raise OptionError("deadline", "must be a number of seconds greater than 0")
+    # No file has such a name, and asking for it is no ordinary error to Python.
+    if "\0" in (params["report_path"] or ""):
+        raise OptionError("report_path", "holds a null byte")
     ids = parse_ids(params["ids"], "ids")
     only_phases = params["only_phases"]
     if only_phases is not None:
@@ -123,7 +126,7 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
         wait_interval=seconds("wait_interval", params["wait_interval"], 0.01),
         accepts_active=params["wait_for"] == "active",
         deadline=deadline,
-        report_path=_report_path(params["report_path"]),
+        report_path=params["report_path"] or None,
         workloads_limit=whole("workloads_limit", params["workloads_limit"], 0) or 0,
         warnings=tuple(warnings),
     )
@@ -151,10 +154,3 @@ def _max_failures(value: str) -> MaxFailures:
     if match is None or (match.group(2) and int(match.group(1)) > 100):
         raise OptionError("max_failures", "must be a number of ids, or a percentage from 0% to 100%")
     return MaxFailures(int(match.group(1)), bool(match.group(2)))
-
-
-def _report_path(value: Optional[str]) -> Optional[str]:
-    # No file has such a name, and asking for it is no ordinary error to Python.
-    if value and "\0" in value:
-        raise OptionError("report_path", "holds a null byte")
-    return value or None

@@ -71,7 +71,8 @@ def plan_one(action: str, workload: Workload, rules: Rules) -> PlannedItem:
     """Decide on one workload. The reasons have a fixed order, and the first one counts."""
     if workload.id in rules.protect:
         return PlannedItem(workload, SKIPPED, PROTECTED, _MESSAGES[PROTECTED])
-    if workload.presence == SEEN and not _is_in(workload.phase, rules.only_phases):
+    only, names = rules.only_phases, names_of(workload.phase)
+    if workload.presence == SEEN and only is not None and not any(name in only for name in names):
         return PlannedItem(workload, SKIPPED, PHASE, "it is now {0}".format(workload.phase))
     if workload.presence == MISSING:
         if action == DELETE:
@@ -137,10 +138,6 @@ def settled_by(items: Iterable[PlannedItem]) -> list[Outcome]:
         for item in items
         if item.decision not in (SEND, WAIT)
     ]
-
-
-def _is_in(phase: str, phases: Optional[Collection[str]]) -> bool:
-    return phases is None or any(name in phases for name in names_of(phase))
 
 
 def _cannot(workload: Workload, reason: str, rules: Rules) -> PlannedItem:

@@ -34,7 +34,6 @@ class ReportFile:
         self._folder: Optional[Folder] = None
         self._file: Optional[TextIO] = None
         self._fault: Optional[OSError] = None
-        self._replaced: dict[str, Mapping[str, Any]] = {}
         self.warnings: list[str] = []
 
     def open(self) -> None:
@@ -66,19 +65,21 @@ class ReportFile:
             with contextlib.suppress(OSError):
                 self._file.close()
 
-    def replace_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Have ``complete`` replace the rows that were written for the same ids."""
-        self._replaced.update((row["id"], row) for row in rows)
+    def complete(self, late_rows: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Rename the file to its final name. Where this is not possible, there is a warning.
 
-    def complete(self) -> None:
-        """Rename the file to its final name. Where this is not possible, there is a warning."""
+        ``late_rows`` replace those that were written for the same ids.
+        """
         if self._file is None or self._folder is None:
             return
         try:
             if self._fault is not None:
                 raise self._fault
-            if self._replaced:
-                self._folder.write_whole(self._name, self._with_replaced_rows(self._file))
+            late = {row["id"]: self._line(row) for row in late_rows}
+            if late:
+                self._file.seek(0)
+                lines = (late.get(json.loads(line)["id"], line) for line in self._file)
+                self._folder.write_whole(self._name, "".join(lines))
                 self._folder.remove(self._name + PART)
             else:
                 os.fsync(self._file.fileno())
@@ -149,11 +150,6 @@ class ReportFile:
                     self._path, PART
                 ),
             )
-
-    def _with_replaced_rows(self, file: TextIO) -> str:
-        file.seek(0)
-        rows = ((line, self._replaced.get(json.loads(line)["id"])) for line in file)
-        return "".join(line if row is None else self._line(row) for line, row in rows)
 
     def _line(self, row: Mapping[str, Any]) -> str:
         safe = {key: self._scrub(value) if isinstance(value, str) else value for key, value in row.items()}

@@ -21,7 +21,6 @@ from .outcome import (
     WORST_FIRST,
     Outcome,
     describe_counts,
-    report_row,
 )
 from .plan import NOT_FOUND
 from .run_state import RunState
@@ -72,8 +71,7 @@ def make_result(
         result["diff"] = _diff(run_state, by_outcome[CHANGED], int(budget.left * _DIFF_SHARE), budget.size)
         budget.left -= budget.size(result["diff"])
     ranked = sorted(outcomes, key=lambda outcome: WORST_FIRST.index(outcome.outcome))
-    rows = (report_row(outcome, run_state.state.get(outcome.id)) for outcome in ranked[:workloads_limit])
-    result["workloads"] = budget.take(rows)
+    result["workloads"] = budget.take(run_state.row(outcome.id) for outcome in ranked[:workloads_limit])
     result["workloads_truncated"] = len(result["workloads"]) < len(ranked)
     return result
 

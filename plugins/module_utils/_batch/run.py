@@ -87,7 +87,7 @@ def run_batch(
         run_state.mark_rest_not_attempted()
         if run_state.reason != ORPHANED:
             # Nobody is left to hear the result of a run whose play is gone: its report stays unfinished.
-            report_file.complete()
+            report_file.complete(run_state.row(one) for one in run_state.not_reached)
         run_state.seconds = round(time.monotonic() - began, 3)
         result = make_result(run_state, options.workloads_limit, with_diff, verbosity)
         progress.end(result["msg"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Optional
+from typing import Any, Optional
 
 from .._api.cancellation import STOPPED_EARLY
 from .._api.errors import Interrupted
@@ -62,7 +62,7 @@ class RunState:
         settled = list(outcomes)
         self.outcomes.update((outcome.id, outcome) for outcome in settled)
         self.counts.update(outcome.outcome for outcome in settled)
-        self._report_file.write(report_row(outcome, self.state.get(outcome.id)) for outcome in settled)
+        self._report_file.write(self.row(outcome.id) for outcome in settled)
 
     def stop(self, note: str) -> None:
         """Enter the reason why the run ends early."""
@@ -98,11 +98,12 @@ class RunState:
             self.outcomes[workload_id] = self.outcomes[workload_id]._replace(
                 reason=NOT_REACHED, message="{0}: {1}".format(short, place)
             )
-        self._report_file.replace_rows(
-            report_row(self.outcomes[workload_id], self.state.get(workload_id)) for workload_id in places
-        )
         parts = ["{0} {1}".format(count, place) for place, count in Counter(places.values()).most_common()]
         self.notes.append("{0} {1}: {2}".format(len(places), short, some_of(parts, _MOST_PLACES)))
+
+    def row(self, workload_id: str) -> dict[str, Any]:
+        """Return a settled id as a row of ``workloads`` and of the report file."""
+        return report_row(self.outcomes[workload_id], self.state.get(workload_id))
 
     def in_order(self) -> list[Outcome]:
         """Return the outcome of each id, in the order asked. All must be settled."""

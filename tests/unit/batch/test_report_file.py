@@ -70,8 +70,7 @@ def test_open_with_any_umask_makes_a_private_file(path: Path, part: Path, umask:
         report.open()
         assert part.stat().st_mode & 0o077 == 0
         report.write(ROWS)
-        report.replace_rows(ROWS[:1])
-        report.complete()
+        report.complete(ROWS[:1])
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o077 == 0
@@ -108,14 +107,11 @@ def test_open_with_an_empty_part_removes_it(path: Path, part: Path) -> None:
     report.complete()
 
 
-def test_complete_after_replace_rows_writes_the_new_rows(path: Path, part: Path) -> None:
+def test_complete_with_late_rows_replaces_those_of_the_same_ids(path: Path) -> None:
     report = report_file(path)
     report.open()
     report.write(ROWS)
-    report.replace_rows([{**ROWS[0], "message": "late, and s3cret"}])
-    # Until then a kill leaves what was written first.
-    assert lines(part) == ROWS
-    report.complete()
+    report.complete([{**ROWS[0], "message": "late, and s3cret"}])
     assert report.warnings == []
     assert lines(path) == [{**ROWS[0], "message": "late, and ***"}, ROWS[1]]
     assert list(path.parent.iterdir()) == [path]
@@ -204,8 +200,7 @@ def test_open_while_another_task_writes_is_rejected_and_keeps_its_part(path: Pat
             report_file(path).open()
     first.write(ROWS[1:])
     assert lines(part) == ROWS
-    first.replace_rows(ROWS[:1])
-    first.complete()
+    first.complete(ROWS[:1])
     assert lines(path) == ROWS
     assert list(path.parent.iterdir()) == [path]
     second = report_file(path)
