@@ -41,7 +41,6 @@ class FreshState:
     ) -> None:
         self._reader = reader
         self._ids = ids
-        self._position = {workload_id: position for position, workload_id in enumerate(ids)}
         self._state = state
         inactive = rules._replace(only_phases=[phase for phase in PHASES if not is_active(phase)])
         # What was not active when it was chosen is not deleted while it is.
@@ -66,7 +65,7 @@ class FreshState:
         with self._lock:
             now = time.monotonic()
             if any(now - self._read_at[workload_id] > MAX_AGE for workload_id in ids):
-                first = self._position[ids[0]]
+                first = self._ids.index(ids[0])
                 covered = self._ids[first : first + len(ids) * self._lookahead]
                 self._state.update(self._reader.read(covered))
                 self._read_at.update(dict.fromkeys(covered, now))

@@ -47,9 +47,7 @@ class MaxFailures(NamedTuple):
 
     def is_exceeded(self, failed: int, planned: int) -> bool:
         """Return whether ``failed`` of ``planned`` ids are more than the maximum."""
-        if self.is_percent:
-            return failed * 100 > self.number * planned
-        return failed > self.number
+        return failed * 100 > self.number * (planned if self.is_percent else 100)
 
     def __str__(self) -> str:
         return "{0}{1}".format(self.number, "%" if self.is_percent else "")

@@ -36,7 +36,7 @@ def make_result(
     run_state: RunState, workloads_limit: int, with_diff: bool, verbosity: int = 0
 ) -> dict[str, Any]:
     """Return the keys of the result, always the same ones, within the size that job viewers keep."""
-    outcomes = run_state.in_order()
+    outcomes = [run_state.outcomes[workload_id] for workload_id in run_state.ids]
     by_outcome: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
     for outcome in outcomes:
         by_outcome[outcome.outcome].append(outcome.id)

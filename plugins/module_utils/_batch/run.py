@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from .._api.cancellation import ORPHANED, Cancellation
 from .._api.client import Client
@@ -46,7 +46,7 @@ def run_batch(
     with_diff: bool,
     say: Callable[[str], None] = lambda line: None,
     verbosity: int = 0,
-    given: Optional[Mapping[str, Any]] = None,
+    given: Mapping[str, Any] = {},
     hooks: BatchHooks = NO_HOOKS,
 ) -> ModuleResult:
     """Do what the options say. Raises RequestsMissing, but nothing for what users or control planes do wrong.
@@ -55,7 +55,6 @@ def run_batch(
     ``given`` are the task's own arguments before Ansible completed them. Once interrupted, it ends as
     if its play were gone.
     """
-    given = given or {}
     try:
         options = batch_options(params, given)
         # What selected nothing has nothing to do, also where nobody may connect.

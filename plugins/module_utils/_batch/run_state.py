@@ -104,7 +104,3 @@ class RunState:
     def row(self, workload_id: str) -> dict[str, Any]:
         """Return a settled id as a row of ``workloads`` and of the report file."""
         return report_row(self.outcomes[workload_id], self.state.get(workload_id))
-
-    def in_order(self) -> list[Outcome]:
-        """Return the outcome of each id, in the order asked. All must be settled."""
-        return [self.outcomes[workload_id] for workload_id in self.ids]
