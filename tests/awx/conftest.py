@@ -59,6 +59,23 @@ class ControllerAPIModule(AnsibleModule):
             calls.write(json.dumps([os.path.basename(self._name), given]) + "\\n")
         self.exit_json(changed=False)
 """
+# Runs a module within the process of the task: a hundred objects would start as many interpreters.
+IN_PROCESS = """
+import contextlib, io, json
+from importlib import import_module
+from ansible.module_utils.testing import patch_module_args
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        name = self._task.action.rpartition(".")[2]
+        module = import_module("ansible_collections.awx.awx.plugins.modules." + name)
+        arguments = {**self._task.args, "_ansible_module_name": name}
+        out = io.StringIO()
+        with patch_module_args(arguments), contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+            module.main()
+        return json.loads(out.getvalue())
+"""
 
 
 def render(folder: Path, *options: str, env: dict[str, str] | None = None) -> dict[str, Any]:
@@ -104,5 +121,9 @@ def awx_collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheel.extractall(tree, [n for n in wheel.namelist() if n.startswith("ansible_collections/awx/awx/")])
     collection = tree / "ansible_collections" / "awx" / "awx"
     assert json.loads((collection / "MANIFEST.json").read_text())["collection_info"]["version"] == "24.6.1"
-    (collection / "plugins" / "module_utils" / "controller_api.py").write_text(STAND_IN)
+    plugins = collection / "plugins"
+    (plugins / "module_utils" / "controller_api.py").write_text(STAND_IN)
+    (plugins / "action").mkdir()
+    for module in (plugins / "modules").glob("*.py"):
+        (plugins / "action" / module.name).write_text(IN_PROCESS)
     return tree
