@@ -184,7 +184,6 @@ class MemoryClient:
                 str(uuid.UUID(int=len(there.batches))),
                 [one for one in succeeded if one not in there.omitted],
                 {one: refusal for one, refusal in refused.items() if one not in there.omitted},
-                [one for one in ids if one in there.omitted],
             )
 
 

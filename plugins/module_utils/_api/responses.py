@@ -104,15 +104,14 @@ class Refusal(NamedTuple):
 
 
 class BatchResponse(NamedTuple):
-    """What a batch call said, about the ids asked and no others.
+    """What a batch call said, about the ids asked and no others; it may omit some of them.
 
-    Every id asked is in exactly one of ``succeeded``, ``refused`` and ``omitted``.
+    No id is in both ``succeeded`` and ``refused``.
     """
 
     batch_id: Optional[str]
     succeeded: list[str]
     refused: dict[str, Refusal]
-    omitted: list[str]
 
 
 class Page(NamedTuple):
@@ -156,12 +155,9 @@ def parse_batch(
             refused[workload_id] = Refusal(_code(fields.get("code")), _shown(fields.get("message"), secrets))
     if any(workload_id in refused for workload_id in succeeded):
         warn_once("the control plane named a workload both as succeeded and as failed; it counts as failed")
-    done = {workload_id for workload_id in succeeded if workload_id not in refused}
+    done = set(succeeded).difference(refused)
     return BatchResponse(
-        fold_id(body.get("id")),
-        [workload_id for workload_id in asked if workload_id in done],
-        refused,
-        [workload_id for workload_id in asked if workload_id not in done and workload_id not in refused],
+        fold_id(body.get("id")), [workload_id for workload_id in asked if workload_id in done], refused
     )
 
 

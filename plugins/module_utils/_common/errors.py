@@ -26,8 +26,6 @@ class OptionError(RunaiError):
 
     def __init__(self, option: str, problem: str) -> None:
         super().__init__("{0}: {1}".format(option, problem))
-        self.option = option
-        self.problem = problem
 
 
 def no_request(message: str) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_client_batch_sends_ids_and_action_and_returns_the_lists(
 ) -> None:
     script(loopback, batch=[loopback.reply(200, DONE)])
     response = connect().client.batch("suspend", [ID])
-    assert response == (OTHER, [ID], {}, [])
+    assert response == (OTHER, [ID], {})
     (request,) = loopback.requests
     assert (request.method, request.target) == ("POST", BATCH)
     assert json.loads(request.body) == {"action": "suspend", "ids": [ID]}

@@ -331,7 +331,7 @@ def test_run_batch_one_refused_batch_fails_its_ids_only(status: int) -> None:
         control_plane.batches.append(list(sent))
         for one in sent:
             apply(action, one)
-        return BatchResponse(None, list(sent), {}, [])
+        return BatchResponse(None, list(sent), {})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MemoryClient, "batch", batch)
