@@ -31,6 +31,8 @@ MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 COLLECTION = "ansible_collections.gpuops.runai"
 # These reach what only Ansible loads: the inventory plugin, the action plugins.
 MEASURED_PLAYS = ("tests/e2e/test_inventory.py", "tests/e2e/test_role_variables.py")
+# Measured, they would take twice as long and more, and run no further line.
+HEAVY = "heavy or hypothesis"
 # Most stages wait for something most of the time, or use one core: a second one uses the other.
 AT_ONCE = 2
 # Those whose subjects call ansible-core: they run with the oldest one, too.
@@ -96,7 +98,11 @@ def _slow_stages(results: Path) -> Iterator[Stage]:
     # Each holds one place for most of the time, so that the stages of ansible-test never wait for each other.
     folders = sorted({f"tests/{file.parent.name}" for file in (CHECKOUT / "tests").glob("*/test_*.py")})
     yield _pytest_stage(results, "tests/e2e", *(f"--ignore={file}" for file in MEASURED_PLAYS))
-    yield _measured(_pytest_stage(results, "tests/unit", "tests/component", *MEASURED_PLAYS), results)
+    yield _measured(
+        _pytest_stage(results, "tests/unit", "tests/component", *MEASURED_PLAYS, only=f"not ({HEAVY})"),
+        results,
+    )
+    yield _pytest_stage(results, "tests/unit", "tests/component", only=HEAVY)
     yield Stage("ansible-test sanity", (PYTHON, "-m", "tools.ansible_test", "sanity"))
     of_oldest = (PYTHON, "-m", "tools.ansible_test", f"--core={OLDEST}")
     # pylint takes most of the time of sanity. What users do not run is for the newest one's alone.
@@ -125,10 +131,10 @@ def _slow_stages(results: Path) -> Iterator[Stage]:
     )
 
 
-def _pytest_stage(results: Path, *arguments: str) -> Stage:
-    name = " ".join(one for one in arguments if Path(CHECKOUT, one).is_dir())
+def _pytest_stage(results: Path, *arguments: str, only: str = "") -> Stage:
+    name = " ".join([one for one in arguments if Path(CHECKOUT, one).is_dir()] + [only] * bool(only))
     junit = results / name
-    options = ("-q", "--numprocesses=auto", "--maxprocesses=4", f"--junitxml={junit}/junit.xml")
+    options = ("-q", "--numprocesses=auto", "--maxprocesses=4", f"--junitxml={junit}/junit.xml", f"-m={only}")
     return Stage(f"pytest {name}", (PYTHON, "-m", "pytest", *options, *arguments), junit=junit)
 
 

@@ -51,6 +51,7 @@ def test_batch_of_many_ids_makes_no_request_that_is_not_needed(start: Start, siz
     assert run.result["summary"]["requests"] == simulator.summary()["requests"]
 
 
+@pytest.mark.heavy
 def test_batch_of_ten_thousand_ids_fits_in_memory() -> None:
     with running(Settings(fleet=fleet(10_000), validate_responses=False)) as simulator:
         arguments = {

@@ -146,6 +146,7 @@ def client_without_patience() -> Client:
     return client_of(params, 1)
 
 
+@pytest.mark.heavy
 def test_client_broken_response_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
     client = client_without_patience()
     malformed = Malformed(1, IDS)
@@ -163,6 +164,7 @@ def test_client_broken_response_gives_no_traceback(mouthpiece: Mouthpiece) -> No
         check(client, mouthpiece.body)
 
 
+@pytest.mark.heavy
 def test_client_broken_error_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
     malformed = Malformed(2, IDS)
     client = client_without_patience()
@@ -176,6 +178,7 @@ def test_client_broken_error_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
         assert len(str(caught.value)) < 800
 
 
+@pytest.mark.heavy
 def test_client_broken_token_gives_no_traceback(mouthpiece: Mouthpiece) -> None:
     malformed = Malformed(3, IDS)
     params = {**DEFAULTS, "base_url": "https://runai.test", "retry_timeout": 0}
@@ -202,6 +205,7 @@ def named_by(faults: Sequence[Fault], key: str) -> set[str]:
     return named
 
 
+@pytest.mark.heavy
 def test_batch_broken_responses_give_right_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     malformed = Malformed(4, IDS)
     control_plane = InProcessSimulator(fleet(len(IDS)), transition_seconds=5.0)

@@ -400,6 +400,7 @@ def test_select_unsupported_search_fails(unknown_parameters: str) -> None:
     assert finished.result["ids"] == []
 
 
+@pytest.mark.heavy
 def test_select_9000_workloads_need_18_pages_and_a_count() -> None:
     with running(Settings(workloads=9000, validate_responses=False)) as simulator:
         # Behind the first page, none is answered before three have been asked for.

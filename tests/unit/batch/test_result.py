@@ -262,6 +262,7 @@ def in_event(result: dict[str, Any], between_lines: str = "\r\n") -> int:
     return len(json.dumps(result)) + len(json.dumps(printed))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("verbosity", [0, 3])
 @pytest.mark.parametrize("with_diff", [False, True])
 @pytest.mark.parametrize(("is_late", "batch_size"), [(False, 100), (True, 1)])
@@ -282,6 +283,7 @@ def test_make_result_10000_ids_fit_into_job_viewers(
     assert ("not_reached holds the first " in result["msg"]) is is_late
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("failures", [0, 1000, 8000])
 def test_make_result_8000_ids_fit_into_an_event_in_colour(failures: int) -> None:
     result = make_result(large_finding(8000, failures, 1, True), 100_000, True, 3)
@@ -313,6 +315,7 @@ def test_make_result_small_is_complete_at_any_verbosity(verbosity: int) -> None:
     assert result["msg"] == "suspend: 800 changed of 800"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("verbosity", [0, 3])
 @pytest.mark.parametrize("batch_size", [1, 100])
 def test_make_result_50000_ids_cuts_all_but_the_outcomes(batch_size: int, verbosity: int) -> None:

@@ -31,6 +31,7 @@ def _places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from _places(inner, (*above, key))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("wrong", [None, 5, 10**400, "x", [[]], {"a": 1}], ids=lambda one: str(one)[:9])
 def test_record_with_a_value_of_another_type_is_no_traceback(
     control_plane: MemoryControlPlane, folder: Path, wrong: Any

@@ -61,6 +61,7 @@ def _result(name: str, has_failed: bool, verbosity: int, **kept: Any) -> dict[st
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("has_failed", [True, False])
 @pytest.mark.parametrize("name", ["x" * 63, ESCAPED], ids=["plain", "escaped"])
 @pytest.mark.parametrize("verbosity", [0, AT_LENGTH])
