@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from .._api.cancellation import ORPHANED, Cancellation
 from .._api.client import Client
@@ -46,7 +46,7 @@ def run_batch(
     with_diff: bool,
     say: Callable[[str], None] = lambda line: None,
     verbosity: int = 0,
-    given: Mapping[str, Any] = {},
+    given: Optional[Mapping[str, Any]] = None,
     hooks: BatchHooks = NO_HOOKS,
 ) -> ModuleResult:
     """Do what the options say. Raises RequestsMissing, but nothing for what users or control planes do wrong.
@@ -56,7 +56,7 @@ def run_batch(
     if its play were gone.
     """
     try:
-        options = batch_options(params, given)
+        options = batch_options(params, given or {})
         # What selected nothing has nothing to do, also where nobody may connect.
         connect = connect_options if options.ids.ids else no_connection
         connection = connect(params, environ)
