@@ -39,7 +39,7 @@ PLAYED = (
 
 
 def templated(options: dict[str, Any]) -> dict[str, Any]:
-    """Options whose secrets are variables of the play."""
+    """Options with secrets that are variables of the play."""
     found = {}
     for option, value in options.items():
         found[option] = value

@@ -78,9 +78,9 @@ _Parsed = TypeVar("_Parsed")
 
 
 class ListQuery(NamedTuple):
-    """What the list of workloads, and the count of it, are asked for.
+    """Parameters of the list of workloads, and of their count.
 
-    ``is_deleted`` asks for the deleted workloads instead of those that are there. ``filters`` are items of
+    With ``is_deleted`` the list holds deleted workloads instead of existing ones. ``filters`` are items of
     ``filterBy``: field, operator and value, without a comma.
     """
 

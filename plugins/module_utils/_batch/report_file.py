@@ -68,7 +68,7 @@ class ReportFile:
     def complete(self, late_rows: Iterable[Mapping[str, Any]] = ()) -> None:
         """Rename the file to its final name. Where this is not possible, there is a warning.
 
-        ``late_rows`` replace those that were written for the same ids.
+        ``late_rows`` replace the rows that the file holds for the same ids.
         """
         if self._file is None or self._folder is None:
             return

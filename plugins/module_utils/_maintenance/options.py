@@ -66,7 +66,7 @@ _OR_NONE = ("max_affected", "max_percent", "max_drift", "notice", "crosses_versi
 class MaintenanceOptions(NamedTuple):
     """The checked options. A ceiling of ``None`` sets no limit. ``given`` are the options of the task.
 
-    ``told`` are owners who were told, each with the ids of the workloads.
+    ``told`` are pairs of a notified owner and the ids of the owner's workloads.
     """
 
     name: str

@@ -27,8 +27,8 @@ class Criteria(NamedTuple):
     ``any_of``: option (a key of KEYS) to the values wanted; one value is enough, and an empty list
     matches nothing. ``name``: shell pattern. ``at_least``: option of AMOUNTS to GPUs, more than 0.
     ``before``: option of MOMENTS to the latest moment. ``preemptible`` and ``suspendable`` as the options.
-    ``is_deleted``: whether deleted workloads are selected instead of existing ones. Of those that meet all
-    of this, ``exclude`` leaves out ids in lower case and name patterns, ``except_projects`` whole projects.
+    ``is_deleted``: whether deleted workloads are selected instead of existing ones. ``exclude`` leaves out
+    workloads by lower-case ids and name patterns, ``except_projects`` the workloads of whole projects.
     """
 
     any_of: Mapping[str, Wanted] = {}

@@ -29,7 +29,7 @@ from .._workload.row import (
 )
 
 ALL_FIELDS = "all"
-# In percent; not of the API, but of rows whose GPU use was measured.
+# In percent. The API has no such field: it is added to rows with measured GPU use.
 PEAK = "peak_gpu_utilization"
 DEFAULT_FIELDS = (
     "id",

@@ -179,7 +179,7 @@ def _similar(name: str, listed: Iterable[str]) -> list[str]:
 
 
 def unlisted_message(option: str, unlisted: Unlisted) -> str:
-    """Return what is said of names in an option, such as ``node_pools``, that are not listed."""
+    """Return the message on the values of an option, such as ``node_pools``, that are not listed."""
     kind = option[:-1].replace("_", " ")
     shown = []
     for name, others in unlisted.items():
