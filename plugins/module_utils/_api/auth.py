@@ -90,7 +90,7 @@ def _jwt_lifetime(token: str) -> Optional[float]:
 
 
 def _lasts(failure: RunaiError) -> bool:
-    return isinstance(failure, NoToken) and failure.is_lasting
+    return isinstance(failure, NoToken) and failure.is_final
 
 
 class TokenSource:

@@ -21,7 +21,8 @@ from .auth import V1_PATH, V2_PATH, AccessToken, TokenSource, body_v1, form_v2, 
 from .cancellation import Cancellation
 from .connection import Connection, ServiceAccount
 from .errors import NOT_JSON, NoToken, RequestError, StatusError
-from .paging import PAGE_SIZE, PageSize, assume_next
+from .page_size import PageSize
+from .paging import PAGE_SIZE, assume_next
 from .responses import (
     BatchResponse,
     Measurements,
@@ -190,7 +191,7 @@ class Client:
         return self._read_page(WORKLOADS, "workloads", full, offset, limit, retry_budget)
 
     def workload(self, workload_id: str, retry_budget: Optional[RetryBudget] = None) -> dict[str, Any]:
-        """Return one workload as the API gives it.; the status of its error may be 404 or 403."""
+        """Return one workload as the API gives it. Raises StatusError, with 404 or 403 among others."""
         path = "{0}/{1}".format(WORKLOADS, workload_id)
         return self._read(path, {}, lambda response: parse_one(response, workload_id), retry_budget)
 

@@ -58,6 +58,7 @@ class RequestError(RunaiError):
         self.path = path
         self.kind = kind
         self.message = message
+        # Whether the same request may succeed later.
         self.is_transient = not lasting
 
     @property
@@ -145,8 +146,8 @@ class StatusError(RequestError):
 class NoToken(RequestError):
     """No token could be made, so the request it was for was not sent.
 
-    ``client`` and ``address`` are in the message: most often one of them is wrong. ``is_lasting``: asking
-    again later would end in the same way.
+    ``client`` and ``address`` are in the message: most often one of them is wrong. ``is_final``: no later
+    request of this account will get a token either.
     """
 
     def __init__(self, fault: RequestError, client: str, address: str) -> None:
@@ -156,7 +157,7 @@ class NoToken(RequestError):
         message = "no token for the client '{0}' from {1}: {2}".format(client, address, message)
         super().__init__(fault.method, fault.path, fault.kind, message, lasting=True)
         self._fault = fault
-        self.is_lasting = not fault.ended_on.is_transient
+        self.is_final = not fault.ended_on.is_transient
         self.is_denied = fault.ended_on.is_denied
 
     @property

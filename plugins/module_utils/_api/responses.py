@@ -15,15 +15,14 @@ import contextlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional
 
 from .._common.ids import fold_id
 from .._common.numbers import finite
 from .._common.text import clean, first_line, hide
-from .._common.times import parse_timestamp
+from .._common.times import parse_http_date, parse_timestamp
 from .errors import NOT_JSON, MalformedResponse, StatusError
-from .retry import parse_retry_after
 
 WarnOnce = Callable[[str], None]
 
@@ -40,6 +39,8 @@ _OAUTH_ERRORS = (
     "invalid_scope",
 )
 _CHALLENGE = re.compile(r'\b(error|error_description)="([^"]*)"')
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
+_LONGEST_ASKED = 365 * 86_400.0
 # Of errors within an error.
 _DEEPEST_ERROR = 4
 _MOST_ERRORS = 5
@@ -244,6 +245,23 @@ def parse_one(response: Response, workload_id: str) -> dict[str, Any]:
     if fold_id(body.get("id")) != workload_id:
         raise response.of_other_shape("the response is not the workload asked for")
     return body
+
+
+def parse_retry_after(value: Optional[str], date: Optional[str]) -> Optional[float]:
+    """Return the seconds that a Retry-After header asks for, or ``None``.
+
+    The header holds seconds or an HTTP date; a date is compared with the response's own ``date``
+    header where there is one, so that the clocks of two machines need not agree. What asks for
+    longer than a year asks for a year.
+    """
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _LONGEST_ASKED)
+    until = parse_http_date(text)
+    if until is None:
+        return None
+    since = parse_http_date(date or "") or datetime.now(timezone.utc)
+    return max(0.0, min((until - since).total_seconds(), _LONGEST_ASKED))
 
 
 def status_error(response: Response, secrets: Collection[str], about: str = "") -> StatusError:

@@ -7,43 +7,20 @@
 from __future__ import annotations
 
 import random
-import re
 import time
-from datetime import datetime, timezone
 from typing import Callable, Optional
 
-from .._common.times import parse_http_date
 from .cancellation import Cancellation
 from .errors import MalformedResponse, RequestError, RetriesExhausted
 from .stats import RequestStats
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
-_LONGEST_ASKED = 365 * 86_400.0
 # Retries that go on for so many seconds are reported meanwhile.
 _LONG = 30.0
 # A response of another shape rarely mends itself: most often base_url is not a control plane. To what is
 # optional, a control plane may respond with a server error where it lacks an endpoint.
 _TRIES_WITHOUT_HOPE = 3
-
-_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
-
-
-def parse_retry_after(value: Optional[str], date: Optional[str]) -> Optional[float]:
-    """Return the seconds that a Retry-After header asks for, or ``None``.
-
-    The header holds seconds or an HTTP date; a date is compared with the response's own ``date``
-    header where there is one, so that the clocks of two machines need not agree. What asks for
-    longer than a year asks for a year.
-    """
-    text = (value or "").strip()
-    if _SECONDS.fullmatch(text):
-        return min(float(text), _LONGEST_ASKED)
-    until = parse_http_date(text)
-    if until is None:
-        return None
-    since = parse_http_date(date or "") or datetime.now(timezone.utc)
-    return max(0.0, min((until - since).total_seconds(), _LONGEST_ASKED))
 
 
 class RetryBudget:

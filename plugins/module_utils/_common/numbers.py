@@ -14,6 +14,9 @@ def finite(value: object) -> Optional[float]:
     """Return a number, also of a text; ``None`` for anything else, ``NaN`` (of Prometheus) too."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
+    # Texts that are numbers in Python alone.
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        return None
     try:
         found = float(value)
     except (ValueError, OverflowError):

@@ -164,9 +164,9 @@ class Folder:
         return None
 
     def problem_for_output(self, name: str) -> Optional[str]:
-        """Return why a file that is only written is not safe here, with what to do.
+        """Return why the file ``name`` can't be written safely in this folder, with what to do.
 
-        In a folder like /tmp it is: it is new and private, and nobody else can remove it.
+        A folder like /tmp is safe: the file is new and private, and nobody else can remove it.
         """
         if _is_everybodys(self._found):
             return (

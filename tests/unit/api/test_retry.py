@@ -17,57 +17,9 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
     RetriesExhausted,
     StatusError,
 )
-from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import RetryBudget, parse_retry_after
+from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import RetryBudget
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
 from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
-from hypothesis import given
-from hypothesis import strategies as st
-
-YEAR = 365 * 86_400.0
-DATE = "Sun, 01 Mar 2026 12:00:00 GMT"
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("0", 0.0),
-        ("120", 120.0),
-        (" 1.5 ", 1.5),
-        ("-3", None),
-        ("nan", None),
-        ("inf", None),
-        ("1e400", None),
-        # Longer than anybody waits is long, not absent.
-        ("100000000", YEAR),
-        ("9" * 400, YEAR),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", YEAR),
-        ("soon", None),
-        ("Sun, 01 Mar 2026 12:02:00 GMT", 120.0),
-        # Without a zone, and in the two older forms: an HTTP date is GMT always.
-        ("Sun, 01 Mar 2026 12:02:00", 120.0),
-        ("Sunday, 01-Mar-26 12:02:00 GMT", 120.0),
-        ("Sun Mar  1 12:02:00 2026", 120.0),
-        ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
-        ("Sun, 99 Mar 2026 11:00:00 GMT", None),
-    ],
-)
-def test_parse_retry_after_seconds_or_date_is_seconds(value: Optional[str], seconds: Optional[float]) -> None:
-    assert parse_retry_after(value, DATE) == seconds
-
-
-def test_parse_retry_after_date_without_a_date_header_uses_the_local_clock() -> None:
-    assert parse_retry_after("Sun, 01 Mar 2020 12:00:00 GMT", None) == 0
-    late = parse_retry_after("Thu, 01 Mar 2035 12:00:00 GMT", "no date")
-    assert late is not None
-    assert 1e6 < late <= YEAR
-
-
-@given(st.text(max_size=40))
-def test_parse_retry_after_any_header_is_seconds_or_none(value: str) -> None:
-    seconds = parse_retry_after(value, DATE)
-    assert seconds is None or 0 <= seconds <= YEAR
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ ANYTHING = st.recursive(
         ({"allocatedResources": {"gpu": 0}}, 0.0),
         ({"allocatedResources": {"gpu": True}}, None),
         ({"allocatedResources": {"gpu": "many"}}, None),
+        ({"allocatedResources": {"gpu": "1_0"}}, None),
+        ({"allocatedResources": {"gpu": "\uff11"}}, None),
         ({"allocatedResources": {"gpu": float("nan")}}, None),
         ({"allocatedResources": {"gpu": 10**400}}, None),
         ({"allocatedResources": {"gpu": -1}}, None),
