@@ -137,3 +137,13 @@ def test_idle_report_with_a_file_that_fails_keeps_the_report(
     assert done.failed
     assert done.result["msg"].endswith("No space left on device")
     assert (done.result["count"], done.result["paths"]) == (2, [])
+
+
+def test_idle_report_too_large_for_job_viewers_is_cut_with_a_warning(
+    simulator: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idle_report, "LARGEST_RESULT", 0)
+    done = _report(simulator)
+    assert (done.result["workloads"], done.result["workloads_truncated"]) == ([], True)
+    assert done.result["ids"] == [workload_id(1), workload_id(2)]
+    assert done.warnings[-1].startswith("workloads: the first 0 of 2 rows, so that job viewers can show")

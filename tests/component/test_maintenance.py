@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
+from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import session
 
 from simulator.model.clock import ManualClock
 from tests.component.conftest import Start
@@ -221,6 +222,9 @@ def test_no_id_is_sent_before_its_line_is_durable(
     site = Site(start(count=450, transition_seconds=0.05), records)
     if state == "ended":
         good(site.run("begun", **PLAN))
+    action_of_state = {"begun": "suspend", "ended": "resume"}[state]
+    # Who is refused once is sent again, with a line of its own.
+    site.simulator.faults({"match": {"action": action_of_state}, "fault": "refuse_ids"})
     path = records / "night.record.jsonl"
     durable = 0
     fsync, batch = os.fsync, Client.batch
@@ -232,21 +236,43 @@ def test_no_id_is_sent_before_its_line_is_durable(
         durable = path.stat().st_size
 
     def check(client: Client, action: str, ids: Sequence[str]) -> BatchResponse:
-        lines = map(json.loads, path.read_bytes()[:durable].splitlines())
-        asked = {
-            one
-            for line in lines
-            if line["event"] == "asked" and line["action"] == action
-            for one in line["ids"]
-        }
-        early.extend(one for one in ids if one not in asked)
+        last = {}
+        for line in map(json.loads, path.read_bytes()[:durable].splitlines()):
+            if line["event"] in ("asked", "answered"):
+                named = line["ids"] if line["event"] == "asked" else [row[0] for row in line["rows"]]
+                last.update(dict.fromkeys(named, (line["event"], line["action"])))
+        early.extend(one for one in ids if last.get(one) != ("asked", action))
         return batch(client, action, ids)
 
     monkeypatch.setattr(os, "fsync", remember)
     monkeypatch.setattr(Client, "batch", check)
-    good(site.run(state, concurrency=4, **PLAN))
+    good(site.run(state, concurrency=4, attempts=2, max_failures="100%", **PLAN))
     assert early == []
-    assert site.simulator.summary()["batches"]["suspend"] == 5
+    assert site.simulator.summary()["batches"][action_of_state] == 6
+
+
+def test_begun_refused_workload_that_is_gone_then_is_not_tried_again(
+    start: Start, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(start(count=2, transition_seconds=0.05), records)
+    site.simulator.faults({"match": {"action": "suspend"}, "times": "always", "fault": "refuse_ids"})
+    batch, run_batch = Client.batch, session.run_batch
+    runs: list[list[str]] = []
+
+    def remove(client: Client, action: str, ids: Sequence[str]) -> BatchResponse:
+        response = batch(client, action, ids)
+        for refused in response.refused:
+            site.simulator.state.remove(refused)
+        return response
+
+    def count(params: dict[str, Any], *rest: Any, **named: Any) -> Any:
+        runs.append(params["ids"])
+        return run_batch(params, *rest, **named)
+
+    monkeypatch.setattr(Client, "batch", remove)
+    monkeypatch.setattr(session, "run_batch", count)
+    site.run("begun", attempts=4, max_failures="100%", **PLAN)
+    assert [len(ids) for ids in runs] == [2, 1]
 
 
 @pytest.mark.parametrize("redundant", ["succeed", "fail"])

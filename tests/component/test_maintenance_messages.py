@@ -198,6 +198,21 @@ def test_planned_with_an_unknown_name_suggests_similar_ones(
     assert not [warning for warning in result.warnings if warning in lines[0]]
 
 
+def test_planned_with_workloads_of_a_cluster_that_is_not_listed_warns(open_site: Any) -> None:
+    gone = "71f69d83-ba66-4822-adf5-55ce55efd211"
+    site = open_site(_row(1, clusterId=gone))
+    listed = [{"uuid": "71f69d83-ba66-4822-adf5-55ce55efd210", "name": "north"}]
+    unlisted = {
+        "match": {"path": "/api/v1/clusters"},
+        "times": "always",
+        "fault": {"kind": "other_json", "body": listed},
+    }
+    site.simulator.faults(unlisted)
+    result = site.run("planned", **{**PLAN, "select": {"clusters": [gone]}})
+    assert result.result["summary"]["planned"] == 1, result.result
+    assert f"clusters: the control plane lists no cluster '{gone}'" in result.warnings
+
+
 def test_planned_with_a_node_of_two_clusters_names_both(open_site: Any) -> None:
     clusters = [
         {"uuid": f"71f69d83-ba66-4822-adf5-55ce55efd21{number}", "name": name}

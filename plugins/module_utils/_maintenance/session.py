@@ -308,6 +308,7 @@ class Session:
                 reason = "not sent: the deadline of {0} seconds was over".format(deadline)
                 self.not_sent.update(dict.fromkeys(remaining, reason))
                 break
+            asked: set[str] = set()
             params = {"deadline": seconds, "action": action, "ids": remaining}
             finished = run_batch(
                 {**self._connection, **self.options.batch, **params},
@@ -316,7 +317,7 @@ class Session:
                 False,
                 say=self.say,
                 hooks=BatchHooks(
-                    partial(self._note_asked, action),
+                    partial(self._note_asked, action, asked),
                     partial(self._note_answered, action),
                     frozenset(send_anyway),
                     state,
@@ -332,30 +333,27 @@ class Session:
             if outcomes[NOT_ATTEMPTED]:
                 self.not_sent.update(dict.fromkeys(outcomes[NOT_ATTEMPTED], finished.result["msg"]))
                 break
-            remaining = [one for one in (*outcomes["failed"], *outcomes["unknown"]) if one in self.sent]
+            remaining = [one for one in (*outcomes["failed"], *outcomes["unknown"]) if one in asked]
 
-    def _note_asked(self, action: str, batch: Sequence[str]) -> None:
+    def _note_asked(self, action: str, asked: set[str], batch: Sequence[str]) -> None:
         ahead = self.reader.identity().clock_ahead
         sent_at = "" if ahead is None else utc_now(ahead)
         self.write(AskedEvent(event="asked", action=action, ids=list(batch), at=utc_now(), sent_at=sent_at))
+        asked.update(batch)
         self.sent.update(batch)
         self._unanswered.update(batch)
 
     def _note_answered(self, action: str, outcomes: Sequence[Outcome]) -> None:
         rows = []
         for one in outcomes:
-            if one.id not in self._unanswered:
-                self.not_sent[one.id] = one.message
-                continue
-            self._unanswered.remove(one.id)
+            self._unanswered.discard(one.id)
             self._has_changed = self._has_changed or one.outcome == CHANGED
             # An earlier request may still be carried out.
             outcome = UNKNOWN_OUTCOME if one.may_be_applied else one.outcome
             message = (one.message or one.reason)[:_LONGEST_MESSAGE]
             rows.append(ResultRow(one.id, outcome, one.code, message))
-        if rows:
-            # Without this line the outcome counts as unknown, so a lost line does no harm.
-            self.write(AnsweredEvent(event="answered", action=action, rows=rows), is_durable=False)
+        # Without this line the outcome counts as unknown, so a lost line does no harm.
+        self.write(AnsweredEvent(event="answered", action=action, rows=rows), is_durable=False)
 
     def _keep_reached(self, read_at: float, workloads: Sequence[Workload]) -> None:
         self._reached.update((one.id, (read_at, one)) for one in workloads)

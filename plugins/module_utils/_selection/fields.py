@@ -67,7 +67,7 @@ def _priority(row: Row) -> Union[int, float, str, None]:
     """A number as the API gives it, or a text; of another version, or of a proxy, it may be anything."""
     found = row.get("priority")
     if isinstance(found, str):
-        return clean(found, NAME_LENGTH)
+        return clean(found, NAME_LENGTH) or None
     value = number(row, "priority")
     return found if value is not None and found == value else value
 

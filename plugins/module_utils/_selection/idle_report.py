@@ -72,6 +72,11 @@ def run_idle_report(
         run.selection.is_limited,
     )
     result = _result(report, make_result(run.selection, run.base_url, (), 0, now), keep)
+    if result["workloads_truncated"]:
+        run.warnings.append(
+            "workloads: the first {0} of {1} rows, so that job viewers can show the result. "
+            "ids and the files are complete.".format(len(result["workloads"]), len(report.workloads))
+        )
     finished = ModuleResult(result, False, run.warnings, run.secrets)
     try:
         for path, form in zip(params["paths"], formats):

@@ -16,7 +16,7 @@ from .._api.connection import Connection
 from .._common.errors import RunaiError
 from .._common.ids import fold_id
 from .._common.text import NAME_LENGTH, clean, hide, some_of
-from .._workload.row import nested, text
+from .._workload.row import nested
 from .nodes import read_nodes
 from .places import read_clusters
 
@@ -59,7 +59,11 @@ def node_hosts(node_list: Mapping[str, Any], with_cluster: bool) -> dict[str, di
     ``with_cluster`` puts the cluster before the name of a node even if that is unique. Raises RunaiError
     rather than make two nodes one host.
     """
-    described = [_variables(row, node_list["clusters"]) for row in node_list["nodes"] if text(row, "name")]
+    described = [
+        _variables(row, node_list["clusters"])
+        for row in node_list["nodes"]
+        if clean(row.get("name"), NAME_LENGTH)
+    ]
     times = Counter(variables["runai_name"] for variables in described)
     hosts: dict[str, dict[str, Any]] = {}
     repeated = set()

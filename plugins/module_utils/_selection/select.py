@@ -100,6 +100,9 @@ def _resolved(client: Client, options: InfoOptions, clusters: Optional[Sequence[
     cluster_ids = None
     if options.clusters is not None:
         any_of["clusters"] = resolve_clusters(options.clusters, clusters)
+        # Before the reads: one of them may fail, and the wrong name be why.
+        if unlisted := unlisted_clusters(any_of["clusters"], clusters):
+            client.warn_once(unlisted_message("clusters", unlisted))
         cluster_ids = api_ids(any_of["clusters"], clusters)
     if options.nodes is not None:
         any_of["nodes"] = workloads_on_nodes(
@@ -162,12 +165,18 @@ def _unlisted(
     criteria: Criteria,
     clusters: Optional[Sequence[Cluster]],
 ) -> dict[str, Unlisted]:
-    """Return the names that the control plane does not list, by option, and warn of them."""
+    """Return the unmatched names that the control plane does not list, by option.
+
+    Warns of them, but for clusters, of which there is a warning already.
+    """
     reads: dict[str, Callable[[], Unlisted]] = {}
+    found: dict[str, Unlisted] = {}
     cluster_ids = None
     if "clusters" in criteria.any_of:
         cluster_ids = criteria.keys("clusters")
-        reads["clusters"] = partial(unlisted_clusters, criteria.any_of["clusters"], clusters)
+        resolved = {name: criteria.any_of["clusters"][name] for name in unmatched.get("clusters", ())}
+        if unlisted := unlisted_clusters(resolved, clusters):
+            found["clusters"] = unlisted
     for option in LISTINGS:
         if option in unmatched:
             reads[option] = partial(unlisted_names, client, option, unmatched[option])
@@ -175,7 +184,6 @@ def _unlisted(
     # A cluster that is not listed has no listed nodes, and there is a warning of it already.
     if nodes and (cluster_ids is None or cluster_ids):
         reads["nodes"] = partial(unlisted_nodes, client, nodes, cluster_ids, clusters)
-    found = {}
     for option, read in reads.items():
         try:
             unlisted = read()

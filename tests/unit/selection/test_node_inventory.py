@@ -54,6 +54,11 @@ def test_node_hosts_of_one_name_in_two_clusters_stay_two_hosts() -> None:
     assert names(both, with_cluster=True) == ["east_gpu-1", "west_gpu-1", "west_gpu-2"]
 
 
+@pytest.mark.parametrize("name", ["", " ", "\x07"])
+def test_node_hosts_without_a_name_that_can_be_shown_are_left_out(name: str) -> None:
+    assert names(node_list(node(name), node("gpu-1"), node(name, EAST))) == ["gpu-1"]
+
+
 def test_node_hosts_that_would_become_one_host_are_rejected() -> None:
     same = node_list(node("gpu-1"), node("gpu-1", EAST), clusters={WEST: "west", EAST: "west"})
     with pytest.raises(RunaiError, match="several nodes would become the same host: 'west_gpu-1'"):

@@ -180,6 +180,31 @@ def test_select_filter_by_contradicted_by_a_row_fails(
     assert numbers(control_plane.select(filter_by=["projectName==vision", "submittedBy!=ada"])) == [1]
 
 
+def test_select_filter_by_of_any_key_contradicted_by_a_row_fails(control_plane: HttpControlPlane) -> None:
+    control_plane.workloads = [workload(1, images="a/b"), workload(2, images="c/d")]
+    control_plane.joins = None
+    finished = control_plane.select(filter_by=["images==a/b"], fields=["id"])
+    assert finished.failed
+    assert "'images==a/b'" in finished.result["msg"]
+
+
+def test_select_search_met_by_a_key_that_is_not_shown_is_not_ignored(control_plane: HttpControlPlane) -> None:
+    control_plane.workloads = [workload(1, images="registry/a"), workload(2, images="registry/b")]
+    control_plane.is_search_known = False
+    finished = control_plane.select(search="registry", fields=["id"])
+    assert numbers(finished) == [1, 2]
+    assert finished.warnings == []
+
+
+def test_select_unlisted_cluster_is_named_although_a_read_fails(control_plane: HttpControlPlane) -> None:
+    control_plane.refuse(LIST, 403)
+    finished = control_plane.select(clusters=["weest"])
+    assert finished.failed
+    assert finished.warnings == [
+        "clusters: the control plane lists no cluster 'weest' (did you mean 'west'?)"
+    ]
+
+
 def test_select_search_maybe_ignored_without_count_warns(control_plane: HttpControlPlane) -> None:
     control_plane.workloads = [workload(1), workload(2)]
     control_plane.refuse(COUNT, 404)
