@@ -204,18 +204,26 @@ def run(
     **options: Any,
 ) -> ModuleResult:
     """Run the module with these options, against a control plane that forgets earlier calls."""
-    MemoryClient.control_plane = control_plane
     control_plane.applied, control_plane.batches = [], []
-    params = {**OPTIONS, **options}
-    given = {option: value for option, value in options.items() if value is not None}
-    return _batch_run.run_batch(params, {}, check_mode, with_diff, given=given, hooks=hooks)
+    return _run(control_plane, options, check_mode, with_diff, hooks=hooks)
 
 
 def run_with_lines(control_plane: BatchControlPlane, **options: Any) -> tuple[ModuleResult, list[str]]:
     """Return the result and the progress lines."""
-    MemoryClient.control_plane = control_plane
     lines: list[str] = []
-    return _batch_run.run_batch({**OPTIONS, **options}, {}, False, False, lines.append), lines
+    return _run(control_plane, options, False, False, say=lines.append), lines
+
+
+def _run(
+    control_plane: BatchControlPlane,
+    options: Mapping[str, Any],
+    check_mode: bool,
+    with_diff: bool,
+    **more: Any,
+) -> ModuleResult:
+    MemoryClient.control_plane = control_plane
+    given = {option: value for option, value in options.items() if value is not None}
+    return _batch_run.run_batch({**OPTIONS, **options}, {}, check_mode, with_diff, given=given, **more)
 
 
 def outcome_by_id(finished: ModuleResult) -> dict[str, str]:

@@ -56,13 +56,12 @@ class MaxFailures(NamedTuple):
 class BatchOptions(NamedTuple):
     """The checked options. Times are seconds. Without ``concurrency`` it follows the responses.
 
-    ``rules`` are those of the plan, ``sending_rules`` those for what a resume saw Stopping before.
+    ``rules`` are those of the plan.
     """
 
     action: str
     ids: Ids
     rules: Rules
-    sending_rules: Rules
     max_affected: Optional[int]
     max_failures: MaxFailures
     batch_size: int
@@ -75,6 +74,11 @@ class BatchOptions(NamedTuple):
     report_path: Optional[str]
     workloads_limit: int
     warnings: tuple[str, ...]
+
+    @property
+    def sending_rules(self) -> Rules:
+        """The rules for workloads that a resume may have seen Stopping before."""
+        return rules_after_stop(self.rules) if self.action == RESUME else self.rules
 
 
 def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchOptions:
@@ -114,7 +118,6 @@ def batch_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> BatchO
         action=action,
         ids=ids,
         rules=rules,
-        sending_rules=rules_after_stop(rules) if action == RESUME else rules,
         max_affected=whole("max_affected", params["max_affected"], 0),
         max_failures=_max_failures(str(max_failures)),
         batch_size=within("batch_size", params["batch_size"], LARGEST_BATCH),

@@ -79,12 +79,10 @@ class ReportFile:
             if late:
                 self._file.seek(0)
                 lines = (late.get(json.loads(line)["id"], line) for line in self._file)
-                self._folder.write_whole(self._name, "".join(lines))
-                self._folder.remove(self._name + PART)
+                self._folder.write_whole(self._name + PART, "".join(lines))
             else:
                 os.fsync(self._file.fileno())
-                self._folder.replace(self._name + PART, self._name)
-            self._file.close()
+            self._folder.replace(self._name + PART, self._name)
         except OSError as fault:
             self.warnings.append(
                 "report_path: the report could not be completed: {0}. The rows so far are in {1}{2}".format(
@@ -92,6 +90,9 @@ class ReportFile:
                 )
             )
         finally:
+            # All that was written is flushed already.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._folder.close()
 
     def _open(self, path: str) -> None:

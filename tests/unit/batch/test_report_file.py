@@ -14,6 +14,7 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.report_file import ReportFile
 from ansible_collections.gpuops.runai.plugins.module_utils._common.errors import OptionError
+from ansible_collections.gpuops.runai.plugins.module_utils._system.files import Folder
 
 ROWS: list[dict[str, Any]] = [
     {"id": "a", "name": "ü 🙂", "code": None},
@@ -189,6 +190,37 @@ def test_complete_on_a_full_disk_warns_and_keeps_the_part(path: Path) -> None:
     assert "could not be completed" in message
     assert "No space left" in message
     assert not path.exists()
+
+
+def test_complete_with_late_rows_on_a_full_disk_warns_and_keeps_the_part_and_the_old_report(
+    path: Path, part: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Folder, name: str, text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path.write_text("old")
+    report = report_file(path)
+    report.open()
+    report.write(ROWS)
+    monkeypatch.setattr(Folder, "write_whole", fail)
+    report.complete(ROWS[:1])
+    (message,) = report.warnings
+    assert "No space left" in message
+    assert (lines(part), path.read_text()) == (ROWS, "old")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("late", [[], ROWS[:1]])
+def test_complete_by_root_leaves_the_report_to_the_owner_of_the_folder(
+    path: Path, late: list[dict[str, Any]]
+) -> None:
+    path.write_text("old")
+    os.chown(path, 1234, 1234)
+    report = report_file(path)
+    report.open()
+    report.write(ROWS)
+    report.complete(late)
+    assert (lines(path), path.stat().st_uid) == (ROWS, 0)
 
 
 def test_open_while_another_task_writes_is_rejected_and_keeps_its_part(path: Path, part: Path) -> None:

@@ -52,6 +52,21 @@ def test_resume_of_a_stopping_workload_is_sent_after_its_stop() -> None:
     assert not finished.failed
 
 
+def test_resume_of_a_workload_that_stopped_does_not_wait_for_the_others() -> None:
+    ids = workload_ids(2)
+    control_plane = same(2, "Stopping", frozen=ids[1:])
+    apply = control_plane.apply
+
+    def apply_and_thaw(action: str, one: str) -> None:
+        apply(action, one)
+        control_plane.frozen = ()
+
+    control_plane.apply = apply_and_thaw  # type: ignore[method-assign]
+    finished = run(control_plane, action="resume", ids=ids, wait_timeout=5.0)
+    assert control_plane.batches == [ids[:1], ids[1:]]
+    assert finished.result["outcomes"]["changed"] == ids
+
+
 def test_resume_of_a_workload_that_never_stops_fails() -> None:
     ids = workload_ids(2)
     control_plane = same(2, "Stopping", frozen=ids[:1])
