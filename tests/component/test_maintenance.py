@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
+from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import run_batch
 from ansible_collections.gpuops.runai.plugins.module_utils._maintenance import session
 
 from simulator.model.clock import ManualClock
@@ -256,7 +257,7 @@ def test_begun_refused_workload_that_is_gone_then_is_not_tried_again(
 ) -> None:
     site = Site(start(count=2, transition_seconds=0.05), records)
     site.simulator.faults({"match": {"action": "suspend"}, "times": "always", "fault": "refuse_ids"})
-    batch, run_batch = Client.batch, session.run_batch
+    batch = Client.batch
     runs: list[list[str]] = []
 
     def remove(client: Client, action: str, ids: Sequence[str]) -> BatchResponse:
