@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import venv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from benchmarks.control_plane import ControlPlane
 from benchmarks.cost import Cost, RunFailed, measure
 from simulator.settings import CLIENT_ID, CLIENT_SECRET
-from tools.install import install
+from tools.install import install, make_environment
 from tools.paths import CACHE, LINKED_TREE, command, environment
 
 HERE = Path(__file__).parent
@@ -81,7 +80,7 @@ def python_of_clients() -> Path:
     folder, ready = WORK / "venv", WORK / "venv" / ".ready"
     requirements = HERE / "requirements.txt"
     if not ready.exists() or ready.stat().st_mtime < requirements.stat().st_mtime:
-        venv.create(folder, clear=True, with_pip=True)
+        make_environment(folder, sys.executable)
         install(folder, "-r", str(requirements))
         ready.touch()
     return folder / "bin" / "python"

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tools.build_tarball import build
-from tools.install import install
+from tools.install import install, make_environment
 from tools.paths import CACHE, CHECKOUT, environment, only_one
 
 LOCK = CHECKOUT / "requirements" / "importer-lock.txt"
@@ -28,7 +28,7 @@ def importer_environment() -> Path:
     ready = venv / ".ready"
     with only_one(venv):
         if not ready.exists() or ready.read_text() != LOCK.read_text():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
+            make_environment(venv, sys.executable)
             install(venv, "--require-hashes", "-r", str(LOCK))
             ready.write_text(LOCK.read_text())
     return venv

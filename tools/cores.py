@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from tools.community import community_collection
-from tools.install import install
+from tools.install import install, make_environment
 from tools.paths import CACHE, CHECKOUT, only_one, program_folders
 
 # The oldest ansible-core that the collection supports and that runs on this Python.
@@ -60,7 +60,7 @@ def _environment(venv: Path, python: str, *packages: str) -> Path:
     ready = venv / ".ready"
     with only_one(venv):
         if not ready.exists():
-            subprocess.run([python, "-m", "venv", "--clear", str(venv)], check=True)
+            make_environment(venv, python)
             install(venv, *packages)
             ready.touch()
     return venv
@@ -79,8 +79,8 @@ def _search_path() -> str:
 
 
 def _makes_environments(python: str) -> bool:
-    """Tell whether this one came with all that ``venv`` needs, which distributions package apart."""
-    tried = subprocess.run([python, "-c", "import ensurepip, venv"], stderr=subprocess.DEVNULL, check=False)
+    """Tell whether this one came with ``venv``, which distributions package apart."""
+    tried = subprocess.run([python, "-c", "import venv"], stderr=subprocess.DEVNULL, check=False)
     return tried.returncode == 0
 
 
@@ -133,7 +133,7 @@ def oldest_target() -> Path | None:
     ready = venv / ".ready"
     with only_one(venv):
         if not ready.exists():
-            subprocess.run([found, "-m", "venv", "--clear", str(venv)], check=True)
+            make_environment(venv, found)
             install(venv, "--resolution=lowest-direct", "-r", str(CHECKOUT / "meta" / "ee-requirements.txt"))
             ready.touch()
     return venv

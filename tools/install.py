@@ -4,6 +4,7 @@
 """Install packages into a virtual environment: python -m tools.install VENV ARGUMENT... (as for pip install)
 
 uv is many times faster, but reads none of pip's configuration: where only that names an index, pip does it.
+Both are those of the development environment: the others are made without pip, which takes seconds.
 Bytecode is made at once, as pip does it: where the environment forbids Python to write any later, each of the
 many processes of a test run would compile everything anew.
 """
@@ -14,19 +15,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.paths import DEVELOPMENT
+
+
+def make_environment(venv: Path, python: str) -> None:
+    """Make an empty virtual environment of this Python, in place of the one that is there."""
+    subprocess.run([python, "-m", "venv", "--clear", "--without-pip", str(venv)], check=True)
+
 
 def install(venv: Path, *arguments: str) -> None:
-    """Raise CalledProcessError if neither uv (of the environment that runs this) nor pip can install them."""
+    """Raise CalledProcessError if neither uv nor pip can install them."""
     python = str(venv / "bin" / "python")
-    uv = Path(sys.executable).with_name("uv")
+    uv = DEVELOPMENT / "bin" / "uv"
     if uv.exists():
         with_uv = [str(uv), "pip", "install", "--quiet", "--compile-bytecode", f"--python={python}"]
         done = subprocess.run([*with_uv, *arguments], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return
         print(f"uv could not install, trying pip:\n{done.stderr}", file=sys.stderr)
-    pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *arguments]
-    subprocess.run(pip, check=True)
+    pip = [str(DEVELOPMENT / "bin" / "python"), "-m", "pip", f"--python={python}", "install", "-qq"]
+    subprocess.run([*pip, "--disable-pip-version-check", *arguments], check=True)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ from urllib.request import getproxies_environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CACHE = CHECKOUT / ".cache"
+DEVELOPMENT = CHECKOUT / ".venv"
 # A folder named like the collection's namespace, holding a link to the checkout.
-LINKED_TREE = CHECKOUT / ".venv" / "tree"
+LINKED_TREE = DEVELOPMENT / "tree"
 
 
 def source_files() -> list[Path]:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import collections, shared, tarball
+from tests.e2e.conftest import collections, packed, shared, tarball
 from tests.e2e.playbook import PlaybookRunner
 from tools.paths import CACHE, CHECKOUT, LINKED_TREE, only_one
 
 # Fixtures of the end-to-end tests that the jobs use, too.
-__all__ = ["collections", "shared", "tarball"]
+__all__ = ["collections", "packed", "shared", "tarball"]
 
 KIT = CHECKOUT / "docs" / "awx"
 LISTS = [

@@ -27,6 +27,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def packed(shared: Path) -> None:
+    """Let the plays of this run of pytest share the modules that they pack."""
+    folder = shared / "packed"
+    folder.mkdir(exist_ok=True)
+    os.environ["PACKED"] = str(folder)
+
+
 @pytest.fixture(scope="session")
 def tarball(shared: Path) -> Path:
     """The collection's tarball, built once from the working tree."""

@@ -109,7 +109,7 @@ class PlaybookRunner:
         return environment(self.collections, self.core) | {
             "ANSIBLE_CONFIG": str(CONFIG),
             "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS),
-            "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "ANSIBLE_CALLBACKS_ENABLED": "record,keep_modules",
             "RECORD_PATH": str(record),
         }
 
