@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The architecture page names files that exist."""
+"""The architecture page names files, functions and constants that exist."""
 
 from __future__ import annotations
 
@@ -24,6 +24,21 @@ def test_architecture_page_names_only_files_that_exist() -> None:
     is_checkout = (COLLECTION / "tests" / "component").is_dir()
     held = [name for name in named if is_checkout or not name.startswith(CHECKOUT_ONLY)]
     assert [name for name in sorted(held) if not any((place / name).is_file() for place in PLACES)] == []
+
+
+def test_architecture_page_names_only_functions_and_constants_of_their_files() -> None:
+    page = (COLLECTION / "docs" / "docsite" / "rst" / "architecture.rst").read_text(encoding="utf-8")
+    named = re.findall(r"``(_\w+/\w+\.py)``,\s+``([\w.]+)``(?:\s+and\s+``(\w+)``)?", page)
+    assert len(named) > 10
+    missing = [
+        (path, name)
+        for path, *names in named
+        for name in filter(None, names)
+        if not re.search(
+            r"\b{0}\b".format(name.split(".")[-1]), (MODULE_UTILS / path).read_text(encoding="utf-8")
+        )
+    ]
+    assert missing == []
 
 
 def test_architecture_page_shows_every_room() -> None:
