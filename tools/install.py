@@ -4,7 +4,7 @@
 """Install packages into a virtual environment: python -m tools.install VENV ARGUMENT... (as for pip install)
 
 uv is many times faster, but reads none of pip's configuration: where only that names an index, pip does it.
-Both are those of the development environment: the others are made without pip, which takes seconds.
+Both are those of the development environment. To install pip into the others as well would take seconds each.
 Bytecode is made at once, as pip does it: where the environment forbids Python to write any later, each of the
 many processes of a test run would compile everything anew.
 """

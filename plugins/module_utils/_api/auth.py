@@ -26,7 +26,7 @@ V1_PATH = "/api/v1/token"
 # Renew this long before the end, or a fifth of the lifetime before it where that is shorter.
 _MARGIN_SECONDS = 60.0
 _MARGIN_SHARE = 0.2
-# The first token may have died on the way, the second was made for the purpose: no third is tried.
+# The first token may have expired on the way, the second was made for this request: no third is tried.
 _REFUSALS_IN_A_ROW = 2
 # Replicas may not have the key of a token that is so young yet, or their clocks are behind.
 _FRESH_SECONDS = 10.0

@@ -22,7 +22,7 @@ from .run_state import RunState
 
 
 class BatchHooks(NamedTuple):
-    """What a caller in the same process has to say while batches are sent.
+    """Callbacks of a caller in the same process, and what that caller has read or decided.
 
     ``on_send`` gets the ids of each batch before it is sent; a RunaiError of it stops the batches.
     ``on_settled`` gets the outcomes of each batch. ``send_anyway`` are ids that are sent even where their

@@ -85,7 +85,7 @@ def _message(run_state: RunState, outcomes: Sequence[Outcome]) -> str:
     reasons = Counter(
         _reason(outcome)
         for outcome in outcomes
-        # What is said of a stop covers the unknown ones.
+        # Notes give the reason for a stop, and with it that of unknown outcomes.
         if outcome.outcome == FAILED or (outcome.outcome == UNKNOWN_OUTCOME and not run_state.notes)
     )
     parts = ["{0}: {1}".format(reason, count) for reason, count in reasons.most_common(_MOST_REASONS)]
@@ -102,7 +102,7 @@ def _message(run_state: RunState, outcomes: Sequence[Outcome]) -> str:
 
 def _reason(outcome: Outcome) -> str:
     message = clean(outcome.message, 120) or outcome.reason
-    # What no JSON came with is parts as e.g. "HTTP 502, Bad Gateway".
+    # Without JSON in the response, the message itself begins with the status: "HTTP 502, Bad Gateway".
     if outcome.code is None or message.startswith("HTTP {0}".format(outcome.code)):
         return message
     return "{0} {1}".format(outcome.code, message)

@@ -51,7 +51,7 @@ def run_batch(
 ) -> ModuleResult:
     """Do what the options say. Raises RequestsMissing, but nothing for what users or control planes do wrong.
 
-    ``say`` gets lines on how far it is; ``verbosity`` is how many ``v`` the play was started with;
+    ``say`` gets progress lines; ``verbosity`` is how many ``v`` the play was started with;
     ``given`` are the task's own arguments before Ansible completed them. Once interrupted, it ends as
     if its play were gone.
     """

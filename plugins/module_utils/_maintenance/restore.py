@@ -126,7 +126,7 @@ def _verdicts_of_ended(found: Mapping[str, str]) -> dict[str, str]:
 
 
 def _problem(session: Session, workload_id: str, verdict: str, now: Mapping[str, Workload]) -> Problem:
-    """Return a workload that is owed or in doubt; in check mode, that would be."""
+    """Return a workload that is owed or in doubt, or would be after the real run of a check."""
     one = session.record.workloads[workload_id]
     message = session.not_sent.get(workload_id) or (one.message if one.is_resume_asked else "")
     phase = " (now {0})".format(now[workload_id].phase) if workload_id in now else ""

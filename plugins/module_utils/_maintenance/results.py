@@ -24,7 +24,7 @@ from .plan_rules import MOST_ROWS, owners_of
 
 
 class Problem(NamedTuple):
-    """One thing for which a run fails: a row for people, and the workload that it is about."""
+    """A reason for which a run fails: a row for people, and the id of its workload, empty if it has none."""
 
     row: str
     workload_id: str

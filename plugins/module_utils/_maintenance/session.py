@@ -248,7 +248,7 @@ class Session:
         return found
 
     def verdicts_of_phases(self, now: Mapping[str, Workload], held: Collection[str]) -> dict[str, str]:
-        """Return the verdict of each workload by its phase and the time stamp of that."""
+        """Return the verdict of each workload by its phase and the time stamp of that phase."""
         missing = [one.id for one in self.record.covered() if one.is_ours and one.id not in now]
         deleted = self.reader.deleted(missing) if missing else ()
         return verdicts_of(self.record, now, deleted, held)
@@ -289,7 +289,7 @@ class Session:
     def send(
         self, action: str, ids: Sequence[str], now: Mapping[str, Workload], send_anyway: Sequence[str] = ()
     ) -> None:
-        """Send ids, several times at most; each batch is in the record before it is sent.
+        """Send ids, up to ``attempts`` times where they fail; each batch is in the record before it is sent.
 
         ``now`` are workloads as they were last read. They are read again if that is long ago.
         """

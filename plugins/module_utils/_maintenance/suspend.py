@@ -102,7 +102,7 @@ def _reused(session: Session) -> Record:
 
 
 def _read_held(session: Session) -> tuple[dict[str, Workload], list[str], int]:
-    """Return the workloads of an open record as they are now, which it holds no more, how many it does."""
+    """Return the workloads of an open record now, ids that it no longer holds, and how many it holds."""
     record = session.record
     if not record.is_open:
         return {}, [], 0

@@ -63,7 +63,7 @@ def _one(value: Optional[str]) -> tuple[str, ...]:
 
 
 def row_id(row: Row) -> tuple[str, ...]:
-    """Return the row's id as a key."""
+    """Return the row's id in a tuple; an empty one if it is not a uuid."""
     return _one(fold_id(row.get("id")))
 
 

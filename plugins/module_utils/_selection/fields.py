@@ -64,7 +64,7 @@ def _uuid(key: str) -> _Field:
 
 
 def _priority(row: Row) -> Union[int, float, str, None]:
-    """A number as the API gives it, or a text; of another version, or of a proxy, it may be anything."""
+    """Return a number as the API gives it, or a text: another version, or a proxy, may send anything."""
     found = row.get("priority")
     if isinstance(found, str):
         return clean(found, NAME_LENGTH) or None

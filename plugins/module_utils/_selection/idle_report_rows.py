@@ -58,7 +58,7 @@ class IdleReport(NamedTuple):
 
     @property
     def idle_gpu_hours(self) -> float:
-        """All of them."""
+        """The sum over all workloads."""
         return round(sum(one.idle_gpu_hours for one in self.workloads), 2)
 
     def shares(self) -> dict[str, list[Share]]:

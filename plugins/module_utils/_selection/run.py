@@ -58,7 +58,7 @@ def run_info(params: Mapping[str, Any], given: Mapping[str, Any], environ: Mappi
 def run_selection(
     options: InfoOptions, params: Mapping[str, Any], environ: Mapping[str, str]
 ) -> SelectionRun:
-    """Select with the connection options in ``params``. Raises OptionError for these, and nothing else."""
+    """Select with the connection options in ``params``. Raises OptionError for these, and RequestsMissing."""
     # An empty list of ids needs no request, and so no connection.
     connect = no_connection if options.selects_nothing else connect_options
     connection = connect(params, environ)

@@ -49,8 +49,7 @@ def select(
     """Return the workloads that ``options`` mean.
 
     Of rows from the list only ``keys`` are kept, or all with ``None``. ``with_scope`` returns also all
-    workloads of the clusters that ``options`` name, from the same read where that can be. Raises RunaiError,
-    as any fault of a request is.
+    workloads of the clusters that ``options`` name, from the same read where that can be. Raises RunaiError.
     """
     if options.selects_nothing:
         return EMPTY
