@@ -170,7 +170,7 @@ def test_make_result_batches_are_listed() -> None:
     ]
 
 
-def test_describe_result_each_outcome_is_counted() -> None:
+def test_make_result_each_outcome_is_counted() -> None:
     ids = workload_ids(250)
     outcomes = [Outcome(one, "changed") for one in ids[:240]]
     outcomes += [Outcome(one, "unchanged") for one in ids[240:248]]
@@ -179,14 +179,14 @@ def test_describe_result_each_outcome_is_counted() -> None:
     assert make_result(run_state(outcomes), 0, False)["msg"] == message
 
 
-def test_describe_result_check_mode_says_would() -> None:
+def test_make_result_check_mode_says_would() -> None:
     outcomes = [Outcome(one, "changed") for one in workload_ids(2)]
     assert (
         make_result(run_state(outcomes, check_mode=True), 0, False)["msg"] == "suspend: 2 would change of 2"
     )
 
 
-def test_describe_result_stopped_names_the_reason_and_missing_ids() -> None:
+def test_make_result_stopped_names_the_reason_and_missing_ids() -> None:
     ids = workload_ids(3)
     outcomes = [
         Outcome(ids[0], "changed"),
@@ -200,7 +200,7 @@ def test_describe_result_stopped_names_the_reason_and_missing_ids() -> None:
     assert "1 not there: gone, or not visible to this account" in message
 
 
-def test_describe_result_refusal_without_a_message_names_the_reason() -> None:
+def test_make_result_refusal_without_a_message_names_the_reason() -> None:
     ids = workload_ids(4)
     outcomes = [
         Outcome(ids[0], "failed", "refused", "", None),
@@ -216,7 +216,7 @@ def test_describe_result_refusal_without_a_message_names_the_reason() -> None:
     assert stopped == "suspend: 0 changed, 2 unknown of 2; it was stopped"
 
 
-def test_describe_result_many_kinds_of_failure_stays_short() -> None:
+def test_make_result_many_kinds_of_failure_stays_short() -> None:
     outcomes = [Outcome(one, "failed", "refused", one + "y" * 400, 400) for one in workload_ids(500)]
     message = make_result(run_state(outcomes), 0, False)["msg"]
     assert len(message) < 700
@@ -240,8 +240,8 @@ def test_make_result_diff_without_changes_has_equal_sides() -> None:
     assert diff["before"] == diff["after"]
 
 
-def large_finding(size: int, failures: int, batch_size: int, is_late: bool) -> RunState:
-    """What is the longest for so many ids: each text is six characters where it is written as ASCII."""
+def large_run_state(size: int, failures: int, batch_size: int, is_late: bool) -> RunState:
+    """Return the state with the longest result of so many ids: as ASCII, each character takes six."""
     ids = workload_ids(size)
     long = "\u00fc" * 253
     outcomes = [Outcome(one, "failed", "refused", "\u00e4" * 500, 409, one) for one in ids[:failures]]
@@ -270,7 +270,7 @@ def in_event(result: dict[str, Any], between_lines: str = "\r\n") -> int:
 def test_make_result_10000_ids_fit_into_job_viewers(
     failures: int, batch_size: int, is_late: bool, with_diff: bool, verbosity: int
 ) -> None:
-    whole = large_finding(10_000, failures, batch_size, is_late)
+    whole = large_run_state(10_000, failures, batch_size, is_late)
     result = make_result(whole, 100_000, with_diff, verbosity)
     assert len(json.dumps(result)) < LARGEST
     # As callbacks print it under a host's name.
@@ -286,14 +286,14 @@ def test_make_result_10000_ids_fit_into_job_viewers(
 @pytest.mark.heavy
 @pytest.mark.parametrize("failures", [0, 1000, 8000])
 def test_make_result_8000_ids_fit_into_an_event_in_colour(failures: int) -> None:
-    result = make_result(large_finding(8000, failures, 1, True), 100_000, True, 3)
+    result = make_result(large_run_state(8000, failures, 1, True), 100_000, True, 3)
     assert in_event(result, "\x1b[0m\r\n\x1b[0;31m") < LARGEST_EVENT
 
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_make_result_of_batch_15000_ids_fit_with_rows_of_the_worst(is_late: bool) -> None:
     ids = workload_ids(15_000)
-    whole = large_finding(15_000, 10, 1, is_late)
+    whole = large_run_state(15_000, 10, 1, is_late)
     whole.state = {one: Workload(one, "seen", phase="Running") for one in ids}
     result = make_result(whole, 1000, True)
     # The options of a task come on top.
@@ -319,7 +319,7 @@ def test_make_result_small_is_complete_at_any_verbosity(verbosity: int) -> None:
 @pytest.mark.parametrize("verbosity", [0, 3])
 @pytest.mark.parametrize("batch_size", [1, 100])
 def test_make_result_50000_ids_cuts_all_but_the_outcomes(batch_size: int, verbosity: int) -> None:
-    result = make_result(large_finding(50_000, 100, batch_size, True), 1000, True, verbosity)
+    result = make_result(large_run_state(50_000, 100, batch_size, True), 1000, True, verbosity)
     assert result["outcomes"]["failed"] == workload_ids(100)
     assert result["outcomes"]["changed"] == workload_ids(50_000)[100:]
     beside = {key: value for key, value in result.items() if key != "outcomes"}

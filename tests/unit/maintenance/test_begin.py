@@ -407,3 +407,20 @@ def test_told_without_owners_is_rejected_as_any_option(
 ) -> None:
     rejected = _rejected(run_against(control_plane, folder, "told"), "told: required for state: told")
     assert rejected["next"] == ""
+
+
+def test_begin_with_drift_leaves_it_running_or_is_rejected_above_max_drift(
+    control_plane: MemoryControlPlane, folder: Path
+) -> None:
+    control_plane.move(IDS[2], "Stopped", OWNER)
+    good(run_against(control_plane, folder, "planned"))
+    control_plane.move(IDS[2], "Running", OWNER)
+    result = _rejected(
+        run_against(control_plane, folder, "begun", max_drift="0"),
+        "max_drift: 1 workload not planned and selected now, more than 0. Plan again",
+    )
+    assert "maintenance_plan" in result["next"]
+    assert control_plane.sent == []
+    begun = good(run_against(control_plane, folder, "begun", max_drift="1"))
+    assert any(line.startswith("1 workload new since the plan, never acted on") for line in begun["lines"])
+    assert _phases(control_plane) == ["Stopped", "Stopped", "Running"]

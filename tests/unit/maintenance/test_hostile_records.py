@@ -58,3 +58,15 @@ def test_damaged_record_of_others_is_named(control_plane: MemoryControlPlane, fo
     refused = run_against(control_plane, folder, "begun")
     assert refused.failed
     assert "record_dir: the record first is damaged" in refused.result["msg"]
+
+
+@pytest.mark.parametrize("nodes", ["5", '"gpu-17"', "[5]"])
+def test_record_whose_selection_has_a_value_of_another_type_is_damaged(
+    control_plane: MemoryControlPlane, folder: Path, nodes: str
+) -> None:
+    good(run_against(control_plane, folder, "planned", select=SELECT))
+    path = folder / "night.record.jsonl"
+    path.write_text(path.read_text().replace('"nodes":["gpu-17"]', '"nodes":{0}'.format(nodes), 1))
+    refused = run_against(control_plane, folder, "begun", select=None, node_fenced=True)
+    assert refused.failed
+    assert "the record night is damaged: its selection has nodes" in refused.result["msg"]

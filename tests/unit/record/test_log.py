@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gpuops.runai.plugins.module_utils._record import log
 from ansible_collections.gpuops.runai.plugins.module_utils._record.events import (
     ENDED,
     VERSION,
@@ -276,3 +277,13 @@ def test_events_that_make_no_sense_are_damage(event: dict[str, Any]) -> None:
 def test_head_with_an_id_that_is_no_part_of_a_file_name_is_damage(record_id: str) -> None:
     with pytest.raises(RecordError, match="damaged"):
         record_of([{**HEAD, "id": record_id}])
+
+
+def test_read_line_that_is_too_long_is_damaged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _written(path, "night", HEAD)
+    monkeypatch.setattr(log, "_LONGEST_LINE", len(json.dumps(HEAD, separators=(",", ":"))))
+    folder = RecordFolder(str(path), False)
+    assert folder.read("night") == [HEAD]
+    monkeypatch.setattr(log, "_LONGEST_LINE", 40)
+    with pytest.raises(RecordError, match="the record night is damaged"):
+        folder.read("night")

@@ -169,7 +169,7 @@ def test_verdicts_of_many_moved_stamps_ask_for_no_history() -> None:
     assert in_need_of_history(record, found, now) == uncertain_if_few(found) == [IDS[0]]
 
 
-def test_doubtful_asks_for_a_stop_before_the_suspend_where_another_stop_shows_that_clocks_agree() -> None:
+def test_in_need_of_history_is_an_early_stop_where_another_stop_shows_that_clocks_agree() -> None:
     early = _stopped(since=BEFORE)
     now = {IDS[0]: _now("Stopped", BEFORE), IDS[1]: _now("Stopped", AT)}
     for record, ids in ((_record(early), []), (_record(early, _stopped(IDS[1])), [IDS[0]])):

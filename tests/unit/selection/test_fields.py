@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.criteria import (
     AMOUNTS,
     KEYS,
@@ -25,6 +27,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._selection.fields imp
 )
 from ansible_collections.gpuops.runai.plugins.module_utils._selection.order import SORT_KEYS
 from ansible_collections.gpuops.runai.plugins.module_utils._workload.row import USED_KEYS
+from ansible_collections.gpuops.runai.plugins.modules import runai_workload_info
 from ansible_collections.gpuops.runai.tests.support.workloads import workload_id
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
@@ -148,3 +151,9 @@ def test_used_keys_reduced_row_gives_the_same_values() -> None:
 def test_needed_keys_api_fields_are_added() -> None:
     assert needed_keys(["id", "images"]) == frozenset((*USED_KEYS, "id", "images"))
     assert needed_keys(["all"]) is None
+
+
+def test_fields_of_our_own_are_those_that_the_option_documents() -> None:
+    option = yaml.safe_load(runai_workload_info.DOCUMENTATION)["options"]["fields"]
+    others = re.findall(r"V\((\w+)\)", " ".join(option["description"]))
+    assert {*option["default"], *others} - {"all", "tenantId"} == set(FIELDS)
