@@ -31,7 +31,7 @@ MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 COLLECTION = "ansible_collections.gpuops.runai"
 # These reach what only Ansible loads: the inventory plugin, the action plugins.
 MEASURED_PLAYS = ("tests/e2e/test_inventory.py", "tests/e2e/test_role_variables.py")
-# Measured, those of hypothesis took twice as long. They can only run more lines.
+# Under measurement, the tests of hypothesis took twice as long. They can only run more lines.
 HEAVY = "heavy or hypothesis"
 # Most stages wait for something most of the time, or use one core: a second one uses the other.
 AT_ONCE = 2

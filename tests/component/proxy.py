@@ -1,7 +1,7 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A forward proxy on loopback that wants a user name and a password, in a process of its own."""
+"""A forward proxy on loopback that requires a user name and a password, in a process of its own."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class RequestError(RunaiError):
 
     @property
     def is_no_such_endpoint(self) -> bool:
-        """Whether it is what a control plane of another version says to an endpoint that it does not have."""
+        """Whether a control plane of another version may respond so, since it lacks the endpoint."""
         return self.ended_on.status in (404, 405, 501)
 
 

@@ -105,7 +105,7 @@ class Refusal(NamedTuple):
 
 
 class BatchResponse(NamedTuple):
-    """What a batch call said, about the ids asked and no others; it may omit some of them.
+    """The response of a batch call, about the requested ids and no others; it may omit some of them.
 
     No id is in both ``succeeded`` and ``refused``.
     """
@@ -265,7 +265,7 @@ def parse_retry_after(value: Optional[str], date: Optional[str]) -> Optional[flo
 
 
 def status_error(response: Response, secrets: Collection[str], about: str = "") -> StatusError:
-    """Return what a response without success says, without ``secrets``; ``about`` is what we add to it."""
+    """Return the error of a response without success, without ``secrets``; ``about`` is added to its text."""
     body: Any = None
     with contextlib.suppress(MalformedResponse):
         body = response.json()

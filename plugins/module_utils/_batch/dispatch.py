@@ -23,7 +23,7 @@ from .outcome import FAILED, INTERNAL, REFUSED, UNKNOWN_OUTCOME, Outcome
 class Dispatcher:
     """Sends ids in batches and settles them. ``fresh_state`` is for deletes.
 
-    When it is made, the planned ids are those without an outcome.
+    The planned ids are those without an outcome when it is made.
     """
 
     def __init__(self, context: BatchContext, fresh_state: Optional[FreshState]) -> None:

@@ -21,7 +21,7 @@ _LONGEST_SILENCE = 300.0
 # the start: 50 lines in the first hour.
 _READING_SILENCE = 10.0
 _READING_SHARE = 0.1
-# Kinds of lines beside those of waits, which are the purposes of these.
+# Kinds of lines. The kind of a line about a wait is the purpose of that wait.
 _ANY = "any"
 _BATCH = "batch"
 _TROUBLE = "trouble"

@@ -161,7 +161,7 @@ def _plan_and_act(context: BatchContext) -> None:
 
 
 def _act(context: BatchContext, plan: Sequence[PlannedItem], read_at: float) -> None:
-    """Send what the plan says, and wait for it where that is asked for."""
+    """Send the planned ids, and with the option ``wait`` wait until they reach the target."""
     options, run_state = context.options, context.run_state
     to_send = ids_to(SEND, plan)
     fresh_state = None

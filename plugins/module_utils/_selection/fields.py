@@ -124,7 +124,7 @@ def needed_keys(fields: Sequence[str]) -> Optional[frozenset[str]]:
 def shown_rows(
     rows: Sequence[Row], fields: Sequence[str], clusters: Mapping[str, str], now: datetime
 ) -> list[dict[str, Any]]:
-    """Return the rows with the keys asked for. ``clusters`` are names by uuid.
+    """Return the rows with the keys ``fields``. ``clusters`` are names by uuid.
 
     A key that is not in FIELDS is read from the API's row, or null. ``all`` returns the API's rows
     unchanged. Peaks of GPU use are shown wherever they were measured.

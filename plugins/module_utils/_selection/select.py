@@ -140,7 +140,7 @@ def _read(
 
 
 def _idle(client: Client, options: InfoOptions, matched: Matched) -> IdleRows:
-    """Return what of the rows is idle, where that is asked for, without the newest of each project."""
+    """Return the matched rows, with ``idle_for`` only idle ones, without the newest of each project."""
     found = IdleRows(matched.rows, [])
     if options.idle is not None:
         found = idle_rows(client, matched.rows, options.idle, options.concurrency)

@@ -36,7 +36,7 @@ _MOMENTS = ("created_before", "completed_before")
 
 # Field, operator and value of an expression (Run:ai API 2.25, list of workloads).
 EXPRESSION = re.compile(r"([A-Za-z][A-Za-z0-9]*)(==|!=|<=|>=|=@|!@|=\^|=\$)\s*([^,]+)")
-# What must hold of the text in a row and the one asked for: in any case, or else in the very case.
+# What must hold of a row's text and the text asked for. Where the text must not be there, case counts.
 _HOLDS: dict[str, Callable[[str, str], bool]] = {
     "==": lambda found, asked: found.lower() == asked.lower(),
     "=@": lambda found, asked: asked.lower() in found.lower(),
