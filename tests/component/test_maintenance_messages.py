@@ -121,7 +121,7 @@ def test_ended_while_the_control_plane_is_down_waits_with_reads_only(open_site: 
     assert any("the control plane did not respond at first" in warning for warning in ended.warnings)
 
 
-def test_planned_until_gpus_takes_the_lowest_priority_first(open_site: Any) -> None:
+def test_begun_until_gpus_suspends_the_lowest_priority_first_and_no_drift(open_site: Any) -> None:
     rows = [_row(number, priority=number * 10, preemptible=number != 1) for number in range(1, 7)]
     stuck = _row(8, priority=5, preemptible=True, **INFERENCE, allocatedResources={"gpu": 6})
     site = open_site(*rows, stuck, _row(7, phase="Stopped", priority=1, preemptible=True))
