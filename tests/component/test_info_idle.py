@@ -72,9 +72,9 @@ def simulator() -> Iterator[Handle]:
         yield started
 
 
-def asked(simulator: Handle, since: int = 0) -> list[int]:
+def asked(simulator: Handle) -> list[int]:
     """The workloads whose measurements were requested, one entry a request."""
-    paths = [one["path"] for one in simulator.requests()[since:] if one["path"].endswith("/metrics")]
+    paths = [one["path"] for one in simulator.requests() if one["path"].endswith("/metrics")]
     return sorted(int(path.split("/")[-2][-12:]) for path in paths)
 
 

@@ -90,8 +90,8 @@ def minted(loopback: Loopback, *tokens: str, lifetime: Optional[int] = None) -> 
     return [loopback.reply(200, {"access_token": token, "expires_in": lifetime}) for token in tokens]
 
 
-def json_response(body: object, status: int = 200) -> Response:
-    return Response("GET", "/x", status, {}, json.dumps(body).encode())
+def json_response(body: object) -> Response:
+    return Response("GET", "/x", 200, {}, json.dumps(body).encode())
 
 
 def fault_of(call: Callable[[], object]) -> RequestError:

@@ -20,12 +20,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     return clock
 
 
-def shown_at(batches: int, batch_size: int = 100) -> list[str]:
+def lines_of_batches(batches: int) -> list[str]:
     lines: list[str] = []
     progress = Progress("suspend", lines.append)
     for done in range(1, batches + 1):
-        settled = done * batch_size
-        progress.batch(Counter(changed=settled), batches * batch_size, done, batches)
+        progress.batch(Counter(changed=done * 100), batches * 100, done, batches)
     return lines
 
 
@@ -41,7 +40,7 @@ def test_progress_batch_with_failures_shows_their_counts() -> None:
 
 @pytest.mark.parametrize("batches", [1, 2, 49, 50, 51, 99, 100, 101, 500, 1234])
 def test_progress_many_batches_are_thinned_and_the_last_is_shown(batches: int) -> None:
-    lines = shown_at(batches)
+    lines = lines_of_batches(batches)
     assert len(lines) == min(batches, MOST_LINES)
     assert lines[-1].endswith("batch {0} of {0}".format(batches))
     numbers = [0] + [int(line.rpartition(" of ")[0].rpartition(" ")[2]) for line in lines]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole module without AnsibleModule: what holds batches back, and what is known then."""
+"""The whole module without AnsibleModule: reasons to send no further batch, and the results then."""
 
 from __future__ import annotations
 

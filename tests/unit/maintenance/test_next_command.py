@@ -60,7 +60,7 @@ def _variables(command: str) -> dict[str, Any]:
     return {name.removeprefix("workload_maintenance_"): value for name, value in found.items()}
 
 
-def test_again_repeats_all_that_was_said_but_secrets_and_defaults() -> None:
+def test_repeat_has_all_given_options_but_secrets_and_defaults() -> None:
     command = _command(check=True).repeat("planned", ["max_affected"])
     assert command.startswith("ansible-playbook gpuops.runai.maintenance_plan -e ")
     assert command.endswith(" --check")
@@ -77,16 +77,16 @@ def test_again_repeats_all_that_was_said_but_secrets_and_defaults() -> None:
     }
 
 
-def test_again_leaves_out_an_address_that_may_hold_a_password() -> None:
+def test_repeat_leaves_out_an_address_that_may_hold_a_password() -> None:
     assert "secret" not in _command(base_url="https://user:secret@acme.run.ai").repeat("planned")
 
 
-def test_for_real_is_the_same_without_check_mode() -> None:
+def test_without_check_is_the_same_command_without_check_mode() -> None:
     commands = _command(check=True)
     assert commands.without_check("planned") + " --check" == commands.repeat("planned")
 
 
-def test_then_names_the_record_and_never_fills_in_an_attestation() -> None:
+def test_continue_with_names_the_record_and_never_fills_in_an_attestation() -> None:
     assert _command().continue_with("begun", RECORD) == (
         "ansible-playbook gpuops.runai.maintenance_begin -e workload_maintenance_name=gpu-17 "
         "-e workload_maintenance_record_dir=/srv/records "
@@ -95,18 +95,18 @@ def test_then_names_the_record_and_never_fills_in_an_attestation() -> None:
     )
 
 
-def test_then_leaves_out_a_folder_of_the_environment() -> None:
+def test_continue_with_leaves_out_a_folder_of_the_environment() -> None:
     commands = _command(environ={"RUNAI_RECORD_DIR": "/srv/records"}, record_dir=None, base_url=None)
     assert _variables(commands.continue_with("ended", RECORD)) == {"name": "gpu-17"}
 
 
-def test_then_asks_for_a_folder_where_nothing_keeps_the_plan() -> None:
+def test_continue_with_asks_for_a_folder_where_nothing_keeps_the_plan() -> None:
     found = _variables(_command(record_dir=None).continue_with("begun", Record("1", "gpu-17", {})))
     assert found["record_dir"] == "<folder that outlives the job>"
     assert found["nodes"] == "gpu-17,gpu-18"
 
 
-def test_end_of_another_record_is_in_the_same_folder() -> None:
+def test_end_other_names_a_record_of_the_same_folder() -> None:
     found = _variables(_command().end_other("second"))
     assert (found["name"], found["record_dir"]) == ("second", "/srv/records")
 
@@ -127,7 +127,7 @@ def test_values_survive_a_shell(value: Any, read: Any) -> None:
     assert _variables(command)["projects"] == read
 
 
-def test_a_job_of_awx_is_told_a_template_and_the_answers() -> None:
+def test_command_in_a_job_of_awx_names_a_template_and_its_variables() -> None:
     commands = _command(by=JOB, record_dir=None, base_url=None)
     assert commands.continue_with("begun", RECORD) == (
         "in AWX, run the job template of maintenance_begin with workload_maintenance_name=gpu-17; "
@@ -139,7 +139,7 @@ def test_a_job_of_awx_is_told_a_template_and_the_answers() -> None:
     assert "ansible-playbook" not in again
 
 
-def test_a_workflow_job_of_awx_is_told_the_node() -> None:
+def test_command_in_a_workflow_job_of_awx_names_the_node() -> None:
     commands = _command(by={**JOB, "awx_workflow_job_id": "11"})
     assert commands.continue_with("ended", RECORD).startswith(
         "in AWX, run the node of maintenance_end in workflow job 11 with "

@@ -28,7 +28,7 @@ def _at(hours: float) -> str:
     return (NOW + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _entry(workload_id: str, owner: str = "ada", since: float = -100) -> RecordedWorkload:
+def _entry(workload_id: str, owner: str = "ada") -> RecordedWorkload:
     return RecordedWorkload(
         workload_id,
         "act",
@@ -36,7 +36,7 @@ def _entry(workload_id: str, owner: str = "ada", since: float = -100) -> Recorde
         project="vision",
         owner=owner,
         gpus=2.0,
-        since=_at(since),
+        since=_at(-100),
     )
 
 
@@ -62,11 +62,11 @@ def _choose(
         (-10, -9, EXPIRED),
     ],
 )
-def test_standing_of_a_notice(told: float | None, since: float, expected: str) -> None:
+def test_notice_status_by_notice_and_start(told: float | None, since: float, expected: str) -> None:
     assert notice_status(None if told is None else _at(told), _at(since), DAY, NOW) == expected
 
 
-def test_choose_to_suspend_takes_what_was_told_long_enough_ago_alone() -> None:
+def test_apply_notice_of_a_begin_takes_only_due_workloads() -> None:
     entries = [_entry(one) for one in ("due", "fresh", "never", "kept")]
     told = {"due": _at(-25), "fresh": _at(-8), "kept": _at(-25), "busy": _at(-25), "later": _at(-1)}
     keep = [{"name": "train-kept", "until": "2027-01-01"}]
@@ -83,13 +83,13 @@ def test_choose_to_suspend_takes_what_was_told_long_enough_ago_alone() -> None:
     ]
 
 
-def test_choose_to_suspend_without_notice_takes_all_but_the_kept() -> None:
+def test_apply_notice_of_a_begin_without_notice_takes_all_but_the_kept() -> None:
     entries = [_entry("a"), _entry("b", owner="bob")]
     keep = [{"owner": "bob", "until": "2027-01-01"}]
     assert [one.id for one in _choose(entries, {}, True, None, keep).entries] == ["a"]
 
 
-def test_choose_to_tell_groups_by_owner_and_leaves_out_who_was_told() -> None:
+def test_apply_notice_of_a_plan_groups_by_owner_and_leaves_out_notified_ones() -> None:
     entries = [_entry("a"), _entry("b", owner="bob"), _entry("c"), _entry("d"), _entry("e", owner="")]
     told = {"c": _at(-2), "d": _at(-30), "gone": _at(-2)}
     entries[3].since = _at(-10)

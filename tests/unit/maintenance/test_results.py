@@ -85,7 +85,7 @@ def test_result_with_a_packed_record_is_kept_by_viewers() -> None:
     assert len(json.dumps(result)) < LARGEST_RESULT
 
 
-def test_result_says_worst_first() -> None:
+def test_make_result_rows_are_worst_first() -> None:
     outcome = _outcome("train-", False)
     worst = list(outcome.record.workloads)[-1]
     params = {option: spec.get("default") for option, spec in ARGUMENT_SPEC.items()}
