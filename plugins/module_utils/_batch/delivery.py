@@ -76,7 +76,7 @@ class Delivery:
         self._action = context.options.action
         self._stats = context.run_state.stats
         self._ids = ids
-        self._owed = list(ids)
+        self._unsettled = list(ids)
         self._outcomes: dict[str, Outcome] = {}
         self._retry_budget = context.client.retry_budget()
         self._calls = 0
@@ -97,7 +97,7 @@ class Delivery:
         try:
             if self._fresh_state is not None:
                 self._leave_what_changed(self._fresh_state)
-            while self._owed:
+            while self._unsettled:
                 self._context.cancellation.check_write()
                 self._call()
         except Interrupted as stop:
@@ -126,7 +126,7 @@ class Delivery:
     def _call(self) -> None:
         began = time.monotonic()
         try:
-            response = self._context.client.batch(self._action, list(self._owed))
+            response = self._context.client.batch(self._action, list(self._unsettled))
         except RequestError as fault:
             self._calls += 1
             if self._calls == 1 and is_overload(fault):
@@ -144,7 +144,7 @@ class Delivery:
             [Outcome(workload_id, CHANGED, batch_id=response.batch_id) for workload_id in response.succeeded]
         )
         self._refuse(response.refused)
-        if self._owed:
+        if self._unsettled:
             self._stats.warn_once("a batch response omitted a workload; its state was read instead")
             self._handle_omitted()
 
@@ -159,7 +159,7 @@ class Delivery:
         elif refusal is None:
             self._handle_not_delivered(fault, state_check)
         else:
-            sent = list(self._owed)
+            sent = list(self._unsettled)
             self._has_response = True
             self._stop = fault_decision.stop
             self._refuse(dict.fromkeys(sent, refusal), fault.status == 403)
@@ -205,9 +205,9 @@ class Delivery:
         )
 
     def _handle_unknown_result(self, fault: RequestError) -> None:
-        sent = list(self._owed)
+        sent = list(self._unsettled)
         problem = self._resolve_from_state(self._lag_left(), fault.message)
-        if not self._owed:
+        if not self._unsettled:
             if any(self._outcomes[one].outcome != UNKNOWN_OUTCOME for one in sent):
                 self._warn_settled_by_state(fault)
         elif self._retry_budget.left <= 0 or self._is_in_doubt:
@@ -236,7 +236,7 @@ class Delivery:
         if state_check != NOT_APPLIED:
             lag = max(0.0, lag_ends - time.monotonic())
             problem = self._resolve_from_state(min(lag, self._lag_left()), fault.message)
-            if self._is_in_doubt or (self._owed and self._retry_budget.left <= 0 < lag):
+            if self._is_in_doubt or (self._unsettled and self._retry_budget.left <= 0 < lag):
                 self._end_unknown(fault, problem)
 
     def _end_not_delivered(self, fault: RequestError, end: RequestError, state_check: str) -> None:
@@ -273,7 +273,7 @@ class Delivery:
             self._settle_unknown(_with_problem(text, problem))
         elif self._omissions >= _CALLS_FOR_OMITTED or self._retry_budget.left <= 0:
             self._settle_unknown(text + ", and its phase did not change")
-        elif self._owed:
+        elif self._unsettled:
             self._stats.count_retry("a response that omitted an id")
 
     def _cancel_remaining(self, stop: Interrupted) -> None:
@@ -293,8 +293,8 @@ class Delivery:
 
         Returns why they could not be read. ``text`` is the reason for this read.
         """
-        seen, problem = self._observe(self._owed, lag)
-        self._is_in_doubt = len(seen) < len(self._owed)
+        seen, problem = self._observe(self._unsettled, lag)
+        self._is_in_doubt = len(seen) < len(self._unsettled)
         outcomes = []
         for workload in seen.values():
             if self._is_done(workload):
@@ -363,13 +363,15 @@ class Delivery:
         self._settle_rest(UNKNOWN_OUTCOME, LOST_RESPONSE, text)
 
     def _settle_rest(self, outcome: str, reason: str, text: str, code: Optional[int] = None) -> None:
-        self._settle(Outcome(one, outcome, reason, text, code, self._batch_id) for one in self._owed)
+        self._settle(Outcome(one, outcome, reason, text, code, self._batch_id) for one in self._unsettled)
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
             may_be_applied = self._may_be_applied and outcome.outcome != CHANGED
             self._outcomes[outcome.id] = outcome._replace(may_be_applied=may_be_applied)
-        self._owed = [workload_id for workload_id in self._owed if workload_id not in self._outcomes]
+        self._unsettled = [
+            workload_id for workload_id in self._unsettled if workload_id not in self._outcomes
+        ]
 
 
 def _with_problem(text: str, problem: str) -> str:
