@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 
-# What container engines put the layers of an image together with.
+_MOUNTS = "/proc/self/mounts"
+# File systems in which container engines put the layers of an image together.
 _LAYERED = ("overlay", "fuse-overlayfs", "fuse.fuse-overlayfs", "aufs")
 
 
-def is_in_container(path: str, mounts: str = "/proc/self/mounts") -> bool:
+def is_in_container(path: str) -> bool:
     """Return whether a folder lies in a container's own file system: layers at the root, no mount above it.
 
     False where that can't be read.
@@ -21,7 +22,7 @@ def is_in_container(path: str, mounts: str = "/proc/self/mounts") -> bool:
     while not os.path.ismount(place):
         place = os.path.dirname(place)
     try:
-        with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
             kinds = [line.split()[2] for line in file if line.split()[1:2] == ["/"]]
     except OSError:
         return False

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._system.mounts import is_in_container
+from ansible_collections.gpuops.runai.plugins.module_utils._system import mounts as _mounts
 
 OVERLAY = "overlay / overlay rw,relatime,lowerdir=/a:/b 0 0\n"
 DISK = "/dev/vda / ext4 rw,relatime 0 0\n"
@@ -35,8 +35,13 @@ def test_is_in_container_layers_without_a_mount_above_is_true(
     monkeypatch.setattr(os.path, "ismount", places.__contains__)
     file = tmp_path / "mounts"
     file.write_text(mounts)
-    assert is_in_container(path, str(file)) is expected
+    monkeypatch.setattr(_mounts, "_MOUNTS", str(file))
+    assert _mounts.is_in_container(path) is expected
 
 
-def test_is_in_container_without_readable_mounts_is_false(tmp_path: Path) -> None:
-    assert not is_in_container("/srv", str(tmp_path / "none"))
+def test_is_in_container_without_readable_mounts_is_false(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os.path, "ismount", ["/"].__contains__)
+    monkeypatch.setattr(_mounts, "_MOUNTS", str(tmp_path / "none"))
+    assert not _mounts.is_in_container("/srv")
