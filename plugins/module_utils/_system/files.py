@@ -208,6 +208,9 @@ class Folder:
 
 def open_output(path: str) -> tuple[Folder, str]:
     """Open the folder of a file to write; return it and the file's name. Raises OSError, UnsafeFileError."""
+    if "\0" in path:
+        # Python raises ValueError for such a name.
+        raise OSError(errno.EINVAL, "the path holds a null byte")
     folder = Folder(os.path.dirname(path))
     name = os.path.basename(path)
     try:

@@ -25,6 +25,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._system import files 
 from ansible_collections.gpuops.runai.plugins.module_utils._system.files import (
     Folder,
     UnsafeFileError,
+    check_output,
     try_lock,
     write_whole,
 )
@@ -140,6 +141,11 @@ def test_output_files_in_a_public_folder_are_rejected_unless_it_is_sticky(tmp_pa
     assert list(folder.iterdir()) == []
     folder.chmod(0o1777)
     use(folder)
+
+
+def test_check_output_of_a_path_with_a_null_byte_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(RunaiError, match="cannot be written: the path holds a null byte"):
+        check_output(str(tmp_path / "fleet\0.json"))
 
 
 @pytest.mark.parametrize("name", ["summary.md", "report.jsonl.part"])
