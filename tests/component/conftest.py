@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
-from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
+from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _delivery
 
 from simulator.server import Handle, running
 from simulator.settings import Settings
@@ -25,9 +25,9 @@ Start = Callable[..., Handle]
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fractions of a second instead of seconds."""
-    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.2)
-    monkeypatch.setattr(_deliver, "_FIRST_READ_PAUSE", 0.02)
-    monkeypatch.setattr(_deliver, "_LONGEST_READ_PAUSE", 0.05)
+    monkeypatch.setattr(_delivery, "_LAG_SECONDS", 0.2)
+    monkeypatch.setattr(_delivery, "_FIRST_READ_PAUSE", 0.02)
+    monkeypatch.setattr(_delivery, "_LONGEST_READ_PAUSE", 0.05)
     monkeypatch.setattr(_retry, "_FIRST_PAUSE", 0.02)
     monkeypatch.setattr(_retry, "_LONGEST_PAUSE", 0.1)
     monkeypatch.setattr(_cancellation, "_SLICE", 0.05)

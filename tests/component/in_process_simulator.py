@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
+from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _auth
 from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api import client as _client
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
 from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import NotDelivered, ResponseLost
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import Response
-from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
+from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _delivery
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import wait as _wait
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.run import run_batch
@@ -105,7 +105,7 @@ class InProcessSimulator:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put itself in the place of the network, its clock in the place of the machine's."""
-        for module in (_deliver, _retry, _cancellation, _token, _wait, _batch_run):
+        for module in (_delivery, _retry, _cancellation, _auth, _wait, _batch_run):
             monkeypatch.setattr(module, "time", self.clock)
         monkeypatch.setattr(_cancellation, "threading", self.clock)
         monkeypatch.setattr(_retry, "random", random.Random(0))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.gpuops.runai.plugins.module_utils._api.client import Client
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse
-from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
+from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _delivery
 
 from tests.component.conftest import Start
 from tests.component.harness import (
@@ -205,7 +205,7 @@ def test_batch_refused_delete_of_missing_workloads_is_unchanged(start: Start, st
 def test_batch_phase_behind_the_lost_response_is_awaited(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 3600.0)
+    monkeypatch.setattr(_delivery, "_LAG_SECONDS", 3600.0)
     clock = FakeClock()
     simulator = start(lag_seconds=5.0, clock=clock)
     simulator.faults(
@@ -223,7 +223,7 @@ def test_batch_refusal_after_a_lost_response_reads_the_state(
     start: Start, action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One read only each time: the plan's GET, the one behind the cut, the one behind the refusal.
-    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.0)
+    monkeypatch.setattr(_delivery, "_LAG_SECONDS", 0.0)
     simulator = start(1, READY[action])
     simulator.faults(
         {"match": BATCH, "fault": "cut"},
@@ -284,7 +284,7 @@ def test_batch_whole_refusal_after_a_lost_response_reads_the_state(start: Start)
 def test_batch_refusal_after_a_lost_response_without_state_is_unknown(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 0.0)
+    monkeypatch.setattr(_delivery, "_LAG_SECONDS", 0.0)
     simulator = start(1)
     simulator.faults(
         {"match": BATCH, "fault": "cut"},
@@ -429,7 +429,7 @@ def test_batch_without_retries_reads_once_and_repeats_nothing(start: Start) -> N
 def test_batch_without_retries_503_reads_the_state_once(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_deliver, "_LAG_SECONDS", 10.0)
+    monkeypatch.setattr(_delivery, "_LAG_SECONDS", 10.0)
     simulator = start()
     simulator.faults({"match": BATCH, "fault": {"kind": "status", "status": 503}})
     run = rehearse(simulator, "suspend", IDS, retry_timeout=0)

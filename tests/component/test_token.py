@@ -9,7 +9,7 @@ import base64
 from typing import Any
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
+from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _auth
 from ansible_collections.gpuops.runai.plugins.module_utils._api import cancellation as _cancellation
 from ansible_collections.gpuops.runai.plugins.module_utils._api import retry as _retry
 from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import parse_token
@@ -44,7 +44,7 @@ def refusals(simulator: Handle) -> int:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Let pauses move a clock on instead of taking time."""
     clock = FakeClock()
-    for module in (_cancellation, _retry, _token):
+    for module in (_cancellation, _retry, _auth):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(_cancellation, "threading", clock)
     return clock

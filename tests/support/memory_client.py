@@ -23,7 +23,7 @@ from ansible_collections.gpuops.runai.plugins.module_utils._api.errors import (
 from ansible_collections.gpuops.runai.plugins.module_utils._api.responses import BatchResponse, Page, Refusal
 from ansible_collections.gpuops.runai.plugins.module_utils._api.retry import RetryBudget
 from ansible_collections.gpuops.runai.plugins.module_utils._api.stats import RequestStats
-from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _deliver
+from ansible_collections.gpuops.runai.plugins.module_utils._batch import delivery as _delivery
 from ansible_collections.gpuops.runai.plugins.module_utils._batch import run as _batch_run
 from ansible_collections.gpuops.runai.plugins.module_utils._batch.context import NO_HOOKS, BatchHooks
 from ansible_collections.gpuops.runai.plugins.module_utils._common.result import ModuleResult
@@ -192,7 +192,7 @@ def memory_as_control_plane() -> Iterator[None]:
     """Replace the client, and do not wait for phases that change late."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_batch_run, "Client", MemoryClient)
-        patch.setattr(_deliver, "_LAG_SECONDS", 0.0)
+        patch.setattr(_delivery, "_LAG_SECONDS", 0.0)
         yield
 
 

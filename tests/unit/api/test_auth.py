@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Optional
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
+from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _auth
 from ansible_collections.gpuops.runai.plugins.module_utils._api.auth import (
     AccessToken,
     TokenSource,
@@ -115,7 +115,7 @@ def test_parse_token_any_printable_token_is_accepted(token: str, dotted: bool) -
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     clock = FakeClock()
-    monkeypatch.setattr(_token, "time", clock)
+    monkeypatch.setattr(_auth, "time", clock)
     return clock
 
 

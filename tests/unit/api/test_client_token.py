@@ -215,10 +215,10 @@ def test_client_many_threads_renew_the_token_once(loopback: Loopback, connect: C
 def test_client_token_near_its_end_is_renewed(
     loopback: Loopback, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _token
+    from ansible_collections.gpuops.runai.plugins.module_utils._api import auth as _auth
 
     clock = FakeClock(0.0)
-    monkeypatch.setattr(_token, "time", clock)
+    monkeypatch.setattr(_auth, "time", clock)
     script(loopback, v2=minted(loopback, "minted-1", "minted-2", lifetime=3600), list=[page(loopback)])
     client = account(connect).client
     for now in (0.0, 3539.0, 3541.0):

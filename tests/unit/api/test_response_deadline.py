@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._api import response_deadline as _read_deadline
+from ansible_collections.gpuops.runai.plugins.module_utils._api import response_deadline as _response_deadline
 from ansible_collections.gpuops.runai.plugins.module_utils._api.response_deadline import TimedResponse
 from ansible_collections.gpuops.runai.tests.support.clock import FakeClock
 
@@ -18,7 +18,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
 def test_timed_response_head_and_body_share_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
-    monkeypatch.setattr(_read_deadline, "time", clock)
+    monkeypatch.setattr(_response_deadline, "time", clock)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(30.0)
@@ -35,7 +35,7 @@ def test_timed_response_head_and_body_share_the_timeout(monkeypatch: pytest.Monk
 
 def test_timed_response_next_one_has_its_own_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
-    monkeypatch.setattr(_read_deadline, "time", clock)
+    monkeypatch.setattr(_response_deadline, "time", clock)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(30.0)

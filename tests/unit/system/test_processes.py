@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.gpuops.runai.plugins.module_utils._system import processes as _ancestors
+from ansible_collections.gpuops.runai.plugins.module_utils._system import processes as _processes
 from ansible_collections.gpuops.runai.plugins.module_utils._system.processes import parent_of, watch_ancestors
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="this system has no /proc")
@@ -41,7 +41,7 @@ def seen(folder: Path, names: list[str], killed: int) -> tuple[str, str]:
     programs = []
     for name in names:
         program = folder / name
-        program.write_text(PROGRAM.format(path=str(Path(_ancestors.__file__).parents[6])))
+        program.write_text(PROGRAM.format(path=str(Path(_processes.__file__).parents[6])))
         programs.append(str(program))
     with subprocess.Popen(
         [sys.executable, programs[0]],
