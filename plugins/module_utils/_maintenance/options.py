@@ -243,7 +243,9 @@ def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:
 
 
 def _reject_blank(option: str, value: Any) -> None:
-    if value is None or not str(value).strip(", \t\n"):
+    # Ansible makes a text such as "[]" of a list, which would pass for a value.
+    elements = value if isinstance(value, list) else [value]
+    if not elements or any(one is None or not str(one).replace(",", "").strip() for one in elements):
         if option in ("name", "reason"):
             raise OptionError(option, "is empty, and it is required. Set it")
         raise OptionError(option, "is empty. Omit it, or set a value")
