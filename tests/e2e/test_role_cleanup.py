@@ -132,6 +132,7 @@ def test_role_cleanup_that_would_go_too_far_is_rejected(site: Site) -> None:
         "workload_cleanup_keep_newst: not a variable of this role. Did you mean ": {"keep_newst": 3},
         "workload_cleanup_phases: only Completed and Failed workloads are deleted.": {"phases": "Running"},
         "workload_cleanup_older_than: not set. Set it.": {"older_than": ...},
+        "workload_cleanup_keep_projects: is empty, or has an empty element.": {"keep_projects": ["nlp", ""]},
     }
     with running(Settings(fleet={"workloads": FLEET})) as short:
         count = {"path": "/api/v1/workloads/count"}
