@@ -237,7 +237,7 @@ def test_planned_rejected_in_check_mode_prints_its_command_with_check(open_site:
     assert blank[-1].endswith(" -e 'workload_maintenance_reason=<why>' --check")
 
 
-@pytest.mark.parametrize("reason", [" ", "\r\n", [], [""], ["new fan", None]])
+@pytest.mark.parametrize("reason", [" ", " , ", "\r\n", [], [""], ["new fan", None]])
 def test_planned_with_a_blank_reason_is_rejected_as_required(open_site: Any, reason: Any) -> None:
     lines = _lines(open_site(_row(1)).run("planned", **{**PLAN, "reason": reason}), failed=True)
     assert lines[0] == "reason: is empty, and it is required. Set it."

@@ -49,13 +49,20 @@ def with_whole_texts(
     return {**params, **texts}
 
 
+def has_blank(value: object, ignored: str = "") -> bool:
+    """Return whether it is null, a blank text or an empty list, or a list with such an element.
+
+    The character ``ignored`` makes no text of a blank one.
+    """
+    elements = value if isinstance(value, (list, tuple)) else [value]
+    return not elements or any(
+        element is None or not str(element).replace(ignored, "").strip() for element in elements
+    )
+
+
 def reject_blank(option: str, value: object, may_be_empty: bool = False) -> None:
     """Reject null, "" and what is as empty: it must neither widen nor narrow a selection."""
-    elements = value if isinstance(value, (list, tuple)) else [value]
-    is_blank = any(
-        element is None or (isinstance(element, str) and not element.strip()) for element in elements
-    )
-    if is_blank or not (elements or may_be_empty):
+    if has_blank(value) and not (may_be_empty and value in ([], ())):
         raise OptionError(
             option,
             "is empty, or holds an empty element (an unanswered question arrives like that). "

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 from .._batch.options import DEFAULT_WORKLOADS_LIMIT, batch_options
 from .._common.errors import OptionError
 from .._common.ids import parse_ids
-from .._common.option_values import seconds, whole, within
+from .._common.option_values import has_blank, seconds, whole, within
 from .._common.times import parse_age
 from .._record.events import BEGUN, ENDED, PLANNED
 from .._record.record import NAME_RULE, is_name
@@ -243,9 +243,7 @@ def _select(params: Optional[Mapping[str, Any]], given: Any) -> dict[str, Any]:
 
 
 def _reject_blank(option: str, value: Any) -> None:
-    # Ansible makes a text such as "[]" of a list, which would pass for a value.
-    elements = value if isinstance(value, list) else [value]
-    if not elements or any(one is None or not str(one).replace(",", "").strip() for one in elements):
+    if has_blank(value, ignored=","):
         if option in ("name", "reason"):
             raise OptionError(option, "is empty, and it is required. Set it")
         raise OptionError(option, "is empty. Omit it, or set a value")
