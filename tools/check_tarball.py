@@ -19,13 +19,7 @@ from tools.install import install, make_environment
 from tools.paths import CACHE, CHECKOUT, environment, only_one
 
 LOCK = CHECKOUT / "requirements" / "importer-lock.txt"
-SETTINGS = {
-    "CHECK_REQUIRED_TAGS": "true",
-    "CHECK_CHANGELOG": "true",
-    "RUN_FLAKE8": "false",
-    # A stage of its own runs it with the same profile, over more files.
-    "RUN_ANSIBLE_LINT": "false",
-}
+SETTINGS = {"CHECK_REQUIRED_TAGS": "true", "CHECK_CHANGELOG": "true", "RUN_FLAKE8": "false"}
 
 
 def importer_environment() -> Path:

@@ -1,7 +1,9 @@
 # Copyright (c) 2026, gpuops.runai contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Install packages into a virtual environment: python -m tools.install VENV ARGUMENT... (as for pip install)
+"""Make virtual environments, and install packages into them: python -m tools.install VENV ARGUMENT...
+
+The arguments are those of pip install.
 
 uv is many times faster, but reads none of pip's configuration: where only that names an index, pip does it.
 Both are those of the development environment. To install pip into the others as well would take seconds each.
